@@ -1,0 +1,1 @@
+"""What happened, kept: the step hook, the record of a run, its pictures."""
