@@ -1,0 +1,321 @@
+"""Noise schedules as pure float64 functions: training betas, sigmas, spacings, and one table a run.
+
+The variance-exploding convention throughout: a latent at noise level `sigma` is x0 + sigma * noise.
+"""
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
+
+# Beyond this sigma, alpha_bar = 1 / (1 + sigma^2) is no longer a normal float32 number.
+LARGEST_SIGMA = float(np.finfo(np.float32).max) ** 0.5
+
+
+# --- training: betas, and the sigmas that follow from them ---------------------------------------
+
+
+def linear(start: float, end: float, n: int) -> np.ndarray:
+    """Betas that grow linearly (Ho et al. 2020)."""
+    return np.linspace(start, end, n)
+
+
+def scaled_linear(start: float, end: float, n: int) -> np.ndarray:
+    """Betas whose square roots grow linearly (Rombach et al. 2022, latent diffusion)."""
+    return np.linspace(start**0.5, end**0.5, n) ** 2
+
+
+def squaredcos_cap_v2(start: float, end: float, n: int) -> np.ndarray:
+    """Betas of the cosine schedule, at most 0.999 (Nichol & Dhariwal 2021); no start, no end."""
+    alpha_bar = np.cos((np.arange(n + 1) / n + 0.008) / 1.008 * np.pi / 2) ** 2
+    return np.minimum(1 - alpha_bar[1:] / alpha_bar[:-1], 0.999)
+
+
+BETA_SCHEDULES = {
+    "linear": linear,
+    "scaled_linear": scaled_linear,
+    "squaredcos_cap_v2": squaredcos_cap_v2,
+}
+
+
+def training_betas(
+    beta_schedule: str = "linear",
+    beta_start: float = 0.00085,
+    beta_end: float = 0.012,
+    trained_betas: Sequence[float] | np.ndarray | None = None,
+    num_train_timesteps: int = 1000,
+) -> np.ndarray:
+    """Return the noise variances of training, one a timestep; `trained_betas` replace the rest.
+
+    Raises ValueError, or NotImplementedError for an unknown `beta_schedule`, naming the argument.
+    """
+    if trained_betas is not None:
+        betas, source = _listed_betas(trained_betas), "trained_betas"
+    elif beta_schedule not in BETA_SCHEDULES:
+        known = ", ".join(BETA_SCHEDULES)
+        raise NotImplementedError(f"beta_schedule must be one of {known}; got {beta_schedule!r}.")
+    else:
+        source = "beta_start and beta_end"
+        for name, beta in (("beta_start", beta_start), ("beta_end", beta_end)):
+            if not 0 < beta < 1:
+                raise ValueError(f"{name} must lie above 0 and below 1; got {beta}.")
+        steps = _whole("num_train_timesteps", num_train_timesteps, 1)
+        betas = BETA_SCHEDULES[beta_schedule](beta_start, beta_end, steps)
+    sigmas = training_sigmas(betas)
+    if not (sigmas[-1] < LARGEST_SIGMA and np.all(np.diff(sigmas) > 0)):
+        raise ValueError(
+            f"{source} must give finite, growing sigmas over {len(betas)} training timesteps; "
+            f"these end at sigma {sigmas[-1]:g}. Lower the betas or take fewer timesteps."
+        )
+    return betas
+
+
+def training_sigmas(betas: np.ndarray) -> np.ndarray:
+    """Return sqrt((1 - alpha_bar) / alpha_bar), increasing; exact also for tiny betas."""
+    with np.errstate(over="ignore"):
+        return np.sqrt(np.expm1(-np.cumsum(np.log1p(-betas))))
+
+
+def sigma_to_timestep(sigma: np.ndarray, training_sigma: np.ndarray) -> np.ndarray:
+    """Return the fractional timesteps of `sigma`, log-linear between the training sigmas."""
+    return np.interp(np.log(sigma), np.log(training_sigma), np.arange(len(training_sigma)))
+
+
+def timestep_to_sigma(timestep: np.ndarray, training_sigma: np.ndarray) -> np.ndarray:
+    """Return the sigmas of (fractional) timesteps, linear between the training sigmas."""
+    return np.interp(timestep, np.arange(len(training_sigma)), training_sigma)
+
+
+# --- spacings: which training timesteps a run visits (Lin et al. 2023, table 2), decreasing -------
+
+
+def linspace(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndarray:
+    """From the last training timestep to 0, both included; fractional; no offset."""
+    return np.linspace(num_train_timesteps - 1, 0, n)
+
+
+def leading(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndarray:
+    """Multiples of T // n, moved up by the offset, or by as much of it as the table has room for.
+
+    A single step starts at the last training timestep: there is nothing to lead.
+    """
+    last = num_train_timesteps - 1
+    if n == 1:
+        return np.array([float(last)])
+    timesteps = np.arange(n - 1.0, -1, -1) * (num_train_timesteps // n)
+    return timesteps + min(steps_offset, last - timesteps[0])
+
+
+def trailing(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndarray:
+    """Multiples of T / n, rounded, minus one; the last training timestep included; no offset."""
+    # arange for its own rounding, which decides the ties as in diffusers; it may give one too many.
+    return np.round(np.arange(num_train_timesteps, 0, -num_train_timesteps / n)[:n]) - 1
+
+
+TIMESTEP_SPACINGS = {"linspace": linspace, "leading": leading, "trailing": trailing}
+
+
+# --- schedule types: the sigmas of a run, decreasing, no trailing zero ---------------------------
+
+
+def karras(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> np.ndarray:
+    """Return n sigmas, evenly spaced in sigma^(1/rho) (Karras et al. 2022, eq. 5)."""
+    return np.linspace(sigma_max ** (1 / rho), sigma_min ** (1 / rho), n) ** rho
+
+
+def exponential(n: int, sigma_min: float, sigma_max: float) -> np.ndarray:
+    """Return n sigmas, evenly spaced in log sigma."""
+    return np.exp(np.linspace(np.log(sigma_max), np.log(sigma_min), n))
+
+
+def beta(
+    n: int, sigma_min: float, sigma_max: float, alpha: float = 0.6, beta: float = 0.6
+) -> np.ndarray:
+    """Return n sigmas at the quantiles of a beta distribution (Lee et al. 2024)."""
+    from scipy.special import betaincinv
+
+    return sigma_min + (sigma_max - sigma_min) * betaincinv(alpha, beta, np.linspace(1, 0, n))
+
+
+def _between_ends(curve: Callable) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda spaced: curve(len(spaced), spaced[-1], spaced[0])
+
+
+# Each takes the training sigmas at the spaced timesteps and returns as many sigmas.
+SCHEDULE_TYPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "automatic": lambda spaced: spaced,
+    "karras": _between_ends(karras),
+    "exponential": _between_ends(exponential),
+    "beta": _between_ends(beta),
+}
+SCHEDULE_FLAGS = {
+    "karras": "use_karras_sigmas",
+    "exponential": "use_exponential_sigmas",
+    "beta": "use_beta_sigmas",
+}
+# Rounded as in diffusers: the network is then called at whole training timesteps.
+WHOLE_TIMESTEPS = ("karras",)
+
+
+# --- one step of the method ----------------------------------------------------------------------
+
+
+def ancestral_split(
+    sigma: np.ndarray, sigma_next: np.ndarray, eta: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split the step sigma -> sigma_next into (sigma_down, sigma_up): denoise to, noise back by.
+
+    sigma_down^2 + sigma_up^2 = sigma_next^2. Written in the ratio of the sigmas, so that nothing
+    cancels: eta = 1 gives sigma_next^2 / sigma, eta = 0 gives sigma_next itself.
+    """
+    ratio = sigma_next / sigma
+    up = np.minimum(1.0, eta * np.sqrt((1 - ratio) * (1 + ratio)))
+    down = np.sqrt(np.maximum(0.0, (1 - eta**2) + (eta * ratio) ** 2))
+    return sigma_next * down, sigma_next * up
+
+
+def midpoint(sigma: np.ndarray, sigma_down: np.ndarray) -> np.ndarray:
+    """Return the sigma half way in log sigma (Karras et al. 2022, algorithm 2; Lu et al. 2022)."""
+    return np.sqrt(sigma * sigma_down)
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """Everything a run of N steps will visit: float64 arrays, one row a step, read-only.
+
+    Step i goes from `sigma[i]` by way of `sigma_mid[i]` to `sigma_down[i]`, and noise of
+    `sigma_up[i]` lifts it to `sigma_next[i]`. The last step goes to 0 and has no midpoint.
+    """
+
+    sigma: np.ndarray  # N, decreasing
+    sigma_next: np.ndarray  # N, the last is 0
+    sigma_down: np.ndarray  # N, the last is 0
+    sigma_up: np.ndarray  # N, the last is 0
+    sigma_mid: np.ndarray  # N-1
+    timestep: np.ndarray  # N
+    timestep_mid: np.ndarray  # N-1
+    training_sigma: np.ndarray  # T, increasing: the noise level of every training timestep
+    eta: float
+    init_noise_sigma: float  # the standard deviation of a run's first latent
+
+    def __post_init__(self):
+        for spec in fields(self):
+            if isinstance(values := getattr(self, spec.name), np.ndarray):
+                values.setflags(write=False)
+
+    @property
+    def steps(self) -> int:
+        return len(self.sigma)
+
+    @property
+    def nfe(self) -> int:
+        """Model calls: two a step, one for the last."""
+        return 2 * self.steps - 1
+
+    @property
+    def call_sigma(self) -> np.ndarray:
+        """The noise level of the latent at each model call (2N-1)."""
+        return _interleave(self.sigma, self.sigma_mid)
+
+    @property
+    def call_timestep(self) -> np.ndarray:
+        """The timestep that the model is given at each call (2N-1)."""
+        return _interleave(self.timestep, self.timestep_mid)
+
+
+def build(
+    num_inference_steps: int,
+    *,
+    eta: float = 0.0,
+    schedule_type: str = "automatic",
+    timestep_spacing: str = "linspace",
+    steps_offset: int = 0,
+    beta_schedule: str = "linear",
+    beta_start: float = 0.00085,
+    beta_end: float = 0.012,
+    trained_betas: Sequence[float] | np.ndarray | None = None,
+    num_train_timesteps: int = 1000,
+) -> Schedule:
+    """Return the table of a run of `num_inference_steps` steps.
+
+    Raises ValueError with a sentence that names the argument (NotImplementedError for an unknown
+    `beta_schedule`).
+    """
+    _choice("schedule_type", schedule_type, SCHEDULE_TYPES)
+    _choice("timestep_spacing", timestep_spacing, TIMESTEP_SPACINGS)
+    offset = _whole("steps_offset", steps_offset, 0)
+    if not 0 <= eta < np.inf:
+        raise ValueError(f"eta must be 0 or more; got {eta}.")
+
+    training_sigma = training_sigmas(
+        training_betas(beta_schedule, beta_start, beta_end, trained_betas, num_train_timesteps)
+    )
+    steps = _whole("num_inference_steps", num_inference_steps, 1, len(training_sigma))
+    spaced = TIMESTEP_SPACINGS[timestep_spacing](steps, len(training_sigma), offset)
+    sigma = SCHEDULE_TYPES[schedule_type](timestep_to_sigma(spaced, training_sigma))
+    timestep = spaced
+    if schedule_type != "automatic":
+        timestep = sigma_to_timestep(sigma, training_sigma)
+    if schedule_type in WHOLE_TIMESTEPS:
+        timestep = np.round(timestep)
+
+    sigma_next = np.append(sigma[1:], 0.0)
+    sigma_down, sigma_up = ancestral_split(sigma, sigma_next, eta)
+    sigma_mid = midpoint(sigma, sigma_down)[:-1]
+    return Schedule(
+        sigma=sigma,
+        sigma_next=sigma_next,
+        sigma_down=sigma_down,
+        sigma_up=sigma_up,
+        sigma_mid=sigma_mid,
+        timestep=timestep,
+        timestep_mid=sigma_to_timestep(sigma_mid, training_sigma),
+        training_sigma=training_sigma,
+        eta=float(eta),
+        init_noise_sigma=_init_noise_sigma(sigma[0], timestep_spacing),
+    )
+
+
+def _init_noise_sigma(sigma_max: float, timestep_spacing: str) -> float:
+    # Under leading the run starts below the last training timestep, where data still shows.
+    return float(np.hypot(sigma_max, 1) if timestep_spacing == "leading" else sigma_max)
+
+
+def _interleave(even: np.ndarray, odd: np.ndarray) -> np.ndarray:
+    both = np.empty(len(even) + len(odd))
+    both[0::2], both[1::2] = even, odd
+    return both
+
+
+def _listed_betas(trained_betas) -> np.ndarray:
+    try:
+        betas = np.array(trained_betas, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("trained_betas must be a list of numbers between 0 and 1.") from None
+    if betas.ndim != 1 or not betas.size:
+        raise ValueError(f"trained_betas must be a list of numbers; got the shape {betas.shape}.")
+    for position in np.flatnonzero(~((betas > 0) & (betas < 1)))[:1]:
+        raise ValueError(
+            "trained_betas must all lie above 0 and below 1; "
+            f"number {position + 1} is {betas[position]:g}."
+        )
+    return betas
+
+
+def _choice(name: str, value: str, known) -> None:
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}.")
+
+
+def _whole(name: str, value: int, low: int, high: int | None = None) -> int:
+    wanted = f"a whole number of at least {low}" if high is None else f"{low} to {high}"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} must be a whole number, {wanted}; got {value!r}.") from None
+    if isinstance(value, bool) or number < low or (high is not None and number > high):
+        raise ValueError(f"{name} must be a whole number, {wanted}; got {value!r}.")
+    return number
