@@ -1,0 +1,74 @@
+"""A small classifier that says what a scene shows; it measures whether prompts are followed."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional
+
+from explorer.models.captions import ATTRIBUTES, Scene
+
+JUDGED = ("object", "colour", "land", "time")
+
+
+class Judge(nn.Module):
+    """Pictures (B, 3, 128, 128) in 0..1 to one list of logits for each judged attribute."""
+
+    def __init__(self, width: int = 32):
+        super().__init__()
+        widths = (width, 2 * width, 3 * width, 4 * width, 4 * width)
+        layers, before = [], 3
+        for after in widths:
+            layers += [
+                nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+            ]
+            before = after
+        self.features = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(2), nn.Flatten())
+        self.heads = nn.ModuleDict(
+            {name: nn.Linear(4 * before, len(ATTRIBUTES[name])) for name in JUDGED}
+        )
+
+    def forward(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
+        features = self.features(pictures * 2 - 1)
+        return {name: head(features) for name, head in self.heads.items()}
+
+    def loss(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean cross entropy over the judged attributes; `labels` (B, 4) as `label_of` gives."""
+        logits = self(pictures)
+        return sum(
+            functional.cross_entropy(logits[name], labels[:, column])
+            for column, name in enumerate(JUDGED)
+        ) / len(JUDGED)
+
+    @torch.no_grad()
+    def accuracy(self, pictures: torch.Tensor, scenes: list[Scene]) -> dict[str, float]:
+        """The part of `pictures` in which each attribute is seen as `scenes` says it."""
+        labels = torch.tensor([label_of(scene) for scene in scenes], device=pictures.device)
+        right = torch.stack(
+            [
+                torch.cat([self(part)[name].argmax(1) for part in pictures.split(256)])
+                == labels[:, column]
+                for column, name in enumerate(JUDGED)
+            ]
+        )
+        return dict(zip(JUDGED, right.float().mean(1).tolist(), strict=True))
+
+    def save(self, path: Path) -> None:
+        """Write the weights, half precision, to one safetensors file."""
+        save_file({key: value.half() if value.is_floating_point() else value
+                   for key, value in self.state_dict().items()}, path)
+
+    @classmethod
+    def load(cls, path: Path, device="cpu") -> "Judge":
+        """Read what `save` wrote, ready to judge."""
+        judge = cls()
+        judge.load_state_dict(load_file(path))
+        return judge.float().to(device).eval()
+
+
+def label_of(scene: Scene) -> list[int]:
+    """The number of the scene's value in each judged attribute's table."""
+    return [list(ATTRIBUTES[name]).index(getattr(scene, name)) for name in JUDGED]
