@@ -1,0 +1,125 @@
+"""The step hook: every model call of a diffusers scheduler, recorded as it happens."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from explorer.capture.levels import Level, levels, refuse_unknown, row_of_call
+from explorer.capture.offload import HostCopies
+from explorer.capture.trajectory import Call
+
+
+@contextmanager
+def recording(scheduler: Any, on_call: Callable[[Call], None]) -> Iterator[None]:
+    """Give `on_call` a `Call` for every model call that reaches `scheduler.step`.
+
+    Works on any diffusers scheduler for epsilon, v or sample prediction, inside a pipeline or a
+    loop of one's own; ValueError for others. It only reads: what the scheduler returns is passed
+    on, the arrays in a `Call` are private copies, and on CUDA they are still on their way when
+    `on_call` gets them. An exception in `on_call` leaves through `step`: the way to stop a run.
+    On leaving the scheduler is as it was; recordings may be nested.
+    """
+    refuse_unknown(scheduler)
+    tape = _Tape(scheduler, on_call)
+    with ExitStack() as undo:
+        undo.enter_context(_wrapped(scheduler, "set_timesteps", tape.new_run))
+        undo.enter_context(_wrapped(scheduler, "step", tape.new_call))
+        yield
+
+
+@contextmanager
+def _wrapped(scheduler: Any, name: str, around: Callable) -> Iterator[None]:
+    """Shadow a method by `around(method, *args, **kwargs)`; pipelines still see its signature."""
+    method = getattr(scheduler, name)
+    shadowed = vars(scheduler).get(name)
+
+    @functools.wraps(method)
+    def wrapper(*args, **kwargs):
+        return around(method, *args, **kwargs)
+
+    setattr(scheduler, name, wrapper)
+    try:
+        yield
+    finally:
+        if shadowed is None:
+            delattr(scheduler, name)
+        else:
+            setattr(scheduler, name, shadowed)
+
+
+class _Tape:
+    """One recording: the table of the current run and the number of its calls so far."""
+
+    def __init__(self, scheduler: Any, on_call: Callable[[Call], None]):
+        self.scheduler = scheduler
+        self.on_call = on_call
+        self.copies = HostCopies()
+        self.signature = inspect.signature(scheduler.step)
+        self.rows: list[Level] | None = None
+        self.index = 0
+
+    def new_run(self, set_timesteps: Callable, *args, **kwargs):
+        """Read the table here, before the device is busy: inside the loop it would be a stall."""
+        result = set_timesteps(*args, **kwargs)
+        self.rows = levels(self.scheduler)
+        self.index = 0
+        return result
+
+    def new_call(self, step: Callable, *args, **kwargs):
+        bound = self.signature.bind(*args, **kwargs)
+        wants_dict = bound.arguments.get("return_dict", True)
+        bound.arguments["return_dict"] = True  # a tuple does not say which element is which
+        sample = torch.as_tensor(bound.arguments["sample"]).detach()
+        before = sample.to(torch.float32, copy=True)  # a step may work in place
+        output = step(*bound.args, **bound.kwargs)
+
+        if self.rows is None:  # the timesteps were set before the recording began
+            self.rows = levels(self.scheduler)
+        timestep = bound.arguments["timestep"]
+        level = self.rows[row_of_call(self.scheduler, timestep, self.rows)]
+        model_output = torch.as_tensor(bound.arguments["model_output"]).detach()
+        denoised = _denoised(self.scheduler, output, before, model_output, level)
+        arrays = self.copies.take(before, denoised).arrays
+        self.index += 1
+        self.on_call(
+            Call(
+                index=self.index - 1,
+                **asdict(level),
+                latent=lambda: arrays()[0],
+                denoised=lambda: arrays()[1],
+            )
+        )
+        return output if wants_dict else output.to_tuple()
+
+
+def _denoised(
+    scheduler: Any, output: Any, sample: torch.Tensor, model_output: torch.Tensor, level: Level
+) -> torch.Tensor:
+    """The prediction of the clean latent: the scheduler's own where it keeps one, else x0.
+
+    From x = alpha (x0 + sigma noise), the network's answer being the noise, x0, or
+    v = (noise - sigma x0) / sqrt(1 + sigma^2) (Salimans and Ho 2022).
+    """
+    own = getattr(output, "pred_original_sample", None)
+    if own is not None:
+        return torch.as_tensor(own)
+    converted = getattr(scheduler, "model_outputs", None)
+    predicts_data = getattr(scheduler, "predict_x0", False) or str(
+        scheduler.config.get("algorithm_type", "")
+    ).endswith("dpmsolver++")
+    if converted and predicts_data:
+        return converted[-1]
+    kind = scheduler.config["prediction_type"]
+    if kind == "sample":
+        return model_output
+    answer = model_output.to(torch.float32)
+    scaled = sample / level.alpha
+    if kind == "epsilon":
+        return scaled - level.sigma * answer
+    spread = (1 + level.sigma**2) ** 0.5
+    return scaled / spread**2 - level.sigma / spread * answer

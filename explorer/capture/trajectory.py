@@ -1,0 +1,218 @@
+"""What a run was: every model call of one lane, kept in half precision. numpy only, no torch."""
+
+import json
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+FORMAT = "sampler-explorer trajectory"
+VERSION = 1
+
+STEP, MIDPOINT, CORRECTION = "step", "midpoint", "correction"
+DONE, CANCELLED, ERROR = "done", "cancelled", "error"
+
+_ROOM = 2.0**15  # half precision ends at 65504
+
+
+class Half(NamedTuple):
+    """An array as half precision times a scale, so that no magnitude overflows."""
+
+    values: np.ndarray
+    scale: float
+
+    @classmethod
+    def pack(cls, array: np.ndarray, scale: float) -> "Half":
+        """Divide by `scale`, or by more where that would still overflow; NaN and Inf stay."""
+        array = np.asarray(array, np.float32)
+        peak = float(np.abs(array, where=np.isfinite(array), out=np.zeros_like(array)).max())
+        scale = max(float(scale), peak / _ROOM)
+        return cls((array / np.float32(scale)).astype(np.float16), scale)
+
+    def unpack(self) -> np.ndarray:
+        return self.values.astype(np.float32) * np.float32(self.scale)
+
+
+class _KeptHalf:
+    """A field that takes float arrays (or a function that will return one) and keeps a `Half`.
+
+    The function is for arrays that are still on their way from a device: it is called, and
+    waits, when the field is first read.
+    """
+
+    def __init__(self, scale_of: Callable[["Call"], float]):
+        self.scale_of = scale_of
+
+    def __set_name__(self, owner, name: str):
+        self.name = name
+
+    def __get__(self, call: "Call | None", owner=None) -> np.ndarray:
+        if call is None:  # the dataclass asks for a default: there is none
+            raise AttributeError(self.name)
+        return self.half(call).unpack()
+
+    def __set__(self, call: "Call", value: Any):
+        if not callable(value) and not isinstance(value, Half):
+            value = Half.pack(value, self.scale_of(call))
+        call.__dict__[self.name] = value
+
+    def half(self, call: "Call") -> Half:
+        kept = call.__dict__[self.name]
+        if callable(kept):
+            kept = call.__dict__[self.name] = Half.pack(kept(), self.scale_of(call))
+        return kept
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Call:
+    """One model call: where it stood in the schedule, what the model got and what it answered.
+
+    `sigma` is the noise level the model was called at, in units of the data; the latent is
+    `alpha * (clean + sigma * noise)`, with `alpha` 1 for variance-exploding samplers. `index`
+    counts this run's calls from 0, `step` is the row of the schedule that the call belongs to.
+    The step's other levels are None where the sampler has none. `latent` and `denoised` are
+    float32, batch x C x H x W; they are kept in half precision at unit variance.
+    """
+
+    index: int
+    step: int
+    stage: str
+    sigma: float
+    timestep: float
+    alpha: float = 1.0
+    sigma_next: float | None = None
+    sigma_mid: float | None = None
+    sigma_down: float | None = None
+    sigma_up: float | None = None
+    # Last, because how they are kept depends on alpha and sigma.
+    latent: np.ndarray = _KeptHalf(lambda call: call.noise_scale)
+    denoised: np.ndarray = _KeptHalf(lambda call: 1.0)
+
+    @property
+    def noise_scale(self) -> float:
+        """The latent's standard deviation over data of unit variance."""
+        return self.alpha * (1 + self.sigma**2) ** 0.5
+
+    @property
+    def finite(self) -> bool:
+        """Whether neither the latent nor the prediction holds NaN or Inf."""
+        return all(bool(np.isfinite(half.values).all()) for half in self.halves())
+
+    def halves(self) -> tuple[Half, Half]:
+        """(latent, denoised) as they are kept; waits for arrays that are still on their way."""
+        return _LATENT.half(self), _DENOISED.half(self)
+
+    def __getstate__(self):
+        self.halves()
+        return self.__dict__
+
+
+_LATENT, _DENOISED = (Call.__dict__[name] for name in ("latent", "denoised"))
+_SCALARS = tuple(spec.name for spec in fields(Call) if spec.name not in ("latent", "denoised"))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trajectory:
+    """One lane's run: its settings (plain data), its calls, and the latent it ended with.
+
+    `state` is "done", "cancelled" or "error"; `error` is the sentence for a human. `final` is
+    None where the run did not reach its end.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    lane: int = 0
+    label: str = ""
+    calls: tuple[Call, ...] = ()
+    final: np.ndarray | None = None
+    state: str = DONE
+    error: str = ""
+
+    @property
+    def steps(self) -> int:
+        """Steps that were begun."""
+        return len({call.step for call in self.calls})
+
+    @property
+    def nfe(self) -> int:
+        """Model calls that were made: 2 * steps - 1 of a whole run of the KDPM2 pair."""
+        return len(self.calls)
+
+    def save(self, path: str | Path) -> Path:
+        """Write one safetensors file; a reader sees the old file or the whole new one."""
+        from safetensors.numpy import save
+
+        path = Path(path)
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+        try:
+            with part.open("xb") as file:
+                file.write(save(self._tensors(), metadata=self._metadata()))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+        return path
+
+    def _tensors(self) -> dict[str, np.ndarray]:
+        tensors = {}
+        if self.calls:
+            latents, denoised = zip(*(call.halves() for call in self.calls), strict=True)
+            tensors["latents"] = np.stack([half.values for half in latents])
+            tensors["denoised"] = np.stack([half.values for half in denoised])
+        if self.final is not None:
+            tensors["final"] = np.ascontiguousarray(self.final, np.float32)
+        return tensors
+
+    def _metadata(self) -> dict[str, str]:
+        rows = [
+            {name: getattr(call, name) for name in _SCALARS}
+            | {"scales": [half.scale for half in call.halves()]}
+            for call in self.calls
+        ]
+        about = {name: getattr(self, name) for name in _ABOUT} | {"calls": rows}
+        return {"format": FORMAT, "version": str(VERSION), "trajectory": json.dumps(about)}
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Trajectory":
+        """Read a file that `save` wrote; ValueError for a broken, foreign or newer file."""
+        from safetensors import SafetensorError, safe_open
+
+        path = Path(path)
+        try:
+            with safe_open(str(path), framework="numpy") as file:
+                metadata = file.metadata() or {}
+                _check_format(path, metadata)
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            return cls._restore(json.loads(metadata["trajectory"]), tensors)
+        except (SafetensorError, KeyError, IndexError, TypeError, json.JSONDecodeError) as error:
+            raise ValueError(
+                f"{path.name} is broken or no saved trajectory; save the run again."
+            ) from error
+
+    @classmethod
+    def _restore(cls, about: dict[str, Any], tensors: dict[str, np.ndarray]) -> "Trajectory":
+        rows = about.pop("calls")
+        calls = []
+        for position, row in enumerate(rows):
+            latent_scale, denoised_scale = row.pop("scales")
+            latent = Half(tensors["latents"][position], latent_scale)
+            denoised = Half(tensors["denoised"][position], denoised_scale)
+            calls.append(Call(**row, latent=latent, denoised=denoised))
+        return cls(**about, calls=tuple(calls), final=tensors.get("final"))
+
+
+_ABOUT = tuple(spec.name for spec in fields(Trajectory) if spec.name not in ("calls", "final"))
+
+
+def _check_format(path: Path, metadata: dict[str, str]):
+    if metadata.get("format") != FORMAT or not metadata.get("version", "").isdecimal():
+        raise ValueError(f"{path.name} is no trajectory that Sampler Explorer saved.")
+    if int(metadata["version"]) > VERSION:
+        raise ValueError(
+            f"{path.name} was saved by a newer Sampler Explorer (format {metadata['version']}; "
+            f"this one reads up to {VERSION}): update it to open the file."
+        )
