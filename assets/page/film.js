@@ -1,0 +1,86 @@
+// One lane's recorded frames: two sheets of pictures, fetched once, and how each view is drawn.
+
+import { fileUrl } from "./store.js";
+
+export const CHANGE_GAIN = 4;
+const GREY = 128;
+
+export class Film {
+  #sheets = {};
+
+  constructor({ label, calls, grid, denoised, noisy, image }) {
+    Object.assign(this, { label, calls, grid });
+    this.urls = { denoised, noisy, image };
+    const scratch = new OffscreenCanvas(grid.width, grid.height);
+    this.scratch = scratch.getContext("2d", { willReadFrequently: true });
+  }
+
+  // Resolves when every view can be drawn.
+  load() {
+    const fetched = Object.entries(this.urls)
+      .filter(([, path]) => path)
+      .map(async ([name, path]) => {
+        const response = await fetch(fileUrl(path));
+        if (!response.ok) throw new Error(`frames: ${response.status}`);
+        this.#sheets[name] = await createImageBitmap(await response.blob());
+      });
+    return Promise.all(fetched);
+  }
+
+  // Give the decoded pictures back; a long run's are large.
+  close() {
+    Object.values(this.#sheets).forEach((sheet) => sheet.close());
+    this.#sheets = {};
+  }
+
+  draw(canvas, view, call) {
+    if (view === "change") return this.#drawChange(canvas, call);
+    const last = call === this.calls.length - 1;
+    const whole = view === "denoised" && last && this.#sheets.image;
+    if (whole) return paint(canvas, whole, 0, 0, whole.width, whole.height);
+    const sheet = this.#sheets[view];
+    return sheet && paint(canvas, sheet, ...this.#tile(call));
+  }
+
+  // How the prediction changed since the call before: grey where it did not.
+  #drawChange(canvas, call) {
+    if (!this.#sheets.denoised) return;
+    const now = this.#pixels(call);
+    const then = this.#pixels(Math.max(0, call - 1)).data;
+    for (let i = 0; i < then.length; i++) {
+      if (i % 4 < 3) now.data[i] = GREY + CHANGE_GAIN * (now.data[i] - then[i]);
+    }
+    resize(canvas, now.width, now.height);
+    canvas.getContext("2d").putImageData(now, 0, 0);
+  }
+
+  #pixels(call) {
+    const [x, y, width, height] = this.#tile(call);
+    this.scratch.drawImage(this.#sheets.denoised, x, y, width, height, 0, 0, width, height);
+    return this.scratch.getImageData(0, 0, width, height);
+  }
+
+  #tile(call) {
+    const { columns, width, height } = this.grid;
+    return [(call % columns) * width, Math.floor(call / columns) * height, width, height];
+  }
+}
+
+// Draw a live preview, a data URL, as soon as it is decoded.
+export async function paintPreview(canvas, url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  paint(canvas, image, 0, 0, image.naturalWidth, image.naturalHeight);
+}
+
+function paint(canvas, source, x, y, width, height) {
+  resize(canvas, width, height);
+  canvas.getContext("2d").drawImage(source, x, y, width, height, 0, 0, width, height);
+}
+
+// Setting a canvas's size clears it, so only when it differs.
+function resize(canvas, width, height) {
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+}

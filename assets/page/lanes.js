@@ -1,0 +1,23 @@
+// The sentences beside the controls: what is wrong with which.
+
+import { on } from "./store.js";
+
+export function mount() {
+  on("problems", (problems) => {
+    document.querySelectorAll(".sentence.beside").forEach((old) => old.remove());
+    document.querySelectorAll("[aria-invalid]").forEach((box) => box.removeAttribute("aria-invalid"));
+    problems.forEach(({ control, sentence }) => control && place(control, sentence));
+  });
+}
+
+function place(id, sentence) {
+  const control = document.getElementById(id);
+  const note = document.createElement("p");
+  note.className = "sentence beside";
+  note.id = `${id}_problem`;
+  note.textContent = sentence;
+  control.append(note);
+  const box = control.querySelector("input, textarea");
+  box.setAttribute("aria-invalid", "true");
+  box.setAttribute("aria-describedby", note.id);
+}

@@ -1,0 +1,79 @@
+// The bar: Run and Stop, and how far the run is.
+
+import { begin, isRunning, isStopping, stop } from "./run.js";
+import { explorer, on, stepName } from "./store.js";
+
+const SPOKEN_EVERY_MS = 4000; // screen readers get a sentence now and then, not twelve a second
+
+export function mount({ element }) {
+  const [bar, where, note, spoken] = ["progress", ".where", ".note", "[role=status]"].map((query) =>
+    element.querySelector(query),
+  );
+  let spokenAt = 0;
+
+  function show(position, remark = "", { speak = false } = {}) {
+    where.textContent = position;
+    note.textContent = remark;
+    if (speak || performance.now() - spokenAt > SPOKEN_EVERY_MS) {
+      spokenAt = performance.now();
+      spoken.textContent = `${position} ${remark}`;
+    }
+  }
+
+  function refresh() {
+    element.dataset.state = explorer.state;
+    bar.value = explorer.calls ? explorer.call / explorer.calls : 0;
+    document.querySelector("#run").setAttribute("aria-disabled", isRunning());
+    document.querySelector("#stop").setAttribute("aria-disabled", !isRunning());
+  }
+
+  on("begin", () => {
+    refresh();
+    show("Starting", "", { speak: true });
+  });
+  on("progress", (event) => {
+    refresh();
+    if (isStopping()) return show("Stopping", "after this model call");
+    if (event.state !== "running") return show(event.message || "Waiting");
+    const lane = event.lane === null ? "" : `${event.labels[event.lane]}: `;
+    return show(`${lane}${position(event)}`, remaining(event.eta));
+  });
+  on("end", (event) => {
+    refresh();
+    show(...summary(event), { speak: true });
+  });
+
+  // In the capture phase, so that the page knows before Gradio does.
+  document.addEventListener("click", guard, true);
+  document.addEventListener("keydown", (key) => {
+    if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) document.querySelector("#run").click();
+  });
+  refresh();
+}
+
+function guard(click) {
+  const button = click.target.closest?.("#run, #stop");
+  if (!button) return;
+  if (isRunning() !== (button.id === "stop")) click.stopImmediatePropagation();
+  else if (button.id === "run") begin();
+  else if (!isStopping()) stop();
+}
+
+function position({ step, steps, call, calls, half }) {
+  return `step ${stepName({ step: step - 1, half })} of ${steps}, call ${call} of ${calls}`;
+}
+
+function remaining(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  if (seconds < 90) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s left`;
+  return `${Math.round(seconds / 60)} min left`;
+}
+
+function summary({ state, message, call, calls, elapsed, run }) {
+  const facts = run ? `seed ${run.seed}` : "";
+  if (state === "done") return [`${calls} calls in ${elapsed.toFixed(1)} s`, facts];
+  if (state === "cancelled") {
+    return [call ? `Stopped after call ${call} of ${calls}` : "Stopped before the first call", facts];
+  }
+  return [message || "The run broke off", facts];
+}

@@ -1,0 +1,44 @@
+// One run after the other: what the page knows of it, from the click on Run to its last event.
+
+import { emit, explorer, on } from "./store.js";
+
+const ENDS = ["done", "cancelled", "error"];
+let stopping = false;
+let before = null; // the state to return to when a run ends before it began
+
+export const isRunning = () => explorer.state === "running";
+export const isStopping = () => stopping;
+
+export function begin() {
+  before = { ...explorer };
+  stopping = false;
+  Object.assign(explorer, { state: "running", call: 0, calls: 0, frame: -1 });
+  emit("begin");
+}
+
+export function stop() {
+  stopping = true;
+  emit("progress", { state: "running", message: "Stopping" });
+}
+
+// Called with every value that the server gives the viewer.
+export function receive(event) {
+  if (!event) return;
+  if (event.calls) Object.assign(explorer, { call: event.call, calls: event.calls });
+  if (ENDS.includes(event.state)) return end(event);
+  explorer.state = "running";
+  emit("progress", event);
+  // Stop was pressed before the server knew of the run: say it again, now that it does.
+  if (stopping) document.querySelector("#stop").click();
+}
+
+function end(event) {
+  stopping = false;
+  if (!event.run && before) Object.assign(explorer, { frame: before.frame });
+  explorer.state = event.state;
+  emit("end", event);
+}
+
+on("cursor", ({ calls }) => {
+  explorer.frame = calls[0];
+});

@@ -1,0 +1,24 @@
+// What the parts of the page share: the state that tests and extensions read, and a way to talk.
+
+// state: idle, running, done, cancelled or error. call of calls: how far the run came.
+// frame: the recorded call on screen, from 0; -1 while there is none.
+export const explorer = { state: "idle", call: 0, calls: 0, frame: -1 };
+window.samplerExplorer = explorer;
+
+// Topics: "begin", "progress" and "end" of a run (run.js), "cursor" (viewer.js moved to a call),
+// "seek" (somebody asks viewer.js to), "problems" (what is wrong with which control).
+const bus = new EventTarget();
+export const emit = (topic, detail) => bus.dispatchEvent(new CustomEvent(topic, { detail }));
+export const on = (topic, listener) => bus.addEventListener(topic, (event) => listener(event.detail));
+
+export const LANES = ["a", "b"];
+
+export function fileUrl(path) {
+  const { root, api_prefix } = window.gradio_config;
+  return `${root}${api_prefix}/file=${path}`;
+}
+
+export const styleOf = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+
+// "7" or "7½": the step, counted from 1, that a call belongs to.
+export const stepName = ({ step, half }) => `${step + 1}${half ? "½" : ""}`;

@@ -1,0 +1,143 @@
+"""The form: one control for every field of RunSettings and LaneSettings, and back to settings."""
+
+from dataclasses import Field, dataclass, fields, replace
+from typing import Any
+
+import gradio as gr
+
+from explorer.settings import LaneSettings, RunSettings, SettingsError
+from explorer.ui.betas import FILE_TYPES, parse_betas
+
+LANE_NAMES = ("A", "B")
+FOLLOWS = tuple(spec.name for spec in fields(LaneSettings) if spec.name != "sampler")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A sentence about one control: `control` is its element id, "" where none is to blame."""
+
+    control: str
+    sentence: str
+
+
+class FormError(ValueError):
+    """What is wrong with the form, one problem for each part of it that has one."""
+
+    def __init__(self, problems: list[Problem]):
+        super().__init__(" ".join(problem.sentence for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """The controls by field: those of the run, those of each lane, and the switch between them."""
+
+    run: dict[str, gr.components.Component]
+    lanes: tuple[dict[str, gr.components.Component], ...]
+    same: gr.Checkbox
+
+    def __post_init__(self):
+        names = {spec.name for spec in fields(RunSettings)} - {"lanes"}
+        assert set(self.run) == names, set(self.run) ^ names
+        names = {spec.name for spec in fields(LaneSettings)}
+        assert all(set(lane) == names for lane in self.lanes), names
+
+    def controls(self) -> set[gr.components.Component]:
+        """All of them: the inputs of a run."""
+        lanes = (control for lane in self.lanes for control in lane.values())
+        return {*self.run.values(), *lanes, self.same}
+
+    def read(self, values: dict[gr.components.Component, Any]) -> RunSettings:
+        """The settings that the controls' values make; raises FormError with every problem.
+
+        A control of the run that is missing from `values` counts as untouched.
+        """
+        problems: list[Problem] = []
+        lanes = [self._lane(lane, values, problems) for lane in range(len(self.lanes))]
+        run = {name: values[control] for name, control in self.run.items() if control in values}
+        settings = None
+        try:
+            settings = RunSettings(**run)
+        except SettingsError as error:
+            problems.append(Problem(error.name, str(error)))
+        if problems:
+            raise FormError(problems)
+        return replace(settings, lanes=tuple(lanes))
+
+    def _lane(self, lane: int, values: dict, problems: list[Problem]) -> LaneSettings | None:
+        """One lane's settings, those of lane A but for the sampler where both are the same."""
+        source = 0 if values[self.same] else lane
+        read = {name: values[control] for name, control in self.lanes[source].items()}
+        read["sampler"] = values[self.lanes[lane]["sampler"]]
+        try:
+            return LaneSettings(**read | {"trained_betas": parse_betas(read["trained_betas"])})
+        except SettingsError as error:
+            problem = Problem(element_id(error.name, source), str(error))
+            if problem not in problems:
+                problems.append(problem)
+            return None
+
+
+def element_id(name: str, lane: int | None = None) -> str:
+    """The id of a field's control in the page: `steps`, or `a_beta_end` for one of a lane."""
+    return name if lane is None else f"{LANE_NAMES[lane].lower()}_{name}"
+
+
+def run_control(name: str, **look: Any) -> gr.components.Component:
+    """The control of one field of RunSettings, with the default that the dataclass gives it."""
+    spec = _spec(RunSettings, name)
+    return _control(spec, spec.default, element_id(name), label=spec.metadata["label"], **look)
+
+
+def lane_rows(defaults: tuple[LaneSettings, ...]) -> tuple[dict[str, gr.components.Component], ...]:
+    """A row for each field of LaneSettings, in it one control a lane; returns those, by lane."""
+    lanes: tuple[dict, ...] = tuple({} for _ in defaults)
+    for spec in fields(LaneSettings):
+        with gr.Row(elem_classes=["setting", f"setting-{spec.name.replace('_', '-')}"]):
+            for lane, settings in enumerate(defaults):
+                lanes[lane][spec.name] = _lane_control(spec, lane, getattr(settings, spec.name))
+    return lanes
+
+
+def _lane_control(spec: Field, lane: int, value: Any) -> gr.components.Component:
+    """Lane A's control carries the row's visible label, the others' are for screen readers."""
+    label = spec.metadata["label"]
+    return _control(
+        spec,
+        value,
+        element_id(spec.name, lane),
+        label=label if lane == 0 else f"{label}, lane {LANE_NAMES[lane]}",
+        show_label=lane == 0,
+        elem_classes=["lane", f"lane-{LANE_NAMES[lane].lower()}"],
+    )
+
+
+def _control(spec: Field, value: Any, elem_id: str, **look: Any) -> gr.components.Component:
+    """The control that fits a field's type; ranges are left to the settings' own sentences."""
+    look |= {"elem_id": elem_id, "min_width": 0}
+    info = spec.metadata["help"] or None
+    if choices := spec.metadata.get("choices"):
+        return gr.Dropdown(choices, value=value, info=info, filterable=False, **look)
+    if spec.type in (int, float):
+        step = 1 if spec.type is int else "any"
+        return gr.Number(value, info=info, step=step, **look)
+    if spec.name == "trained_betas":
+        text = ", ".join(map(repr, value)) if value else ""
+        hint = "paste a list, or drop a file"
+        return gr.Textbox(text, info=info, placeholder=hint, lines=1, max_lines=3, **look)
+    return gr.Textbox(value, info=info, **look)
+
+
+def _spec(settings: type, name: str) -> Field:
+    return next(spec for spec in fields(settings) if spec.name == name)
+
+
+def betas_upload(lane: int) -> gr.UploadButton:
+    """The button that fills a lane's trained betas from a file."""
+    return gr.UploadButton(
+        "File…",
+        file_types=FILE_TYPES,
+        size="sm",
+        elem_id=element_id("trained_betas_file", lane),
+        elem_classes=["lane", f"lane-{LANE_NAMES[lane].lower()}", "file"],
+    )

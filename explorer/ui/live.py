@@ -1,0 +1,142 @@
+"""A run as the page sees it: the engine's events as plain JSON, and who may end them."""
+
+import base64
+import io
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+import numpy as np
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+
+from explorer.settings import SettingsError
+
+if TYPE_CHECKING:
+    from explorer.engine import Event
+
+Keep = Callable[[bytes, str], str]  # stores a file for browsers, returns its path
+
+SHEET_PIXELS = 2**24  # of one sheet: what a phone can hold decoded, four times
+JPEG_QUALITY = 92  # the change view amplifies what the compression leaves
+
+
+class Cancels:
+    """One flag for each open page that runs: set it, and the page's run ends."""
+
+    def __init__(self):
+        self._flags: dict[str, threading.Event] = {}
+
+    def open(self, session: str) -> threading.Event:
+        """A new flag for the page's next run; one of an earlier run is set and forgotten."""
+        self.set(session)
+        flag = self._flags[session] = threading.Event()
+        return flag
+
+    def set(self, session: str) -> None:
+        if flag := self._flags.pop(session, None):
+            flag.set()
+
+
+def keep_files(owner: gr.Blocks | gr.components.Component) -> Keep:
+    """A place for files that browsers may fetch, removed with `owner`'s others when they are old."""
+
+    def keep(data: bytes, name: str) -> str:
+        path = save_bytes_to_cache(data, name, get_upload_folder())
+        owner.temp_files.add(path)
+        return path
+
+    return keep
+
+
+def run_payloads(events: Iterator["Event"], labels: list[str], keep: Keep) -> Iterator[dict]:
+    """Yield one JSON payload an event of `engine.stream`.
+
+    Whatever goes wrong is a payload with state "error" and a sentence.
+    """
+    try:
+        for event in events:
+            yield payload(event, labels, keep)
+    except SettingsError as error:
+        yield failure(str(error))
+    except Exception as error:
+        traceback.print_exc()
+        yield failure(f"The run broke off: {type(error).__name__}: {error}")
+
+
+def failure(message: str) -> dict[str, Any]:
+    return {"state": "error", "message": message[:500]}
+
+
+def payload(event: "Event", labels: list[str], keep: Keep) -> dict[str, Any]:
+    """One event as JSON: progress and previews, and at the end the recorded run."""
+    data = {
+        "state": event.state,
+        "message": event.message,
+        "lane": event.lane,
+        "step": event.step,
+        "steps": event.steps,
+        "call": event.call,
+        "calls": event.calls,
+        "half": event.half,
+        "elapsed": event.elapsed_s,
+        "eta": event.eta_s,
+        "labels": labels,
+        "previews": [_data_url(preview) for preview in event.previews],
+    }
+    if event.frames:
+        images = event.images or [None] * len(event.frames)
+        lanes = zip(event.trajectories, event.frames, images, strict=True)
+        data["run"] = {"seed": event.seed, "lanes": [_lane(*lane, keep) for lane in lanes]}
+    return data
+
+
+def _lane(trajectory, frames, image: bytes | None, keep: Keep) -> dict[str, Any]:
+    """What the scrubber needs of one lane: its calls, its two sheets of frames, its picture."""
+    calls = [
+        {
+            "step": call.step,
+            "half": call.stage == "midpoint",
+            "sigma": call.sigma,
+            "timestep": call.timestep,
+        }
+        for call in trajectory.calls
+    ]
+    denoised, grid = sheet(frames.denoised)
+    noisy, _ = sheet(frames.noisy)
+    return {
+        "label": trajectory.label,
+        "calls": calls,
+        "grid": grid,
+        "denoised": keep(denoised, "denoised.jpg"),
+        "noisy": keep(noisy, "noisy.jpg"),
+        "image": keep(image, "image.png") if image else None,
+    }
+
+
+def sheet(frames: np.ndarray) -> tuple[bytes, dict[str, int]]:
+    """All frames (n, H, W, 3) as one JPEG, row by row, and its grid.
+
+    A long run's frames are made smaller, so that the decoded sheet stays within SHEET_PIXELS.
+    """
+    from PIL import Image
+
+    count, height, width, _ = frames.shape
+    shrink = min(1.0, (SHEET_PIXELS / (count * height * width)) ** 0.5)
+    width, height = int(width * shrink), int(height * shrink)
+    columns = int(np.ceil(count**0.5))
+    picture = Image.new("RGB", (columns * width, -(-count // columns) * height))
+    for index, frame in enumerate(frames):
+        row, column = divmod(index, columns)
+        tile = Image.fromarray(frame)
+        tile = tile if shrink == 1 else tile.resize((width, height), Image.Resampling.LANCZOS)
+        picture.paste(tile, (column * width, row * height))
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=JPEG_QUALITY)
+    return data.getvalue(), {"columns": columns, "width": width, "height": height}
+
+
+def _data_url(jpeg: bytes | None) -> str | None:
+    return jpeg and "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

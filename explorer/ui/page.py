@@ -1,0 +1,70 @@
+"""The page: what stands where. What happens on which event is in events.py."""
+
+import gradio as gr
+
+from explorer.figures import X_AXES, plotly_script
+from explorer.models.captions import EXAMPLES
+from explorer.settings import RunSettings
+from explorer.ui import events
+from explorer.ui.form import LANE_NAMES, Form, betas_upload, lane_rows, run_control
+from explorer.ui.parts import part, serve_files
+from explorer.ui.plot import plot_payload
+
+KEEP_FILES_S = 24 * 3600
+
+
+def build(engine) -> gr.Blocks:
+    """The whole page around one engine, which loads nothing before a browser has the page."""
+    serve_files()
+    with gr.Blocks(
+        title="Sampler Explorer",
+        fill_width=True,
+        analytics_enabled=False,
+        delete_cache=(3600, KEEP_FILES_S),
+    ) as page:
+        with gr.Sidebar(width=384, elem_id="settings"):
+            model = part("model", {"state": engine.state})
+            form, words, uploads = _settings(engine)
+        with gr.Row(elem_id="bar"):
+            run = gr.Button("Run", variant="primary", elem_id="run", min_width=0)
+            stop = gr.Button("Stop", elem_id="stop", min_width=0)
+            part("progress")
+        viewer = part("viewer")
+        axes = _axes()
+        defaults = RunSettings(lanes=engine.lane_defaults())
+        plot = part("plot", plot_payload(defaults), script=plotly_script().as_posix())
+
+        events.on_model(engine, model)
+        events.on_prompt(engine, form, words)
+        events.on_settings(form, axes, plot)
+        events.on_betas(form, uploads)
+        events.on_run(engine, form, events.RunParts(page, run, stop, viewer))
+    return page.queue(max_size=events.LONGEST_QUEUE)
+
+
+def _settings(engine) -> tuple[Form, gr.HTML, list[gr.UploadButton]]:
+    """The sidebar: what to draw, then the lanes side by side, one row a field."""
+    run = {"prompt": run_control("prompt", lines=2, max_lines=6)}
+    words = part("words")
+    part("examples", list(EXAMPLES))
+    run["negative_prompt"] = run_control("negative_prompt", lines=1, max_lines=4)
+    with gr.Row(elem_classes="trio"):
+        for name in ("steps", "cfg_scale", "seed"):
+            run[name] = run_control(name)
+    with gr.Row(elem_id="lanes-head"):
+        same = gr.Checkbox(True, label="Same settings for both", elem_id="same", min_width=0)
+        part("lanes")
+    lanes = lane_rows(engine.lane_defaults())
+    with gr.Row(elem_classes=["setting", "files"]):
+        uploads = [betas_upload(lane) for lane in range(len(LANE_NAMES))]
+    return Form(run, lanes, same), words, uploads
+
+
+def _axes() -> tuple[gr.Radio, gr.Radio]:
+    """The switches above the plot: its x axis, and the scale of its y axis."""
+    with gr.Row(elem_id="axes"):
+        x_axes = [(label, key) for key, label in X_AXES.items()]
+        x_axis = gr.Radio(x_axes, value="step", label="x axis", elem_id="x_axis", min_width=0)
+        scales = ["log", "linear"]
+        scale = gr.Radio(scales, value="log", label="sigma", elem_id="y_axis", min_width=0)
+    return x_axis, scale

@@ -1,0 +1,39 @@
+"""Parts of the page that live in the browser: HTML, CSS and JS files of assets/page."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from explorer.figures import plotly_script
+
+PAGE_FILES = Path(__file__).resolve().parents[2] / "assets" / "page"
+
+
+def part(name: str, value: Any = None, **props: Any) -> gr.HTML:
+    """The part whose markup is `<name>.html` and whose behaviour is the module `<name>.js`.
+
+    `value` is plain JSON; the module's `mount({element, props, watch})` gets it. Text of users must
+    reach the markup through `textContent` only, so templates here have no placeholders.
+    """
+    return gr.HTML(
+        value,
+        html_template=(PAGE_FILES / f"{name}.html").read_text(encoding="utf-8"),
+        js_on_load=(PAGE_FILES / "mount.js").read_text(encoding="utf-8"),
+        apply_default_css=False,
+        elem_id=name,
+        elem_classes="part",
+        module=(PAGE_FILES / f"{name}.js").as_posix(),
+        **props,
+    )
+
+
+def style_sheets() -> list[Path]:
+    """Every style sheet of the page, in the order in which they apply."""
+    return sorted(PAGE_FILES.glob("*.css"))
+
+
+def serve_files() -> None:
+    """Let browsers fetch the page's own modules and the plotly.js that Python's plotly ships."""
+    gr.set_static_paths([PAGE_FILES, plotly_script()])
+

@@ -1,0 +1,47 @@
+"""The sigma plot's payload: the figure of the form's settings, or what is wrong with them."""
+
+import json
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from explorer.figures import schedule_figure
+from explorer.settings import LaneSettings, RunSettings
+from explorer.ui.form import FormError, Problem, element_id
+
+if TYPE_CHECKING:
+    from explorer.sampling.schedules import Schedule
+
+LANE_FIELDS = {spec.name for spec in fields(LaneSettings)}
+
+
+def plot_payload(settings: RunSettings, x: str = "step", log_y: bool = True) -> dict[str, Any]:
+    """The figure as JSON, no problems; raises FormError where a lane has no schedule."""
+    figure = schedule_figure(_schedules(settings), x=x, log_y=log_y)
+    return {"figure": json.loads(figure.to_json(validate=False)), "x": x, "problems": []}
+
+
+def problem_payload(error: FormError) -> dict[str, Any]:
+    """No figure, so that the page keeps its last good one, and the sentences."""
+    return {"figure": None, "problems": list(map(asdict, error.problems))}
+
+
+def _schedules(settings: RunSettings) -> list[tuple[str, "Schedule"]]:
+    schedules, problems = [], []
+    for index, lane in enumerate(settings.lanes):
+        try:
+            schedules.append((lane.label, lane.schedule(settings.steps)))
+        except ValueError as error:
+            problem = Problem(_blamed(str(error), index), str(error))
+            if problem.sentence not in [known.sentence for known in problems]:
+                problems.append(problem)
+    if problems:
+        raise FormError(problems)
+    return schedules
+
+
+def _blamed(sentence: str, lane: int) -> str:
+    """The control that a schedule's error names; its sentences begin with the argument."""
+    name = sentence.split()[0]
+    if name == "num_inference_steps":
+        return element_id("steps")
+    return element_id(name, lane) if name in LANE_FIELDS else ""
