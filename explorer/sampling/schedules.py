@@ -128,7 +128,7 @@ def karras(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> np.n
 
 def exponential(n: int, sigma_min: float, sigma_max: float) -> np.ndarray:
     """Return n sigmas, evenly spaced in log sigma."""
-    return np.exp(np.linspace(np.log(sigma_max), np.log(sigma_min), n))
+    return np.geomspace(sigma_max, sigma_min, n)
 
 
 def beta(

@@ -1,0 +1,110 @@
+"""Which model call of a run comes next: counted, and looked up only where a run begins."""
+
+import numpy as np
+import torch
+
+from explorer.sampling.schedules import Schedule
+
+
+class CallCounter:
+    """The part of a scheduler that keeps its place in `timesteps`, two calls a step.
+
+    A run begins at `begin_index` where that is set, or else at the call whose timestep the first
+    `scale_model_input` or `step` is given. From there on calls are counted.
+    """
+
+    schedule: Schedule
+    timesteps: torch.Tensor  # one a call
+    sample: torch.Tensor | None  # where the step under way began
+
+    @property
+    def begin_index(self) -> int | None:
+        """The call at which runs begin, or None: the first call's timestep tells."""
+        return self._begin_index
+
+    def set_begin_index(self, begin_index: int | None = 0) -> None:
+        """Let the next run begin at this call of `timesteps`; a run under way is dropped.
+
+        Raises ValueError for a call that the schedule has not.
+        """
+        calls = self.schedule.nfe
+        if begin_index is not None and begin_index not in range(calls):
+            raise ValueError(f"begin_index must be a call, 0 to {calls - 1}; got {begin_index}.")
+        self._begin_index = begin_index
+        self._step_index: int | None = None
+        self.sample = None
+
+    @property
+    def step_index(self) -> int | None:
+        """The model call that comes next; None before a run's first, 2N-1 after the last."""
+        return self._step_index
+
+    @property
+    def call_index(self) -> int:
+        """The model call that comes next, as a row of `schedule.call_sigma`; never None."""
+        return self._step_index if self._step_index is not None else self._begin_index or 0
+
+    @property
+    def state_in_first_order(self) -> bool:
+        """Whether no step is half done."""
+        return self.sample is None
+
+    def index_for_timestep(
+        self, timestep: float | torch.Tensor, schedule_timesteps: torch.Tensor | None = None
+    ) -> int:
+        """Return the call with this timestep; of several, the first that begins a step.
+
+        Waits for the timestep's device. Raises ValueError where there is none.
+        """
+        table = self.timesteps if schedule_timesteps is None else schedule_timesteps
+        value = np.float32(to_host(timestep).flat[0])
+        matches = np.flatnonzero(to_host(table).astype(np.float32) == value)
+        if not matches.size:
+            raise ValueError(
+                f"timestep {value:g} is not one of this run's {len(table)}; take it from "
+                "scheduler.timesteps, or say where to begin with set_begin_index."
+            )
+        return int(min(matches, key=lambda call: (call % 2, call)))
+
+    def _seek(self, timestep: float | torch.Tensor) -> int:
+        """Return the call that `timestep` stands for, and keep the place.
+
+        An element of `self.timesteps` tells its own place: nothing to look up, no device to wait
+        for, no doubt between equal timesteps. A loop that starts afresh is seen by it, too.
+        Raises ValueError for a call beyond the last.
+        """
+        last = self.schedule.nfe - 1
+        under_way = self._step_index is not None and self._step_index <= last
+        if self._begin_index is not None:
+            place = self.call_index
+        else:
+            place = self._place_of(timestep)
+            if place is None:
+                place = self._step_index if under_way else self.index_for_timestep(timestep)
+        if self._step_index is not None and not under_way and place >= last:
+            raise ValueError(
+                f"All {last + 1} model calls of this run have been made; "
+                "call set_timesteps to start another."
+            )
+        if place != self._step_index:
+            self._step_index, self.sample = place, None
+        return place
+
+    def _place_of(self, timestep) -> int | None:
+        if not isinstance(timestep, torch.Tensor) or timestep.device != self.timesteps.device:
+            return None
+        theirs, ours = timestep.untyped_storage(), self.timesteps.untyped_storage()
+        return timestep.storage_offset() if theirs.data_ptr() == ours.data_ptr() else None
+
+    def _level_of(self, timestep: float) -> float:
+        """Return the sigma of the call with this timestep: the next call's, if it is that one's."""
+        call = self.call_index
+        calls = to_host(self.timesteps)
+        if call == len(calls) or calls[call] != np.float32(timestep):
+            call = self.index_for_timestep(timestep)
+        return float(self.schedule.call_sigma[call])
+
+
+def to_host(values) -> np.ndarray:
+    """Return numbers, an array or a tensor of any device as a numpy array."""
+    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.array(values)
