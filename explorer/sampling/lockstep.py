@@ -1,0 +1,217 @@
+"""Several schedulers as one: their lanes are denoised as one batch by one stock pipeline call."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from diffusers.schedulers.scheduling_utils import SchedulerOutput
+
+Generators = torch.Generator | list[torch.Generator] | None
+
+
+class LockstepScheduler:
+    """Drives K schedulers ("lanes") through one `pipe(prompt=[prompt] * K, ...)`.
+
+    The U-Net takes a timestep for each element of its batch, so `timesteps` is a table: a row a
+    model call, a column an element. A batch holds the images of lane 0, then of lane 1, and so
+    on, and all of them twice under `guidance`, which must say what the pipeline does (it guides
+    where guidance_scale > 1). Each lane's own `step` is called with its part of the batch, so
+    every lane takes the path of its solo run and can be recorded on its own.
+
+    Noise: lane k draws from `generators[k]` (one, or a list of one an image). Without them, a list
+    that the pipeline hands on is dealt out by image, and a single generator is copied for each
+    lane when the run's first step is taken: each then draws what a solo run would draw, no lane
+    shifts another's noise, and the generator itself is left where it was.
+
+    Lanes may differ in class and in every argument, but must make the same number of calls.
+    """
+
+    def __init__(
+        self,
+        lanes: Sequence[Any],
+        generators: Sequence[Generators] | None = None,
+        guidance: bool = True,
+        images_per_lane: int = 1,
+    ):
+        self.lanes = list(lanes)
+        if not self.lanes:
+            raise ValueError("A lockstep run needs at least one lane.")
+        if len({id(lane) for lane in self.lanes}) < len(self.lanes):
+            raise ValueError("Each lane needs a scheduler of its own; one was given twice.")
+        if generators is not None and len(generators) != len(self.lanes):
+            raise ValueError(
+                f"generators must hold one entry for each of the {len(self.lanes)} lanes; "
+                f"got {len(generators)}."
+            )
+        self.generators = generators
+        self.guidance = guidance
+        self.images_per_lane = images_per_lane
+        self.order = max(lane.order for lane in self.lanes)
+        self._draws_noise = [
+            "generator" in inspect.signature(lane.step).parameters for lane in self.lanes
+        ]
+        self.timesteps: torch.Tensor | None = None
+        self.begin_index: int | None = None
+        self._row = 0
+        self._dealt: list[Generators] | None = None
+
+    @property
+    def config(self):
+        """The first lane's; pipelines read it for what all lanes of one model have in common."""
+        return self.lanes[0].config
+
+    @property
+    def init_noise_sigma(self) -> "_LaneScale":
+        """Multiplies a batch of unit noise, each lane's part by that lane's own number."""
+        return _LaneScale(self)
+
+    def set_timesteps(self, num_inference_steps: int, device=None, **kwargs) -> None:
+        """Prepare all lanes; ValueError where they would not make the same number of calls."""
+        for lane in self.lanes:
+            lane.set_timesteps(num_inference_steps, device=device, **kwargs)
+        if len({len(lane.timesteps) for lane in self.lanes}) > 1:
+            counts = ", ".join(
+                f"{type(lane).__name__} {len(lane.timesteps)}" for lane in self.lanes
+            )
+            raise ValueError(
+                "Lanes in lockstep must make the same number of model calls; with "
+                f"{num_inference_steps} steps these make: {counts}."
+            )
+        columns = [lane.timesteps.unsqueeze(1) for lane in self.lanes]
+        table = torch.cat(columns, dim=1).repeat_interleave(self.images_per_lane, dim=1)
+        if self.guidance:
+            table = table.repeat(1, 2)
+        self.timesteps = table.as_subclass(TimestepTable)
+        self.begin_index = None
+        self._row = 0
+        self._dealt = None
+
+    def set_begin_index(self, begin_index: int = 0) -> None:
+        """Start at a later call, for image to image."""
+        self.begin_index = begin_index
+        self._row = begin_index
+        for lane in self.lanes:
+            if hasattr(lane, "set_begin_index"):
+                lane.set_begin_index(begin_index)
+
+    def scale_model_input(self, sample: torch.Tensor, timestep=None) -> torch.Tensor:
+        """The U-Net's input: each lane's part as that lane scales it, with guidance or without."""
+        size = len(self.lanes), self.images_per_lane
+        parts = sample.unflatten(0, (-1, *size)).unbind(1)  # (1 or 2) x images x C x H x W
+        scaled = [
+            lane.scale_model_input(part.flatten(0, 1), now).unflatten(0, (-1, size[1]))
+            for lane, part, now in zip(self.lanes, parts, self._now(), strict=True)
+        ]
+        return torch.stack(scaled, dim=1).flatten(0, 2)
+
+    def step(
+        self,
+        model_output: torch.Tensor,
+        timestep: torch.Tensor,
+        sample: torch.Tensor,
+        generator: Generators = None,
+        return_dict: bool = True,
+    ) -> SchedulerOutput | tuple[torch.Tensor]:
+        """Take each lane one call further; `timestep` is counted, not read."""
+        now, draws = self._now(), self._draws(generator)
+        outputs, samples = self._split(model_output), self._split(sample)
+        parts = []
+        for k, lane in enumerate(self.lanes):
+            noise = {"generator": draws[k]} if self._draws_noise[k] else {}
+            parts.append(lane.step(outputs[k], now[k], samples[k], return_dict=False, **noise)[0])
+        self._row += 1
+        prev_sample = torch.cat(parts)
+        return SchedulerOutput(prev_sample=prev_sample) if return_dict else (prev_sample,)
+
+    def add_noise(
+        self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+    ) -> torch.Tensor:
+        """Each lane's part at that lane's own noise level; `timesteps` hold one an image."""
+
+        def noisy(lane, part, part_noise, part_timesteps):
+            # The table holds the lanes' common dtype; DDIM needs its whole numbers back.
+            part_timesteps = part_timesteps.to(lane.timesteps)
+            return lane.add_noise(part, part_noise, part_timesteps)
+
+        return self.each(noisy, original_samples, noise, timesteps)
+
+    def each(self, function: Callable, *batches: torch.Tensor) -> torch.Tensor:
+        """`function(lane, *parts)` over the lanes' parts of batches of images, put together."""
+        parts = zip(self.lanes, *map(self._split, batches), strict=True)
+        return torch.cat([function(*part) for part in parts])
+
+    def _split(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        images = len(self.lanes) * self.images_per_lane
+        if len(batch) != images:
+            raise ValueError(
+                f"A batch of {len(self.lanes)} lanes x {self.images_per_lane} images must hold "
+                f"{images}; got {len(batch)}."
+            )
+        return batch.split(self.images_per_lane)
+
+    def _now(self) -> list[torch.Tensor]:
+        """Each lane's timestep of this call, an element of its own table."""
+        return [lane.timesteps[self._row] for lane in self.lanes]
+
+    def _draws(self, generator: Generators) -> Sequence[Generators]:
+        if self.generators is not None:
+            return self.generators
+        if self._dealt is None:
+            n = self.images_per_lane
+            starts = range(0, len(self.lanes) * n, n)
+            if isinstance(generator, list):
+                if len(generator) != len(starts) * n:
+                    raise ValueError(
+                        f"generator must be one, or a list of {len(starts) * n} (one an image); "
+                        f"got {len(generator)}."
+                    )
+                self._dealt = [generator[start : start + n] for start in starts]
+            else:
+                self._dealt = [_copy(generator) for _ in starts]
+        return self._dealt
+
+    def __len__(self) -> int:
+        return len(self.lanes[0])
+
+
+class TimestepTable(torch.Tensor):
+    """A (calls x batch) table that a pipeline may treat like its list of timesteps.
+
+    Rows are plain tensors, slices are tables, and `timesteps[:1].repeat(images)`, as image to
+    image says it, is the first row's timestep of every image.
+    """
+
+    # Results are plain tensors: the U-Net must not compute in a subclass.
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    def __getitem__(self, key):
+        rows = super().__getitem__(key)
+        return rows.as_subclass(TimestepTable) if isinstance(key, slice) else rows
+
+    def repeat(self, *sizes):
+        if len(sizes) == 1 and isinstance(sizes[0], int):
+            return self[0][: sizes[0]]
+        return super().repeat(*sizes)
+
+
+class _LaneScale:
+    """A factor with a value for each lane, for `noise * scheduler.init_noise_sigma`.
+
+    Not a tensor, because a tensor of sigmas would promote half-precision noise, and rounding the
+    sigmas first would tell lanes from their solo runs.
+    """
+
+    def __init__(self, lockstep: LockstepScheduler):
+        self.lockstep = lockstep
+
+    def __rmul__(self, noise: torch.Tensor) -> torch.Tensor:
+        return self.lockstep.each(lambda lane, part: part * lane.init_noise_sigma, noise)
+
+    __mul__ = __rmul__
+
+
+def _copy(generator: torch.Generator | None) -> torch.Generator | None:
+    if generator is None:
+        return None
+    return torch.Generator(generator.device).set_state(generator.get_state())
