@@ -30,7 +30,7 @@ class CallCounter:
         calls = self.schedule.nfe
         if begin_index is not None and begin_index not in range(calls):
             raise ValueError(f"begin_index must be a call, 0 to {calls - 1}; got {begin_index}.")
-        self._begin_index = begin_index
+        self._begin_index = None if begin_index is None else int(begin_index)
         self._step_index: int | None = None
         self.sample = None
 
@@ -91,10 +91,10 @@ class CallCounter:
         return place
 
     def _place_of(self, timestep) -> int | None:
-        if not isinstance(timestep, torch.Tensor) or timestep.device != self.timesteps.device:
+        if not isinstance(timestep, torch.Tensor):
             return None
-        theirs, ours = timestep.untyped_storage(), self.timesteps.untyped_storage()
-        return timestep.storage_offset() if theirs.data_ptr() == ours.data_ptr() else None
+        ours = timestep.untyped_storage() is self.timesteps.untyped_storage()
+        return timestep.storage_offset() if ours else None
 
     def _level_of(self, timestep: float) -> float:
         """Return the sigma of the call with this timestep: the next call's, if it is that one's."""

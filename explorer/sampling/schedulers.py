@@ -5,6 +5,7 @@ Drop-in for diffusers' classes of the same names: the same config keys, tables a
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from explorer.sampling import samplers, schedules
 from explorer.sampling.counting import CallCounter, to_host
+from explorer.sampling.tables import PaddedTables, float32
 
 Array = torch.Tensor | np.ndarray
 
@@ -28,7 +30,7 @@ class KDPM2SchedulerOutput(BaseOutput):
     pred_original_sample: Array | None = None
 
 
-class KDPM2Scheduler(CallCounter, SchedulerMixin, ConfigMixin):
+class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
     """The method of both samplers: a midpoint step in log sigma, split by the sampler's `eta`.
 
     A step is two model calls, the last is one: N steps are 2N-1 calls. A run that begins at a
@@ -42,11 +44,9 @@ class KDPM2Scheduler(CallCounter, SchedulerMixin, ConfigMixin):
     `beta_schedule`).
     """
 
-    sampler: samplers.Sampler
+    sampler: ClassVar[samplers.Sampler]
     order = 2
-    _compatibles = [kind.name for kind in KarrasDiffusionSchedulers]  # noqa: RUF012
-    # Where diffusers files a midpoint in `sigmas_interpol`: with the sigma it leads to, or leaves.
-    _midpoint_leads_to = False
+    _compatibles: ClassVar[list[str]] = [kind.name for kind in KarrasDiffusionSchedulers]
 
     @register_to_config
     def __init__(
@@ -74,21 +74,17 @@ class KDPM2Scheduler(CallCounter, SchedulerMixin, ConfigMixin):
         if trained_betas is not None:
             self._register_trained_betas(trained_betas)
         self.set_timesteps(self.config.num_train_timesteps)
-        self._training = True  # nobody has asked for a run yet
+        self._run_asked_for = False
 
     def _register_trained_betas(self, trained_betas) -> None:
+        if isinstance(trained_betas, torch.Tensor):
+            trained_betas = trained_betas.tolist()
         betas = schedules.training_betas(trained_betas=trained_betas).tolist()
         # Their number is no default, or from_config would put the class's default in its place.
-        defaults = [
-            key
-            for key in self.config.get("_use_default_values", [])
-            if key != "num_train_timesteps"
-        ]
+        defaults = set(self.config.get("_use_default_values", ())) - {"num_train_timesteps"}
         self.register_to_config(
-            trained_betas=betas, num_train_timesteps=len(betas), _use_default_values=defaults
+            trained_betas=betas, num_train_timesteps=len(betas), _use_default_values=list(defaults)
         )
-
-    # --- the tables ------------------------------------------------------------------------------
 
     def set_timesteps(
         self,
@@ -98,71 +94,37 @@ class KDPM2Scheduler(CallCounter, SchedulerMixin, ConfigMixin):
     ) -> None:
         """Prepare a run of `num_inference_steps` steps (1 to T); `timesteps` go to `device`.
 
-        `num_train_timesteps`, where given, stands in for the config's from here on: the tables are
-        those of a scheduler that was constructed with it. `trained_betas` allow no other number
-        than their own. Raises ValueError, and keeps the tables as they were.
+        `num_train_timesteps`, where given, replaces the config's for this run: its tables are those
+        of a scheduler constructed with that number. `trained_betas` allow only their own.
+        Raises ValueError, and leaves everything as it was.
         """
         config = {key: self.config[key] for key in _SCHEDULE_KEYS}
         if num_train_timesteps is not None:
             config["num_train_timesteps"] = num_train_timesteps
-        betas = schedules.training_betas(**{key: config[key] for key in _BETA_KEYS})
-        if num_train_timesteps not in (None, len(betas)):
-            raise ValueError(
-                f"num_train_timesteps must be {len(betas)}, the number of the trained_betas; "
-                f"got {num_train_timesteps}."
-            )
         flags = schedules.SCHEDULE_FLAGS.items()
         kinds = [kind for kind, flag in flags if self.config[flag]]
-        self.schedule = schedules.build(
+        schedule = schedules.build(
             num_inference_steps,
             eta=self.sampler.eta,
             schedule_type=kinds[0] if kinds else "automatic",
             **config,
         )
-        self.num_inference_steps = self.schedule.steps
-        self.timesteps = _float32(self.schedule.call_timestep).to(device)
-        self.betas = _float32(betas)
-        self.alphas = _float32(1 - betas)
-        self.alphas_cumprod = _float32(1 / (1 + self.schedule.training_sigma**2))
-        self._training = False
+        if num_train_timesteps not in (None, len(schedule.training_beta)):
+            raise ValueError(
+                f"num_train_timesteps must be {len(schedule.training_beta)}, the number of the "
+                f"trained_betas; got {num_train_timesteps}."
+            )
+        self.timesteps = float32(schedule.call_timestep).to(device)
+        self.schedule = schedule
+        self.num_inference_steps = schedule.steps
+        self.betas = float32(schedule.training_beta)
+        self.alphas = float32(1 - schedule.training_beta)
+        self.alphas_cumprod = float32(1 / (1 + schedule.training_sigma**2))
+        self._run_asked_for = True
         self.set_begin_index(None)
-
-    @property
-    def init_noise_sigma(self) -> torch.Tensor:
-        """The standard deviation of the first latent: sigma_max, or with `leading` a bit more."""
-        return torch.tensor(self.schedule.init_noise_sigma, dtype=torch.float32)
-
-    @property
-    def sigmas(self) -> torch.Tensor:
-        """The steps' sigmas, float32 on the host: s0, s1, s1, ..., s_{N-1}, s_{N-1}, 0, 0, 0."""
-        return _doubled(self.schedule.sigma, [0.0])
-
-    @property
-    def sigmas_interpol(self) -> torch.Tensor:
-        """The midpoints, laid out like `sigmas`; 0 (or sigma_max, in front) where there is none."""
-        if self._midpoint_leads_to:
-            return _doubled(self.schedule.sigma[:1], self.schedule.sigma_mid, [0.0])
-        return _doubled(self.schedule.sigma_mid, [0.0, 0.0])
-
-    @property
-    def sigmas_down(self) -> torch.Tensor:
-        """The sigmas that the steps denoise to, laid out like `sigmas`."""
-        return _doubled(self.schedule.sigma_down, [0.0])
-
-    @property
-    def sigmas_up(self) -> torch.Tensor:
-        """The noise that the steps add, laid out like `sigmas`."""
-        return _doubled(self.schedule.sigma_up, [0.0])
-
-    @property
-    def log_sigmas(self) -> torch.Tensor:
-        """The logarithms of the training sigmas (T)."""
-        return _float32(np.log(self.schedule.training_sigma))
 
     def __len__(self) -> int:
         return self.config.num_train_timesteps
-
-    # --- the method ------------------------------------------------------------------------------
 
     def scale_model_input(self, sample: Array, timestep: float | torch.Tensor) -> Array:
         """Return the latent as the network was trained to see it: over sqrt(sigma^2 + 1)."""
@@ -190,25 +152,23 @@ class KDPM2Scheduler(CallCounter, SchedulerMixin, ConfigMixin):
         return KDPM2SchedulerOutput(*results) if return_dict else results
 
     def _advance(self, call, output, x, generator) -> tuple[torch.Tensor, torch.Tensor]:
-        table = self.schedule
-        step, half = divmod(call, 2)
-        here = float(table.call_sigma[call])
-        sigma, sigma_down = float(table.sigma[step]), float(table.sigma_down[step])
+        table, (step, half) = self.schedule, divmod(call, 2)
+        sigma, here = float(table.sigma[step]), float(table.call_sigma[call])
         denoised = self._denoised(output, x, here)
-        slope = (x - denoised) / here
         begun = None
 
         if half:
             # The whole step, from its beginning, with the midpoint's slope; then noise back up.
             start, sigma = (x, here) if self.sample is None else (self.sample.to(x), sigma)
-            x_next = start + slope * (sigma_down - sigma)
+            slope = (x - denoised) / here
+            x_next = start + slope * (float(table.sigma_down[step]) - sigma)
             if sigma_up := float(table.sigma_up[step]):
                 noise = randn_tensor(x.shape, generator, device=x.device, dtype=x.dtype)
                 x_next = x_next + noise * sigma_up
         elif step < table.steps - 1:
-            # To the midpoint. A copy, lest the caller edits the latent in place before the next.
-            begun = x.clone()
-            x_next = x + slope * (float(table.sigma_mid[step]) - sigma)
+            # To the midpoint; in this form no digits cancel when sigma is huge.
+            x_next = denoised + (x - denoised) * (float(table.sigma_mid[step]) / sigma)
+            begun = x.clone()  # lest the caller edits the latent in place before the next call
         else:
             # The last step: Euler to zero.
             x_next = denoised.clone()
@@ -245,7 +205,7 @@ class KDPM2Scheduler(CallCounter, SchedulerMixin, ConfigMixin):
         if not np.all((timesteps >= 0) & (timesteps <= last)):
             raise ValueError(f"timesteps must lie from 0 to {last}; got {timesteps}.")
         levels = schedules.timestep_to_sigma(timesteps, self.schedule.training_sigma)
-        if not self._training and not np.issubdtype(timesteps.dtype, np.integer):
+        if self._run_asked_for and not np.issubdtype(timesteps.dtype, np.integer):
             calls = to_host(self.timesteps)
             for row in np.flatnonzero(np.isin(timesteps.astype(np.float32), calls)):
                 levels[row] = self._level_of(timesteps[row])
@@ -271,18 +231,15 @@ class KDPM2AncestralDiscreteScheduler(KDPM2Scheduler):
     sampler = samplers.DPM2_A
 
 
-_BETA_KEYS = ("beta_schedule", "beta_start", "beta_end", "trained_betas", "num_train_timesteps")
-_SCHEDULE_KEYS = (*_BETA_KEYS, "timestep_spacing", "steps_offset")
-
-
-def _float32(values: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(values.astype(np.float32))
-
-
-def _doubled(*parts) -> torch.Tensor:
-    """N + 1 values as diffusers lays them out: the first once, the others twice, 0 at the end."""
-    values = np.concatenate(parts)
-    return _float32(np.concatenate([values[:1], values[1:].repeat(2), [0.0]]))
+_SCHEDULE_KEYS = (
+    "num_train_timesteps",
+    "beta_start",
+    "beta_end",
+    "beta_schedule",
+    "trained_betas",
+    "timestep_spacing",
+    "steps_offset",
+)
 
 
 def _tensor(values: Array) -> torch.Tensor:

@@ -5,7 +5,8 @@ The variance-exploding convention throughout: a latent at noise level `sigma` is
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -197,13 +198,14 @@ class Schedule:
     sigma_mid: np.ndarray  # N-1
     timestep: np.ndarray  # N
     timestep_mid: np.ndarray  # N-1
+    training_beta: np.ndarray  # T
     training_sigma: np.ndarray  # T, increasing: the noise level of every training timestep
     eta: float
     init_noise_sigma: float  # the standard deviation of a run's first latent
 
     def __post_init__(self):
-        for spec in fields(self):
-            if isinstance(values := getattr(self, spec.name), np.ndarray):
+        for values in vars(self).values():
+            if isinstance(values, np.ndarray):
                 values.setflags(write=False)
 
     @property
@@ -215,12 +217,12 @@ class Schedule:
         """Model calls: two a step, one for the last."""
         return 2 * self.steps - 1
 
-    @property
+    @cached_property
     def call_sigma(self) -> np.ndarray:
         """The noise level of the latent at each model call (2N-1)."""
         return _interleave(self.sigma, self.sigma_mid)
 
-    @property
+    @cached_property
     def call_timestep(self) -> np.ndarray:
         """The timestep that the model is given at each call (2N-1)."""
         return _interleave(self.timestep, self.timestep_mid)
@@ -250,9 +252,10 @@ def build(
     if not 0 <= eta < np.inf:
         raise ValueError(f"eta must be 0 or more; got {eta}.")
 
-    training_sigma = training_sigmas(
-        training_betas(beta_schedule, beta_start, beta_end, trained_betas, num_train_timesteps)
+    training_beta = training_betas(
+        beta_schedule, beta_start, beta_end, trained_betas, num_train_timesteps
     )
+    training_sigma = training_sigmas(training_beta)
     steps = _whole("num_inference_steps", num_inference_steps, 1, len(training_sigma))
     spaced = TIMESTEP_SPACINGS[timestep_spacing](steps, len(training_sigma), offset)
     sigma = SCHEDULE_TYPES[schedule_type](timestep_to_sigma(spaced, training_sigma))
@@ -273,6 +276,7 @@ def build(
         sigma_mid=sigma_mid,
         timestep=timestep,
         timestep_mid=sigma_to_timestep(sigma_mid, training_sigma),
+        training_beta=training_beta,
         training_sigma=training_sigma,
         eta=float(eta),
         init_noise_sigma=_init_noise_sigma(sigma[0], timestep_spacing),
@@ -287,6 +291,7 @@ def _init_noise_sigma(sigma_max: float, timestep_spacing: str) -> float:
 def _interleave(even: np.ndarray, odd: np.ndarray) -> np.ndarray:
     both = np.empty(len(even) + len(odd))
     both[0::2], both[1::2] = even, odd
+    both.setflags(write=False)
     return both
 
 
