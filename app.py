@@ -11,11 +11,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, help="port to listen on (default: free, from 7860)")
-    parser.add_argument("--model", help="a diffusers pipeline's folder (default: the bundled model)")
+    parser.add_argument(
+        "--model", help="a diffusers pipeline's folder (default: the bundled model)"
+    )
     parser.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
     options = parser.parse_args()
 
-    engine = Engine(**{key: value for key in ("model", "device") if (value := getattr(options, key))})
+    engine = Engine(
+        **{key: value for key in ("model", "device") if (value := getattr(options, key))}
+    )
     page = ui.build(engine)
     page.launch(server_name=options.host, server_port=options.port, **ui.launch_options())
 

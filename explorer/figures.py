@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 LANE_COLOURS = ("#1b6ac9", "#bf5209")  # the page's --lane-a and --lane-b, light theme
 X_AXES = {"step": "Step", "timestep": "Timestep", "log_sigma": "log sigma"}
+X_TITLES = {"step": "Steps done", "timestep": "Timestep", "log_sigma": "Sigma, log scale"}
+LOG_TICKS = [digit * 10.0**power for power in range(-4, 6) for digit in (1, 2, 5)]
+SYMBOLS = {
+    "sigma": "circle",
+    "midpoint": "diamond-open",
+    "sigma down": "triangle-down-open",
+    "sigma up": "triangle-up-open",
+}
 FONT = 'system-ui, -apple-system, "Segoe UI", sans-serif'
 
 
@@ -34,108 +42,66 @@ def schedule_figure(
         raise ValueError(f"x must be one of {', '.join(X_AXES)}; got {x!r}.")
     traces = [
         trace
-        for lane, (label, schedule) in enumerate(lanes)
+        for lane, (label, schedule) in reversed(list(enumerate(lanes)))
         for trace in _lane_traces(lane, label, schedule, x, log_y)
     ]
     return go.Figure(data=traces, layout=_layout(x, log_y))
 
 
 def _lane_traces(lane: int, label: str, schedule: "Schedule", x: str, log_y: bool) -> list[dict]:
-    """One lane: its sigmas as a line, then what happens inside a step as markers."""
+    """One lane: its sigmas as a line, then what happens inside each step as markers."""
     steps = np.arange(schedule.steps)
-    at = _abscissas(schedule, x)
-    final = [] if log_y or x != "step" else [0.0]
-    style = {"lane": lane, "label": label, "steps": schedule.steps}
+    at = {"step": steps, "timestep": schedule.timestep, "log_sigma": schedule.sigma}[x]
+    at_mid = {
+        "step": steps[:-1] + 0.5,
+        "timestep": schedule.timestep_mid,
+        "log_sigma": schedule.sigma_mid,
+    }[x]
+    sigma, timestep = schedule.sigma, schedule.timestep
+    if x == "step" and not log_y:
+        at, sigma = np.append(at, schedule.steps), np.append(sigma, 0)
+        timestep = np.append(timestep, np.nan)
+    below = lane > 0  # equal schedules hide each other, so the first is drawn thin over the others
+    line = {"width": 5 if below else 1.5}
     traces = [
-        _trace(
-            style,
-            "σ",
-            np.append(at["sigma"], [schedule.steps] * len(final)),
-            np.append(schedule.sigma, final),
-            np.append(schedule.timestep, [np.nan] * len(final)),
-            half=0,
-            mode="lines+markers" if schedule.steps <= 200 else "lines",
-            marker={"size": 6},
-            line={"width": 1.5},
-        ),
-        _trace(
-            style,
-            "σ mid",
-            at["mid"],
-            schedule.sigma_mid,
-            schedule.timestep_mid,
-            half=1,
-            mode="markers",
-            marker={"size": 6, "symbol": "diamond-open"},
-        ),
+        _trace(lane, label, "sigma", at, sigma, timestep, line=line, size=9 if below else 5),
+        _trace(lane, label, "midpoint", at_mid, schedule.sigma_mid, schedule.timestep_mid),
     ]
-    if not schedule.sigma_up.any():
-        return traces
-    landing = steps[:-1]  # the last step goes straight to 0
-    for name, sigma, symbol in (
-        ("σ down", schedule.sigma_down, "triangle-down-open"),
-        ("σ up", schedule.sigma_up, "triangle-up-open"),
-    ):
-        traces.append(
-            _trace(
-                style,
-                name,
-                at["sigma"][1:],
-                sigma[landing],
-                schedule.timestep[1:],
-                half=0,
-                mode="markers",
-                marker={"size": 7, "symbol": symbol},
-                opacity=0.75,
-            )
-        )
+    if schedule.sigma_up.any():
+        landed = at[1 : schedule.steps]  # the last step lands at 0
+        for name, values in (("sigma down", schedule.sigma_down), ("sigma up", schedule.sigma_up)):
+            traces.append(_trace(lane, label, name, landed, values[:-1], schedule.timestep[1:]))
     return traces
 
 
-def _abscissas(schedule: "Schedule", x: str) -> dict[str, np.ndarray]:
-    """Where the sigmas and the midpoints stand on the axis `x`."""
-    if x == "step":
-        steps = np.arange(schedule.steps, dtype=float)
-        return {"sigma": steps, "mid": steps[:-1] + 0.5}
-    if x == "timestep":
-        return {"sigma": schedule.timestep, "mid": schedule.timestep_mid}
-    return {"sigma": schedule.sigma, "mid": schedule.sigma_mid}
-
-
-def _trace(style: dict, name: str, x, y, timestep, *, half: int, **look) -> dict:
-    """One scatter trace; `half` says whether its points lie within a step or at its start."""
-    colour = LANE_COLOURS[style["lane"] % len(LANE_COLOURS)]
-    done = [f"{step}½" if half else f"{step}" for step in range(len(x))]
-    if name in ("σ down", "σ up"):
-        done = [f"{step + 1}" for step in range(len(x))]
-    facts = [
-        f"{steps} of {style['steps']} steps done"
-        + (f"<br>timestep {t:.4g}" if np.isfinite(t) else "")
-        for steps, t in zip(done, timestep, strict=True)
-    ]
-    look["marker"] = {"color": colour} | look["marker"]
-    if "line" in look:
-        look["line"] = {"color": colour} | look["line"]
-    return {
+def _trace(
+    lane: int, label: str, name: str, x, y, timestep, line: dict | None = None, size: int = 7
+) -> dict:
+    """One scatter trace of the kind `name`; the hover says its numbers."""
+    colour = LANE_COLOURS[lane % len(LANE_COLOURS)]
+    trace = {
         "type": "scatter",
-        "name": f"{style['label']} {name}",
-        "meta": {"lane": style["lane"]},
-        "legendgroup": str(style["lane"]),
+        "name": f"{label} {name}",
+        "meta": {"lane": lane, "kind": name},
         "x": x,
         "y": y,
-        "text": facts,
-        "hovertemplate": f"{name} %{{y:.4g}}<br>%{{text}}<extra>{style['label']}</extra>",
-    } | look
+        "customdata": timestep,
+        "mode": "lines+markers" if line else "markers",
+        "marker": {"color": colour, "size": size, "symbol": SYMBOLS[name]},
+        "opacity": 1 if line is None or lane == 0 else 0.5,
+        "hovertemplate": f"{name} %{{y:.4g}}<br>timestep %{{customdata:.4g}}<extra>{label}</extra>",
+    }
+    return trace | ({"line": line | {"color": colour}} if line else {})
 
 
 def _layout(x: str, log_y: bool) -> dict:
     """Fonts, margins and axes of every figure; the page's theme recolours it."""
     axis = {"zeroline": False, "gridcolor": "#e6e8eb", "linecolor": "#c4c9cf", "ticks": ""}
-    horizontal = {"title": {"text": X_AXES[x], "standoff": 8}}
+    horizontal = {"title": {"text": X_TITLES[x], "standoff": 8}}
     if x == "timestep":
         horizontal["autorange"] = "reversed"  # a run goes from much noise to none
     if x == "log_sigma":
-        horizontal |= {"type": "log", "autorange": "reversed"}
+        horizontal |= {"type": "log", "autorange": "reversed", "tickvals": LOG_TICKS}
     vertical = {"title": {"text": "Sigma", "standoff": 8}, "type": "log" if log_y else "linear"}
     if log_y:
         vertical["dtick"] = 1

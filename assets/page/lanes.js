@@ -3,7 +3,7 @@
 import { on } from "./store.js";
 
 export function mount() {
-  on("problems", (problems) => {
+  on("settings", ({ problems }) => {
     document.querySelectorAll(".sentence.beside").forEach((old) => old.remove());
     document.querySelectorAll("[aria-invalid]").forEach((box) => box.removeAttribute("aria-invalid"));
     problems.forEach(({ control, sentence }) => control && place(control, sentence));
@@ -16,7 +16,7 @@ function place(id, sentence) {
   note.className = "sentence beside";
   note.id = `${id}_problem`;
   note.textContent = sentence;
-  control.append(note);
+  (control.closest(".row") ?? control).append(note);
   const box = control.querySelector("input, textarea");
   box.setAttribute("aria-invalid", "true");
   box.setAttribute("aria-describedby", note.id);

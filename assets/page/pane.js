@@ -2,6 +2,9 @@
 
 import { stepName } from "./store.js";
 
+const GREY = 128;
+const FAINT = 72; // the largest alpha of the noise, of 255
+
 export function makePane(element, lane) {
   const copy = element.querySelector("template").content.cloneNode(true);
   const pane = copy.querySelector(".pane");
@@ -13,6 +16,8 @@ export function makePane(element, lane) {
   const canvas = pane.querySelector("canvas");
   const fact = (name) => pane.querySelector(`[data-fact=${name}]`);
 
+  placeholder(canvas);
+
   function name(label) {
     pane.querySelector(".name").textContent = label;
   }
@@ -20,21 +25,31 @@ export function makePane(element, lane) {
   return {
     canvas,
     name,
-    clear(label) {
+    show({ label, calls }, at, view) {
+      const call = calls[at];
       name(label);
-      pane.querySelectorAll("dd").forEach((value) => (value.textContent = "–"));
-    },
-    show(film, at, view) {
-      const call = film.calls[at];
-      name(film.label);
-      fact("call").textContent = `${at + 1}`;
+      fact("call").textContent = `${at + 1} of ${calls.length}`;
       fact("step").textContent = stepName(call);
       fact("sigma").textContent = round(call.sigma);
-      fact("timestep").textContent = round(call.timestep);
-      canvas.setAttribute("aria-label", `${film.label}, ${view}, step ${stepName(call)}`);
+      fact("timestep").textContent = tenths(call.timestep);
+      canvas.setAttribute("aria-label", `${label}, ${view}, step ${stepName(call)}`);
     },
   };
 }
 
-// Four digits that matter, never an exponent for the sizes that occur.
-const round = (number) => (number >= 1000 ? number.toFixed(0) : number.toPrecision(4));
+// Before the first run: faint noise, the same in every lane, as a run starts.
+function placeholder(canvas) {
+  const context = canvas.getContext("2d");
+  const noise = context.createImageData(canvas.width, canvas.height);
+  let random = 1;
+  for (let i = 3; i < noise.data.length; i += 4) {
+    random = (random * 48271) % 2147483647; // Park and Miller's generator
+    noise.data.fill(GREY, i - 3, i);
+    noise.data[i] = (random / 2147483647) * FAINT;
+  }
+  context.putImageData(noise, 0, 0);
+}
+
+// Four digits that matter, and never an exponent for the sizes that occur.
+const round = (sigma) => (sigma >= 1000 ? sigma.toFixed(0) : sigma.toPrecision(4));
+const tenths = (timestep) => (Number.isInteger(timestep) ? timestep : timestep.toFixed(1));

@@ -3,9 +3,9 @@
 import { LANES, emit, fileUrl, on, styleOf } from "./store.js";
 
 const CONFIG = {
-  responsive: true,
   displaylogo: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"],
+  displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false,
+  modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
 };
 const AXIS = { step: ({ step, half }) => step + (half ? 0.5 : 0), timestep: (p) => p.timestep };
 AXIS.log_sigma = (point) => point.sigma;
@@ -13,7 +13,10 @@ AXIS.log_sigma = (point) => point.sigma;
 export async function mount({ element, props, watch }) {
   const area = element.querySelector(".area");
   const sentence = element.querySelector(".sentence");
+  const note = element.querySelector(".note");
+  const marks = element.querySelectorAll(".mark");
   let shown = null; // the last good figure, as the server sent it
+  let runKey = ""; // of the run on screen
   let points = []; // the calls on screen, by lane
   let lanes = []; // all calls of the recorded run, by lane
 
@@ -22,15 +25,39 @@ export async function mount({ element, props, watch }) {
   function receive() {
     const { problems, figure } = props.value;
     if (figure) shown = props.value;
-    emit("problems", problems);
+    emit("settings", props.value);
     sentence.textContent = problems.map((problem) => problem.sentence).join(" ");
     element.toggleAttribute("data-stale", problems.length > 0);
     draw();
+    compare();
+  }
+
+  // Are the curves those of the run whose frames are on screen?
+  function compare() {
+    note.hidden = !points.length || shown.key === runKey;
   }
 
   function draw() {
     const { data, layout } = themed(structuredClone(shown.figure));
-    Plotly.react(area, data, { ...layout, shapes: cursorShapes(points, shown.x) }, CONFIG);
+    Plotly.react(area, data, layout, CONFIG);
+  }
+
+  // Put each lane's line and ring where its call on screen is; cheap enough for every frame.
+  function mark() {
+    const { xaxis, yaxis } = area._fullLayout;
+    marks.forEach((mark, lane) => {
+      const point = points[lane];
+      mark.hidden = !point;
+      if (!point) return;
+      const [left, top] = [xaxis.d2p(AXIS[shown.x](point)), yaxis.d2p(point.sigma)];
+      const [line, ring] = mark.children;
+      mark.hidden = left < 0 || left > xaxis._length;
+      mark.style.transform = `translate(${area.offsetLeft + xaxis._offset + left}px, ${area.offsetTop}px)`;
+      line.style.top = `${yaxis._offset}px`;
+      line.style.height = `${yaxis._length}px`;
+      ring.style.top = `${yaxis._offset + top}px`;
+      ring.hidden = top < 0 || top > yaxis._length;
+    });
   }
 
   // The call under the pointer: the nearest along the axis, then the nearest in sigma.
@@ -50,6 +77,7 @@ export async function mount({ element, props, watch }) {
     if (best.distance < Infinity) emit("seek", best);
   }
 
+  receive();
   area.addEventListener("pointerdown", (down) => {
     const zooming = area._fullLayout.dragmode;
     if (zooming || !lanes.length || !down.target.closest(".nsewdrag")) return;
@@ -61,14 +89,20 @@ export async function mount({ element, props, watch }) {
   });
   on("cursor", (cursor) => {
     points = cursor.points;
-    Plotly.relayout(area, { shapes: cursorShapes(points, shown.x) });
+    mark();
+    compare();
+  });
+  on("progress", ({ key }) => {
+    if (key) runKey = key;
+    compare();
   });
   on("end", ({ run }) => {
     if (run) lanes = run.lanes.map((lane) => lane.calls);
   });
+  area.on("plotly_afterplot", mark);
+  new ResizeObserver(() => Plotly.Plots.resize(area)).observe(area);
   new MutationObserver(draw).observe(document.body, { attributeFilter: ["class"] });
   watch("value", receive);
-  receive();
 }
 
 function load(path) {
@@ -87,42 +121,10 @@ function themed({ data, layout }) {
     trace.marker.color = colour;
     if (trace.line) trace.line.color = colour;
   }
+  layout.showlegend = false; // the page has its own
   layout.font.color = ink;
   for (const axis of [layout.xaxis, layout.yaxis]) {
     Object.assign(axis, { gridcolor: grid, linecolor: line });
   }
   return { data, layout };
-}
-
-// A line at the call on screen and a ring around its sigma, for each lane.
-function cursorShapes(points, x) {
-  return points.flatMap((point, lane) => {
-    const colour = styleOf(`--lane-${LANES[lane]}`);
-    const at = AXIS[x](point);
-    return [
-      {
-        type: "line",
-        layer: "below",
-        x0: at,
-        x1: at,
-        yref: "paper",
-        y0: 0,
-        y1: 1,
-        opacity: 0.5,
-        line: { color: colour, width: 1.5 },
-      },
-      {
-        type: "circle",
-        xsizemode: "pixel",
-        ysizemode: "pixel",
-        xanchor: at,
-        yanchor: point.sigma,
-        x0: -7,
-        x1: 7,
-        y0: -7,
-        y1: 7,
-        line: { color: colour, width: 2 },
-      },
-    ];
-  });
 }

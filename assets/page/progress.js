@@ -1,11 +1,12 @@
 // The bar: Run and Stop, and how far the run is.
 
 import { begin, isRunning, isStopping, stop } from "./run.js";
-import { explorer, on, stepName } from "./store.js";
+import { appear, explorer, on, stepName } from "./store.js";
 
 const SPOKEN_EVERY_MS = 4000; // screen readers get a sentence now and then, not twelve a second
 
-export function mount({ element }) {
+export async function mount({ element }) {
+  const [runButton, stopButton] = await Promise.all(["#run", "#stop"].map(appear));
   const [bar, where, note, spoken] = ["progress", ".where", ".note", "[role=status]"].map((query) =>
     element.querySelector(query),
   );
@@ -23,8 +24,8 @@ export function mount({ element }) {
   function refresh() {
     element.dataset.state = explorer.state;
     bar.value = explorer.calls ? explorer.call / explorer.calls : 0;
-    document.querySelector("#run").setAttribute("aria-disabled", isRunning());
-    document.querySelector("#stop").setAttribute("aria-disabled", !isRunning());
+    runButton.setAttribute("aria-disabled", isRunning());
+    stopButton.setAttribute("aria-disabled", !isRunning());
   }
 
   on("begin", () => {
@@ -34,9 +35,8 @@ export function mount({ element }) {
   on("progress", (event) => {
     refresh();
     if (isStopping()) return show("Stopping", "after this model call");
-    if (event.state !== "running") return show(event.message || "Waiting");
-    const lane = event.lane === null ? "" : `${event.labels[event.lane]}: `;
-    return show(`${lane}${position(event)}`, remaining(event.eta));
+    if (!event.call) return show(event.message || "Waiting");
+    return show(position(event), remaining(event.eta));
   });
   on("end", (event) => {
     refresh();
@@ -46,7 +46,7 @@ export function mount({ element }) {
   // In the capture phase, so that the page knows before Gradio does.
   document.addEventListener("click", guard, true);
   document.addEventListener("keydown", (key) => {
-    if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) document.querySelector("#run").click();
+    if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) runButton.click();
   });
   refresh();
 }

@@ -6,7 +6,7 @@ export const explorer = { state: "idle", call: 0, calls: 0, frame: -1 };
 window.samplerExplorer = explorer;
 
 // Topics: "begin", "progress" and "end" of a run (run.js), "cursor" (viewer.js moved to a call),
-// "seek" (somebody asks viewer.js to), "problems" (what is wrong with which control).
+// "seek" (somebody asks viewer.js to), "settings" (plot.js got the form's labels and problems).
 const bus = new EventTarget();
 export const emit = (topic, detail) => bus.dispatchEvent(new CustomEvent(topic, { detail }));
 export const on = (topic, listener) => bus.addEventListener(topic, (event) => listener(event.detail));
@@ -22,3 +22,12 @@ export const styleOf = (name) => getComputedStyle(document.body).getPropertyValu
 
 // "7" or "7½": the step, counted from 1, that a call belongs to.
 export const stepName = ({ step, half }) => `${step + 1}${half ? "½" : ""}`;
+
+// Parts mount in no fixed order: wait for an element of another.
+export async function appear(query) {
+  for (;;) {
+    const found = document.querySelector(query);
+    if (found) return found;
+    await new Promise(requestAnimationFrame);
+  }
+}

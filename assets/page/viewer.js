@@ -15,7 +15,8 @@ export function mount({ element, props, watch }) {
   const where = element.querySelector("output");
   const panes = LANES.map((lane) => makePane(element, lane));
 
-  let films = [];
+  let plan = []; // what the run that goes on will call, by lane
+  let films = []; // what a run recorded, by lane
   let cursor = []; // the call on screen, by lane
   let drawn = 0; // the animation frame that will draw, 0 while none is asked for
   let playing = 0;
@@ -81,16 +82,19 @@ export function mount({ element, props, watch }) {
     viewer.toggleAttribute("data-waiting", true);
   }
 
-  function progress({ previews, labels, call }) {
-    if (!call) return;
+  function progress(event) {
+    if (event.plan) plan = event.plan;
+    if (!event.call) return;
     viewer.removeAttribute("data-empty");
     viewer.removeAttribute("data-waiting");
     close();
     where.textContent = "";
+    cursor = plan.map(({ calls }, lane) => reached(event, lane, calls.length));
     panes.forEach((pane, lane) => {
-      pane.clear(labels[lane]);
-      if (previews[lane]) paintPreview(pane.canvas, previews[lane]);
+      pane.show(plan[lane], cursor[lane], "denoised");
+      if (event.previews[lane]) paintPreview(pane.canvas, event.previews[lane]);
     });
+    emit("cursor", { calls: cursor, points: cursor.map((at, lane) => plan[lane].calls[at]) });
   }
 
   function end({ run }) {
@@ -115,7 +119,6 @@ export function mount({ element, props, watch }) {
   function close() {
     films.forEach((film) => film.close());
     films = [];
-    emit("cursor", { calls: [-1], points: [] });
   }
 
   range.addEventListener("input", () => {
@@ -131,6 +134,9 @@ export function mount({ element, props, watch }) {
   element.addEventListener("change", (change) => {
     if (change.target.type === "radio" && films.length) seek(cursor[0]);
   });
+  on("settings", ({ labels }) => {
+    if (!films.length && !isRunning()) labels?.forEach((label, lane) => panes[lane].name(label));
+  });
   on("begin", begin);
   on("progress", progress);
   on("end", end);
@@ -140,6 +146,12 @@ export function mount({ element, props, watch }) {
     seek(call, lane);
   });
   watch("value", () => receive(props.value));
+}
+
+// The last call that a lane made; lanes that run one after the other say whose turn it is.
+function reached({ lane, call }, own, calls) {
+  if (lane === null || lane === own) return call - 1;
+  return lane > own ? calls - 1 : 0;
 }
 
 function nearest(calls, sigma) {

@@ -1,8 +1,12 @@
-// A sentence under the prompt.
+// A sentence under the prompt: words that the model does not know, or why the prompt will not do.
 
 export function mount({ element, props, watch }) {
   const sentence = element.querySelector(".sentence");
-  const show = () => (sentence.textContent = props.value ?? "");
+  const show = () => {
+    const { text, wrong } = props.value;
+    sentence.textContent = text;
+    sentence.toggleAttribute("data-wrong", wrong);
+  };
   watch("value", show);
   show();
 }

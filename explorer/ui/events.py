@@ -10,7 +10,7 @@ import gradio as gr
 from explorer.settings import RunSettings, SettingsError
 from explorer.ui.betas import read_betas_file
 from explorer.ui.form import Form, FormError
-from explorer.ui.live import Cancels, failure, keep_files, run_payloads
+from explorer.ui.live import Cancels, failure, keep_files, plan_payload, run_payloads
 from explorer.ui.plot import plot_payload, problem_payload
 
 WAITING_RUNS = 16  # waiting for the device, each in one of Gradio's 40 threads
@@ -47,13 +47,13 @@ def on_model(engine, model: gr.HTML) -> None:
 def on_prompt(engine, form: Form, words: gr.HTML) -> None:
     """Name, under the prompt, the words that the model does not know."""
 
-    def check(prompt: str) -> str:
+    def check(prompt: str) -> dict[str, Any]:
         try:
             RunSettings(prompt=prompt)
         except SettingsError as error:
-            return str(error)
-        unknown = engine.unknown_words(prompt)
-        return f"The model does not know: {', '.join(unknown[:12])}" if unknown else ""
+            return {"text": str(error), "wrong": True}
+        unknown = ", ".join(engine.unknown_words(prompt)[:12])
+        return {"text": unknown and f"The model does not know: {unknown}", "wrong": False}
 
     form.run["prompt"].change(check, form.run["prompt"], words, **AT_ONCE)
 
@@ -95,11 +95,11 @@ def on_run(engine, form: Form, parts: RunParts) -> None:
         cancel = cancels.open(request.session_hash)
         try:
             settings = form.read(values)
-        except FormError as error:
+            yield plan_payload(settings)
+        except ValueError as error:  # a sentence: FormError, or a lane without a schedule
             yield failure(str(error))
             return
-        labels = [lane.label for lane in settings.lanes]
-        yield from run_payloads(engine.stream(settings, cancel=cancel), labels, keep)
+        yield from run_payloads(engine.stream(settings, cancel=cancel), keep)
 
     def stop(request: gr.Request) -> None:
         cancels.set(request.session_hash)

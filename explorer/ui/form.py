@@ -11,6 +11,8 @@ from explorer.ui.betas import FILE_TYPES, parse_betas
 LANE_NAMES = ("A", "B")
 FOLLOWS = tuple(spec.name for spec in fields(LaneSettings) if spec.name != "sampler")
 
+Controls = dict[str, gr.components.Component]  # by field
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -32,8 +34,8 @@ class FormError(ValueError):
 class Form:
     """The controls by field: those of the run, those of each lane, and the switch between them."""
 
-    run: dict[str, gr.components.Component]
-    lanes: tuple[dict[str, gr.components.Component], ...]
+    run: Controls
+    lanes: tuple[Controls, ...]
     same: gr.Checkbox
 
     def __post_init__(self):
@@ -53,13 +55,13 @@ class Form:
         A control of the run that is missing from `values` counts as untouched.
         """
         problems: list[Problem] = []
-        lanes = [self._lane(lane, values, problems) for lane in range(len(self.lanes))]
         run = {name: values[control] for name, control in self.run.items() if control in values}
         settings = None
         try:
             settings = RunSettings(**run)
         except SettingsError as error:
             problems.append(Problem(error.name, str(error)))
+        lanes = [self._lane(lane, values, problems) for lane in range(len(self.lanes))]
         if problems:
             raise FormError(problems)
         return replace(settings, lanes=tuple(lanes))
@@ -83,20 +85,36 @@ def element_id(name: str, lane: int | None = None) -> str:
     return name if lane is None else f"{LANE_NAMES[lane].lower()}_{name}"
 
 
-def run_control(name: str, **look: Any) -> gr.components.Component:
-    """The control of one field of RunSettings, with the default that the dataclass gives it."""
-    spec = _spec(RunSettings, name)
-    return _control(spec, spec.default, element_id(name), label=spec.metadata["label"], **look)
+def run_control(name: str, value: Any = None, **look: Any) -> gr.components.Component:
+    """The control of one field of RunSettings, showing `value` or the dataclass's default."""
+    spec = next(spec for spec in fields(RunSettings) if spec.name == name)
+    value = spec.default if value is None else value
+    return _control(spec, value, element_id(name), label=spec.metadata["label"], **look)
 
 
-def lane_rows(defaults: tuple[LaneSettings, ...]) -> tuple[dict[str, gr.components.Component], ...]:
+def lane_rows(defaults: tuple[LaneSettings, ...]) -> tuple[Controls, ...]:
     """A row for each field of LaneSettings, in it one control a lane; returns those, by lane."""
-    lanes: tuple[dict, ...] = tuple({} for _ in defaults)
+    lanes: tuple[Controls, ...] = tuple({} for _ in defaults)
     for spec in fields(LaneSettings):
         with gr.Row(elem_classes=["setting", f"setting-{spec.name.replace('_', '-')}"]):
             for lane, settings in enumerate(defaults):
                 lanes[lane][spec.name] = _lane_control(spec, lane, getattr(settings, spec.name))
     return lanes
+
+
+def upload_row() -> list[gr.UploadButton]:
+    """A row of buttons that fill the lanes' trained betas from a file."""
+    with gr.Row(elem_classes=["setting", "files"]):
+        return [
+            gr.UploadButton(
+                "Betas from a file",
+                file_types=FILE_TYPES,
+                size="sm",
+                elem_id=element_id("trained_betas_file", lane),
+                elem_classes=["file", f"lane-{name.lower()}"],
+            )
+            for lane, name in enumerate(LANE_NAMES)
+        ]
 
 
 def _lane_control(spec: Field, lane: int, value: Any) -> gr.components.Component:
@@ -123,21 +141,5 @@ def _control(spec: Field, value: Any, elem_id: str, **look: Any) -> gr.component
         return gr.Number(value, info=info, step=step, **look)
     if spec.name == "trained_betas":
         text = ", ".join(map(repr, value)) if value else ""
-        hint = "paste a list, or drop a file"
-        return gr.Textbox(text, info=info, placeholder=hint, lines=1, max_lines=3, **look)
+        return gr.Textbox(text, info=info, placeholder="paste a list", lines=1, max_lines=3, **look)
     return gr.Textbox(value, info=info, **look)
-
-
-def _spec(settings: type, name: str) -> Field:
-    return next(spec for spec in fields(settings) if spec.name == name)
-
-
-def betas_upload(lane: int) -> gr.UploadButton:
-    """The button that fills a lane's trained betas from a file."""
-    return gr.UploadButton(
-        "File…",
-        file_types=FILE_TYPES,
-        size="sm",
-        elem_id=element_id("trained_betas_file", lane),
-        elem_classes=["lane", f"lane-{LANE_NAMES[lane].lower()}", "file"],
-    )

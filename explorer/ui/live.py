@@ -12,7 +12,8 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from explorer.settings import SettingsError
+from explorer.settings import RunSettings, SettingsError
+from explorer.ui.plot import schedule_key
 
 if TYPE_CHECKING:
     from explorer.engine import Event
@@ -51,14 +52,33 @@ def keep_files(owner: gr.Blocks | gr.components.Component) -> Keep:
     return keep
 
 
-def run_payloads(events: Iterator["Event"], labels: list[str], keep: Keep) -> Iterator[dict]:
+def plan_payload(settings: RunSettings) -> dict[str, Any]:
+    """What is about to run: the first thing that the page hears of it.
+
+    Raises SettingsError (a ValueError) or the ValueError of a lane that has no schedule.
+    """
+    lanes = []
+    for lane in settings.lanes:
+        schedule = lane.schedule(settings.steps)
+        levels = zip(schedule.call_sigma, schedule.call_timestep, strict=True)
+        calls = [_call(*divmod(call, 2), *level) for call, level in enumerate(levels)]
+        lanes.append({"label": lane.label, "calls": calls})
+    return {"state": "running", "message": "Starting", "plan": lanes, "key": schedule_key(settings)}
+
+
+def _call(step: int, half: bool, sigma: float, timestep: float) -> dict[str, Any]:
+    """Where one model call stands in its schedule."""
+    return {"step": step, "half": bool(half), "sigma": float(sigma), "timestep": float(timestep)}
+
+
+def run_payloads(events: Iterator["Event"], keep: Keep) -> Iterator[dict]:
     """Yield one JSON payload an event of `engine.stream`.
 
     Whatever goes wrong is a payload with state "error" and a sentence.
     """
     try:
         for event in events:
-            yield payload(event, labels, keep)
+            yield payload(event, keep)
     except SettingsError as error:
         yield failure(str(error))
     except Exception as error:
@@ -70,7 +90,7 @@ def failure(message: str) -> dict[str, Any]:
     return {"state": "error", "message": message[:500]}
 
 
-def payload(event: "Event", labels: list[str], keep: Keep) -> dict[str, Any]:
+def payload(event: "Event", keep: Keep) -> dict[str, Any]:
     """One event as JSON: progress and previews, and at the end the recorded run."""
     data = {
         "state": event.state,
@@ -83,7 +103,6 @@ def payload(event: "Event", labels: list[str], keep: Keep) -> dict[str, Any]:
         "half": event.half,
         "elapsed": event.elapsed_s,
         "eta": event.eta_s,
-        "labels": labels,
         "previews": [_data_url(preview) for preview in event.previews],
     }
     if event.frames:
@@ -96,12 +115,7 @@ def payload(event: "Event", labels: list[str], keep: Keep) -> dict[str, Any]:
 def _lane(trajectory, frames, image: bytes | None, keep: Keep) -> dict[str, Any]:
     """What the scrubber needs of one lane: its calls, its two sheets of frames, its picture."""
     calls = [
-        {
-            "step": call.step,
-            "half": call.stage == "midpoint",
-            "sigma": call.sigma,
-            "timestep": call.timestep,
-        }
+        _call(call.step, call.stage == "midpoint", call.sigma, call.timestep)
         for call in trajectory.calls
     ]
     denoised, grid = sheet(frames.denoised)

@@ -23,7 +23,7 @@ def launch_options() -> dict[str, Any]:
     )
     return {
         "theme": theme,
-        "css_paths": style_sheets(),
+        "head": style_sheets(),
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,

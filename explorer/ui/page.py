@@ -6,7 +6,7 @@ from explorer.figures import X_AXES, plotly_script
 from explorer.models.captions import EXAMPLES
 from explorer.settings import RunSettings
 from explorer.ui import events
-from explorer.ui.form import LANE_NAMES, Form, betas_upload, lane_rows, run_control
+from explorer.ui.form import Form, lane_rows, run_control, upload_row
 from explorer.ui.parts import part, serve_files
 from explorer.ui.plot import plot_payload
 
@@ -23,7 +23,7 @@ def build(engine) -> gr.Blocks:
         delete_cache=(3600, KEEP_FILES_S),
     ) as page:
         with gr.Sidebar(width=384, elem_id="settings"):
-            model = part("model", {"state": engine.state})
+            model = part("brand", {"state": engine.state})
             form, words, uploads = _settings(engine)
         with gr.Row(elem_id="bar"):
             run = gr.Button("Run", variant="primary", elem_id="run", min_width=0)
@@ -44,8 +44,8 @@ def build(engine) -> gr.Blocks:
 
 def _settings(engine) -> tuple[Form, gr.HTML, list[gr.UploadButton]]:
     """The sidebar: what to draw, then the lanes side by side, one row a field."""
-    run = {"prompt": run_control("prompt", lines=2, max_lines=6)}
-    words = part("words")
+    run = {"prompt": run_control("prompt", value=EXAMPLES[0], lines=2, max_lines=6)}
+    words = part("words", {"text": "", "wrong": False})
     part("examples", list(EXAMPLES))
     run["negative_prompt"] = run_control("negative_prompt", lines=1, max_lines=4)
     with gr.Row(elem_classes="trio"):
@@ -55,9 +55,7 @@ def _settings(engine) -> tuple[Form, gr.HTML, list[gr.UploadButton]]:
         same = gr.Checkbox(True, label="Same settings for both", elem_id="same", min_width=0)
         part("lanes")
     lanes = lane_rows(engine.lane_defaults())
-    with gr.Row(elem_classes=["setting", "files"]):
-        uploads = [betas_upload(lane) for lane in range(len(LANE_NAMES))]
-    return Form(run, lanes, same), words, uploads
+    return Form(run, lanes, same), words, upload_row()
 
 
 def _axes() -> tuple[gr.Radio, gr.Radio]:

@@ -8,6 +8,7 @@ import gradio as gr
 from explorer.figures import plotly_script
 
 PAGE_FILES = Path(__file__).resolve().parents[2] / "assets" / "page"
+STYLES = ("base", "controls", "stage")
 
 
 def part(name: str, value: Any = None, **props: Any) -> gr.HTML:
@@ -28,12 +29,15 @@ def part(name: str, value: Any = None, **props: Any) -> gr.HTML:
     )
 
 
-def style_sheets() -> list[Path]:
-    """Every style sheet of the page, in the order in which they apply."""
-    return sorted(PAGE_FILES.glob("*.css"))
+def style_sheets() -> str:
+    """The page's style sheets for its head, in the order in which they apply.
+
+    Given as `css` or `css_paths`, Gradio would rewrite every selector, media queries differently.
+    """
+    sheets = (PAGE_FILES / f"{name}.css" for name in STYLES)
+    return "".join(f"<style>{sheet.read_text(encoding='utf-8')}</style>" for sheet in sheets)
 
 
 def serve_files() -> None:
     """Let browsers fetch the page's own modules and the plotly.js that Python's plotly ships."""
     gr.set_static_paths([PAGE_FILES, plotly_script()])
-

@@ -1,6 +1,7 @@
 """The sigma plot's payload: the figure of the form's settings, or what is wrong with them."""
 
 import json
+import zlib
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,18 @@ LANE_FIELDS = {spec.name for spec in fields(LaneSettings)}
 def plot_payload(settings: RunSettings, x: str = "step", log_y: bool = True) -> dict[str, Any]:
     """The figure as JSON, no problems; raises FormError where a lane has no schedule."""
     figure = schedule_figure(_schedules(settings), x=x, log_y=log_y)
-    return {"figure": json.loads(figure.to_json(validate=False)), "x": x, "problems": []}
+    return {
+        "figure": json.loads(figure.to_json(validate=False)),
+        "x": x,
+        "key": schedule_key(settings),
+        "labels": [lane.label for lane in settings.lanes],
+        "problems": [],
+    }
+
+
+def schedule_key(settings: RunSettings) -> str:
+    """Equal for settings that give equal schedules: is the plot still that of the run shown?"""
+    return f"{zlib.crc32(repr((settings.steps, settings.lanes)).encode()):x}"
 
 
 def problem_payload(error: FormError) -> dict[str, Any]:
