@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 
-class Arrival:
-    """Arrays on their way to the host: `arrived` never waits, `arrays()` waits if it must."""
+class ArrivingArray:
+    """A float32 array on its way to the host. Asking `arrived` never waits; calling it may."""
 
     def __init__(self, host: torch.Tensor, copied: "torch.cuda.Event | None" = None):
         self._host = host
@@ -15,10 +15,9 @@ class Arrival:
     def arrived(self) -> bool:
         return self._copied is None or self._copied.query()
 
-    def arrays(self) -> np.ndarray:
-        """float32, one row a tensor."""
+    def __call__(self) -> np.ndarray:
         if self._copied is not None:
-            self._copied.synchronize()  # releases the GIL: only the caller waits
+            self._copied.synchronize()  # without the GIL: only the caller waits
         return self._host.numpy()
 
 
@@ -33,14 +32,19 @@ class HostCopies:
     def __init__(self):
         self._streams: dict[torch.device, torch.cuda.Stream] = {}
 
-    def take(self, *tensors: torch.Tensor) -> Arrival:
-        """Copy tensors of one shape and device as they are now; in the order of the stream."""
+    def take(self, *tensors: torch.Tensor) -> list[ArrivingArray]:
+        """Copy tensors of one shape and device as they are at this point of the device's stream."""
         device = tensors[0].device
         staged = torch.empty((len(tensors), *tensors[0].shape), dtype=torch.float32, device=device)
         for row, tensor in zip(staged, tensors, strict=True):
             row.copy_(tensor.detach())
         if device.type != "cuda":
-            return Arrival(staged.cpu())
+            return [ArrivingArray(row) for row in staged.cpu()]
+        host, copied = self._send(staged)
+        return [ArrivingArray(row, copied) for row in host]
+
+    def _send(self, staged: torch.Tensor) -> tuple[torch.Tensor, "torch.cuda.Event"]:
+        device = staged.device
         side = self._streams.get(device)
         if side is None:
             side = self._streams[device] = torch.cuda.Stream(device)
@@ -48,7 +52,7 @@ class HostCopies:
         with torch.cuda.stream(side):
             host = torch.empty(staged.shape, dtype=staged.dtype, pin_memory=True)
             host.copy_(staged, non_blocking=True)
-            copied = torch.cuda.Event(blocking=True)  # a waiting thread sleeps
+            copied = torch.cuda.Event(blocking=True)  # a thread that waits for it sleeps
             copied.record(side)
-        staged.record_stream(side)  # its memory is not reused before the side stream is through
-        return Arrival(host, copied)
+        staged.record_stream(side)  # its memory is not given away before the copy has been made
+        return host, copied

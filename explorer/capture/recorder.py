@@ -84,16 +84,10 @@ class _Tape:
         level = self.rows[row_of_call(self.scheduler, timestep, self.rows)]
         model_output = torch.as_tensor(bound.arguments["model_output"]).detach()
         denoised = _denoised(self.scheduler, output, before, model_output, level)
-        arrays = self.copies.take(before, denoised).arrays
+        latent, denoised = self.copies.take(before, denoised)
+        call = Call(index=self.index, **asdict(level), latent=latent, denoised=denoised)
         self.index += 1
-        self.on_call(
-            Call(
-                index=self.index - 1,
-                **asdict(level),
-                latent=lambda: arrays()[0],
-                denoised=lambda: arrays()[1],
-            )
-        )
+        self.on_call(call)
         return output if wants_dict else output.to_tuple()
 
 

@@ -98,6 +98,11 @@ class Call:
         return self.alpha * (1 + self.sigma**2) ** 0.5
 
     @property
+    def arrived(self) -> bool:
+        """Whether both arrays are on the host; where not, reading them waits."""
+        return all(getattr(self.__dict__[name], "arrived", True) for name in _ARRAYS)
+
+    @property
     def finite(self) -> bool:
         """Whether neither the latent nor the prediction holds NaN or Inf."""
         return all(bool(np.isfinite(half.values).all()) for half in self.halves())
@@ -111,8 +116,9 @@ class Call:
         return self.__dict__
 
 
-_LATENT, _DENOISED = (Call.__dict__[name] for name in ("latent", "denoised"))
-_SCALARS = tuple(spec.name for spec in fields(Call) if spec.name not in ("latent", "denoised"))
+_ARRAYS = ("latent", "denoised")
+_LATENT, _DENOISED = (Call.__dict__[name] for name in _ARRAYS)
+_SCALARS = tuple(spec.name for spec in fields(Call) if spec.name not in _ARRAYS)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

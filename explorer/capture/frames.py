@@ -1,0 +1,79 @@
+"""A run as frames: the recorded calls of all lanes, decoded a slice at a time."""
+
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from explorer.capture.previews import Decoder, jpeg
+from explorer.capture.trajectory import Call
+
+SLICE = 4  # frames decoded at a time: short enough to look up in between
+
+
+@dataclass(frozen=True, eq=False)
+class LaneFrames:
+    """One lane's calls as pictures, uint8 (calls, H, W, 3): the prediction, and the latent itself.
+
+    The noisy latent is shown at unit variance.
+    """
+
+    denoised: np.ndarray
+    noisy: np.ndarray
+
+
+class Filmstrip:
+    """Decodes calls while they come in: what is newest when asked, the rest in spare moments."""
+
+    def __init__(self, decode: Decoder, lanes: int):
+        self._decode = decode
+        self._calls: list[list[Call]] = [[] for _ in range(lanes)]
+        self._pictures: dict[tuple[int, int, str], np.ndarray] = {}
+        self._waiting: dict[tuple[int, int, str], None] = {}  # in the order they came
+
+    @property
+    def behind(self) -> bool:
+        """Whether frames are still to be decoded."""
+        return bool(self._waiting)
+
+    def add(self, lane: int, call: Call) -> None:
+        """Take in a lane's next call."""
+        index = len(self._calls[lane])
+        self._calls[lane].append(call)
+        self._waiting |= {(lane, index, kind): None for kind in ("denoised", "noisy")}
+
+    def newest(self) -> tuple[bytes | None, ...]:
+        """A JPEG of each lane's newest prediction; None where there is none yet."""
+        keys = [(lane, len(calls) - 1, "denoised") for lane, calls in enumerate(self._calls)]
+        self._develop([key for key in keys if key in self._waiting])
+        return tuple(jpeg(self._pictures[key]) if key[1] >= 0 else None for key in keys)
+
+    def work(self) -> None:
+        """Decode one slice of what waits, the oldest first."""
+        self._develop(list(islice(self._waiting, SLICE)))
+
+    def frames(self, count: list[int]) -> tuple[LaneFrames, ...]:
+        """The first `count[lane]` calls of every lane, which must have been decoded."""
+        return tuple(
+            LaneFrames(
+                *(
+                    np.stack([self._pictures[lane, index, kind] for index in range(calls)])
+                    for kind in ("denoised", "noisy")
+                )
+            )
+            for lane, calls in enumerate(count)
+        )
+
+    def _develop(self, keys: list[tuple[int, int, str]]) -> None:
+        if not keys:
+            return
+        pictures = self._decode(np.concatenate([self._latent(*key) for key in keys]))
+        self._pictures.update(zip(keys, pictures, strict=True))
+        for key in keys:
+            del self._waiting[key]
+
+    def _latent(self, lane: int, index: int, kind: str) -> np.ndarray:
+        call = self._calls[lane][index]
+        if kind == "denoised":
+            return call.denoised[:1]
+        return call.latent[:1] / np.float32(call.noise_scale)

@@ -1,0 +1,177 @@
+"""Latents to small pictures.
+
+A decoder is a callable that takes latents (n, C, h, w) to pixels, uint8 (n, H, W, 3).
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+    Latents = np.ndarray | torch.Tensor
+
+Decoder = Callable[["Latents"], np.ndarray]
+
+TINY_FOLDER = "taesd"  # in a model's folder: its tiny decoder
+LARGEST = 256  # a preview's longer side, in pixels
+SMALLEST = 128
+
+
+def decoder_for(pipeline: Any, folder: str | Path) -> Decoder:
+    """The preview decoder of a model: its own tiny one, else a linear map fitted to its VAE."""
+    tiny = Path(folder) / TINY_FOLDER
+    if not tiny.is_dir():
+        return LinearDecoder.fit(pipeline.vae)
+    from diffusers import AutoencoderTiny
+
+    vae = pipeline.vae
+    network = AutoencoderTiny.from_pretrained(tiny, local_files_only=True, dtype=vae.dtype)
+    return TinyDecoder(network.to(vae.device))
+
+
+class TinyDecoder:
+    """A distilled decoder (diffusers' AutoencoderTiny); takes latents as the pipeline denoises."""
+
+    def __init__(self, network: Any, largest: int = LARGEST):
+        self.network = network.eval().requires_grad_(False)
+        self.largest = largest
+        self._stream = None
+
+    def __call__(self, latents: "Latents") -> np.ndarray:
+        import torch
+
+        if self.network.device.type != "cuda":
+            return self._decode(latents)
+        if self._stream is None:
+            self._stream = torch.cuda.Stream(self.network.device)
+        with torch.cuda.stream(self._stream):  # or reading the result waits for the denoising
+            return self._decode(latents)
+
+    def _decode(self, latents: "Latents") -> np.ndarray:
+        import torch
+
+        with torch.inference_mode():
+            given = torch.as_tensor(latents).to(self.network.device, self.network.dtype)
+            pictures = self.network.decode(given).sample.float()
+            shrink = -(-max(pictures.shape[-2:]) // self.largest)
+            if shrink > 1:
+                pictures = torch.nn.functional.avg_pool2d(pictures, shrink)
+            return to_pixels(pictures.nan_to_num())
+
+
+class LinearDecoder:
+    """One colour a latent pixel, by a linear map; for models without a tiny decoder.
+
+    `weights` is (C + 1) x 3, the last row the bias; colours are -1 to 1.
+    """
+
+    def __init__(self, weights: np.ndarray):
+        self.weights = weights
+
+    @classmethod
+    def fit(cls, vae: Any, samples: int = 16) -> "LinearDecoder":
+        """Least squares between smooth random latents and the VAE's pictures of them."""
+        import torch
+        from torch.nn import functional
+
+        with torch.inference_mode():
+            generator = torch.Generator().manual_seed(0)
+            coarse = torch.randn((samples, vae.config.latent_channels, 3, 3), generator=generator)
+            latents = functional.interpolate(coarse, scale_factor=4, mode="bicubic")
+            given = unscaled(latents.to(vae.device, vae.dtype), vae)
+            pictures = vae.decode(given).sample.float().cpu()
+            colours = functional.interpolate(pictures, size=latents.shape[-2:], mode="area")
+        inputs = _with_one(latents.numpy())
+        targets = colours.numpy().transpose(0, 2, 3, 1)
+        weights, *_ = np.linalg.lstsq(
+            inputs.reshape(-1, inputs.shape[-1]), targets.reshape(-1, 3), rcond=None
+        )
+        return cls(weights)
+
+    def __call__(self, latents: "Latents") -> np.ndarray:
+        from PIL import Image
+
+        values = np.asarray(latents if isinstance(latents, np.ndarray) else latents.float().cpu())
+        colours = np.nan_to_num(_with_one(values) @ self.weights)
+        pixels = ((colours.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
+        height, width = pixels.shape[1:3]
+        grow = max(1, -(-SMALLEST // max(height, width)))
+        size = width * grow, height * grow
+        return np.stack(
+            [
+                np.asarray(Image.fromarray(one).resize(size, Image.Resampling.BICUBIC))
+                for one in pixels
+            ]
+        )
+
+
+class VaeDecoder:
+    """The pipeline's own VAE: the final picture, to the bit what the pipeline would return.
+
+    Raises FloatingPointError where the picture holds NaN or Inf (half precision overflows in some
+    VAEs), which would otherwise come out black.
+    """
+
+    def __init__(self, vae: Any):
+        self.vae = vae
+
+    def __call__(self, latents: "Latents") -> np.ndarray:
+        import torch
+
+        with torch.no_grad():
+            given = torch.as_tensor(latents).to(self.vae.device, self.vae.dtype)
+            pictures = self.vae.decode(unscaled(given, self.vae), return_dict=False)[0]
+        if not bool(pictures.isfinite().all()):
+            raise FloatingPointError("The VAE's picture holds NaN or infinite numbers.")
+        return to_pixels(pictures)
+
+
+def unscaled(latents: "torch.Tensor", vae: Any) -> "torch.Tensor":
+    """Latents as the VAE itself has them, from latents as the pipeline denoises them."""
+    return latents / vae.config.scaling_factor
+
+
+def to_pixels(pictures: "torch.Tensor") -> np.ndarray:
+    """Pictures (n, 3, H, W) from -1 to 1, as uint8 (n, H, W, 3)."""
+    zero_to_one = (pictures * 0.5 + 0.5).clamp(0, 1)
+    return (zero_to_one.permute(0, 2, 3, 1).float().cpu().numpy() * 255).round().astype(np.uint8)
+
+
+def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
+    """One picture, uint8 (H, W, 3), as a JPEG file."""
+    return _file(image, "JPEG", quality=quality)
+
+
+def png(image: np.ndarray) -> bytes:
+    """One picture, uint8 (H, W, 3), as a PNG file."""
+    return _file(image, "PNG")
+
+
+def sheet(images: Sequence[np.ndarray], columns: int, quality: int = 80) -> bytes:
+    """Pictures of one size as one JPEG, row by row; what is left of the last row is black."""
+    rows = -(-len(images) // columns)
+    height, width, _ = images[0].shape
+    whole = np.zeros((rows * height, columns * width, 3), np.uint8)
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        whole[row * height :, column * width :][:height, :width] = image
+    return jpeg(whole, quality)
+
+
+def _with_one(latents: np.ndarray) -> np.ndarray:
+    """(n, C, h, w) to (n, h, w, C + 1), for a map with a bias."""
+    last = latents.transpose(0, 2, 3, 1)
+    return np.concatenate([last, np.ones_like(last[..., :1])], axis=-1)
+
+
+def _file(image: np.ndarray, kind: str, **options) -> bytes:
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, kind, **options)
+    return data.getvalue()

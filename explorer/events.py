@@ -1,0 +1,167 @@
+"""What a run tells while it goes on: events of plain data, and the generator that makes them."""
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from explorer.capture.frames import Filmstrip, LaneFrames
+from explorer.capture.previews import Decoder, png
+from explorer.capture.trajectory import CANCELLED, DONE, ERROR, MIDPOINT, Call, Trajectory
+from explorer.job import RUNNING, Job, sentence
+
+APART_S = 0.08  # between two events
+HEARTBEAT_S = 0.5  # without news: a generator can only be closed where it yields
+POLL_S = 0.02
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Event:
+    """One piece of news of a run: plain data, picklable.
+
+    `state` is "queued", "loading", "running", "done", "cancelled" or "error". Step k of `steps`
+    and call c of `calls` count from 1; `half` marks a midpoint. `lane` is None where the news is
+    of all lanes. `previews` are JPEGs of each lane's newest prediction. The last event brings what
+    was recorded, and where the run is done the lanes' pictures as PNG; `frames` are empty unless
+    every lane made a call. `seed` is the one that was drawn where the settings left it open.
+    """
+
+    state: str
+    message: str = ""
+    lane: int | None = None
+    step: int = 0
+    steps: int = 0
+    call: int = 0
+    calls: int = 0
+    half: bool = False
+    elapsed_s: float | None = None
+    eta_s: float | None = None
+    previews: tuple[bytes | None, ...] = ()
+    trajectories: tuple[Trajectory, ...] = ()
+    frames: tuple[LaneFrames, ...] = ()
+    images: tuple[bytes, ...] = ()
+    seed: int = 0
+
+
+def follow(job: Job, start: Callable[[], None], decode: Decoder) -> Iterator[Event]:
+    """Start the job and tell what happens, at most every 80 ms, until it has ended.
+
+    The first event comes before the start. Pictures are decoded here, in the thread that asks for
+    events, so that they do not hold up the denoising. Closing the generator stops the job and does
+    not wait for it.
+    """
+    teller = _Teller(job, decode)
+    try:
+        yield teller.event(job.phase)
+        start()
+        while teller.advance():
+            if teller.has_news():
+                yield teller.event(job.phase, job.note)
+        time.sleep(teller.due_in())
+        yield teller.last_event()
+    finally:
+        job.stop()
+
+
+class _Teller:
+    """The following side of a job: takes in its calls, has them decoded, and words the events."""
+
+    def __init__(self, job: Job, decode: Decoder):
+        self.job = job
+        self.film = Filmstrip(decode, len(job.settings.lanes))
+        self.problem = ""
+        self._newest: tuple[int, Call] | None = None
+        self._previews: tuple[bytes | None, ...] = ()
+        self._told: Any = None
+        self._told_at = 0.0
+
+    def advance(self) -> bool:
+        """Take in what is new and decode a little; False when nothing is left to wait for."""
+        job = self.job
+        if job.stopping and job.phase != RUNNING and not job.finished.is_set():
+            job.end(CANCELLED)  # it waits or loads, and will see for itself
+            return False
+        ended = job.finished.is_set()  # before looking, or its last calls would be missed
+        grown = self._take_in(wait=0.0 if ended or self._behind else POLL_S)
+        if self._behind and not self.has_news():
+            self._careful(self.film.work)
+        return not ended or grown or self._behind
+
+    def due_in(self) -> float:
+        """Seconds until the next event may be told."""
+        return max(0.0, self._told_at + APART_S - time.monotonic())
+
+    def has_news(self) -> bool:
+        """Whether an event should be told now."""
+        changed = self._told != self._state()
+        return not self.due_in() and (changed or time.monotonic() - self._told_at > HEARTBEAT_S)
+
+    def event(self, state: str, message: str = "", **more: Any) -> Event:
+        job, run = self.job, self.job.settings
+        self._careful(self._look)
+        self._told, self._told_at = self._state(), time.monotonic()
+        position = {}
+        if self._newest is not None:
+            lane, call = self._newest
+            position = {
+                "lane": None if len(job.groups) == 1 else lane,
+                "step": call.step + 1,
+                "call": call.index + 1,
+                "half": call.stage == MIDPOINT,
+                "eta_s": job.eta_s,
+            }
+        return Event(
+            state=state,
+            message=message,
+            steps=run.steps,
+            calls=run.nfe,
+            elapsed_s=job.elapsed_s,
+            previews=self._previews,
+            seed=run.seed,
+            **position | more,
+        )
+
+    def last_event(self) -> Event:
+        job = self.job
+        if self.problem:
+            job.end(ERROR, self.problem)
+        trajectories = job.trajectories()
+        counts = [each.nfe for each in trajectories]
+        frames = self.film.frames(counts) if all(counts) and not self.problem else ()
+        images = tuple(png(image) for image in job.images) if job.state == DONE else ()
+        return self.event(
+            job.state, job.message, trajectories=trajectories, frames=frames, images=images
+        )
+
+    @property
+    def _behind(self) -> bool:
+        return self.film.behind and not self.problem
+
+    def _state(self) -> Any:
+        return self.job.phase, self.job.note, self._newest
+
+    def _take_in(self, wait: float) -> bool:
+        """Add the calls that have come; waits so long for the first. Returns whether any came."""
+        grown = False
+        try:
+            while news := self.job.news.get(block=wait > 0, timeout=wait or None):
+                self.film.add(*news)
+                self._newest, wait, grown = news, 0.0, True
+        except queue.Empty:
+            pass
+        return grown
+
+    def _look(self) -> None:
+        if self._newest is not None:
+            self._previews = self.film.newest()
+
+    def _careful(self, work: Callable[[], None]) -> None:
+        """Do work on pictures; where it fails the run ends, and its calls are kept."""
+        if self.problem:
+            return
+        try:
+            work()
+        except Exception as error:
+            self.problem = sentence(error)
+            self.job.stop()
