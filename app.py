@@ -3,7 +3,7 @@
 import argparse
 
 from explorer import ui
-from explorer.engine import Engine
+from explorer.engine import BUNDLED, Engine
 
 
 def main() -> None:
@@ -11,16 +11,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, help="port to listen on (default: free, from 7860)")
-    parser.add_argument(
-        "--model", help="a diffusers pipeline's folder (default: the bundled model)"
-    )
-    parser.add_argument("--device", help="cpu, cuda, mps (default: the best there is)")
+    parser.add_argument("--model", default=BUNDLED, help="folder of a diffusers pipeline")
+    parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
     options = parser.parse_args()
 
-    engine = Engine(
-        **{key: value for key in ("model", "device") if (value := getattr(options, key))}
-    )
-    page = ui.build(engine)
+    page = ui.build(Engine(options.model, options.device))
     page.launch(server_name=options.host, server_port=options.port, **ui.launch_options())
 
 

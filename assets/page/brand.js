@@ -2,6 +2,7 @@
 
 import { on } from "./store.js";
 
+// The engine's states; the third is "absent: " and a sentence, shown as it is.
 const SAYS = { loading: "loading model…", ready: "" };
 const PHONE = "(max-width: 767px)"; // where Gradio's sidebar covers the whole page
 
@@ -10,9 +11,7 @@ export function mount({ element, props, watch }) {
   const sidebar = document.querySelector("#settings");
 
   const show = () => {
-    const { state } = props.value;
-    status.dataset.state = state;
-    status.textContent = SAYS[state] ?? state;
+    status.textContent = SAYS[props.value] ?? props.value;
   };
   const giveWay = () => {
     if (matchMedia(PHONE).matches && sidebar.classList.contains("open")) {

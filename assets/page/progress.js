@@ -1,7 +1,7 @@
 // The bar: Run and Stop, and how far the run is.
 
 import { begin, isRunning, isStopping, stop } from "./run.js";
-import { appear, explorer, on, stepName } from "./store.js";
+import { LANES, appear, explorer, on, stepName } from "./store.js";
 
 const SPOKEN_EVERY_MS = 4000; // screen readers get a sentence now and then, not twelve a second
 
@@ -59,8 +59,9 @@ function guard(click) {
   else if (!isStopping()) stop();
 }
 
-function position({ step, steps, call, calls, half }) {
-  return `step ${stepName({ step: step - 1, half })} of ${steps}, call ${call} of ${calls}`;
+function position({ lane, step, steps, call, calls, half }) {
+  const whose = lane === null ? "" : `${LANES[lane].toUpperCase()}: `;
+  return `${whose}step ${stepName({ step: step - 1, half })} of ${steps}, call ${call} of ${calls}`;
 }
 
 function remaining(seconds) {

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,17 +32,21 @@ class RunParts:
     viewer: gr.HTML
 
 
-def on_model(engine, model: gr.HTML) -> None:
+def on_model(engine, brand: gr.HTML) -> None:
     """Load the model once a page is up, so that loading never delays it; say when it is ready."""
     timer = gr.Timer(0.5)
+    begun = threading.Lock()  # held from the first look on
 
-    def look() -> tuple[dict[str, Any], gr.Timer]:
-        if engine.state == "loading" and start.acquire(blocking=False):
-            threading.Thread(target=engine.load, name="load model", daemon=True).start()
-        return {"state": engine.state}, gr.Timer(active=engine.state == "loading")
+    def load() -> None:
+        with suppress(Exception):  # the engine's state says what went wrong
+            engine.load()
 
-    start = threading.Lock()
-    timer.tick(look, None, [model, timer], queue=False, **INTERNAL)
+    def look() -> tuple[str, gr.Timer]:
+        if begun.acquire(blocking=False):
+            threading.Thread(target=load, name="load model", daemon=True).start()
+        return engine.state, gr.Timer(active=engine.state == "loading")
+
+    timer.tick(look, None, [brand, timer], queue=False, **INTERNAL)
 
 
 def on_prompt(engine, form: Form, words: gr.HTML) -> None:
@@ -74,7 +79,7 @@ def on_settings(form: Form, axes: tuple[gr.Radio, gr.Radio], plot: gr.HTML) -> N
 
 
 def on_betas(form: Form, uploads: list[gr.UploadButton]) -> None:
-    """Put the list in an uploaded file into the lane's text box, where it can be seen and edited."""
+    """Put the list in an uploaded file into the lane's text box, to be seen and edited there."""
 
     def read(path: str) -> str:
         try:
@@ -95,11 +100,13 @@ def on_run(engine, form: Form, parts: RunParts) -> None:
         cancel = cancels.open(request.session_hash)
         try:
             settings = form.read(values)
-            yield plan_payload(settings)
-        except ValueError as error:  # a sentence: FormError, or a lane without a schedule
+            plan = plan_payload(settings)
+            events = engine.stream(settings, cancel=cancel)
+        except ValueError as error:  # its message is a sentence: FormError, SettingsError, ...
             yield failure(str(error))
             return
-        yield from run_payloads(engine.stream(settings, cancel=cancel), keep)
+        yield plan
+        yield from run_payloads(events, keep)
 
     def stop(request: gr.Request) -> None:
         cancels.set(request.session_hash)

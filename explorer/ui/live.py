@@ -1,10 +1,11 @@
 """A run as the page sees it: the engine's events as plain JSON, and who may end them."""
 
 import base64
-import io
+import logging
+import math
 import threading
-import traceback
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -12,13 +13,18 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from explorer.settings import RunSettings, SettingsError
+from explorer.capture.previews import sheet
+from explorer.settings import RunSettings
 from explorer.ui.plot import schedule_key
 
 if TYPE_CHECKING:
-    from explorer.engine import Event
+    from explorer.capture.frames import LaneFrames
+    from explorer.capture.trajectory import Trajectory
+    from explorer.events import Event
 
 Keep = Callable[[bytes, str], str]  # stores a file for browsers, returns its path
+
+LOG = logging.getLogger(__name__)
 
 SHEET_PIXELS = 2**24  # of one sheet: what a phone can hold decoded, four times
 JPEG_QUALITY = 92  # the change view amplifies what the compression leaves
@@ -42,7 +48,7 @@ class Cancels:
 
 
 def keep_files(owner: gr.Blocks | gr.components.Component) -> Keep:
-    """A place for files that browsers may fetch, removed with `owner`'s others when they are old."""
+    """A store of files that browsers may fetch; Gradio removes them with `owner`'s other ones."""
 
     def keep(data: bytes, name: str) -> str:
         path = save_bytes_to_cache(data, name, get_upload_folder())
@@ -71,18 +77,17 @@ def _call(step: int, half: bool, sigma: float, timestep: float) -> dict[str, Any
     return {"step": step, "half": bool(half), "sigma": float(sigma), "timestep": float(timestep)}
 
 
-def run_payloads(events: Iterator["Event"], keep: Keep) -> Iterator[dict]:
-    """Yield one JSON payload an event of `engine.stream`.
+def run_payloads(events: Iterator["Event"], keep: Keep) -> Iterator[dict[str, Any]]:
+    """Yield one JSON payload an event of `engine.stream`; closing this closes `events`.
 
     Whatever goes wrong is a payload with state "error" and a sentence.
     """
     try:
-        for event in events:
-            yield payload(event, keep)
-    except SettingsError as error:
-        yield failure(str(error))
+        with closing(events):
+            for event in events:
+                yield payload(event, keep)
     except Exception as error:
-        traceback.print_exc()
+        LOG.exception("A run broke off")
         yield failure(f"The run broke off: {type(error).__name__}: {error}")
 
 
@@ -112,14 +117,16 @@ def payload(event: "Event", keep: Keep) -> dict[str, Any]:
     return data
 
 
-def _lane(trajectory, frames, image: bytes | None, keep: Keep) -> dict[str, Any]:
+def _lane(
+    trajectory: "Trajectory", frames: "LaneFrames", image: bytes | None, keep: Keep
+) -> dict[str, Any]:
     """What the scrubber needs of one lane: its calls, its two sheets of frames, its picture."""
     calls = [
         _call(call.step, call.stage == "midpoint", call.sigma, call.timestep)
         for call in trajectory.calls
     ]
-    denoised, grid = sheet(frames.denoised)
-    noisy, _ = sheet(frames.noisy)
+    denoised, grid = frame_sheet(frames.denoised)
+    noisy, _ = frame_sheet(frames.noisy)
     return {
         "label": trajectory.label,
         "calls": calls,
@@ -130,26 +137,21 @@ def _lane(trajectory, frames, image: bytes | None, keep: Keep) -> dict[str, Any]
     }
 
 
-def sheet(frames: np.ndarray) -> tuple[bytes, dict[str, int]]:
-    """All frames (n, H, W, 3) as one JPEG, row by row, and its grid.
+def frame_sheet(frames: np.ndarray) -> tuple[bytes, dict[str, int]]:
+    """All frames (n, H, W, 3) as one JPEG, and its grid.
 
     A long run's frames are made smaller, so that the decoded sheet stays within SHEET_PIXELS.
     """
-    from PIL import Image
-
     count, height, width, _ = frames.shape
-    shrink = min(1.0, (SHEET_PIXELS / (count * height * width)) ** 0.5)
-    width, height = int(width * shrink), int(height * shrink)
-    columns = int(np.ceil(count**0.5))
-    picture = Image.new("RGB", (columns * width, -(-count // columns) * height))
-    for index, frame in enumerate(frames):
-        row, column = divmod(index, columns)
-        tile = Image.fromarray(frame)
-        tile = tile if shrink == 1 else tile.resize((width, height), Image.Resampling.LANCZOS)
-        picture.paste(tile, (column * width, row * height))
-    data = io.BytesIO()
-    picture.save(data, "JPEG", quality=JPEG_QUALITY)
-    return data.getvalue(), {"columns": columns, "width": width, "height": height}
+    shrink = math.ceil(math.sqrt(count * height * width / SHEET_PIXELS))
+    if shrink > 1:
+        height, width = height // shrink, width // shrink
+        frames = frames[:, : height * shrink, : width * shrink]
+        blocks = frames.reshape(count, height, shrink, width, shrink, 3)
+        frames = blocks.mean(axis=(2, 4)).astype(np.uint8)
+    columns = math.ceil(math.sqrt(count))
+    grid = {"columns": columns, "width": width, "height": height}
+    return sheet(frames, columns, quality=JPEG_QUALITY), grid
 
 
 def _data_url(jpeg: bytes | None) -> str | None:

@@ -23,7 +23,7 @@ def build(engine) -> gr.Blocks:
         delete_cache=(3600, KEEP_FILES_S),
     ) as page:
         with gr.Sidebar(width=384, elem_id="settings"):
-            model = part("brand", {"state": engine.state})
+            brand = part("brand", engine.state)
             form, words, uploads = _settings(engine)
         with gr.Row(elem_id="bar"):
             run = gr.Button("Run", variant="primary", elem_id="run", min_width=0)
@@ -34,7 +34,7 @@ def build(engine) -> gr.Blocks:
         defaults = RunSettings(lanes=engine.lane_defaults())
         plot = part("plot", plot_payload(defaults), script=plotly_script().as_posix())
 
-        events.on_model(engine, model)
+        events.on_model(engine, brand)
         events.on_prompt(engine, form, words)
         events.on_settings(form, axes, plot)
         events.on_betas(form, uploads)

@@ -34,9 +34,7 @@ class FakeEngine:
         return (LaneSettings(), LaneSettings(sampler="dpm2_a"))
 
     def unknown_words(self, prompt: str) -> list[str]:
-        known = set(
-            ["a", "red", "sailboat", "on", "the", "sea", "at", "sunset", "with", "mountains"]
-        )
+        known = ["a", "red", "sailboat", "on", "the", "sea", "at", "sunset", "with", "mountains"]
         return [word for word in prompt.lower().split() if word not in known]
 
     def stream(self, settings: RunSettings, cancel: threading.Event | None = None) -> Iterator:
