@@ -1,0 +1,211 @@
+"""Decoders against the VAE they stand in for, and the files pictures become."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderTiny, StableDiffusionPipeline
+from PIL import Image
+
+from explorer.capture.frames import SLICE, Filmstrip
+from explorer.capture.previews import (
+    LinearDecoder,
+    TinyDecoder,
+    VaeDecoder,
+    decoder_for,
+    jpeg,
+    png,
+    sheet,
+    to_pixels,
+    unscaled,
+)
+from explorer.capture.trajectory import Call
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_pipeline_folder):
+    return StableDiffusionPipeline.from_pretrained(tiny_pipeline_folder, local_files_only=True)
+
+
+def draw(n=2, side=16, seed=0):
+    return torch.randn((n, 4, side, side), generator=torch.Generator().manual_seed(seed))
+
+
+def opened(data):
+    return Image.open(io.BytesIO(data))
+
+
+def tiny(blocks=1):
+    torch.manual_seed(0)
+    widths = {"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4}
+    counts = {"num_encoder_blocks": (1,) * 4, "num_decoder_blocks": (1,) * 4}
+    return AutoencoderTiny(latent_channels=4, **widths, **counts)
+
+
+def test_pixels_are_what_pipelines_make_of_pictures(pipeline):
+    pictures = torch.linspace(-1.5, 1.5, 2 * 3 * 8 * 10).reshape(2, 3, 8, 10)
+    theirs = pipeline.image_processor.postprocess(pictures, output_type="pil")
+    np.testing.assert_array_equal(to_pixels(pictures), np.stack([np.asarray(p) for p in theirs]))
+
+
+def test_full_decoder_is_the_pipelines_picture(pipeline):
+    with torch.no_grad():
+        scaled = draw() / pipeline.vae.config.scaling_factor
+        pictures = pipeline.vae.decode(scaled).sample
+    decode = VaeDecoder(pipeline.vae)
+    np.testing.assert_array_equal(decode(draw()), to_pixels(pictures))
+    np.testing.assert_array_equal(decode(draw().numpy()), to_pixels(pictures))
+
+
+def test_full_decoder_refuses_a_picture_that_would_be_black(pipeline):
+    latents = draw()
+    latents[1, 0, 0, 0] = float("nan")
+    with pytest.raises(FloatingPointError, match="NaN"):
+        VaeDecoder(pipeline.vae)(latents)
+
+
+def test_tiny_decoder_takes_latents_as_they_are_denoised():
+    network = tiny()
+    with torch.no_grad():
+        expected = to_pixels(network.decode(draw()).sample)
+    pictures = TinyDecoder(network)(draw().numpy())
+    assert pictures.shape == (2, 128, 128, 3)
+    np.testing.assert_array_equal(pictures, expected)
+
+
+def test_tiny_decoder_shrinks_large_pictures_by_averaging():
+    network = tiny()
+    whole = TinyDecoder(network, largest=1024)(draw(side=64)).astype(float)
+    small = TinyDecoder(network)(draw(side=64))
+    assert small.shape == (2, 256, 256, 3)
+    means = whole.reshape(2, 256, 2, 256, 2, 3).mean(axis=(2, 4))
+    assert np.abs(small - means).mean() < 1
+
+
+def test_linear_decoder_recovers_a_linear_vae():
+    class LinearVae:
+        """Each colour is a mix of the latents' channels, a pixel a latent."""
+
+        dtype, device = torch.float32, torch.device("cpu")
+        mix = torch.tensor([[0.2, 0.0, 0.1], [0.0, 0.3, 0.0], [-0.1, 0.0, 0.2], [0.1, 0.1, 0.1]])
+
+        class config:
+            latent_channels, scaling_factor = 4, 0.5
+
+        def decode(self, latents):
+            class Answer:
+                sample = torch.einsum("nchw,ck->nkhw", latents, self.mix) + 0.25
+
+            return Answer
+
+    decoder = LinearDecoder.fit(LinearVae())
+    expected = np.vstack([LinearVae.mix.numpy() / 0.5, [[0.25] * 3]])
+    np.testing.assert_allclose(decoder.weights, expected, atol=1e-5)
+
+
+def test_linear_decoder_comes_close_to_the_real_vae(pipeline):
+    decoder = LinearDecoder.fit(pipeline.vae)
+    coarse = torch.nn.functional.interpolate(draw(8, 4, seed=5), scale_factor=4, mode="bilinear")
+    with torch.no_grad():
+        truth = pipeline.vae.decode(unscaled(coarse, pipeline.vae)).sample
+    truth = torch.nn.functional.interpolate(truth, size=16, mode="area")
+    pixels = decoder(coarse).astype(float)
+    assert pixels.shape == (8, 128, 128, 3)
+    ours = pixels.reshape(8, 16, 8, 16, 8, 3).mean(axis=(2, 4)) / 127.5 - 1
+    truth = truth.clamp(-1, 1).permute(0, 2, 3, 1).numpy()
+    # A random VAE is far from linear; a constant picture would leave all of the variance.
+    assert ((ours - truth) ** 2).mean() < 0.7 * truth.var()
+
+
+def test_a_model_brings_its_tiny_decoder(pipeline, tmp_path):
+    assert isinstance(decoder_for(pipeline, tmp_path), LinearDecoder)
+    tiny().save_pretrained(tmp_path / "taesd")
+    decoder = decoder_for(pipeline, tmp_path)
+    assert isinstance(decoder, TinyDecoder)
+    np.testing.assert_array_equal(decoder(draw()), TinyDecoder(tiny())(draw()))
+
+
+def test_previews_survive_nan():
+    latents = np.full((1, 4, 16, 16), np.nan, np.float32)
+    assert TinyDecoder(tiny())(latents).shape == (1, 128, 128, 3)
+    assert LinearDecoder(np.ones((5, 3)))(latents).shape == (1, 128, 128, 3)
+
+
+def test_files():
+    image = np.random.default_rng(0).integers(0, 255, (8, 10, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(np.asarray(opened(png(image))), image)
+    photo = opened(jpeg(image))
+    assert (photo.format, photo.size) == ("JPEG", (10, 8))
+
+
+def test_sheet_lays_pictures_out_row_by_row():
+    colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 0), (250, 0, 250)]
+    images = [np.full((16, 24, 3), colour, np.uint8) for colour in colours]
+    whole = np.asarray(opened(sheet(images, columns=3))).astype(int)
+    assert whole.shape == (32, 72, 3)
+    for index, colour in enumerate([*colours, (0, 0, 0)]):
+        row, column = divmod(index, 3)
+        middle = whole[row * 16 + 8, column * 24 + 12]
+        assert np.abs(middle - colour).max() < 12
+
+
+# --- frames ---------------------------------------------------------------------------------------
+
+
+def make_call(index, value, sigma=3.0):
+    shape = (2, 4, 4, 4)
+    return Call(
+        index=index,
+        step=index // 2,
+        stage="step",
+        sigma=sigma,
+        timestep=1.0,
+        latent=np.full(shape, -value * np.hypot(1, sigma), np.float32),
+        denoised=np.full(shape, value, np.float32),
+    )
+
+
+class Grey:
+    """A decoder that counts: each latent's mean, times 10 and above 100, as a grey picture."""
+
+    def __init__(self):
+        self.batches = []
+
+    def __call__(self, latents):
+        self.batches.append(len(latents))
+        grey = 100 + 10 * latents.mean(axis=(1, 2, 3))
+        return np.broadcast_to(grey[:, None, None, None], (len(grey), 8, 8, 3)).round().astype("u1")
+
+
+def test_newest_predictions_are_shown_first_and_decoded_once():
+    decode = Grey()
+    film = Filmstrip(decode, lanes=2)
+    assert film.newest() == (None, None)
+    for index in range(3):
+        film.add(0, make_call(index, index))
+    first, second = film.newest()
+    assert second is None
+    assert np.asarray(opened(first)).mean() == pytest.approx(120, abs=2)
+    assert decode.batches == [1]
+    assert film.newest()[0] == first
+    assert decode.batches == [1]
+
+
+def test_frames_come_in_order_a_slice_at_a_time():
+    decode = Grey()
+    film = Filmstrip(decode, lanes=2)
+    for index in range(5):
+        for lane in range(2):
+            film.add(lane, make_call(index, index + 5 * lane))
+    film.newest()
+    while film.behind:
+        film.work()
+    assert sum(decode.batches) == 20
+    assert max(decode.batches) <= SLICE
+    for lane, frames in enumerate(film.frames([5, 4])):
+        count = 5 - lane
+        assert frames.denoised.shape == frames.noisy.shape == (count, 8, 8, 3)
+        values = np.arange(count) + 5 * lane
+        np.testing.assert_allclose(frames.denoised.mean(axis=(1, 2, 3)), 100 + 10 * values)
+        np.testing.assert_allclose(frames.noisy.mean(axis=(1, 2, 3)), 100 - 10 * values)
