@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.utils import DummyObject
-from gaussian_data import CLASSES, SD, Gaussian, final, noise, run
+from gaussian_data import CLASSES, SD, Gaussian, final, noise, ready, run, start
 from numpy.testing import assert_array_equal
 from torch.testing import assert_close
 
@@ -26,16 +26,6 @@ DATA = Gaussian()
 def peer(cls):
     """diffusers' class of the same name."""
     return getattr(diffusers, cls.__name__)
-
-
-def ready(cls, steps=6, **config):
-    scheduler = cls(**SD | config)
-    scheduler.set_timesteps(steps)
-    return scheduler
-
-
-def start(scheduler, *shape, dtype=torch.float64):
-    return (noise(*shape) * scheduler.schedule.sigma[0]).to(dtype)
 
 
 # --- arguments -----------------------------------------------------------------------------------
