@@ -74,14 +74,16 @@ class CallCounter:
         Raises ValueError for a call beyond the last.
         """
         last = self.schedule.nfe - 1
-        under_way = self._step_index is not None and self._step_index <= last
+        begun = self._step_index is not None
+        finished = begun and self._step_index > last
         if self._begin_index is not None:
             place = self.call_index
         else:
             place = self._place_of(timestep)
             if place is None:
-                place = self._step_index if under_way else self.index_for_timestep(timestep)
-        if self._step_index is not None and not under_way and place >= last:
+                counted = begun and not finished
+                place = self._step_index if counted else self.index_for_timestep(timestep)
+        if finished and place >= max(last, 1):  # where one call is all, it is the next run's first
             raise ValueError(
                 f"All {last + 1} model calls of this run have been made; "
                 "call set_timesteps to start another."
