@@ -146,8 +146,10 @@ class _Teller:
         grown = False
         try:
             while news := self.job.news.get(block=wait > 0, timeout=wait or None):
-                self.film.add(*news)
-                self._newest, wait, grown = news, 0.0, True
+                for lane, call in news.items():
+                    self.film.add(lane, call)
+                    self._newest = lane, call
+                wait, grown = 0.0, True
         except queue.Empty:
             pass
         return grown

@@ -5,6 +5,7 @@ import queue
 import statistics
 import threading
 import time
+from collections import deque
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -52,13 +53,13 @@ class Job:
         self.phase, self.note = QUEUED, ""
         self.state, self.message = "", ""
         self.images: tuple[np.ndarray, ...] = ()
-        self.news: queue.SimpleQueue[tuple[int, Call] | None] = queue.SimpleQueue()
+        self.news: queue.SimpleQueue[dict[int, Call] | None] = queue.SimpleQueue()
         self.finished = threading.Event()
         self.seconds: list[float] = []  # of each call of all lanes that run together
         self._cancel, self._stop = cancel, threading.Event()
         self._calls: list[list[Call]] = [[] for _ in self.settings.lanes]
         self._finals: list[np.ndarray | None] = [None] * len(self.settings.lanes)
-        self._unchecked: list[tuple[int, Call]] = []
+        self._unchecked: deque[dict[int, Call]] = deque()  # lane to call, of lanes in lockstep
         self._mark = 0.0
         self._began: float | None = None
         self._ended: float | None = None
@@ -115,10 +116,10 @@ class Job:
         noise, generators = self._noise(pipe, len(lanes))
         schedulers = [_scheduler(run.lanes[lane]) for lane in lanes]
         guided = run.cfg_scale > 1 and pipe.unet.config.time_cond_proj_dim is None
-        own = pipe.scheduler
+        own, together = pipe.scheduler, {}
         with ExitStack() as undo:
             for lane, scheduler in zip(lanes, schedulers, strict=True):
-                on_call = partial(self._on_call, lanes, lane)
+                on_call = partial(self._on_call, together, lanes, lane)
                 undo.enter_context(recording(scheduler, on_call))
             undo.callback(setattr, pipe, "scheduler", own)
             pipe.scheduler = LockstepScheduler(schedulers, generators, guided)
@@ -155,13 +156,15 @@ class Job:
         generators = [torch.Generator("cpu").set_state(state) for _ in range(lanes)]
         return noise.repeat(lanes, 1, 1, 1), generators
 
-    def _on_call(self, lanes: list[int], lane: int, call: Call) -> None:
-        self._unchecked.append((lane, call))
-        if lane != lanes[-1]:
+    def _on_call(self, together: dict[int, Call], lanes: list[int], lane: int, call: Call) -> None:
+        together[lane] = call
+        if len(together) < len(lanes):
             return
+        self._unchecked.append(dict(together))
+        together.clear()
         # On a GPU the newest call is still on its way. Waiting for the one before it costs
         # nothing, and keeps the launching from running ahead of the device: a stop is a stop.
-        self._settle(keep=len(lanes))
+        self._settle(keep=1)
         now = time.perf_counter()
         self.seconds.append(now - self._mark)
         self._mark = now
@@ -169,17 +172,25 @@ class Job:
 
     def _settle(self, keep: int = 0) -> None:
         """Check the calls that have arrived, and wait for all but the newest `keep`."""
-        while self._unchecked and (len(self._unchecked) > keep or self._unchecked[0][1].arrived):
-            lane, call = self._unchecked.pop(0)
-            if not call.finite:
-                run = self.settings
-                raise RunProblem(
-                    f"{self._name(lane)} gave NaN or infinite numbers in step {call.step + 1} of "
-                    f"{run.steps}, at sigma {call.sigma:.4g} (model call {call.index + 1} of "
-                    f"{run.nfe}). The calls before it are kept."
-                )
-            self._calls[lane].append(call)
-            self.news.put((lane, call))
+        while self._unchecked:
+            calls = self._unchecked[0]
+            if len(self._unchecked) <= keep and not all(call.arrived for call in calls.values()):
+                break
+            self._unchecked.popleft()
+            for lane, call in calls.items():
+                self._check(lane, call)
+            for lane, call in calls.items():
+                self._calls[lane].append(call)
+            self.news.put(calls)
+
+    def _check(self, lane: int, call: Call) -> None:
+        if not call.finite:
+            run = self.settings
+            raise RunProblem(
+                f"{self._name(lane)} gave NaN or infinite numbers in step {call.step + 1} of "
+                f"{run.steps}, at sigma {call.sigma:.4g} (model call {call.index + 1} of "
+                f"{run.nfe}). The calls before it are kept."
+            )
 
     def _decode(self, pipe: Any) -> None:
         from explorer.capture.previews import VaeDecoder
@@ -216,18 +227,13 @@ class Job:
         return statistics.median(self.seconds) * max(0, sum(self.groups) - len(self.seconds))
 
     def trajectories(self) -> tuple[Trajectory, ...]:
-        """What was recorded; lanes that ran together are cut to the calls that all of them made."""
-        kept = {
-            lane: min(len(self._calls[other]) for other in lanes)
-            for lanes in self.groups.values()
-            for lane in lanes
-        }
+        """What was recorded; lanes that ran together have made the same number of calls."""
         return tuple(
             Trajectory(
                 settings=self.settings.to_dict(),
                 lane=lane,
                 label=settings.label,
-                calls=tuple(self._calls[lane][: kept[lane]]),
+                calls=tuple(self._calls[lane]),
                 final=self._finals[lane],
                 state=self.state,
                 error=self.message,

@@ -144,7 +144,7 @@ def to_pixels(pictures: "torch.Tensor") -> np.ndarray:
 
 def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
     """One picture, uint8 (H, W, 3), as a JPEG file."""
-    return _file(image, "JPEG", quality=quality)
+    return _file(image, "JPEG", quality=quality, subsampling=0)
 
 
 def png(image: np.ndarray) -> bytes:
