@@ -1,0 +1,13 @@
+run:
+	python app.py
+test:
+	bash tests/run
+lint:
+	ruff check . && ruff format --check .
+shots:
+	python -m tests.ui.shots
+bench:
+	python -m benchmarks.lanes --device cpu
+quality:
+	python -m benchmarks.quality
+.PHONY: run test lint shots bench quality

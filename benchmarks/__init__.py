@@ -1,0 +1,1 @@
+"""What is claimed in the README is measured here."""

@@ -1,0 +1,84 @@
+"""The model that is shipped: complete, small enough for a Space, and good at what it claims."""
+
+import json
+import random
+
+import pytest
+import torch
+
+from explorer.engine import BUNDLED
+from explorer.models.captions import every_scene, vocabulary
+from explorer.models.judge import Judge
+from explorer.models.scenes import render
+
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def held_out():
+    scenes = [scene for scene in every_scene() if scene.held_out]
+    return random.Random(7).sample(scenes, 256)
+
+
+@pytest.fixture(scope="module")
+def rendered(held_out):
+    return render(held_out, torch.Generator().manual_seed(77))
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return Judge.load(BUNDLED / "judge.safetensors")
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        BUNDLED, torch_dtype=torch.float32, local_files_only=True
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def test_files_fit_a_space():
+    sizes = [file.stat().st_size for file in BUNDLED.rglob("*") if file.is_file()]
+    assert max(sizes) < 10 * MEGABYTE
+    assert sum(sizes) < 25 * MEGABYTE
+
+
+def test_it_knows_the_words_of_its_captions():
+    assert json.loads((BUNDLED / "words.json").read_text()) == vocabulary()
+
+
+def test_the_judge_is_right_on_rendered_scenes(judge, rendered, held_out):
+    assert min(judge.accuracy(rendered, held_out).values()) >= 0.99
+
+
+def test_the_judge_can_say_no(judge, rendered, held_out):
+    wrong = held_out[1:] + held_out[:1]
+    assert max(judge.accuracy(rendered, wrong).values()) < 0.5
+
+
+@torch.no_grad()
+def test_the_vae_keeps_what_it_sees(pipeline, rendered):
+    pictures = rendered[:32]
+    latents = pipeline.vae.encode(pictures * 2 - 1).latent_dist.mean
+    drawn = pipeline.vae.decode(latents).sample / 2 + 0.5
+    error = (drawn.clamp(0, 1) - pictures).square().mean(dim=(1, 2, 3))
+    assert -10 * torch.log10(error).mean() >= 30
+    assert 0.9 < (latents * pipeline.vae.config.scaling_factor).std() < 1.1
+
+
+@pytest.mark.slow
+def test_held_out_prompts_are_followed(pipeline, judge, held_out):
+    scenes = held_out[:8]
+    drawn = pipeline(
+        [scene.caption for scene in scenes],
+        num_inference_steps=20,
+        guidance_scale=7.0,
+        generator=[torch.Generator().manual_seed(500 + row) for row in range(len(scenes))],
+        output_type="pt",
+    ).images
+    right = judge.accuracy(drawn, scenes)
+    assert min(right.values()) >= 7 / 8, right

@@ -1,0 +1,103 @@
+"""The training command: a few steps of every stage on a CPU, stopped once and resumed."""
+
+import json
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from explorer.models import fit, train
+
+FEW = (
+    "--device cpu --scenes 24 --vae-steps 2 --vae-batch 2 --tiny-steps 2 --tiny-batch 2 "
+    "--judge-steps 2 --judge-batch 4 --judge-decoded 4 --network-steps 2 --network-batch 2"
+).split()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    train.main([*FEW, "--out", str(folder / "model"), "--work", str(folder / "work")])
+    return folder / "model"
+
+
+@pytest.mark.slow
+def test_the_command_makes_a_pipeline_that_draws(trained):
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        trained, torch_dtype=torch.float32, local_files_only=True
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    picture = pipeline("a red tree", num_inference_steps=2, output_type="np").images[0]
+    assert picture.shape == (128, 128, 3)
+    assert "sailboat" in json.loads((trained / "words.json").read_text())
+    assert max(file.stat().st_size for file in trained.rglob("*.*")) < 10_000_000
+
+
+@pytest.mark.slow
+def test_every_word_of_the_model_is_one_token(trained):
+    from transformers import CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(trained / "tokenizer")
+    words = json.loads((trained / "words.json").read_text())
+    assert [len(tokenizer.tokenize(word)) for word in words] == [1] * len(words)
+
+
+def shop(folder, seconds: float = 1e6) -> fit.Workshop:
+    return fit.Workshop(folder, torch.device("cpu"), time.monotonic() + seconds)
+
+
+def line_to(target: torch.Tensor):
+    torch.manual_seed(0)
+    module = nn.Linear(4, 1)
+
+    def loss(generator):
+        points = torch.randn(32, 4, generator=generator)
+        return (module(points)[:, 0] - points @ target).square().mean()
+
+    return module, loss
+
+
+def test_fit_finds_a_line(tmp_path):
+    target = torch.tensor([1.0, -2.0, 0.5, 3.0])
+    module, loss = line_to(target)
+    fit.fit("line", nn.ModuleList([module]), loss, steps=800, rate=0.05, shop=shop(tmp_path))
+    torch.testing.assert_close(module.weight[0], target, atol=0.05, rtol=0)
+    assert not module.weight.requires_grad
+
+
+def test_a_slice_that_is_over_resumes_where_it_stood(tmp_path):
+    target = torch.tensor([1.0, -2.0, 0.5, 3.0])
+    module, loss = line_to(target)
+    late = shop(tmp_path, seconds=-1)
+    with pytest.raises(fit.SliceOver, match="step 1 of 800"):
+        fit.fit("line", nn.ModuleList([module]), loss, steps=800, rate=0.05, shop=late)
+    stood = module.weight.detach().clone()
+
+    again, loss = line_to(target)
+    seen = []
+
+    def watched(generator):
+        seen.append(again.weight.detach().clone())
+        return loss(generator)
+
+    fit.fit("line", nn.ModuleList([again]), watched, steps=800, rate=0.05, shop=shop(tmp_path))
+    torch.testing.assert_close(seen[0], stood)
+    assert len(seen) == 799
+    torch.testing.assert_close(again.weight[0], target, atol=0.05, rtol=0)
+
+
+def test_checkpoint_files_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(fit, "FILE_SIZE", "4KB")
+    module = nn.ModuleList([nn.Linear(30, 30), nn.Linear(30, 30)])
+
+    def loss(generator):
+        return sum(part.weight.square().sum() for part in module)
+
+    with pytest.raises(fit.SliceOver):
+        fit.fit("two", module, loss, steps=9, rate=0.1, shop=shop(tmp_path, seconds=-1))
+    files = list((tmp_path / "two").glob("*.safetensors"))
+    assert len(files) > 1
+    assert max(file.stat().st_size for file in files) < 6_000
