@@ -106,7 +106,6 @@ class Job:
             self.end(ERROR, sentence(error))
         finally:
             self._ended = time.monotonic()
-            self._unchecked.clear()
 
     def _denoise_together(self, pipe: Any, lanes: list[int]) -> None:
         from explorer.capture.recorder import recording
@@ -118,6 +117,7 @@ class Job:
         guided = run.cfg_scale > 1 and pipe.unet.config.time_cond_proj_dim is None
         own, together = pipe.scheduler, {}
         with ExitStack() as undo:
+            undo.callback(self._settle)  # also of a run that breaks off: its calls so far count
             for lane, scheduler in zip(lanes, schedulers, strict=True):
                 on_call = partial(self._on_call, together, lanes, lane)
                 undo.enter_context(recording(scheduler, on_call))
@@ -133,7 +133,6 @@ class Job:
                 output_type="latent",
             ).images
         finals = finals.float().cpu().numpy()
-        self._settle()
         for lane, final in zip(lanes, finals, strict=True):
             if not np.isfinite(final).all():
                 raise RunProblem(f"{self._name(lane)} ended with NaN or infinite numbers.")
@@ -186,6 +185,7 @@ class Job:
     def _check(self, lane: int, call: Call) -> None:
         if not call.finite:
             run = self.settings
+            self._unchecked.clear()
             raise RunProblem(
                 f"{self._name(lane)} gave NaN or infinite numbers in step {call.step + 1} of "
                 f"{run.steps}, at sigma {call.sigma:.4g} (model call {call.index + 1} of "

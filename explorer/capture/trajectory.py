@@ -1,9 +1,9 @@
 """What a run was: every model call of one lane, kept in half precision. numpy only, no torch."""
 
 import json
+import math
 import os
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,21 +16,20 @@ VERSION = 1
 STEP, MIDPOINT, CORRECTION = "step", "midpoint", "correction"
 DONE, CANCELLED, ERROR = "done", "cancelled", "error"
 
-_ROOM = 2.0**15  # half precision ends at 65504
-
 
 class Half(NamedTuple):
-    """An array as half precision times a scale, so that no magnitude overflows."""
+    """An array as half precision times a power of two, so that no magnitude over- or underflows."""
 
     values: np.ndarray
     scale: float
 
     @classmethod
-    def pack(cls, array: np.ndarray, scale: float) -> "Half":
-        """Divide by `scale`, or by more where that would still overflow; NaN and Inf stay."""
+    def pack(cls, array: np.ndarray) -> "Half":
+        """Keep eleven bits of every value near the largest finite one; NaN and Inf stay."""
         array = np.asarray(array, np.float32)
         peak = float(np.abs(array, where=np.isfinite(array), out=np.zeros_like(array)).max())
-        scale = max(float(scale), peak / _ROOM)
+        exponent = max(-100, math.frexp(peak)[1] - 15)  # half precision ends at 2^16
+        scale = math.ldexp(1.0, exponent)
         return cls((array / np.float32(scale)).astype(np.float16), scale)
 
     def unpack(self) -> np.ndarray:
@@ -44,9 +43,6 @@ class _KeptHalf:
     waits, when the field is first read.
     """
 
-    def __init__(self, scale_of: Callable[["Call"], float]):
-        self.scale_of = scale_of
-
     def __set_name__(self, owner, name: str):
         self.name = name
 
@@ -56,14 +52,13 @@ class _KeptHalf:
         return self.half(call).unpack()
 
     def __set__(self, call: "Call", value: Any):
-        if not callable(value) and not isinstance(value, Half):
-            value = Half.pack(value, self.scale_of(call))
-        call.__dict__[self.name] = value
+        keep = callable(value) or isinstance(value, Half)
+        call.__dict__[self.name] = value if keep else Half.pack(value)
 
     def half(self, call: "Call") -> Half:
         kept = call.__dict__[self.name]
         if callable(kept):
-            kept = call.__dict__[self.name] = Half.pack(kept(), self.scale_of(call))
+            kept = call.__dict__[self.name] = Half.pack(kept())
         return kept
 
 
@@ -75,7 +70,7 @@ class Call:
     `alpha * (clean + sigma * noise)`, with `alpha` 1 for variance-exploding samplers. `index`
     counts this run's calls from 0, `step` is the row of the schedule that the call belongs to.
     The step's other levels are None where the sampler has none. `latent` and `denoised` are
-    float32, batch x C x H x W; they are kept in half precision at unit variance.
+    float32, batch x C x H x W; they are kept in half precision, each array with a scale of its own.
     """
 
     index: int
@@ -88,9 +83,8 @@ class Call:
     sigma_mid: float | None = None
     sigma_down: float | None = None
     sigma_up: float | None = None
-    # Last, because how they are kept depends on alpha and sigma.
-    latent: np.ndarray = _KeptHalf(lambda call: call.noise_scale)
-    denoised: np.ndarray = _KeptHalf(lambda call: 1.0)
+    latent: np.ndarray = _KeptHalf()
+    denoised: np.ndarray = _KeptHalf()
 
     @property
     def noise_scale(self) -> float:
