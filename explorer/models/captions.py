@@ -22,7 +22,18 @@ OBJECTS = {
 }
 COLOURS = {
     name: (name,)
-    for name in "red orange yellow green blue purple pink brown black white".split()
+    for name in [
+        "red",
+        "orange",
+        "yellow",
+        "green",
+        "blue",
+        "purple",
+        "pink",
+        "brown",
+        "black",
+        "white",
+    ]
 }
 LANDS = {
     "sea": ("on the sea", "on the ocean", "on the water"),
@@ -65,9 +76,7 @@ class Scene:
     @property
     def caption(self) -> str:
         """The plain caption, every attribute said in its first wording."""
-        return phrase(
-            [table[getattr(self, name)][0] for name, table in ATTRIBUTES.items()]
-        )
+        return phrase([table[getattr(self, name)][0] for name, table in ATTRIBUTES.items()])
 
     @property
     def held_out(self) -> bool:
@@ -94,9 +103,7 @@ def varied_caption(scene: Scene, random: Random) -> str:
     Now and then a stray made-up word stands in it, so that the model learns to ignore words that
     it does not know.
     """
-    words = [
-        random.choice(table[getattr(scene, name)]) for name, table in ATTRIBUTES.items()
-    ]
+    words = [random.choice(table[getattr(scene, name)]) for name, table in ATTRIBUTES.items()]
     thing, colour, *places = words
     unsaid = random.random() < 0.4
     colour = "" if unsaid and random.random() < 0.25 else colour

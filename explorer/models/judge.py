@@ -58,8 +58,13 @@ class Judge(nn.Module):
 
     def save(self, path: Path) -> None:
         """Write the weights, half precision, to one safetensors file."""
-        save_file({key: value.half() if value.is_floating_point() else value
-                   for key, value in self.state_dict().items()}, path)
+        save_file(
+            {
+                key: value.half() if value.is_floating_point() else value
+                for key, value in self.state_dict().items()
+            },
+            path,
+        )
 
     @classmethod
     def load(cls, path: Path, device="cpu") -> "Judge":

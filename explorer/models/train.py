@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler
-from torch.nn import ModuleList, functional
+from torch.nn import ModuleList
 
 from explorer.models import networks
 from explorer.models.captions import Scene, every_scene, varied_caption
@@ -111,7 +111,7 @@ def caption_table(scenes: list[Scene], seed: int) -> list[str]:
 def train_network(album: Album, shop: Workshop, args):
     captions = caption_table(album.scenes, args.seed)
     tokenizer = networks.new_tokenizer(captions)
-    padded = dict(padding="max_length", truncation=True, return_tensors="pt")
+    padded = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
     tokens = tokenizer([*captions, ""], **padded).input_ids.to(shop.device)
     text_encoder = networks.new_text_encoder(tokenizer).to(shop.device)
     unet = networks.new_unet().to(shop.device)
@@ -141,15 +141,17 @@ def train_network(album: Album, shop: Workshop, args):
 
     modules = ModuleList([unet, text_encoder])
     fit("network", modules, loss, steps=args.network_steps, rate=args.network_rate, shop=shop)
-    return dict(unet=unet, text_encoder=text_encoder, tokenizer=tokenizer)
+    return {"unet": unet, "text_encoder": text_encoder, "tokenizer": tokenizer}
 
 
 def train_judge(album: Album, vae: AutoencoderKL, shop: Workshop, args) -> Judge:
     judge = Judge().to(shop.device)
     labels = torch.tensor([label_of(scene) for scene in album.scenes], device=shop.device)
     decoded = torch.cat(
-        [vae.decode(part / vae.config.scaling_factor).sample.clamp(-1, 1).half()
-         for part in album.latents[: args.judge_decoded].split(256)]
+        [
+            vae.decode(part / vae.config.scaling_factor).sample.clamp(-1, 1).half()
+            for part in album.latents[: args.judge_decoded].split(256)
+        ]
     )
 
     def loss(generator):

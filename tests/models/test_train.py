@@ -9,16 +9,25 @@ from torch import nn
 
 from explorer.models import fit, train
 
-FEW = (
-    "--device cpu --scenes 24 --vae-steps 2 --vae-batch 2 --tiny-steps 2 --tiny-batch 2 "
-    "--judge-steps 2 --judge-batch 4 --judge-decoded 4 --network-steps 2 --network-batch 2"
-).split()
+SIZES = {
+    "scenes": 24,
+    "vae-steps": 2,
+    "vae-batch": 2,
+    "tiny-steps": 2,
+    "tiny-batch": 2,
+    "judge-steps": 2,
+    "judge-batch": 4,
+    "judge-decoded": 4,
+    "network-steps": 2,
+    "network-batch": 2,
+}
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    train.main([*FEW, "--out", str(folder / "model"), "--work", str(folder / "work")])
+    few = [f"--{name}={size}" for name, size in SIZES.items()]
+    train.main(["--device=cpu", *few, f"--out={folder / 'model'}", f"--work={folder / 'work'}"])
     return folder / "model"
 
 
