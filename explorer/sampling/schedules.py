@@ -249,9 +249,8 @@ def build(
     _choice("schedule_type", schedule_type, SCHEDULE_TYPES)
     _choice("timestep_spacing", timestep_spacing, TIMESTEP_SPACINGS)
     offset = _whole("steps_offset", steps_offset, 0)
-    if not 0 <= eta < np.inf:
-        raise ValueError(f"eta must be 0 or more; got {eta}.")
-
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta must lie from 0 to 1; got {eta}.")
     training_beta = training_betas(
         beta_schedule, beta_start, beta_end, trained_betas, num_train_timesteps
     )
@@ -259,9 +258,8 @@ def build(
     steps = _whole("num_inference_steps", num_inference_steps, 1, len(training_sigma))
     spaced = TIMESTEP_SPACINGS[timestep_spacing](steps, len(training_sigma), offset)
     sigma = SCHEDULE_TYPES[schedule_type](timestep_to_sigma(spaced, training_sigma))
-    timestep = spaced
-    if schedule_type != "automatic":
-        timestep = sigma_to_timestep(sigma, training_sigma)
+    automatic = schedule_type == "automatic"
+    timestep = spaced if automatic else sigma_to_timestep(sigma, training_sigma)
     if schedule_type in WHOLE_TIMESTEPS:
         timestep = np.round(timestep)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.utils import DummyObject
-from gaussian_data import CLASSES, SD, Gaussian, final, noise, ready, run, start
+from gaussian_data import CLASSES, SD, Gaussian, every_type, final, noise, ready, run, start
 from numpy.testing import assert_array_equal
 from torch.testing import assert_close
 
@@ -99,6 +99,15 @@ def test_tables_are_not_half_replaced_by_a_refused_call(cls):
         scheduler.set_timesteps(5000)
     assert_close(scheduler.timesteps, before)
     assert scheduler.num_inference_steps == scheduler.schedule.steps == 6
+
+
+@both
+@every_type
+def test_a_new_scheduler_visits_the_first_and_the_last_training_timestep_exactly(cls, config):
+    for number in (1, 2, 10, 50, 250, 1000, 1100):
+        scheduler = cls(num_train_timesteps=number, **config)
+        assert scheduler.timesteps[0] == number - 1
+        assert scheduler.timesteps[scheduler.index_for_timestep(0)] == scheduler.timesteps[-1] == 0
 
 
 # --- steps ---------------------------------------------------------------------------------------

@@ -157,9 +157,12 @@ def test_karras_sigmas_are_even_in_the_rho_th_root():
     assert_allclose(schedules.karras(3, 0.002, 80.0)[1], want)
 
 
-def test_exponential_sigmas_have_one_ratio():
+def test_exponential_sigmas_have_one_ratio_and_meet_their_ends():
     sigma = schedules.exponential(8, 0.03, 14.6)
     assert_allclose(sigma[1:] / sigma[:-1], (0.03 / 14.6) ** (1 / 7))
+    # To the last bit: the timestep of sigma_min is 0, not nearly 0.
+    for sigma_min in np.linspace(0.01, 1, 50):
+        assert_array_equal(schedules.exponential(5, sigma_min, 14.6)[[0, -1]], [14.6, sigma_min])
 
 
 def test_beta_sigmas_are_quantiles():
@@ -319,6 +322,7 @@ def test_a_table_can_be_kept_but_not_changed():
         ("timestep_spacing", "even"),
         ("schedule_type", "cubic"),
         ("eta", -0.1),
+        ("eta", 1.5),
         ("eta", math.nan),
         ("beta_start", 0.0),
         ("beta_start", -0.1),
