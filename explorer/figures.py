@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from explorer.sampling.schedules import Schedule
 
 LANE_COLOURS = ("#1b6ac9", "#bf5209")  # the page's --lane-a and --lane-b, light theme
-X_AXES = {"step": "Step", "timestep": "Timestep", "log_sigma": "log sigma"}
+X_AXES = {"step": "step", "timestep": "timestep", "log_sigma": "log sigma"}  # as a switch says it
 X_TITLES = {"step": "Steps done", "timestep": "Timestep", "log_sigma": "Sigma, log scale"}
 LOG_TICKS = [digit * 10.0**power for power in range(-4, 6) for digit in (1, 2, 5)]
 SYMBOLS = {

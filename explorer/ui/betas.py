@@ -25,6 +25,8 @@ def parse_betas(text: str | None) -> tuple[float, ...] | None:
             FIELD, f"Trained betas may have at most {LONGEST_TEXT:,} characters of text."
         )
     words = [word for word in re.split(r"[\s,;]+", text.strip("[](){}")) if word]
+    if not words:
+        raise SettingsError(FIELD, "Trained betas: this text holds no number.")
     return tuple(_number(word, place) for place, word in enumerate(words, start=1))
 
 

@@ -88,7 +88,8 @@ def on_betas(form: Form, uploads: list[gr.UploadButton]) -> None:
             raise gr.Error(str(error), print_exception=False) from None
 
     for lane, upload in zip(form.lanes, uploads, strict=True):
-        upload.upload(read, upload, lane["trained_betas"], queue=False, **INTERNAL)
+        # Through the queue: outside it Gradio shows no error.
+        upload.upload(read, upload, lane["trained_betas"], concurrency_limit=None, **INTERNAL)
 
 
 def on_run(engine, form: Form, parts: RunParts) -> None:

@@ -27,7 +27,7 @@ Keep = Callable[[bytes, str], str]  # stores a file for browsers, returns its pa
 LOG = logging.getLogger(__name__)
 
 SHEET_PIXELS = 2**24  # of one sheet: what a phone can hold decoded, four times
-JPEG_QUALITY = 92  # the change view amplifies what the compression leaves
+JPEG_QUALITY = 95  # the change view amplifies what the compression leaves
 
 
 class Cancels:

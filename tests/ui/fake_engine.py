@@ -15,17 +15,18 @@ SIZE = 64
 
 
 class FakeEngine:
-    """Has the real engine's face. `pace` is the seconds of one call; `gate` holds every call while
-    it is cleared; a prompt with "[nan]" breaks off after seven calls, one with "[boom]" raises.
+    """Has the real engine's face. `pace` is the seconds of one call; before the call `hold_at`
+    (from 0) a run waits until that changes. A prompt with "[nan]" breaks off after seven calls,
+    one with "[boom]" raises.
     """
 
-    def __init__(self, pace: float = 0.01):
+    def __init__(self, pace: float = 0.005):
         self.pace = pace
-        self.gate = threading.Event()
-        self.gate.set()
+        self.hold_at: int | None = None
         self.lock = threading.Lock()
         self.state = "loading"
         self.calls_made = 0
+        self.settings: RunSettings | None = None  # of the newest run
 
     def load(self) -> None:
         self.state = "ready"
@@ -39,7 +40,7 @@ class FakeEngine:
 
     def stream(self, settings: RunSettings, cancel: threading.Event | None = None) -> Iterator:
         cancel = cancel or threading.Event()
-        settings = settings.resolved()
+        self.settings = settings = settings.resolved()
         yield event("queued", settings, 0, message="Waiting for the device")
         while not self.lock.acquire(timeout=0.05):
             if cancel.is_set():
@@ -57,9 +58,10 @@ class FakeEngine:
         films = [Film(lane, settings) for lane in settings.lanes]
         started, shown = time.monotonic(), 0.0
         for call in range(settings.nfe):
-            while not self.gate.wait(0.02):
-                if cancel.is_set():
-                    break
+            if call == self.hold_at:
+                yield event("running", settings, call, films, elapsed=time.monotonic() - started)
+            while call == self.hold_at and not cancel.wait(0.02):
+                pass
             if cancel.is_set():
                 yield event("cancelled", settings, call, films)
                 return

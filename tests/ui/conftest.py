@@ -1,0 +1,94 @@
+"""One server with the fake engine, one Chromium, and pages that are ready for use."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from fake_engine import FakeEngine
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+from reading import choose, run_to_end
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+WAIT_MS = 30_000  # a condition's patience on a busy machine; nothing is timed
+
+
+@pytest.fixture(scope="session")
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture(autouse=True)
+def let_go(engine) -> Iterator[None]:
+    """No test leaves a run held for the next one."""
+    engine.hold_at = None
+    yield
+    engine.hold_at = None
+
+
+@pytest.fixture(scope="session")
+def server(engine) -> Iterator[str]:
+    """The address of the page."""
+    from explorer import ui
+
+    page = ui.build(engine)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
+    yield url
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def context() -> Iterator[BrowserContext]:
+    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    assert chromium, f"the page's tests need a browser: one of {', '.join(CHROMIUM)}"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        context = browser.new_context()
+        context.set_default_timeout(WAIT_MS)
+        yield context
+        browser.close()
+
+
+@pytest.fixture
+def open_page(context, server) -> Iterator[Callable[..., Page]]:
+    """A function that opens the page, `open_page(query="", width=1280, height=800)`."""
+    with opening(context, server) as open_page:
+        yield open_page
+
+
+@pytest.fixture
+def page(open_page) -> Page:
+    return open_page()
+
+
+@pytest.fixture(scope="module")
+def recorded(context, server, engine) -> Iterator[Page]:
+    """A page after a run whose lanes have different schedules; tests only scrub in it."""
+    with opening(context, server) as open_page:
+        page = open_page()
+        page.uncheck("#same input")
+        choose(page, "#b_schedule_type", "Karras")
+        engine.hold_at = None
+        run_to_end(page)
+        yield page
+
+
+@contextmanager
+def opening(context: BrowserContext, server: str) -> Iterator[Callable[..., Page]]:
+    """Opens pages and waits until they can be used; an error in one fails whoever used it."""
+    pages, errors = [], []
+
+    def open_page(query: str = "", width: int = 1280, height: int = 800) -> Page:
+        page = context.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(server + query)
+        page.wait_for_selector("#plot .nsewdrag")
+        page.wait_for_selector("#stop[aria-disabled=true]")
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert errors == []

@@ -1,0 +1,57 @@
+"""What the tests read from the page, and the few things they all do to it."""
+
+from playwright.sync_api import Page
+
+
+def wait_for(page: Page, condition: str) -> None:
+    page.wait_for_function(condition)
+
+
+def state(page: Page) -> dict:
+    return page.evaluate("window.samplerExplorer")
+
+
+def run_to_end(page: Page) -> None:
+    page.click("#run")
+    wait_for(page, "samplerExplorer.state === 'done'")
+
+
+def scrub_to(page: Page, frame: int) -> None:
+    """Move the scrubber as a person does, and wait until pictures and facts have followed."""
+    page.get_by_label("Step", exact=True).fill(str(frame))
+    shown = f"document.querySelector('.lane-a [data-fact=call]').textContent === '{frame + 1} of "
+    page.wait_for_function(
+        f"{shown}' + (+document.querySelector('#viewer input[type=range]').max + 1)"
+    )
+
+
+def picture(page: Page, lane: str) -> str:
+    """What a lane's canvas shows, as a data URL."""
+    return page.evaluate(f"document.querySelector('.pane.lane-{lane} canvas').toDataURL()")
+
+
+def facts(page: Page, lane: str) -> dict[str, str]:
+    """The numbers beside a lane's picture."""
+    return page.evaluate(
+        f"""Object.fromEntries([...document.querySelectorAll('.pane.lane-{lane} dd')]
+            .map((fact) => [fact.dataset.fact, fact.textContent]))"""
+    )
+
+
+def progress(page: Page) -> str:
+    """What the bar says."""
+    return page.locator("#progress .where").inner_text()
+
+
+def curve(page: Page, lane: int, kind: str = "sigma") -> list[float]:
+    """The sigmas that the plot draws."""
+    return page.evaluate(
+        f"""Array.from(document.querySelector('#plot .area')._fullData
+            .find(({{ meta }}) => meta.lane === {lane} && meta.kind === '{kind}').y)"""
+    )
+
+
+def choose(page: Page, control: str, option: str) -> None:
+    """Choose in one of Gradio's dropdowns."""
+    page.click(f"{control} input")
+    page.get_by_role("option", name=option, exact=True).click()

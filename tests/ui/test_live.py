@@ -1,0 +1,120 @@
+"""A run as payloads: plain JSON, sheets of frames, and flags that end it."""
+
+import io
+import json
+import threading
+
+import numpy as np
+import pytest
+from fake_engine import FakeEngine
+from PIL import Image
+
+from explorer.settings import LaneSettings, RunSettings
+from explorer.ui.live import SHEET_PIXELS, Cancels, frame_sheet, plan_payload, run_payloads
+
+SETTINGS = RunSettings(steps=4, seed=5, prompt="a tent")
+
+
+@pytest.fixture
+def kept() -> dict[str, bytes]:
+    return {}
+
+
+@pytest.fixture
+def keep(kept):
+    def keep(data: bytes, name: str) -> str:
+        path = f"{len(kept)}/{name}"
+        kept[path] = data
+        return path
+
+    return keep
+
+
+def payloads(settings, keep, cancel=None) -> list[dict]:
+    return list(run_payloads(FakeEngine(pace=0).stream(settings, cancel), keep))
+
+
+def test_a_run_is_json_and_ends_with_its_record(keep, kept):
+    *_, last = json.loads(json.dumps(payloads(SETTINGS, keep)))
+    assert (last["state"], last["call"], last["calls"]) == ("done", 7, 7)
+    assert last["run"]["seed"] == 5
+    a, b = last["run"]["lanes"]
+    assert (a["label"], b["label"]) == ("DPM2", "DPM2 a")
+    assert [call["half"] for call in a["calls"]] == [False, True] * 3 + [False]
+    assert a["grid"] == {"columns": 3, "width": 64, "height": 64}
+    assert Image.open(io.BytesIO(kept[b["noisy"]])).size == (192, 192)
+    assert Image.open(io.BytesIO(kept[a["image"]])).size == (64, 64)
+
+
+def test_the_plan_is_what_is_then_recorded(keep):
+    plan = plan_payload(SETTINGS)
+    recorded = payloads(SETTINGS, keep)[-1]["run"]["lanes"]
+    assert [lane["calls"] for lane in plan["plan"]] == [lane["calls"] for lane in recorded]
+
+
+def test_an_impossible_plan_is_a_sentence():
+    lane = LaneSettings(num_train_timesteps=3)
+    with pytest.raises(ValueError, match="num_inference_steps"):
+        plan_payload(RunSettings(steps=4, lanes=(lane,)))
+
+
+def test_a_cancelled_run_keeps_nothing_it_does_not_have(keep):
+    cancel = threading.Event()
+    cancel.set()
+    last = payloads(SETTINGS, keep, cancel)[-1]
+    assert last["state"] == "cancelled"
+    assert "run" not in last
+
+
+def test_an_exception_is_a_payload(keep):
+    last = payloads(RunSettings(prompt="[boom]"), keep)[-1]
+    assert last == {
+        "state": "error",
+        "message": "The run broke off: RuntimeError: boom <b>bold</b>",
+    }
+
+
+def test_leaving_the_payloads_leaves_the_engine(keep):
+    engine = FakeEngine(pace=0)
+    run = run_payloads(engine.stream(SETTINGS), keep)
+    while next(run)["state"] != "running":
+        pass
+    assert engine.lock.locked()
+    run.close()
+    assert not engine.lock.locked()
+
+
+def test_frames_keep_their_order_on_the_sheet():
+    frames = np.stack([np.full((8, 16, 3), 20 * at, np.uint8) for at in range(11)])
+    data, grid = frame_sheet(frames)
+    assert grid == {"columns": 4, "width": 16, "height": 8}
+    sheet = np.asarray(Image.open(io.BytesIO(data)))
+    for at in range(11):
+        row, column = divmod(at, 4)
+        tile = sheet[row * 8 :, column * 16 :][:8, :16]
+        assert abs(tile.mean() - 20 * at) < 3
+
+
+def test_a_long_runs_sheet_can_still_be_decoded():
+    frames = np.zeros((1999, 128, 128, 3), np.uint8)
+    data, grid = frame_sheet(frames)
+    width, height = Image.open(io.BytesIO(data)).size
+    assert grid["width"] == 64
+    assert width * height <= 1.1 * SHEET_PIXELS
+
+
+def test_a_flag_belongs_to_its_page():
+    cancels = Cancels()
+    mine, yours = cancels.open("me"), cancels.open("you")
+    cancels.set("me")
+    assert mine.is_set()
+    assert not yours.is_set()
+    cancels.set("nobody")
+
+
+def test_a_new_run_ends_the_pages_last_one():
+    cancels = Cancels()
+    first = cancels.open("me")
+    second = cancels.open("me")
+    assert first.is_set()
+    assert not second.is_set()

@@ -1,0 +1,204 @@
+"""The form in a real browser: the plot follows it, and bad input is a sentence."""
+
+import numpy as np
+import pytest
+from reading import choose, curve, facts, progress, run_to_end, state, wait_for
+
+from explorer.settings import LaneSettings
+
+pytestmark = pytest.mark.browser
+
+
+def sentence(page, control: str) -> str:
+    """What stands beside a control."""
+    return page.locator(f"#{control}_problem").inner_text()
+
+
+def fill(page, control: str, text: str) -> None:
+    page.locator(f"#{control} :is(input, textarea)").fill(text)
+
+
+def wait_for_curve(page, lane: int, schedule) -> None:
+    """Wait until the plot draws this schedule, and no other."""
+    page.wait_for_function(
+        """([lane, sigma]) => {
+            const isIt = ({ meta }) => meta.lane === lane && meta.kind === 'sigma';
+            const { y } = document.querySelector('#plot .area')._fullData.find(isIt);
+            const near = (value, at) => Math.abs(value / sigma[at] - 1) < 1e-9;
+            return y.length === sigma.length && Array.from(y).every(near);
+        }""",
+        arg=[lane, schedule.sigma.tolist()],
+    )
+
+
+def test_the_plot_follows_the_form_without_a_new_node(page):
+    page.evaluate("document.querySelector('#plot .area .nsewdrag').marked = true")
+    fill(page, "steps", "7")
+    expected = LaneSettings().schedule(7)
+    wait_for_curve(page, 0, expected)
+    np.testing.assert_allclose(curve(page, 0, "midpoint"), expected.sigma_mid)
+    assert page.evaluate("document.querySelector('#plot .area .nsewdrag').marked")
+
+
+def test_lane_b_follows_lane_a_until_told_otherwise(page):
+    choose(page, "#a_schedule_type", "Karras")
+    expected = LaneSettings(schedule_type="karras").schedule(20)
+    wait_for_curve(page, 1, expected)
+    assert page.locator("#b_beta_end").is_hidden()
+    page.uncheck("#same input")
+    choose(page, "#b_schedule_type", "Exponential")
+    wait_for_curve(page, 1, LaneSettings(schedule_type="exponential").schedule(20))
+    wait_for_curve(page, 0, expected)
+
+
+def test_a_change_during_a_run_moves_only_the_plot(page, engine):
+    engine.hold_at = 6
+    page.click("#run")
+    wait_for(page, "samplerExplorer.call === 6")
+    fill(page, "steps", "11")
+    wait_for_curve(page, 0, LaneSettings().schedule(11))
+    assert state(page) == {"state": "running", "call": 6, "calls": 39, "frame": 5}
+    assert page.locator("#plot .note").is_visible()
+    engine.hold_at = None
+    wait_for(page, "samplerExplorer.state === 'done'")
+    assert facts(page, "a")["call"] == "39 of 39"
+
+
+@pytest.mark.parametrize(
+    ("control", "text", "words"),
+    [
+        ("steps", "0", "Steps must be a whole number from 1 to 1000; got 0"),
+        ("steps", "5000", "from 1 to 1000; got 5000"),
+        ("steps", "2.5", "whole number"),
+        ("steps", "", "got nothing"),
+        ("cfg_scale", "99", "CFG scale must be"),
+        ("seed", "-7", "Seed must be"),
+        ("a_beta_end", "2", "Beta end must be a number above 0 and below 1; got 2"),
+        ("a_trained_betas", "0.1, NaN, 0.2", "value 2 is nan"),
+        ("a_trained_betas", "0.1 pony", "entry 2 is 'pony'"),
+        ("a_num_train_timesteps", "10", ""),
+    ],
+)
+def test_bad_input_is_a_sentence_beside_the_control(settings_page, control, text, words):
+    page = settings_page
+    before = page.locator(f"#{control} :is(input, textarea)").input_value()
+    drawn = curve(page, 0)
+    fill(page, control, text)
+    if words:
+        page.wait_for_selector(f"#{control}_problem")
+        assert words in sentence(page, control)
+        assert page.locator(f"#{control} [aria-invalid=true]").count() == 1
+    page.wait_for_function("document.querySelector('#plot .sentence').textContent !== ''")
+    assert curve(page, 0) == drawn
+    fill(page, control, before)
+    page.wait_for_function("document.querySelector('#plot .sentence').textContent === ''")
+    assert page.locator(".sentence.beside").count() == 0
+
+
+@pytest.fixture(scope="module")
+def settings_page(context, server):
+    from conftest import opening
+
+    with opening(context, server) as open_page:
+        yield open_page()
+
+
+def test_letters_in_a_number_are_a_sentence(settings_page):
+    box = settings_page.locator("#steps input")
+    box.fill("")
+    box.press_sequentially("ee")
+    settings_page.wait_for_selector("#steps_problem")
+    box.fill("20")
+    settings_page.wait_for_selector("#steps_problem", state="detached")
+
+
+def test_a_prompt_of_ten_thousand_characters(page):
+    fill(page, "prompt", "a" * 10_000)
+    page.wait_for_selector("#words [data-wrong]")
+    assert "at most 2,000 characters" in page.locator("#words").inner_text()
+    page.click("#run")
+    wait_for(page, "samplerExplorer.state === 'error'")
+    assert "at most 2,000 characters" in progress(page)
+    fill(page, "prompt", "a sailboat")
+    run_to_end(page)
+
+
+HOSTILE = [
+    "<img src=x onerror=window.hit=1>",
+    "${window.hit=1} {{window.hit=1}}",
+    "`${window.hit=1}` \\` </script><script>window.hit=1</script>",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_is_shown_literally(settings_page, engine, text):
+    page = settings_page
+    for control in ("prompt", "negative_prompt"):
+        fill(page, control, text)
+    fill(page, "a_trained_betas", text)
+    page.wait_for_function(
+        "word => document.querySelector('#words').innerText.includes(word)",
+        arg=text.split()[0].lower(),
+    )
+    page.wait_for_selector("#a_trained_betas_problem")
+    page.click("#run")
+    wait_for(page, "samplerExplorer.state === 'error'")
+    fill(page, "a_trained_betas", "")
+    page.wait_for_selector("#a_trained_betas_problem", state="detached")
+    run_to_end(page)
+    assert engine.settings.prompt == text
+    assert page.evaluate("window.hit") is None
+    assert page.locator("img[onerror]").count() == 0
+
+
+def test_unknown_words_are_named(settings_page):
+    fill(settings_page, "prompt", "a red zebra at sunset")
+    words = settings_page.locator("#words .sentence")
+    settings_page.wait_for_function(
+        "document.querySelector('#words .sentence').textContent.endsWith('zebra')"
+    )
+    assert words.inner_text() == "The model does not know: zebra"
+    settings_page.get_by_role("button", name="red sailboat").click()
+    settings_page.wait_for_function("document.querySelector('#words .sentence').textContent === ''")
+    box = settings_page.locator("#prompt textarea")
+    assert box.input_value() == "a red sailboat on the sea at sunset with mountains"
+
+
+def test_a_file_of_betas_becomes_text_in_the_form(settings_page, tmp_path):
+    page = settings_page
+    betas = tmp_path / "betas.json"
+    betas.write_text("[0.001, 0.01, 0.02, 0.04]")
+    fill(page, "steps", "3")
+    page.set_input_files("input[type=file] >> nth=0", betas)
+    box = page.locator("#a_trained_betas textarea")
+    page.wait_for_function(
+        "document.querySelector('#a_trained_betas textarea').value.startsWith('0.001')"
+    )
+    assert box.input_value() == "0.001, 0.01, 0.02, 0.04"
+    wait_for_curve(page, 0, LaneSettings(trained_betas=(0.001, 0.01, 0.02, 0.04)).schedule(3))
+    fill(page, "a_trained_betas", "")
+    fill(page, "steps", "20")
+
+
+def test_a_file_without_betas_is_a_sentence(settings_page, tmp_path):
+    novel = tmp_path / "novel.txt"
+    novel.write_text("It was a dark and stormy night")
+    settings_page.set_input_files("input[type=file] >> nth=0", novel)
+    settings_page.get_by_text("Trained betas must be numbers").first.wait_for()
+
+
+def test_the_seed_of_a_random_run_is_shown(page, engine):
+    run_to_end(page)
+    assert page.locator("#progress .note").inner_text() == f"seed {engine.settings.seed}"
+
+
+def test_the_form_is_what_runs(page, engine):
+    page.uncheck("#same input")
+    choose(page, "#b_sampler", "DPM2")
+    fill(page, "b_beta_end", "0.02")
+    fill(page, "cfg_scale", "4.5")
+    fill(page, "seed", "42")
+    run_to_end(page)
+    ran = engine.settings
+    assert (ran.seed, ran.cfg_scale) == (42, 4.5)
+    assert ran.lanes == (LaneSettings(), LaneSettings(beta_end=0.02))
