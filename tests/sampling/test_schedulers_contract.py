@@ -276,7 +276,9 @@ def test_a_timestep_is_found_among_the_calls(cls):
         assert scheduler.timesteps[call] == t
         if t in scheduler.timesteps[::2]:  # of two, the one that begins a step
             assert call % 2 == 0
-    assert scheduler.index_for_timestep(3, torch.tensor([9.0, 5.0, 3.0])) == 2
+    assert scheduler.index_for_timestep(3.3, torch.tensor([9.0, 5.0, 3.3])) == 2
+    assert scheduler.index_for_timestep(3.3, torch.tensor([9.0, 3.3]).double()) == 1
+    assert scheduler.index_for_timestep(3.3, torch.tensor([9.0, 3.3], dtype=torch.float64)) == 1
     with pytest.raises(ValueError, match=r"timestep 12\.5 is not one"):
         scheduler.index_for_timestep(12.5)
 

@@ -346,6 +346,12 @@ def test_a_wrong_argument_is_named(name, value):
         build(arguments.pop("num_inference_steps"), **arguments)
 
 
+def test_the_first_wrong_beta_is_pointed_out():
+    for value in (0.0, 1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match=f"number 2 is {value:g}"):
+            build(1, trained_betas=[0.1, value, 0.2, -1.0])
+
+
 def test_an_unknown_beta_schedule_is_not_implemented():
     with pytest.raises(NotImplementedError, match="beta_schedule"):
         build(10, beta_schedule="sigmoid")
