@@ -44,7 +44,6 @@ def syncs_are_errors():
         schedulers.KDPM2DiscreteScheduler,
         schedulers.KDPM2AncestralDiscreteScheduler,
         diffusers.DPMSolverMultistepScheduler,
-        diffusers.UniPCMultistepScheduler,
     ],
 )
 def test_a_recorded_step_never_waits_for_the_device(make):

@@ -27,10 +27,18 @@ class Half(NamedTuple):
     def pack(cls, array: np.ndarray) -> "Half":
         """Keep eleven bits of every value near the largest finite one; NaN and Inf stay."""
         array = np.asarray(array, np.float32)
-        peak = float(np.abs(array, where=np.isfinite(array), out=np.zeros_like(array)).max())
+        peak = max(float(array.max()), -float(array.min()))
+        if not math.isfinite(peak):
+            peak = float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
         exponent = max(-100, math.frexp(peak)[1] - 15)  # half precision ends at 2^16
         scale = math.ldexp(1.0, exponent)
-        return cls((array / np.float32(scale)).astype(np.float16), scale)
+        return cls((array * np.float32(1 / scale)).astype(np.float16), scale)
+
+    @property
+    def finite(self) -> bool:
+        """Whether no value is NaN or Inf: those have all bits of the exponent set."""
+        bits = self.values.view(np.uint16) & 0x7C00
+        return int(bits.max()) != 0x7C00
 
     def unpack(self) -> np.ndarray:
         return self.values.astype(np.float32) * np.float32(self.scale)
@@ -99,7 +107,7 @@ class Call:
     @property
     def finite(self) -> bool:
         """Whether neither the latent nor the prediction holds NaN or Inf."""
-        return all(bool(np.isfinite(half.values).all()) for half in self.halves())
+        return all(half.finite for half in self.halves())
 
     def halves(self) -> tuple[Half, Half]:
         """(latent, denoised) as they are kept; waits for arrays that are still on their way."""
@@ -196,6 +204,8 @@ class Trajectory:
     @classmethod
     def _restore(cls, about: dict[str, Any], tensors: dict[str, np.ndarray]) -> "Trajectory":
         rows = about.pop("calls")
+        if any(tensors[key].dtype != np.float16 for key in ("latents", "denoised") if rows):
+            raise TypeError("latents are half precision")
         calls = []
         for position, row in enumerate(rows):
             latent_scale, denoised_scale = row.pop("scales")

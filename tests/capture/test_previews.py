@@ -71,7 +71,7 @@ def test_tiny_decoder_takes_latents_as_they_are_denoised():
         expected = to_pixels(network.decode(draw()).sample)
     pictures = TinyDecoder(network)(draw().numpy())
     assert pictures.shape == (2, 128, 128, 3)
-    np.testing.assert_array_equal(pictures, expected)
+    assert np.abs(pictures.astype(int) - expected).max() <= 1
 
 
 def test_tiny_decoder_shrinks_large_pictures_by_averaging():
