@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 LANE_COLOURS = ("#1b6ac9", "#bf5209")  # the page's --lane-a and --lane-b, light theme
 X_AXES = {"step": "step", "timestep": "timestep", "log_sigma": "log sigma"}  # as a switch says it
 X_TITLES = {"step": "Steps done", "timestep": "Timestep", "log_sigma": "Sigma, log scale"}
+MANY = 200  # more points than that are a line: markers would hide each other, and take their time
 LOG_TICKS = [digit * 10.0**power for power in range(-4, 6) for digit in (1, 2, 5)]
 SYMBOLS = {
     "sigma": "circle",
@@ -86,12 +87,13 @@ def _trace(
         "x": x,
         "y": y,
         "customdata": timestep,
-        "mode": "lines+markers" if line else "markers",
+        "mode": ("lines+markers" if line else "markers") if len(x) <= MANY else "lines",
         "marker": {"color": colour, "size": size, "symbol": SYMBOLS[name]},
-        "opacity": 1 if line is None or lane == 0 else 0.5,
+        "opacity": 0.5 if line and lane else 1,
         "hovertemplate": f"{name} %{{y:.4g}}<br>timestep %{{customdata:.4g}}<extra>{label}</extra>",
     }
-    return trace | ({"line": line | {"color": colour}} if line else {})
+    line = line or {"width": 1, "dash": "dot"}
+    return trace | {"line": line | {"color": colour}}
 
 
 def _layout(x: str, log_y: bool) -> dict:

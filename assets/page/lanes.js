@@ -1,8 +1,10 @@
-// The sentences beside the controls: what is wrong with which.
+// The form beyond Gradio's own: sentences beside the controls, and labels that drag.
 
+import { dragNumbers } from "./drag.js";
 import { on } from "./store.js";
 
 export function mount() {
+  dragNumbers(document.querySelector("#settings"));
   on("settings", ({ problems }) => {
     document.querySelectorAll(".sentence.beside").forEach((old) => old.remove());
     document.querySelectorAll("[aria-invalid]").forEach((box) => box.removeAttribute("aria-invalid"));

@@ -15,6 +15,7 @@ export async function mount({ element, props, watch }) {
   const sentence = element.querySelector(".sentence");
   const note = element.querySelector(".note");
   const marks = element.querySelectorAll(".mark");
+  let palette = readPalette();
   let shown = null; // the last good figure, as the server sent it
   let runKey = ""; // of the run on screen
   let points = []; // the calls on screen, by lane
@@ -38,7 +39,7 @@ export async function mount({ element, props, watch }) {
   }
 
   function draw() {
-    const { data, layout } = themed(structuredClone(shown.figure));
+    const { data, layout } = themed(structuredClone(shown.figure), palette);
     Plotly.react(area, data, layout, CONFIG);
   }
 
@@ -101,7 +102,10 @@ export async function mount({ element, props, watch }) {
   });
   area.on("plotly_afterplot", mark);
   new ResizeObserver(() => Plotly.Plots.resize(area)).observe(area);
-  new MutationObserver(draw).observe(document.body, { attributeFilter: ["class"] });
+  new MutationObserver(() => {
+    palette = readPalette();
+    draw();
+  }).observe(document.body, { attributeFilter: ["class"] });
   watch("value", receive);
 }
 
@@ -113,13 +117,17 @@ function load(path) {
   });
 }
 
-// The figure in the colours of the page's theme.
-function themed({ data, layout }) {
+// The colours of the page's theme. Asking for them lays the page out, so not for every figure.
+function readPalette() {
   const [ink, grid, line] = ["--ink-2", "--rule", "--rule-2"].map(styleOf);
+  return { ink, grid, line, lanes: LANES.map((lane) => styleOf(`--lane-${lane}`)) };
+}
+
+function themed({ data, layout }, { ink, grid, line, lanes }) {
   for (const trace of data) {
-    const colour = styleOf(`--lane-${LANES[trace.meta.lane]}`);
+    const colour = lanes[trace.meta.lane];
     trace.marker.color = colour;
-    if (trace.line) trace.line.color = colour;
+    trace.line.color = colour;
   }
   layout.showlegend = false; // the page has its own
   layout.font.color = ink;

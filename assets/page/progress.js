@@ -1,15 +1,19 @@
 // The bar: Run and Stop, and how far the run is.
 
 import { begin, isRunning, isStopping, stop } from "./run.js";
-import { LANES, appear, explorer, on, stepName } from "./store.js";
+import { LANES, appear, explorer, on, stepName, typeInto } from "./store.js";
 
 const SPOKEN_EVERY_MS = 4000; // screen readers get a sentence now and then, not twelve a second
 
 export async function mount({ element }) {
   const [runButton, stopButton] = await Promise.all(["#run", "#stop"].map(appear));
-  const [bar, where, note, spoken] = ["progress", ".where", ".note", "[role=status]"].map((query) =>
-    element.querySelector(query),
-  );
+  const [bar, where, note, seed, spoken] = [
+    "progress",
+    ".where",
+    ".note",
+    ".seed",
+    "[role=status]",
+  ].map((query) => element.querySelector(query));
   let spokenAt = 0;
 
   function show(position, remark = "", { speak = false } = {}) {
@@ -30,6 +34,7 @@ export async function mount({ element }) {
 
   on("begin", () => {
     refresh();
+    seed.hidden = true;
     show("Starting", "", { speak: true });
   });
   on("progress", (event) => {
@@ -40,9 +45,12 @@ export async function mount({ element }) {
   });
   on("end", (event) => {
     refresh();
-    show(...summary(event), { speak: true });
+    show(summary(event), "", { speak: true });
+    seed.hidden = !event.run;
+    if (event.run) seed.textContent = `seed ${event.run.seed}`;
   });
 
+  seed.addEventListener("click", () => typeInto("seed", seed.textContent.replace("seed ", "")));
   // In the capture phase, so that the page knows before Gradio does.
   document.addEventListener("click", guard, true);
   document.addEventListener("keydown", (key) => {
@@ -70,11 +78,8 @@ function remaining(seconds) {
   return `${Math.round(seconds / 60)} min left`;
 }
 
-function summary({ state, message, call, calls, elapsed, run }) {
-  const facts = run ? `seed ${run.seed}` : "";
-  if (state === "done") return [`${calls} calls in ${elapsed.toFixed(1)} s`, facts];
-  if (state === "cancelled") {
-    return [call ? `Stopped after call ${call} of ${calls}` : "Stopped before the first call", facts];
-  }
-  return [message || "The run broke off", facts];
+function summary({ state, message, call, calls, elapsed }) {
+  if (state === "done") return `${calls} calls in ${elapsed.toFixed(1)} s`;
+  if (state === "error") return message || "The run broke off";
+  return call ? `Stopped after call ${call} of ${calls}` : "Stopped before the first call";
 }

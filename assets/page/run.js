@@ -3,7 +3,10 @@
 import { emit, explorer, on } from "./store.js";
 
 const ENDS = ["done", "cancelled", "error"];
+const SILENCE_MS = 30_000; // of a server that speaks at least twice a second
+
 let stopping = false;
+let watchdog = 0;
 let before = null; // the state to return to when a run ends before it began
 
 export const isRunning = () => explorer.state === "running";
@@ -13,7 +16,14 @@ export function begin() {
   before = { ...explorer };
   stopping = false;
   Object.assign(explorer, { state: "running", call: 0, calls: 0, frame: -1 });
+  listen();
   emit("begin");
+}
+
+// A server that has gone cannot say so.
+function listen() {
+  clearTimeout(watchdog);
+  watchdog = setTimeout(() => end({ state: "error", message: "The server is silent" }), SILENCE_MS);
 }
 
 export function stop() {
@@ -27,12 +37,14 @@ export function receive(event) {
   if (event.calls) Object.assign(explorer, { call: event.call, calls: event.calls });
   if (ENDS.includes(event.state)) return end(event);
   explorer.state = "running";
+  listen();
   emit("progress", event);
   // Stop was pressed before the server knew of the run: say it again, now that it does.
   if (stopping) document.querySelector("#stop").click();
 }
 
 function end(event) {
+  clearTimeout(watchdog);
   stopping = false;
   if (!event.run && before) Object.assign(explorer, { frame: before.frame });
   explorer.state = event.state;

@@ -31,3 +31,10 @@ export async function appear(query) {
     await new Promise(requestAnimationFrame);
   }
 }
+
+// Fill one of Gradio's boxes as if typed.
+export function typeInto(control, text) {
+  const box = document.querySelector(`#${control} :is(input, textarea)`);
+  box.value = text;
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+}

@@ -108,12 +108,18 @@ export function mount({ element, props, watch }) {
     viewer.removeAttribute("data-empty");
     films = run.lanes.map((lane) => new Film(lane));
     range.max = films[0].calls.length - 1;
-    const opened = films;
-    Promise.all(films.map((film) => film.load())).then(
-      () => opened === films && seek(cursor[0]),
-      () => opened === films && (where.textContent = "the frames could not be fetched"),
-    );
+    fetchFrames(films);
     seek(films[0].calls.length - 1);
+  }
+
+  // The scrubber works meanwhile: numbers and rings at once, pictures when they are here.
+  async function fetchFrames(opened) {
+    viewer.toggleAttribute("data-fetching", true);
+    const failed = await Promise.all(opened.map((film) => film.load())).catch((error) => error);
+    if (opened !== films) return;
+    viewer.removeAttribute("data-fetching");
+    seek(cursor[0]);
+    if (failed instanceof Error) where.textContent = "the frames could not be fetched";
   }
 
   function close() {

@@ -113,7 +113,7 @@ def on_run(engine, form: Form, parts: RunParts) -> None:
         cancels.set(request.session_hash)
 
     def refused() -> dict[str, Any]:
-        return failure("The run was not accepted: too many are waiting. Try again in a while.")
+        return failure("The server did not take the run; it may be busy. Try again in a while.")
 
     started = parts.run.click(
         run,
@@ -121,7 +121,7 @@ def on_run(engine, form: Form, parts: RunParts) -> None:
         parts.viewer,
         concurrency_id="device",
         concurrency_limit=WAITING_RUNS,
-        trigger_mode="once",
+        trigger_mode="multiple",  # the page itself refuses a click while a run goes on
         **INTERNAL,
     )
     started.failure(refused, None, parts.viewer, queue=False, **INTERNAL)

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.ui.parts import style_sheets
+from explorer.ui.parts import PAGE_FILES, style_sheets
 
 SANS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
 MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "monospace"]
@@ -24,6 +24,7 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": theme,
         "head": style_sheets(),
+        "favicon_path": PAGE_FILES / "favicon.png",
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,

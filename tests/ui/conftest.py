@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from fake_engine import FakeEngine
 from playwright.sync_api import BrowserContext, Page, sync_playwright
-from reading import choose, run_to_end
+from reading import choose, fill, run_to_end, wait_for
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 30_000  # a condition's patience on a busy machine; nothing is timed
@@ -56,9 +56,32 @@ def open_page(context, server) -> Iterator[Callable[..., Page]]:
         yield open_page
 
 
+@pytest.fixture(scope="session")
+def shared_page(context, server) -> Iterator[Page]:
+    """Opening a page costs seconds, so most tests share one."""
+    with opening(context, server) as open_page:
+        yield open_page()
+
+
 @pytest.fixture
-def page(open_page) -> Page:
-    return open_page()
+def page(shared_page, engine) -> Page:
+    """The shared page, at rest and with the defaults in its text and number boxes."""
+    wait_for(shared_page, "samplerExplorer.state !== 'running'")
+    for control, text in DEFAULTS.items():
+        fill(shared_page, control, text)
+    shared_page.wait_for_function("document.querySelector('#plot .sentence').textContent === ''")
+    return shared_page
+
+
+DEFAULTS = {
+    "prompt": "a red sailboat on the sea",
+    "negative_prompt": "",
+    "steps": "20",
+    "cfg_scale": "7",
+    "seed": "-1",
+    "a_beta_end": "0.012",
+    "a_trained_betas": "",
+}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +91,6 @@ def recorded(context, server, engine) -> Iterator[Page]:
         page = open_page()
         page.uncheck("#same input")
         choose(page, "#b_schedule_type", "Karras")
-        engine.hold_at = None
         run_to_end(page)
         yield page
 

@@ -14,6 +14,12 @@ def state(page: Page) -> dict:
 def run_to_end(page: Page) -> None:
     page.click("#run")
     wait_for(page, "samplerExplorer.state === 'done'")
+    page.wait_for_selector(".viewer:not([data-fetching])")
+
+
+def fill(page: Page, control: str, text: str) -> None:
+    """Type into the box of one of the form's controls."""
+    page.locator(f"#{control} :is(input, textarea)").fill(text)
 
 
 def scrub_to(page: Page, frame: int) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from reading import choose, curve, facts, progress, run_to_end, state, wait_for
+from reading import choose, curve, facts, fill, progress, run_to_end, state, wait_for
 
 from explorer.settings import LaneSettings
 
@@ -12,10 +12,6 @@ pytestmark = pytest.mark.browser
 def sentence(page, control: str) -> str:
     """What stands beside a control."""
     return page.locator(f"#{control}_problem").inner_text()
-
-
-def fill(page, control: str, text: str) -> None:
-    page.locator(f"#{control} :is(input, textarea)").fill(text)
 
 
 def wait_for_curve(page, lane: int, schedule) -> None:
@@ -40,7 +36,8 @@ def test_the_plot_follows_the_form_without_a_new_node(page):
     assert page.evaluate("document.querySelector('#plot .area .nsewdrag').marked")
 
 
-def test_lane_b_follows_lane_a_until_told_otherwise(page):
+def test_lane_b_follows_lane_a_until_told_otherwise(open_page):
+    page = open_page()
     choose(page, "#a_schedule_type", "Karras")
     expected = LaneSettings(schedule_type="karras").schedule(20)
     wait_for_curve(page, 1, expected)
@@ -79,8 +76,7 @@ def test_a_change_during_a_run_moves_only_the_plot(page, engine):
         ("a_num_train_timesteps", "10", ""),
     ],
 )
-def test_bad_input_is_a_sentence_beside_the_control(settings_page, control, text, words):
-    page = settings_page
+def test_bad_input_is_a_sentence_beside_the_control(page, control, text, words):
     before = page.locator(f"#{control} :is(input, textarea)").input_value()
     drawn = curve(page, 0)
     fill(page, control, text)
@@ -95,21 +91,13 @@ def test_bad_input_is_a_sentence_beside_the_control(settings_page, control, text
     assert page.locator(".sentence.beside").count() == 0
 
 
-@pytest.fixture(scope="module")
-def settings_page(context, server):
-    from conftest import opening
-
-    with opening(context, server) as open_page:
-        yield open_page()
-
-
-def test_letters_in_a_number_are_a_sentence(settings_page):
-    box = settings_page.locator("#steps input")
+def test_letters_in_a_number_are_a_sentence(page):
+    box = page.locator("#steps input")
     box.fill("")
     box.press_sequentially("ee")
-    settings_page.wait_for_selector("#steps_problem")
+    page.wait_for_selector("#steps_problem")
     box.fill("20")
-    settings_page.wait_for_selector("#steps_problem", state="detached")
+    page.wait_for_selector("#steps_problem", state="detached")
 
 
 def test_a_prompt_of_ten_thousand_characters(page):
@@ -131,8 +119,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_text_is_shown_literally(settings_page, engine, text):
-    page = settings_page
+def test_text_is_shown_literally(page, engine, text):
     for control in ("prompt", "negative_prompt"):
         fill(page, control, text)
     fill(page, "a_trained_betas", text)
@@ -151,21 +138,31 @@ def test_text_is_shown_literally(settings_page, engine, text):
     assert page.locator("img[onerror]").count() == 0
 
 
-def test_unknown_words_are_named(settings_page):
-    fill(settings_page, "prompt", "a red zebra at sunset")
-    words = settings_page.locator("#words .sentence")
-    settings_page.wait_for_function(
+def test_unknown_words_are_named(page):
+    fill(page, "prompt", "a red zebra at sunset")
+    words = page.locator("#words .sentence")
+    page.wait_for_function(
         "document.querySelector('#words .sentence').textContent.endsWith('zebra')"
     )
     assert words.inner_text() == "The model does not know: zebra"
-    settings_page.get_by_role("button", name="red sailboat").click()
-    settings_page.wait_for_function("document.querySelector('#words .sentence').textContent === ''")
-    box = settings_page.locator("#prompt textarea")
+    page.get_by_role("button", name="red sailboat").click()
+    page.wait_for_function("document.querySelector('#words .sentence').textContent === ''")
+    box = page.locator("#prompt textarea")
     assert box.input_value() == "a red sailboat on the sea at sunset with mountains"
 
 
-def test_a_file_of_betas_becomes_text_in_the_form(settings_page, tmp_path):
-    page = settings_page
+def test_dragging_a_label_changes_its_number(page):
+    label = page.locator("#steps [data-testid=block-info]").bounding_box()
+    x, y = label["x"] + 10, label["y"] + label["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 50, y, steps=5)
+    page.mouse.up()
+    wait_for_curve(page, 0, LaneSettings().schedule(30))
+    assert page.locator("#steps input").input_value() == "30"
+
+
+def test_a_file_of_betas_becomes_text_in_the_form(page, tmp_path):
     betas = tmp_path / "betas.json"
     betas.write_text("[0.001, 0.01, 0.02, 0.04]")
     fill(page, "steps", "3")
@@ -176,23 +173,26 @@ def test_a_file_of_betas_becomes_text_in_the_form(settings_page, tmp_path):
     )
     assert box.input_value() == "0.001, 0.01, 0.02, 0.04"
     wait_for_curve(page, 0, LaneSettings(trained_betas=(0.001, 0.01, 0.02, 0.04)).schedule(3))
-    fill(page, "a_trained_betas", "")
-    fill(page, "steps", "20")
 
 
-def test_a_file_without_betas_is_a_sentence(settings_page, tmp_path):
+def test_a_file_without_betas_is_a_sentence(page, tmp_path):
     novel = tmp_path / "novel.txt"
     novel.write_text("It was a dark and stormy night")
-    settings_page.set_input_files("input[type=file] >> nth=0", novel)
-    settings_page.get_by_text("Trained betas must be numbers").first.wait_for()
+    page.set_input_files("input[type=file] >> nth=0", novel)
+    page.get_by_text("Trained betas must be numbers").first.wait_for()
 
 
-def test_the_seed_of_a_random_run_is_shown(page, engine):
+def test_the_seed_of_a_random_run_is_shown_and_can_be_kept(page, engine):
     run_to_end(page)
-    assert page.locator("#progress .note").inner_text() == f"seed {engine.settings.seed}"
+    page.get_by_role("button", name=f"seed {engine.settings.seed}").click()
+    assert page.locator("#seed input").input_value() == str(engine.settings.seed)
+    drawn = engine.settings.seed
+    run_to_end(page)
+    assert engine.settings.seed == drawn
 
 
-def test_the_form_is_what_runs(page, engine):
+def test_the_form_is_what_runs(open_page, engine):
+    page = open_page()
     page.uncheck("#same input")
     choose(page, "#b_sampler", "DPM2")
     fill(page, "b_beta_end", "0.02")
