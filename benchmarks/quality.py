@@ -1,7 +1,7 @@
 """How good the bundled model is: `python -m benchmarks.quality`.
 
 Prints the VAE's reconstruction PSNR on scenes drawn from held-out seeds, how often the judge is
-right on such scenes, and how often pictures of held-out prompts (DPM2, combinations of attributes
+right on such scenes, and how often pictures of held-out prompts (combinations of attributes
 that training never saw) show what was asked for. `--sheet` saves the first 32 pictures.
 """
 
@@ -19,7 +19,8 @@ from explorer.engine import BUNDLED
 from explorer.models.captions import Scene, every_scene
 from explorer.models.judge import Judge
 from explorer.models.scenes import render
-from explorer.sampling.schedulers import KDPM2DiscreteScheduler
+from explorer.sampling import schedulers
+from explorer.sampling.samplers import SAMPLERS
 
 GOALS = {"psnr_db": 30.0, "judge": 0.99, "followed": 0.95}
 BATCH = 32
@@ -62,12 +63,17 @@ def pictures_of(pipeline, scenes: list[Scene], steps: int, cfg_scale: float, see
     return torch.cat(parts).float()
 
 
+def _scheduler(key: str) -> type:
+    return getattr(schedulers, SAMPLERS[key].class_name)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=BUNDLED)
     parser.add_argument("--prompts", type=int, default=512)
+    parser.add_argument("--sampler", choices=SAMPLERS, default="dpm2")
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--cfg-scale", type=float, default=7.0)
+    parser.add_argument("--cfg-scale", type=float, default=3.0)
     parser.add_argument("--seed", type=int, default=10_000, help="training drew from seed 0")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--sheet", type=Path, help="save the first 32 pictures here")
@@ -77,7 +83,7 @@ def main() -> int:
     pipeline = StableDiffusionPipeline.from_pretrained(
         args.model, torch_dtype=torch.float32, local_files_only=True
     ).to(args.device)
-    pipeline.scheduler = KDPM2DiscreteScheduler.from_config(pipeline.scheduler.config)
+    pipeline.scheduler = _scheduler(args.sampler).from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     judge = Judge.load(args.model / "judge.safetensors", args.device)
     scenes = held_out_scenes(args.prompts, args.seed)
@@ -87,6 +93,7 @@ def main() -> int:
         "psnr_db": reconstruction_psnr(pipeline.vae, rendered),
         "judge": judge.accuracy(rendered, scenes),
         "followed": judge.accuracy(drawn, scenes),
+        "sampler": args.sampler,
         "prompts": args.prompts,
         "steps": args.steps,
         "cfg_scale": args.cfg_scale,

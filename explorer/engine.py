@@ -109,6 +109,14 @@ class Engine:
         except (OSError, ValueError, AttributeError):  # no model, or one that is not for us
             return tuple(LaneSettings(sampler=each.key) for each in (DPM2, DPM2_A))
 
+    def defaults(self) -> RunSettings:
+        """The settings to begin with: the model's lanes, and what its `defaults.json` suggests."""
+        try:
+            suggested = json.loads((self.model / "defaults.json").read_text(encoding="utf-8"))
+            return RunSettings(lanes=self.lane_defaults(), **suggested)
+        except (OSError, ValueError, TypeError):  # a model without suggestions
+            return RunSettings(lanes=self.lane_defaults())
+
     def known_words(self) -> frozenset[str] | None:
         """The words the model was trained on, lower case; None for a model that does not say."""
         try:

@@ -6,10 +6,11 @@ import random
 import pytest
 import torch
 
-from explorer.engine import BUNDLED
+from explorer.engine import BUNDLED, Engine
 from explorer.models.captions import every_scene, vocabulary
 from explorer.models.judge import Judge
 from explorer.models.scenes import render
+from explorer.sampling import schedulers
 
 MEGABYTE = 1_000_000
 
@@ -71,12 +72,16 @@ def test_the_vae_keeps_what_it_sees(pipeline, rendered):
 
 
 @pytest.mark.slow
-def test_held_out_prompts_are_followed(pipeline, judge, held_out):
-    scenes = held_out[:8]
+@pytest.mark.parametrize(
+    "sampler", [schedulers.KDPM2DiscreteScheduler, schedulers.KDPM2AncestralDiscreteScheduler]
+)
+def test_held_out_prompts_are_followed_at_the_defaults(pipeline, judge, held_out, sampler):
+    scenes, defaults = held_out[:8], Engine().defaults()
+    pipeline.scheduler = sampler.from_config(pipeline.scheduler.config)
     drawn = pipeline(
         [scene.caption for scene in scenes],
-        num_inference_steps=20,
-        guidance_scale=7.0,
+        num_inference_steps=defaults.steps,
+        guidance_scale=defaults.cfg_scale,
         generator=[torch.Generator().manual_seed(500 + row) for row in range(len(scenes))],
         output_type="pt",
     ).images

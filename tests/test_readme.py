@@ -1,0 +1,38 @@
+"""The README tells the truth: its Python runs, its files exist, its pins are the ones installed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def front_matter() -> dict[str, str]:
+    lines = README.split("---")[1].strip().splitlines()
+    return {key: value.strip(' "') for key, value in (line.split(":", 1) for line in lines)}
+
+
+def test_the_python_block_runs(tmp_path, monkeypatch, capsys):
+    block = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    assert len([line for line in block.splitlines() if line.strip()]) == 6
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "README.md", "exec"), {})
+    assert (tmp_path / "dpm2.safetensors").exists()
+    assert len(capsys.readouterr().out.splitlines()) == 2 * 20 - 1
+
+
+@pytest.mark.parametrize("path", re.findall(r"^  ?  ?(\S+\.py) ", README, re.MULTILINE))
+def test_the_map_names_real_files(path):
+    assert list((ROOT / "explorer").rglob(path)) or (ROOT / "explorer" / path).exists()
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\((assets/[^)]+)\)", README))
+def test_pictures_exist(path):
+    assert (ROOT / path).is_file()
+
+
+def test_a_space_gets_the_gradio_that_is_pinned():
+    assert f"gradio=={front_matter()['sdk_version']}\n" in (ROOT / "requirements.txt").read_text()
+    assert (ROOT / front_matter()["app_file"]).is_file()
