@@ -85,10 +85,9 @@ def element_id(name: str, lane: int | None = None) -> str:
     return name if lane is None else f"{LANE_NAMES[lane].lower()}_{name}"
 
 
-def run_control(name: str, value: Any = None, **look: Any) -> gr.components.Component:
-    """The control of one field of RunSettings, showing `value` or the dataclass's default."""
+def run_control(name: str, value: Any, **look: Any) -> gr.components.Component:
+    """The control of one field of RunSettings."""
     spec = next(spec for spec in fields(RunSettings) if spec.name == name)
-    value = spec.default if value is None else value
     return _control(spec, value, element_id(name), label=spec.metadata["label"], **look)
 
 

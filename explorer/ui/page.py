@@ -16,6 +16,7 @@ KEEP_FILES_S = 24 * 3600
 def build(engine) -> gr.Blocks:
     """The whole page around one engine, which loads nothing before a browser has the page."""
     serve_files()
+    defaults = engine.defaults()
     with gr.Blocks(
         title="Sampler Explorer",
         fill_width=True,
@@ -24,14 +25,13 @@ def build(engine) -> gr.Blocks:
     ) as page:
         with gr.Sidebar(width=384, elem_id="settings"):
             brand = part("brand", engine.state)
-            form, words, uploads = _settings(engine)
+            form, words, uploads = _settings(defaults)
         with gr.Row(elem_id="bar"):
             run = gr.Button("Run", variant="primary", elem_id="run", min_width=0)
             stop = gr.Button("Stop", elem_id="stop", min_width=0)
             part("progress")
         viewer = part("viewer")
         axes = _axes()
-        defaults = RunSettings(lanes=engine.lane_defaults())
         plot = part("plot", plot_payload(defaults), script=plotly_script().as_posix())
 
         events.on_model(engine, brand)
@@ -42,19 +42,22 @@ def build(engine) -> gr.Blocks:
     return page.queue(max_size=events.LONGEST_QUEUE)
 
 
-def _settings(engine) -> tuple[Form, gr.HTML, list[gr.UploadButton]]:
+def _settings(defaults: RunSettings) -> tuple[Form, gr.HTML, list[gr.UploadButton]]:
     """The sidebar: what to draw, then the lanes side by side, one row a field."""
-    run = {"prompt": run_control("prompt", value=EXAMPLES[0], lines=2, max_lines=6)}
+    prompt = defaults.prompt or EXAMPLES[0]
+    run = {"prompt": run_control("prompt", prompt, lines=2, max_lines=6)}
     words = part("words", {"text": "", "wrong": False})
     part("examples", list(EXAMPLES))
-    run["negative_prompt"] = run_control("negative_prompt", lines=1, max_lines=4)
+    run["negative_prompt"] = run_control(
+        "negative_prompt", defaults.negative_prompt, lines=1, max_lines=4
+    )
     with gr.Row(elem_classes="trio"):
         for name in ("steps", "cfg_scale", "seed"):
-            run[name] = run_control(name)
+            run[name] = run_control(name, getattr(defaults, name))
     with gr.Row(elem_id="lanes-head"):
         same = gr.Checkbox(True, label="Same settings for both", elem_id="same", min_width=0)
         part("lanes")
-    lanes = lane_rows(engine.lane_defaults())
+    lanes = lane_rows(defaults.lanes)
     return Form(run, lanes, same), words, upload_row()
 
 

@@ -31,8 +31,8 @@ class FakeEngine:
     def load(self) -> None:
         self.state = "ready"
 
-    def lane_defaults(self) -> tuple[LaneSettings, ...]:
-        return (LaneSettings(), LaneSettings(sampler="dpm2_a"))
+    def defaults(self) -> RunSettings:
+        return RunSettings(cfg_scale=3)
 
     def unknown_words(self, prompt: str) -> list[str]:
         known = ["a", "red", "sailboat", "on", "the", "sea", "at", "sunset", "with", "mountains"]
