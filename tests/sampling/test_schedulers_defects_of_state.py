@@ -55,8 +55,9 @@ def test_image_to_image_from_an_odd_call_is_eulers_method_to_the_end_of_the_step
 
 @both
 @pytest.mark.parametrize("begin", [None, 0])
-def test_add_noise_in_the_middle_of_a_step(cls, begin):
-    scheduler = ready(cls, 10, **SD)
+@pytest.mark.parametrize(("steps", "karras"), [(10, False), (150, True)])  # 150: equal timesteps
+def test_add_noise_in_the_middle_of_a_step(cls, begin, steps, karras):
+    scheduler = ready(cls, steps, use_karras_sigmas=karras, **SD)
     scheduler.set_begin_index(begin)
     x, zero = start(scheduler), torch.zeros(1, 1, dtype=torch.float64)
     # Inpainting notes the level of the call that comes next, after each step but the last.
@@ -100,6 +101,8 @@ def test_add_noise_at_a_timestep_of_the_run_uses_its_sigma(cls, call):
     level = scheduler.add_noise(torch.zeros(1, 1), torch.ones(1, 1), t)
     # Karras timesteps are rounded: the training sigma at this timestep is another.
     assert_allclose(level.item(), scheduler.schedule.call_sigma[call], rtol=1e-6)
+    final(scheduler, DATA, start(scheduler))  # and after a run it is still that one
+    assert_close(scheduler.add_noise(torch.zeros(1, 1), torch.ones(1, 1), t), level)
 
 
 # --- state ---------------------------------------------------------------------------------------
