@@ -157,7 +157,7 @@ class Engine:
         job = Job(settings, cancel)
 
         def start() -> None:
-            threading.Thread(target=self._work, args=(job,), name="denoise", daemon=True).start()
+            threading.Thread(target=self._work, args=(job,), name="denoise").start()
 
         return follow(job, start, lambda latents: self._decode(latents))
 

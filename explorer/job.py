@@ -72,7 +72,9 @@ class Job:
 
     @property
     def stopping(self) -> bool:
-        return self._stop.is_set() or (self._cancel is not None and self._cancel.is_set())
+        cancelled = self._cancel is not None and self._cancel.is_set()
+        # At the program's end Python waits for this run's thread: it must not take long.
+        return self._stop.is_set() or cancelled or not threading.main_thread().is_alive()
 
     def check_stop(self) -> None:
         """Raise Stopped where the run should end."""

@@ -402,6 +402,22 @@ def test_a_waiting_run_can_be_cancelled_and_closed(engine):
     assert engine.run(SETTINGS)[0].nfe == CALLS
 
 
+def test_a_program_that_ends_mid_run_ends_cleanly_and_soon(tiny_pipeline_folder):
+    script = f"""
+from explorer.engine import Engine
+from explorer.settings import RunSettings
+stream = Engine({str(tiny_pipeline_folder)!r}, device="cpu").stream(RunSettings(steps=1000))
+while next(stream).call < 3:
+    pass
+print("leaving", flush=True)
+"""
+    command = [sys.executable, "-c", script]
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout.readline() == "leaving\n"
+        assert program.wait(timeout=5) == 0  # the whole run would take longer
+
+
 # --- what goes wrong ------------------------------------------------------------------------------
 
 
