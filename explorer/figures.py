@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LANE_COLOURS = ("#1b6ac9", "#bf5209")  # the page's --lane-a and --lane-b, light theme
 X_AXES = {"step": "step", "timestep": "timestep", "log_sigma": "log sigma"}  # as a switch says it
-X_TITLES = {"step": "Steps done", "timestep": "Timestep", "log_sigma": "Sigma, log scale"}
+X_TITLES = {"step": "Step", "timestep": "Timestep", "log_sigma": "Sigma, log scale"}
 MANY = 200  # more points than that are a line: markers would hide each other, and take their time
 LOG_TICKS = [digit * 10.0**power for power in range(-4, 6) for digit in (1, 2, 5)]
 SYMBOLS = {
@@ -51,49 +51,52 @@ def schedule_figure(
 
 def _lane_traces(lane: int, label: str, schedule: "Schedule", x: str, log_y: bool) -> list[dict]:
     """One lane: its sigmas as a line, then what happens inside each step as markers."""
-    steps = np.arange(schedule.steps)
-    at = {"step": steps, "timestep": schedule.timestep, "log_sigma": schedule.sigma}[x]
-    at_mid = {
-        "step": steps[:-1] + 0.5,
-        "timestep": schedule.timestep_mid,
-        "log_sigma": schedule.sigma_mid,
-    }[x]
-    sigma, timestep = schedule.sigma, schedule.timestep
+    whole = np.arange(1, schedule.steps + 1)  # steps count from 1, as progress does
+    columns = ("step", "timestep", "log_sigma")
+    at = dict(zip(columns, (whole, schedule.timestep, schedule.sigma), strict=True))
+    halves = (whole[:-1] + 0.5, schedule.timestep_mid, schedule.sigma_mid)
+    at_mid = dict(zip(columns, halves, strict=True))
+
+    sigma = {"x": at[x], "y": schedule.sigma, "text": _facts(whole, schedule.timestep)}
     if x == "step" and not log_y:
-        at, sigma = np.append(at, schedule.steps), np.append(sigma, 0)
-        timestep = np.append(timestep, np.nan)
-    below = lane > 0  # equal schedules hide each other, so the first is drawn thin over the others
-    line = {"width": 5 if below else 1.5}
-    traces = [
-        _trace(lane, label, "sigma", at, sigma, timestep, line=line, size=9 if below else 5),
-        _trace(lane, label, "midpoint", at_mid, schedule.sigma_mid, schedule.timestep_mid),
-    ]
+        end = {"x": schedule.steps + 1, "y": 0.0, "text": "the end"}
+        sigma = {key: np.append(values, end[key]) for key, values in sigma.items()}
+    middle = {"x": at_mid[x], "y": schedule.sigma_mid, "text": _facts(*halves[:2])}
+    points = {"sigma": sigma, "midpoint": middle}
     if schedule.sigma_up.any():
-        landed = at[1 : schedule.steps]  # the last step lands at 0
-        for name, values in (("sigma down", schedule.sigma_down), ("sigma up", schedule.sigma_up)):
-            traces.append(_trace(lane, label, name, landed, values[:-1], schedule.timestep[1:]))
-    return traces
+        landing = {"x": at[x][1:], "text": _facts(whole, schedule.timestep)[1:]}
+        points["sigma down"] = landing | {"y": schedule.sigma_down[:-1]}
+        points["sigma up"] = landing | {"y": schedule.sigma_up[:-1]}
+    return [_trace(lane, label, kind, data) for kind, data in points.items()]
 
 
-def _trace(
-    lane: int, label: str, name: str, x, y, timestep, line: dict | None = None, size: int = 7
-) -> dict:
-    """One scatter trace of the kind `name`; the hover says its numbers."""
+def _facts(steps: np.ndarray, timesteps: np.ndarray) -> list[str]:
+    return [
+        f"step {step:g}<br>timestep {timestep:.4g}"
+        for step, timestep in zip(steps, timesteps, strict=True)
+    ]
+
+
+def _trace(lane: int, label: str, kind: str, data: dict) -> dict:
+    """One scatter trace; the first lane's thin lines stay visible over the others' broad ones."""
     colour = LANE_COLOURS[lane % len(LANE_COLOURS)]
-    trace = {
+    line = {"width": 1, "dash": "dot"}
+    marker = {"size": 7, "symbol": SYMBOLS[kind]}
+    mode = "markers"
+    if kind == "sigma":
+        line = {"width": 5 if lane else 1.5}
+        marker["size"] = 9 if lane else 5
+        mode = "lines+markers"
+    return data | {
         "type": "scatter",
-        "name": f"{label} {name}",
-        "meta": {"lane": lane, "kind": name},
-        "x": x,
-        "y": y,
-        "customdata": timestep,
-        "mode": ("lines+markers" if line else "markers") if len(x) <= MANY else "lines",
-        "marker": {"color": colour, "size": size, "symbol": SYMBOLS[name]},
-        "opacity": 0.5 if line and lane else 1,
-        "hovertemplate": f"{name} %{{y:.4g}}<br>timestep %{{customdata:.4g}}<extra>{label}</extra>",
+        "name": f"{label} {kind}",
+        "meta": {"lane": lane, "kind": kind},
+        "mode": mode if len(data["x"]) <= MANY else "lines",
+        "line": line | {"color": colour},
+        "marker": marker | {"color": colour},
+        "opacity": 0.5 if kind == "sigma" and lane else 1,
+        "hovertemplate": f"{label}: {kind} %{{y:.4g}}<br>%{{text}}<extra></extra>",
     }
-    line = line or {"width": 1, "dash": "dot"}
-    return trace | {"line": line | {"color": colour}}
 
 
 def _layout(x: str, log_y: bool) -> dict:
@@ -116,6 +119,7 @@ def _layout(x: str, log_y: bool) -> dict:
         "xaxis": axis | horizontal,
         "yaxis": axis | vertical,
         "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
+        "hoverlabel": {"bgcolor": "#ffffff", "font": {"color": "#15181c"}},
         "hovermode": "closest",
         "dragmode": False,
         "uirevision": f"{x} {log_y}",

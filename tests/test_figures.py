@@ -24,15 +24,15 @@ def trace(figure, lane: int, kind: str):
 def test_sigmas_and_midpoints_by_step():
     figure = schedule_figure(LANES)
     sigma, middle = trace(figure, 0, "sigma"), trace(figure, 0, "midpoint")
-    np.testing.assert_array_equal(sigma.x, range(10))
+    np.testing.assert_array_equal(sigma.x, range(1, 11))
     np.testing.assert_array_equal(sigma.y, DPM2.sigma)
-    np.testing.assert_array_equal(middle.x, np.arange(9) + 0.5)
+    np.testing.assert_array_equal(middle.x, np.arange(1, 10) + 0.5)
     np.testing.assert_array_equal(middle.y, DPM2.sigma_mid)
 
 
 def test_a_linear_axis_has_room_for_the_final_zero():
     sigma = trace(schedule_figure(LANES, log_y=False), 0, "sigma")
-    assert sigma.x[-1] == 10
+    assert sigma.x[-1] == 11
     assert sigma.y[-1] == 0
 
 
@@ -41,7 +41,7 @@ def test_only_an_ancestral_lane_has_sigma_down_and_sigma_up():
     kinds = [(each.meta["lane"], each.meta["kind"]) for each in figure.data]
     assert (0, "sigma up") not in kinds
     down, up = trace(figure, 1, "sigma down"), trace(figure, 1, "sigma up")
-    np.testing.assert_array_equal(down.x, np.arange(1, 10))
+    np.testing.assert_array_equal(down.x, np.arange(2, 11))
     np.testing.assert_allclose(np.hypot(down.y, up.y), DPM2_A.sigma[1:])
 
 

@@ -2,8 +2,7 @@
 
 import { on } from "./store.js";
 
-// The engine's states; the third is "absent: " and a sentence, shown as it is.
-const SAYS = { loading: "loading model…", ready: "" };
+const ABSENT = /^absent: /; // the engine's state then goes on with a sentence
 const PHONE = "(max-width: 767px)"; // where Gradio's sidebar covers the whole page
 
 export function mount({ element, props, watch }) {
@@ -11,7 +10,9 @@ export function mount({ element, props, watch }) {
   const sidebar = document.querySelector("#settings");
 
   const show = () => {
-    status.textContent = SAYS[props.value] ?? props.value;
+    const state = props.value;
+    status.toggleAttribute("data-absent", ABSENT.test(state));
+    status.textContent = { loading: "loading model…", ready: "" }[state] ?? state.replace(ABSENT, "");
   };
   const giveWay = () => {
     if (matchMedia(PHONE).matches && sidebar.classList.contains("open")) {

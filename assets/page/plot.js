@@ -7,8 +7,12 @@ const CONFIG = {
   displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false,
   modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
 };
-const AXIS = { step: ({ step, half }) => step + (half ? 0.5 : 0), timestep: (p) => p.timestep };
-AXIS.log_sigma = (point) => point.sigma;
+// Where a call stands on each of the plot's x axes.
+const AXIS = {
+  step: ({ step, half }) => step + (half ? 1.5 : 1),
+  timestep: ({ timestep }) => timestep,
+  log_sigma: ({ sigma }) => sigma,
+};
 
 export async function mount({ element, props, watch }) {
   const area = element.querySelector(".area");
@@ -119,11 +123,12 @@ function load(path) {
 
 // The colours of the page's theme. Asking for them lays the page out, so not for every figure.
 function readPalette() {
-  const [ink, grid, line] = ["--ink-2", "--rule", "--rule-2"].map(styleOf);
-  return { ink, grid, line, lanes: LANES.map((lane) => styleOf(`--lane-${lane}`)) };
+  const names = ["--ink", "--ink-2", "--field", "--rule", "--rule-2"];
+  const [text, ink, paper, grid, line] = names.map(styleOf);
+  return { text, ink, paper, grid, line, lanes: LANES.map((lane) => styleOf(`--lane-${lane}`)) };
 }
 
-function themed({ data, layout }, { ink, grid, line, lanes }) {
+function themed({ data, layout }, { text, ink, paper, grid, line, lanes }) {
   for (const trace of data) {
     const colour = lanes[trace.meta.lane];
     trace.marker.color = colour;
@@ -131,6 +136,8 @@ function themed({ data, layout }, { ink, grid, line, lanes }) {
   }
   layout.showlegend = false; // the page has its own
   layout.font.color = ink;
+  layout.hoverlabel = { bgcolor: paper, font: { color: text } };
+  layout.modebar = { bgcolor: "transparent", color: line, activecolor: ink };
   for (const axis of [layout.xaxis, layout.yaxis]) {
     Object.assign(axis, { gridcolor: grid, linecolor: line });
   }

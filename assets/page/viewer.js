@@ -94,6 +94,7 @@ export function mount({ element, props, watch }) {
       pane.show(plan[lane], cursor[lane], "denoised");
       if (event.previews[lane]) paintPreview(pane.canvas, event.previews[lane]);
     });
+    Object.assign(range, { max: plan[0].calls.length - 1, value: cursor[0] });
     emit("cursor", { calls: cursor, points: cursor.map((at, lane) => plan[lane].calls[at]) });
   }
 
