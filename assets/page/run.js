@@ -3,7 +3,7 @@
 import { emit, explorer, on } from "./store.js";
 
 const ENDS = ["done", "cancelled", "error"];
-const SILENCE_MS = 30_000; // of a server that speaks at least twice a second
+const SILENCE_MS = 60_000; // of a server that speaks at least twice a second
 
 let stopping = false;
 let watchdog = 0;
