@@ -139,7 +139,7 @@ class Engine:
 
         Raises SettingsError, or RunError with what was recorded before it failed.
         """
-        job = Job(settings, cancel, pictures=False)
+        job = Job(settings, cancel)
         self._work(job)
         if job.state == ERROR:
             raise RunError(job.message, job.trajectories())

@@ -129,7 +129,7 @@ class _Teller:
         trajectories = job.trajectories()
         counts = [each.nfe for each in trajectories]
         frames = self.film.frames(counts) if all(counts) and not self.problem else ()
-        images = tuple(png(image) for image in job.images) if job.state == DONE else ()
+        images = tuple(png(each.image) for each in trajectories) if job.state == DONE else ()
         return self.event(
             job.state, job.message, trajectories=trajectories, frames=frames, images=images
         )

@@ -44,21 +44,18 @@ class Job:
         self,
         settings: RunSettings,
         cancel: threading.Event | None = None,
-        *,
-        pictures: bool = True,
     ):
         self.settings = settings.resolved()
-        self.pictures = pictures
         self.groups = _groups(self.settings)
         self.phase, self.note = QUEUED, ""
         self.state, self.message = "", ""
-        self.images: tuple[np.ndarray, ...] = ()
         self.news: queue.SimpleQueue[dict[int, Call] | None] = queue.SimpleQueue()
         self.finished = threading.Event()
         self.seconds: list[float] = []  # of each call of all lanes that run together
         self._cancel, self._stop = cancel, threading.Event()
         self._calls: list[list[Call]] = [[] for _ in self.settings.lanes]
         self._finals: list[np.ndarray | None] = [None] * len(self.settings.lanes)
+        self._images: list[np.ndarray | None] = [None] * len(self.settings.lanes)
         self._unchecked: deque[dict[int, Call]] = deque()  # lane to call, of lanes in lockstep
         self._mark = 0.0
         self._began: float | None = None
@@ -99,8 +96,7 @@ class Job:
             self._began = time.monotonic()
             for lanes in self.groups.values():
                 self._denoise_together(pipe, lanes)
-            if self.pictures:
-                self._decode(pipe)
+            self._decode(pipe)
             self.end(DONE)
         except Stopped:
             self.end(CANCELLED)
@@ -198,14 +194,12 @@ class Job:
         from explorer.capture.previews import VaeDecoder
 
         decode = VaeDecoder(pipe.vae)
-        images = []
         for lane, final in enumerate(self._finals):
             self.check_stop()
             try:
-                images.append(decode(final)[0])
+                self._images[lane] = decode(final)[0]
             except FloatingPointError as error:
                 raise RunProblem(f"{self._name(lane)} has no picture: {error}") from None
-        self.images = tuple(images)
 
     def _name(self, lane: int) -> str:
         """The lane as a person knows it; its letter only where there are several."""
@@ -237,6 +231,7 @@ class Job:
                 label=settings.label,
                 calls=tuple(self._calls[lane]),
                 final=self._finals[lane],
+                image=self._images[lane],
                 state=self.state,
                 error=self.message,
             )

@@ -124,6 +124,12 @@ def test_each_lane_is_the_picture_of_bare_diffusers_with_the_same_seed(engine, l
         assert np.abs(opened(last.images[lane]) - picture).max() <= 1
 
 
+def test_a_run_brings_the_pictures_that_a_stream_does(engine):
+    last = list(engine.stream(SETTINGS))[-1]
+    for trajectory, image in zip(engine.run(SETTINGS), last.images, strict=True):
+        np.testing.assert_array_equal(trajectory.image, opened(image))
+
+
 @pytest.mark.parametrize("sampler", ["dpm2", "dpm2_a"])
 def test_one_lane_is_bare_diffusers_bit_for_bit(engine, sampler):
     settings = replace(SETTINGS, lanes=(LaneSettings(sampler=sampler),))

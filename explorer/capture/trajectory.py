@@ -125,10 +125,11 @@ _SCALARS = tuple(spec.name for spec in fields(Call) if spec.name not in _ARRAYS)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trajectory:
-    """One lane's run: its settings (plain data), its calls, and the latent it ended with.
+    """One lane's run: its settings (plain data), its calls, and what it ended with.
 
-    `state` is "done", "cancelled" or "error"; `error` is the sentence for a human. `final` is
-    None where the run did not reach its end.
+    `state` is "done", "cancelled" or "error"; `error` is the sentence for a human. `final` is the
+    last latent, float32, 1 x C x H x W, and `image` its picture, uint8, H x W x 3; both are None
+    where the run did not reach its end.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -136,6 +137,7 @@ class Trajectory:
     label: str = ""
     calls: tuple[Call, ...] = ()
     final: np.ndarray | None = None
+    image: np.ndarray | None = None
     state: str = DONE
     error: str = ""
 
@@ -173,6 +175,8 @@ class Trajectory:
             tensors["denoised"] = np.stack([half.values for half in denoised])
         if self.final is not None:
             tensors["final"] = np.ascontiguousarray(self.final, np.float32)
+        if self.image is not None:
+            tensors["image"] = np.ascontiguousarray(self.image, np.uint8)
         return tensors
 
     def _metadata(self) -> dict[str, str]:
@@ -212,10 +216,12 @@ class Trajectory:
             latent = Half(tensors["latents"][position], latent_scale)
             denoised = Half(tensors["denoised"][position], denoised_scale)
             calls.append(Call(**row, latent=latent, denoised=denoised))
-        return cls(**about, calls=tuple(calls), final=tensors.get("final"))
+        ends = {name: tensors.get(name) for name in _ENDS}
+        return cls(**about, calls=tuple(calls), **ends)
 
 
-_ABOUT = tuple(spec.name for spec in fields(Trajectory) if spec.name not in ("calls", "final"))
+_ENDS = ("final", "image")
+_ABOUT = tuple(spec.name for spec in fields(Trajectory) if spec.name not in ("calls", *_ENDS))
 
 
 def _check_format(path: Path, metadata: dict[str, str]):

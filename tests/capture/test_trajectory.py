@@ -44,6 +44,7 @@ def make_trajectory(**extra):
         "label": "DPM2 a Karras",
         "calls": calls,
         "final": arrays(7),
+        "image": np.arange(48, dtype=np.uint8).reshape(4, 4, 3),
     }
     return Trajectory(**options | extra)
 
@@ -133,9 +134,11 @@ def test_everything_survives_the_file(tmp_path):
     path = saved.save(tmp_path / "läufe und 'mehr'.safetensors")
     loaded = Trajectory.load(path)
     for spec in dataclasses.fields(Trajectory):
-        if spec.name not in ("calls", "final"):
+        if spec.name not in ("calls", "final", "image"):
             assert getattr(loaded, spec.name) == getattr(saved, spec.name), spec.name
     assert_array_equal(loaded.final, saved.final)
+    assert_array_equal(loaded.image, saved.image)
+    assert loaded.image.dtype == np.uint8
     assert len(loaded.calls) == len(saved.calls)
     for ours, theirs in zip(loaded.calls, saved.calls, strict=True):
         for spec in dataclasses.fields(Call):
@@ -146,7 +149,8 @@ def test_everything_survives_the_file(tmp_path):
 def test_a_cancelled_run_and_an_empty_one_survive_the_file(tmp_path):
     saved = Trajectory(state="cancelled")
     loaded = Trajectory.load(saved.save(tmp_path / "empty.safetensors"))
-    assert (loaded.calls, loaded.final, loaded.state) == ((), None, "cancelled")
+    assert (loaded.calls, loaded.state) == ((), "cancelled")
+    assert (loaded.final, loaded.image) == (None, None)
 
 
 def test_saving_replaces_atomically_and_leaves_nothing_behind(tmp_path):
