@@ -218,10 +218,11 @@ def test_noise_is_drawn_in_the_second_calls_only(cls, dtype):
 
 
 @both
-def test_a_list_of_generators_is_one_run_each(cls):
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_a_list_of_generators_is_one_run_each(cls, kind):
     together = ready(cls)
     x = start(together, 3, 4, 3, 3)
-    generators = [torch.Generator().manual_seed(seed) for seed in range(3)]
+    generators = kind(torch.Generator().manual_seed(seed) for seed in range(3))
     batch = final(together, DATA, x, generators)
     for seed in range(3):
         alone = final(ready(cls), DATA, x[seed : seed + 1], [torch.Generator().manual_seed(seed)])

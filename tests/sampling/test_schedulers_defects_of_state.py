@@ -44,13 +44,29 @@ def test_image_to_image_from_an_odd_call_is_eulers_method_to_the_end_of_the_step
     for cls in CLASSES:
         scheduler = ready(cls, 10, **SD)
         table = scheduler.schedule
-        x = noise(1, 4)
+        x = noise(1, 64)
         scheduler.step(x, scheduler.timesteps[0], x)  # an interrupted run leaves nothing behind
         generator, shadow = torch.Generator().manual_seed(1), torch.Generator().manual_seed(1)
-        output = scheduler.step(noise(1, 4, seed=2), scheduler.timesteps[5], x, generator=generator)
-        want = x + noise(1, 4, seed=2) * (table.sigma_down[2] - table.sigma_mid[2])
-        want += torch.randn(1, 4, generator=shadow, dtype=x.dtype) * table.sigma_up[2]
+        output = scheduler.step(
+            noise(1, 64, seed=2), scheduler.timesteps[5], x, generator=generator
+        )
+        want = x + noise(1, 64, seed=2) * (table.sigma_down[2] - table.sigma_mid[2])
+        want += torch.randn(1, 64, generator=shadow, dtype=x.dtype) * table.sigma_up[2]
         assert_close(output.prev_sample, want)
+
+
+@both
+def test_with_a_begin_index_the_level_is_that_of_the_next_call(cls):
+    scheduler = ready(cls, 10, **SD)
+    scheduler.set_begin_index(4)
+    zero, x = torch.zeros(1, 1, dtype=torch.float64), noise(1, 1)
+    levels = [*scheduler.schedule.call_sigma[4:], 0.0]
+    for call, level in enumerate(levels, start=4):
+        # Whatever the timesteps say: pipelines hand on what they are at, of any dtype.
+        noisy = scheduler.add_noise(zero, zero + 1, torch.tensor([500]))
+        assert_allclose(noisy.item(), level)
+        if call < 19:
+            x = scheduler.step(x / 20, scheduler.timesteps[call], x).prev_sample
 
 
 @both
