@@ -88,6 +88,7 @@ class Engine:
                 return
             from explorer.capture.previews import decoder_for
             from explorer.models.catalog import ModelError, choose_threads, load_pipeline
+            from explorer.models.traced import warm_up
 
             self._problem = ""
             try:
@@ -95,6 +96,8 @@ class Engine:
                 if self.device.startswith("cpu"):
                     with device_lock(self.device):  # a run beside it would spoil the measurement
                         self.threads = choose_threads(pipeline)
+                        tokens = pipeline.tokenizer.model_max_length
+                        warm_up(pipeline.unet, 2 * len(self.lane_defaults()), tokens)
                 self._decode = decoder_for(pipeline, self.model)
                 self._pipeline = pipeline
             except Exception as error:

@@ -51,6 +51,8 @@ def load_pipeline(
             f"({type(error).__name__}: {reason})."
         ) from None
     pipeline.set_progress_bar_config(disable=True)
+    if torch.device(device).type == "cpu":
+        pipeline.unet.to(memory_format=torch.channels_last)  # a tenth faster, the more the batch
     return pipeline
 
 
