@@ -1,11 +1,12 @@
 """Every setting of a run, said once; the form, the file and the Python call follow from here."""
 
 import math
+import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from explorer.sampling.samplers import SAMPLERS, Sampler
+from explorer.sampling.samplers import SAMPLERS, Sampler, find_sampler
 from explorer.sampling.schedules import (
     BETA_SCHEDULES,
     PREDICTION_TYPES,
@@ -46,19 +47,16 @@ def _whole(low: int, high: int):
     return check
 
 
-def _real(low: float, high: float, *, open_low: bool = False, open_high: bool = False):
-    left = "above" if open_low else "from"
-    right = "below" if open_high else "to"
-    wanted = f"a number {left} {low:g} {right} {high:g}"
-    if open_low or open_high:
-        wanted = f"a number {'above' if open_low else 'at least'} {low:g} and "
-        wanted += f"{'below' if open_high else 'at most'} {high:g}"
+def _real(low: float, high: float, *, inside: bool = False):
+    """A number from `low` to `high`, or with `inside` strictly between them."""
+    wanted = f"a number from {low:g} to {high:g}"
+    if inside:
+        wanted = f"a number above {low:g} and below {high:g}"
 
     def check(label: str, value: Any) -> float:
         number = _number(label, value, wanted)
-        too_low = number <= low if open_low else number < low
-        too_high = number >= high if open_high else number > high
-        if too_low or too_high:
+        fits = low < number < high if inside else low <= number <= high
+        if not fits:
             raise ValueError(f"{label} must be {wanted}; got {value}.")
         return number
 
@@ -74,6 +72,10 @@ def _number(label: str, value: Any, wanted: str) -> float:
         shown = "nothing" if value in (None, "") else str(value)[:40]
         raise ValueError(f"{label} must be {wanted}; got {shown}.")
     return number
+
+
+def _sampler(label: str, value: Any) -> str:
+    return find_sampler(str(value)).key
 
 
 def _choice(choices):
@@ -138,7 +140,7 @@ class LaneSettings(_Checked):
     sampler: str = _setting(
         "dpm2",
         "Sampler",
-        _choice(SAMPLERS),
+        _sampler,
         "The solver. Diffusers calls it the scheduler.",
         choices=[(sampler.label, key) for key, sampler in SAMPLERS.items()],
     )
@@ -174,11 +176,9 @@ class LaneSettings(_Checked):
         choices=[(key, key) for key in BETA_SCHEDULES],
     )
     beta_start: float = _setting(
-        0.00085, "Beta start", _real(0, 1, open_low=True, open_high=True), "First training beta."
+        0.00085, "Beta start", _real(0, 1, inside=True), "First training beta."
     )
-    beta_end: float = _setting(
-        0.012, "Beta end", _real(0, 1, open_low=True, open_high=True), "Last training beta."
-    )
+    beta_end: float = _setting(0.012, "Beta end", _real(0, 1, inside=True), "Last training beta.")
     trained_betas: tuple[float, ...] | None = _setting(
         None, "Trained betas", _betas, "Replaces beta schedule, start and end."
     )
@@ -250,8 +250,6 @@ class RunSettings(_Checked):
 
     def resolved(self) -> "RunSettings":
         """These settings with a random seed drawn, so that the run can be repeated."""
-        import secrets
-
         return self if self.seed >= 0 else replace(self, seed=secrets.randbelow(MAX_SEED + 1))
 
     def to_dict(self) -> dict[str, Any]:

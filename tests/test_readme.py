@@ -28,6 +28,11 @@ def test_the_map_names_real_files(path):
     assert list((ROOT / "explorer").rglob(path)) or (ROOT / "explorer" / path).exists()
 
 
+def test_the_map_forgets_no_room():
+    rooms = [path.name for path in (ROOT / "explorer").rglob("*.py") if path.parent.name != "ui"]
+    assert [room for room in rooms if room != "__init__.py" and room not in README] == []
+
+
 @pytest.mark.parametrize("path", re.findall(r"\]\((assets/[^)]+)\)", README))
 def test_pictures_exist(path):
     assert (ROOT / path).is_file()
