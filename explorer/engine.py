@@ -55,6 +55,7 @@ class Engine:
         self._loading = threading.Lock()
         self._pipeline: StableDiffusionPipeline | None = None
         self._decode = None
+        self._tokenizer = None
         self._problem = ""
 
     # --- the model -------------------------------------------------------------------------------
@@ -99,6 +100,9 @@ class Engine:
                         tokens = pipeline.tokenizer.model_max_length
                         warm_up(pipeline.unet, 2 * len(self.lane_defaults()), tokens)
                 self._decode = decoder_for(pipeline, self.model)
+                self._tokenizer = copy.deepcopy(
+                    pipeline.tokenizer
+                )  # a run's own bears no neighbour
                 self._pipeline = pipeline
             except Exception as error:
                 self._problem = str(error) if isinstance(error, ModelError) else sentence(error)
@@ -134,6 +138,15 @@ class Engine:
             return []
         words = re.findall(r"[^\W_]+(?:['\u2019][^\W_]+)*", prompt.lower())
         return [word for word in dict.fromkeys(words) if word not in known]
+
+    def unread(self, prompt: str) -> str:
+        """The end of the prompt that the model has no room for; "" while the model is not there."""
+        tokenizer = self._tokenizer
+        if tokenizer is None:
+            return ""
+        tokens = tokenizer(prompt, add_special_tokens=False, verbose=False).input_ids
+        room = tokenizer.model_max_length - 2  # for its start and its end
+        return tokenizer.decode(tokens[room:])
 
     # --- running ---------------------------------------------------------------------------------
 

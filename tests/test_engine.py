@@ -606,6 +606,16 @@ def test_unknown_words_are_named_once_and_in_order(engine):
     assert engine.unknown_words(prompt) == ["purple", "dragon's", "cow", "and", "img", "src", "x"]
 
 
+def test_the_end_of_a_prompt_that_is_too_long_is_told():
+    engine = Engine(device="cpu")
+    long = "a red car " * 12 + "at night"
+    assert engine.unread(long) == ""  # nobody knows yet
+    engine.load()
+    assert engine.unread("a red car at night") == ""
+    assert engine.unread("a " * 30) == ""
+    assert engine.unread(long) == "a red car a red car at night"
+
+
 def test_threads_are_chosen_by_measurement_and_ties_go_to_fewer():
     assert fastest({1: 1.0, 2: 0.6, 4: 0.35, 8: 0.34}.__getitem__, 8) == 4
     assert fastest({1: 1.0, 2: 0.95}.__getitem__, 2) == 1

@@ -57,8 +57,12 @@ def on_prompt(engine, form: Form, words: gr.HTML) -> None:
             RunSettings(prompt=prompt)
         except SettingsError as error:
             return {"text": str(error), "wrong": True}
-        unknown = ", ".join(engine.unknown_words(prompt)[:12])
-        return {"text": unknown and f"The model does not know: {unknown}", "wrong": False}
+        notes = []
+        if unknown := engine.unknown_words(prompt)[:12]:
+            notes.append(f"The model does not know: {', '.join(unknown)}.")
+        if unread := engine.unread(prompt)[:80]:
+            notes.append(f"The prompt is too long, this is not read: {unread}")
+        return {"text": " ".join(notes), "wrong": False}
 
     form.run["prompt"].change(check, form.run["prompt"], words, **AT_ONCE)
 

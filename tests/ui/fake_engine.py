@@ -38,6 +38,9 @@ class FakeEngine:
         known = ["a", "red", "sailboat", "on", "the", "sea", "at", "sunset", "with", "mountains"]
         return [word for word in prompt.lower().split() if word not in known]
 
+    def unread(self, prompt: str) -> str:
+        return " ".join(prompt.split()[30:])
+
     def stream(self, settings: RunSettings, cancel: threading.Event | None = None) -> Iterator:
         cancel = cancel or threading.Event()
         self.settings = settings = settings.resolved()

@@ -142,13 +142,20 @@ def test_unknown_words_are_named(page):
     fill(page, "prompt", "a red zebra at sunset")
     words = page.locator("#words .sentence")
     page.wait_for_function(
-        "document.querySelector('#words .sentence').textContent.endsWith('zebra')"
+        "document.querySelector('#words .sentence').textContent.endsWith('zebra.')"
     )
-    assert words.inner_text() == "The model does not know: zebra"
+    assert words.inner_text() == "The model does not know: zebra."
     page.get_by_role("button", name="red sailboat").click()
     page.wait_for_function("document.querySelector('#words .sentence').textContent === ''")
     box = page.locator("#prompt textarea")
     assert box.input_value() == "a red sailboat on the sea at sunset with mountains"
+
+
+def test_the_end_of_a_prompt_that_is_too_long_is_named(page):
+    fill(page, "prompt", "a " * 30 + "red sailboat")
+    page.wait_for_function(
+        "document.querySelector('#words .sentence').textContent.endsWith('not read: red sailboat')"
+    )
 
 
 def test_dragging_a_label_changes_its_number(page):
