@@ -100,9 +100,9 @@ class Engine:
                         tokens = pipeline.tokenizer.model_max_length
                         warm_up(pipeline.unet, 2 * len(self.lane_defaults()), tokens)
                 self._decode = decoder_for(pipeline, self.model)
-                self._tokenizer = copy.deepcopy(
-                    pipeline.tokenizer
-                )  # a run's own bears no neighbour
+                # One of its own: used by two threads, a tokenizer mixes up their options.
+                tokenizer = type(pipeline.tokenizer)
+                self._tokenizer = tokenizer.from_pretrained(self.model / "tokenizer")
                 self._pipeline = pipeline
             except Exception as error:
                 self._problem = str(error) if isinstance(error, ModelError) else sentence(error)
