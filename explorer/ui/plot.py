@@ -1,6 +1,5 @@
 """The sigma plot's payload: the figure of the form's settings, or what is wrong with them."""
 
-import json
 import zlib
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,13 @@ LANE_FIELDS = {spec.name for spec in fields(LaneSettings)}
 
 
 def plot_payload(settings: RunSettings, x: str = "step", log_y: bool = True) -> dict[str, Any]:
-    """The figure as JSON, no problems; raises FormError where a lane has no schedule."""
+    """The figure as JSON text, no problems; raises FormError where a lane has no schedule.
+
+    Text, because Gradio's page wraps every object in a value, however deep, to watch it.
+    """
     figure = schedule_figure(_schedules(settings), x=x, log_y=log_y)
     return {
-        "figure": json.loads(figure.to_json(validate=False)),
+        "figure": figure.to_json(validate=False),
         "x": x,
         "key": schedule_key(settings),
         "labels": [lane.label for lane in settings.lanes],
