@@ -20,7 +20,13 @@ from explorer.models.fit import SliceOver, Workshop, fit
 from explorer.models.judge import Judge, label_of
 from explorer.models.scenes import render
 
-STAGES = ("vae", "tiny", "judge", "network")
+SIZES = {  # steps and batch of each stage, as the shipped model had them
+    "vae": (15_000, 96),
+    "tiny": (3_000, 128),
+    "judge": (2_000, 256),
+    "network": (14_000, 768),
+}
+STAGES = tuple(SIZES)
 WORDINGS = 24  # captions made of each scene
 UNCAPTIONED = 0.1  # part of the captions left empty, for classifier-free guidance
 SNR_CAP = 5.0
@@ -177,8 +183,7 @@ def arguments(line: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scenes", type=int, default=200_000, help="pictures rendered")
     parser.add_argument("--network-rate", type=float, default=8e-4, help="peak learning rate")
-    sizes = {"vae": (22_000, 96), "tiny": (4_000, 128), "network": (30_000, 768)}
-    for stage, (steps, batch) in (sizes | {"judge": (3_000, 256)}).items():
+    for stage, (steps, batch) in SIZES.items():
         parser.add_argument(f"--{stage}-steps", type=int, default=steps)
         parser.add_argument(f"--{stage}-batch", type=int, default=batch)
     parser.add_argument("--judge-decoded", type=int, default=20_000)
