@@ -44,9 +44,7 @@ export async function mount({ element, props, watch }) {
 
   function draw() {
     const { data, layout } = themed(JSON.parse(shown.figure), palette);
-    // The configuration only once: Plotly would take it for a new one each time, and start afresh.
-    if (area.data) Plotly.react(area, data, layout);
-    else Plotly.newPlot(area, data, layout, CONFIG);
+    Plotly.react(area, data, layout, CONFIG);
   }
 
   // Put each lane's line and ring where its call on screen is; cheap enough for every frame.

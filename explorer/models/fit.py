@@ -103,8 +103,7 @@ class _Checkpoint:
             average.to(next(modules.parameters()).device)
             return 0
         holder = self._holder(modules, average)
-        load_torch_model(holder, self.folder)
-        modules.load_state_dict(holder[0].state_dict())
+        load_torch_model(holder, self.folder)  # fills `modules`, which it holds
         average.shadow_params = [weight.detach().float() for weight in holder[1]]
         average.to(next(modules.parameters()).device)
         state = json.loads(note.read_text())
