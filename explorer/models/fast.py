@@ -1,5 +1,140 @@
-"""The U-Net as fast as its device allows, with the same answers."""
+"""The U-Net without Python's share of its time: one door to what its device offers.
 
-from explorer.models.traced import traced as fast
+On a CPU a traced graph (traced.py), on a GPU a CUDA graph of a U-Net with fused kernels (graphs.py,
+fused.py), and once it is ready a compiled one (compiled.py). The weights are the U-Net's own.
+"""
 
-__all__ = ["fast"]
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from explorer.models.traced import Traces
+
+LOG = logging.getLogger(__name__)
+
+_WAY = "_explorer_way"  # where a U-Net keeps its own
+INPUTS = ("sample", "timestep", "encoder_hidden_states")
+
+
+class Way(Protocol):
+    """How a U-Net may answer faster; made once for it, and made anew when its weights move."""
+
+    def answer(self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Any:
+        """The answer to these inputs, or None where the U-Net had better answer itself."""
+
+    def free(self) -> bool:
+        """Let go of all memory; whether there was any to let go of."""
+
+    def rest(self, unet: torch.nn.Module) -> None:
+        """A run is over: time for what should not disturb one."""
+
+
+@contextmanager
+def fast(unet: torch.nn.Module) -> Iterator[None]:
+    """Let `unet` answer plain calls in the fastest way of its device; all others as ever.
+
+    A U-Net that somebody has hooked into or given another `forward` is left alone: a graph would
+    pass it by. On CUDA answers differ by the rounding of half precision, on a CPU by nothing. Where
+    memory runs out the graphs are let go and the call is made once more without them.
+    """
+    way = way_of(unet)
+    if way is None:
+        yield
+        return
+    own = unet.forward
+
+    def forward(sample, timestep, encoder_hidden_states, return_dict=True, **options):
+        inputs = _plain(sample, timestep, encoder_hidden_states, return_dict, options)
+        answer = None if inputs is None else way.answer(unet, inputs)
+        if answer is not None:
+            return (answer,)
+        every = (sample, timestep, encoder_hidden_states)
+        try:
+            return own(*every, return_dict=return_dict, **options)
+        except torch.OutOfMemoryError:
+            if not way.free():
+                raise
+            LOG.warning("memory ran out: the U-Net's graphs were let go")
+        return own(*every, return_dict=return_dict, **options)
+
+    unet.forward = forward
+    try:
+        yield
+    finally:
+        del unet.forward
+        way.rest(unet)
+
+
+def way_of(unet: torch.nn.Module) -> Way | None:
+    """The U-Net's way, made where it is missing or where its weights have moved; None without."""
+    if type(unet) is not UNet2DConditionModel or _is_touched(unet):
+        return None
+    if unet.device.type not in ("cpu", "cuda"):
+        return None
+    weights = tuple(weight.data_ptr() for weight in unet.parameters())
+    known, way = vars(unet).get(_WAY, (None, None))
+    if known != weights:
+        if way is not None:
+            way.free()
+        way = _new_way(unet)
+        vars(unet)[_WAY] = weights, way
+    return way
+
+
+def let_go(unet: torch.nn.Module) -> None:
+    """Free the graphs of a U-Net that is no longer used, or whose memory is wanted."""
+    _, way = vars(unet).pop(_WAY, (None, None))
+    if way is not None:
+        way.free()
+
+
+def warm_up(unet: torch.nn.Module, batch: int, tokens: int) -> None:
+    """Make the graph for `batch` latents of the model's own size, before somebody waits for it.
+
+    Does nothing for a U-Net that asks for more than a prompt (SDXL's).
+    """
+    config = unet.config
+    if config.addition_embed_type is not None:
+        return
+    place = {"device": unet.device, "dtype": unet.dtype}
+    side = config.sample_size
+    height, width = (side, side) if isinstance(side, int) else side
+    sample = torch.zeros(batch, config.in_channels, height, width, **place)
+    words = torch.zeros(batch, tokens, config.cross_attention_dim, **place)
+    with fast(unet), torch.no_grad():
+        for _ in range(2):  # TorchScript looks at the first call and improves the next
+            timestep = torch.zeros(batch, device=unet.device)
+            unet(sample, timestep, encoder_hidden_states=words, return_dict=False)
+
+
+def _new_way(unet: torch.nn.Module) -> Way:
+    if unet.device.type == "cpu":
+        return Traces()
+    from explorer.models.graphs import Graphs
+
+    return Graphs()
+
+
+def _is_touched(unet: torch.nn.Module) -> bool:
+    return any(
+        "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks
+        for module in unet.modules()
+    )
+
+
+def _plain(sample, timestep, words, return_dict, options) -> dict[str, torch.Tensor] | None:
+    """The inputs by name, SDXL's added ones among them; None for a call that asks for more."""
+    options = {name: option for name, option in options.items() if option is not None}
+    added = options.pop("added_cond_kwargs", {})
+    inputs = dict(zip(INPUTS, (sample, timestep, words), strict=True)) | added
+    if (
+        return_dict
+        or options
+        or not all(isinstance(each, torch.Tensor) for each in inputs.values())
+    ):
+        return None
+    return inputs

@@ -1,4 +1,4 @@
-"""The U-Net without Python's share of its time: traced once a shape, on a CPU, by TorchScript.
+"""The U-Net as a TorchScript graph, traced once a shape: for a CPU.
 
 Walking through diffusers' modules costs a few milliseconds a call, whatever the batch. The traced
 graph makes the same kernels run on the same weights, so its answers are the same to the bit.
@@ -6,98 +6,71 @@ graph makes the same kernels run on the same weights, so its answers are the sam
 
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
 import torch
-from diffusers import UNet2DConditionModel
 
 LOG = logging.getLogger(__name__)
 
 KEPT = 4  # graphs a U-Net, one for each shape and precision of its inputs
-_GRAPHS = "_explorer_graphs"
 
 
-class _Answer(torch.nn.Module):
-    """The U-Net as a function of three tensors."""
+class Answer(torch.nn.Module):
+    """A U-Net as a function of tensors alone, in the order of `names`.
 
-    def __init__(self, unet: UNet2DConditionModel):
+    The first three are the sample, the timestep and the encoded prompt; any others are SDXL's added
+    conditions.
+    """
+
+    def __init__(self, unet: torch.nn.Module, names: tuple[str, ...]):
         super().__init__()
         self.unet = unet
+        self.added = names[3:]
 
-    def forward(self, sample, timestep, words):
-        return self.unet(sample, timestep, words, return_dict=False)[0]
-
-
-@contextmanager
-def traced(unet: torch.nn.Module) -> Iterator[None]:
-    """Let `unet` answer plain calls from a traced graph; all others, and other devices', as ever.
-
-    A U-Net that somebody has hooked into or given another `forward` is left alone: a graph would
-    pass it by.
-    """
-    if not _is_plain(unet):
-        yield
-        return
-    own = unet.forward
-
-    def forward(sample, timestep, encoder_hidden_states, return_dict=True, **options):
-        plain = (
-            not return_dict
-            and isinstance(timestep, torch.Tensor)
-            and all(option is None for option in options.values())
-        )
-        graph = plain and _graph(unet, own, sample, timestep, encoder_hidden_states)
-        if graph:
-            return (graph(sample, timestep, encoder_hidden_states),)
-        return own(sample, timestep, encoder_hidden_states, return_dict=return_dict, **options)
-
-    unet.forward = forward
-    try:
-        yield
-    finally:
-        del unet.forward
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        added = dict(zip(self.added, inputs[3:], strict=True)) or None
+        return self.unet(*inputs[:3], added_cond_kwargs=added, return_dict=False)[0]
 
 
-def warm_up(unet: torch.nn.Module, batch: int, tokens: int) -> None:
-    """Make the graph for `batch` latents of the model's own size, before somebody waits for it."""
-    side, width = unet.config.sample_size, unet.config.cross_attention_dim
-    sample = torch.zeros(batch, unet.config.in_channels, side, side, dtype=unet.dtype)
-    words = torch.zeros(batch, tokens, width, dtype=unet.dtype)
-    with traced(unet), torch.no_grad():
-        for _ in range(2):  # TorchScript looks at the first call and improves the next
-            unet(sample, torch.zeros(batch), encoder_hidden_states=words, return_dict=False)
+class Traces:
+    """The traced graphs of one U-Net."""
+
+    def __init__(self):
+        self._graphs: dict[Any, torch.jit.ScriptModule | None] = {}
+
+    def __len__(self) -> int:
+        return len(self._graphs)
+
+    def answer(self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor | None:
+        """What the U-Net answers, by the graph for inputs of these shapes; made where missing."""
+        key = tuple((name, each.shape, each.dtype) for name, each in inputs.items())
+        if key not in self._graphs:
+            while len(self._graphs) >= KEPT:
+                self._graphs.pop(next(iter(self._graphs)))
+            self._graphs[key] = _trace(unet, inputs)
+        graph = self._graphs[key]
+        return None if graph is None else graph(*inputs.values())
+
+    def free(self) -> bool:
+        found = bool(self._graphs)
+        self._graphs.clear()
+        return found
+
+    def rest(self, unet: torch.nn.Module) -> None:
+        """Nothing to do."""
 
 
-def _is_plain(unet: torch.nn.Module) -> bool:
-    if type(unet) is not UNet2DConditionModel or unet.device.type != "cpu":
-        return False
-    return not any(
-        "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks
-        for module in unet.modules()
-    )
-
-
-def _graph(unet, own, *inputs: torch.Tensor):
-    """The graph for inputs of these shapes, made where it is missing; None where it cannot be."""
-    graphs = unet.__dict__.setdefault(_GRAPHS, {})
-    key = tuple((each.shape, each.dtype) for each in inputs)
-    if key not in graphs:
-        while len(graphs) >= KEPT:
-            graphs.pop(next(iter(graphs)))
-        graphs[key] = _trace(unet, own, inputs)
-    return graphs[key]
-
-
-def _trace(unet, own, inputs):
-    current, unet.forward = unet.forward, own
+def _trace(unet: torch.nn.Module, inputs: dict[str, torch.Tensor]):
+    current = vars(unet).pop("forward", None)  # trace the U-Net's own
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what depends on the shape is why the shape is a key
-            answer = _Answer(unet).eval()
-            return torch.jit.trace(answer, inputs, check_trace=False, strict=False)
+            answer = Answer(unet, tuple(inputs)).eval()
+            values = tuple(inputs.values())
+            return torch.jit.trace(answer, values, check_trace=False, strict=False)
     except Exception:  # slower, not worse
         LOG.warning("the U-Net could not be traced; it runs as it is", exc_info=True)
         return None
     finally:
-        unet.forward = current
+        if current is not None:
+            unet.forward = current

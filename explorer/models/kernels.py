@@ -1,0 +1,171 @@
+"""Triton kernels for what PyTorch does slowly in half precision with channels last.
+
+PyTorch's GroupNorm first copies a channels-last tensor to channels first, and the convolution after
+it copies back: a third of a U-Net call. Here a norm reads its input twice and writes it once, the
+activation and what is added before it included. Importing this needs Triton.
+"""
+
+import torch
+import triton
+import triton.language as tl
+
+ROWS, CHANNELS = 32, 64  # of a tile: 64 channels of half precision are one line of memory
+PROGRAMS = 1024  # enough of them to keep a large GPU busy
+
+
+def group_norm(
+    x: torch.Tensor,
+    groups: int,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    eps: float,
+    *,
+    silu: bool = False,
+    shift: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """GroupNorm (Wu and He 2018) of `x + shift`, then SiLU where asked; sums in float32.
+
+    `x` is N x C x H x W, made channels last where it is not; `shift` is N x C.
+    """
+    x = x.contiguous(memory_format=torch.channels_last)
+    n, c, h, w = x.shape
+    pixels, blocks = h * w, triton.cdiv(c, CHANNELS)
+    splits = max(1, min(triton.cdiv(pixels, ROWS), PROGRAMS // (n * blocks)))
+    rows = triton.cdiv(triton.cdiv(pixels, splits), ROWS) * ROWS
+    splits = triton.cdiv(pixels, rows)
+    sums = torch.empty((n, splits, 2, c), device=x.device, dtype=torch.float32)
+    affine = torch.empty((n, 2, c), device=x.device, dtype=torch.float32)
+    out = torch.empty_like(x)
+    shift = None if shift is None else shift.contiguous()
+    _sums[n, blocks, splits](x, sums, pixels, c, rows, ROWS, CHANNELS)
+    _affine[n, groups](
+        *(x, shift, sums, weight, bias, affine, pixels, c, splits, eps),
+        *(c // groups, triton.next_power_of_2(c // groups)),
+    )
+    tiles = triton.cdiv(pixels, ROWS)
+    _apply[n, tiles, blocks](x, affine, out, pixels, c, silu, ROWS, CHANNELS)
+    return out
+
+
+def add_bias(x: torch.Tensor, residual: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """`x + residual + bias`, the bias one number a channel; in place of `x`, channels last."""
+    residual = residual.contiguous(memory_format=torch.channels_last)
+    block = 1024
+    _add_bias[(triton.cdiv(x.numel(), block),)](x, residual, bias, x.numel(), x.shape[1], block)
+    return x
+
+
+def gated_gelu(x: torch.Tensor) -> torch.Tensor:
+    """GEGLU (Shazeer 2020) of the projected ... x 2C: the first half times GELU of the second."""
+    x = x.contiguous()
+    width = x.shape[-1] // 2
+    out = torch.empty((*x.shape[:-1], width), device=x.device, dtype=x.dtype)
+    block = min(1024, triton.next_power_of_2(width))
+    _gated_gelu[out.numel() // width, triton.cdiv(width, block)](x, out, width, block)
+    return out
+
+
+@triton.jit
+def _sums(x, sums, pixels, c, rows, ROWS: tl.constexpr, CHANNELS: tl.constexpr):
+    """For each channel the sums of d and d * d over some rows, d being x less its first row."""
+    n, block, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    channel = block * CHANNELS + tl.arange(0, CHANNELS)
+    inside = channel < c
+    x += n.to(tl.int64) * pixels * c
+    first = tl.load(x + channel, mask=inside, other=0.0).to(tl.float32)
+    end = tl.minimum((split + 1) * rows, pixels)
+    total = tl.zeros([ROWS, CHANNELS], tl.float32)
+    squares = tl.zeros([ROWS, CHANNELS], tl.float32)
+    for start in range(split * rows, end, ROWS):
+        row = start + tl.arange(0, ROWS)
+        known = (row < end)[:, None] & inside[None, :]
+        value = tl.load(x + row[:, None] * c + channel[None, :], mask=known, other=0.0)
+        apart = tl.where(known, value.to(tl.float32) - first[None, :], 0.0)
+        total += apart
+        squares += apart * apart
+    sums += (n * tl.num_programs(2) + split) * 2 * c
+    tl.store(sums + channel, tl.sum(total, 0), mask=inside)
+    tl.store(sums + c + channel, tl.sum(squares, 0), mask=inside)
+
+
+@triton.jit
+def _affine(
+    x,
+    shift,
+    sums,
+    weight,
+    bias,
+    affine,
+    pixels,
+    c,
+    splits,
+    eps,
+    WIDTH: tl.constexpr,
+    PAD: tl.constexpr,
+):
+    """From the sums of one group the factor and the offset of each of its channels."""
+    n, group = tl.program_id(0), tl.program_id(1)
+    lane = tl.arange(0, PAD)
+    inside = lane < WIDTH
+    channel = group * WIDTH + lane
+    total = tl.zeros([PAD], tl.float32)
+    squares = tl.zeros([PAD], tl.float32)
+    for split in range(splits):
+        row = sums + (n * splits + split) * 2 * c + channel
+        total += tl.load(row, mask=inside, other=0.0)
+        squares += tl.load(row + c, mask=inside, other=0.0)
+    first = tl.load(x + n.to(tl.int64) * pixels * c + channel, mask=inside, other=0.0)
+    added = tl.zeros([PAD], tl.float32)
+    if shift is not None:
+        added = tl.load(shift + n * c + channel, mask=inside, other=0.0).to(tl.float32)
+    means = tl.where(inside, first.to(tl.float32) + added + total / pixels, 0.0)
+    mean = tl.sum(means, 0) / WIDTH
+    between = tl.where(inside, means - mean, 0.0)
+    spread = tl.sum(squares - total * total / pixels, 0) + pixels * tl.sum(between * between, 0)
+    scale = 1.0 / tl.sqrt(tl.maximum(spread / (pixels * WIDTH), 0.0) + eps)
+    factor = scale * tl.load(weight + channel, mask=inside, other=0.0).to(tl.float32)
+    offset = tl.load(bias + channel, mask=inside, other=0.0).to(tl.float32)
+    affine += n * 2 * c
+    tl.store(affine + channel, factor, mask=inside)
+    tl.store(affine + c + channel, offset + (added - mean) * factor, mask=inside)
+
+
+@triton.jit
+def _apply(
+    x, affine, out, pixels, c, SILU: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr
+):
+    n, tile, block = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    channel = block * CHANNELS + tl.arange(0, CHANNELS)
+    inside = channel < c
+    row = tile * ROWS + tl.arange(0, ROWS)
+    known = (row < pixels)[:, None] & inside[None, :]
+    place = n.to(tl.int64) * pixels * c + row[:, None] * c + channel[None, :]
+    affine += n * 2 * c
+    factor = tl.load(affine + channel, mask=inside, other=0.0)
+    offset = tl.load(affine + c + channel, mask=inside, other=0.0)
+    value = tl.load(x + place, mask=known, other=0.0).to(tl.float32)
+    value = value * factor[None, :] + offset[None, :]
+    if SILU:
+        value = value * tl.sigmoid(value)
+    tl.store(out + place, value.to(out.dtype.element_ty), mask=known)
+
+
+@triton.jit
+def _add_bias(x, residual, bias, count, c, BLOCK: tl.constexpr):
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    known = place < count
+    value = tl.load(x + place, mask=known, other=0.0).to(tl.float32)
+    value += tl.load(residual + place, mask=known, other=0.0).to(tl.float32)
+    value += tl.load(bias + place % c, mask=known, other=0.0).to(tl.float32)
+    tl.store(x + place, value.to(x.dtype.element_ty), mask=known)
+
+
+@triton.jit
+def _gated_gelu(x, out, width, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = column < width
+    value = tl.load(x + row * 2 * width + column, mask=inside, other=0.0).to(tl.float32)
+    gate = tl.load(x + row * 2 * width + width + column, mask=inside, other=0.0).to(tl.float32)
+    value *= 0.5 * gate * (1.0 + tl.erf(gate * 0.7071067811865476))
+    tl.store(out + row * width + column, value.to(out.dtype.element_ty), mask=inside)
