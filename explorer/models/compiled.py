@@ -8,7 +8,8 @@ without it. Inductor keeps what it made on disk, so the next start is quicker.
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -24,11 +25,16 @@ Ready = Callable[[Callable], None]
 class Compiler:
     """Compiles one U-Net for one shape after the other, in a thread of its own.
 
-    What is compiled is a `copy` of the U-Net: the U-Net itself stays as it is.
+    What is compiled is a `copy` of the U-Net, which itself stays as it is; `busy` is held.
     """
 
-    def __init__(self, copy: Callable[[torch.nn.Module], torch.nn.Module]):
-        self._copy = copy
+    def __init__(
+        self,
+        copy: Callable[[torch.nn.Module], torch.nn.Module],
+        busy: threading.Lock,
+        backend: str = "inductor",
+    ):
+        self._copy, self._busy, self._backend = copy, busy, backend
         self._wishes: queue.SimpleQueue = queue.SimpleQueue()
         self._open = 0
         self._idle = threading.Condition()
@@ -73,24 +79,32 @@ class Compiler:
                     self._open -= 1
 
     def _fulfil(self, era: int, unet: torch.nn.Module, inputs: dict, ready: Ready) -> None:
-        if era != self._era:
-            return
-        if self._model is None:
-            self._model = compiled_blocks(self._copy(unet))
-        answer = Answer(self._model, tuple(inputs)).eval()
-        device = unet.device
-        with torch.cuda.device(device), torch.cuda.stream(torch.cuda.Stream(device)):
-            with torch.no_grad():
-                answer(*inputs.values())
+        with self._busy, _stream_aside(unet.device), torch.no_grad():
+            if era != self._era:
+                return
+            if self._model is None:
+                self._model = compiled_blocks(self._copy(unet), self._backend)
+            answer = Answer(self._model, tuple(inputs)).eval()
+            answer(*inputs.values())
             if era == self._era:
                 ready(answer)
 
 
-def compiled_blocks(model: torch.nn.Module) -> torch.nn.Module:
+def compiled_blocks(model: torch.nn.Module, backend: str) -> torch.nn.Module:
     """`model` itself, those of its blocks that repeat set to be compiled at their first call."""
     torch._dynamo.config.recompile_limit = max(VARIANTS, torch._dynamo.config.recompile_limit)
     names = model._repeated_blocks
     for module in model.modules():
         if type(module).__name__ in names:
-            module.compile(fullgraph=True, dynamic=False)
+            module.compile(fullgraph=True, dynamic=False, backend=backend)
     return model
+
+
+@contextmanager
+def _stream_aside(device: torch.device) -> Iterator[None]:
+    """Work on a GPU's stream of its own."""
+    if device.type != "cuda":
+        yield
+        return
+    with torch.cuda.device(device), torch.cuda.stream(torch.cuda.Stream(device)):
+        yield

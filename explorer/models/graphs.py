@@ -35,7 +35,8 @@ def quick_copy(model: torch.nn.Module) -> torch.nn.Module:
     return fused(model)
 
 
-_CAPTURING = threading.Lock()  # graphs of one U-Net share their memory
+# Neither begins while the other goes on: what a compiler does on the device spoils a capture.
+_CAPTURING_OR_COMPILING = threading.Lock()
 
 
 class Graph:
@@ -50,8 +51,7 @@ class Graph:
         with torch.no_grad(), torch.cuda.stream(aside):
             for _ in range(2):  # libraries choose and compile their kernels at the first call
                 answer(*self._inputs)
-            with _CAPTURING:
-                self._answer = self._capture(answer, pool)
+            self._answer = self._capture(answer, pool)
         here.wait_stream(aside)
 
     def _capture(self, answer: Callable, pool: Any) -> torch.Tensor:
@@ -86,7 +86,8 @@ class Graphs:
         self._graphs: OrderedDict[Key, Graph | None] = OrderedDict()
         self._fused: torch.nn.Module | None = None
         self._pool: Any = None
-        self._compiler = Compiler(quick_copy) if compiles else None
+        self._compiler = Compiler(quick_copy, _CAPTURING_OR_COMPILING) if compiles else None
+        self._compiled: dict[Key, Callable] = {}  # those that wait for being captured
         self._used: dict[Key, dict[str, torch.Tensor]] = {}  # since the last rest
         self._asked: set[Key] = set()
 
@@ -96,8 +97,8 @@ class Graphs:
     def answer(self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor | None:
         """What the U-Net answers, by the graph for inputs of these shapes; made where missing."""
         key = tuple((name, each.shape, each.dtype) for name, each in inputs.items())
-        if key not in self._graphs:
-            self._keep(key, self._first(unet, inputs))
+        if key not in self._graphs or key in self._compiled:
+            self._capture(key, unet, inputs)
         graph = self._graphs.get(key)
         if graph is None:
             return None
@@ -112,7 +113,7 @@ class Graphs:
             if self._compiler is None or key in self._asked:
                 continue
             self._asked.add(key)
-            self._compiler.ask(unet, inputs, partial(self._replace, key, inputs))
+            self._compiler.ask(unet, inputs, partial(self._compiled.__setitem__, key))
 
     def free(self) -> bool:
         """Let go of every graph and its memory; shapes are captured again when they come."""
@@ -123,6 +124,7 @@ class Graphs:
                 graph.free()
         self._fused, self._pool = None, None
         self._used.clear()
+        self._compiled.clear()
         self._asked.clear()
         if self._compiler is not None:
             self._compiler.forget()
@@ -134,9 +136,6 @@ class Graphs:
         if self._compiler is not None:
             self._compiler.wait()
 
-    def _replace(self, key: Key, inputs: dict[str, torch.Tensor], answer: Callable) -> None:
-        self._keep(key, Graph(answer, tuple(inputs.values()), self._pool))
-
     def _keep(self, key: Key, graph: Graph | None) -> None:
         while len(self._graphs) >= KEPT and key not in self._graphs:
             oldest, graph_of_oldest = self._graphs.popitem(last=False)
@@ -145,16 +144,21 @@ class Graphs:
                 graph_of_oldest.free()
         self._graphs[key] = graph
 
-    def _first(self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Graph | None:
+    def _capture(self, key: Key, unet: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> None:
+        """Keep a graph of the compiled U-Net where that is ready, else of the fused one."""
+        if not _CAPTURING_OR_COMPILING.acquire(blocking=False):
+            return  # the compiler is at work; the next call may have more luck
         try:
             if self._fused is None:
                 self._fused = quick_copy(unet)
                 self._pool = torch.cuda.graph_pool_handle()
-            answer = Answer(self._fused, tuple(inputs)).eval()
-            return Graph(answer, tuple(inputs.values()), self._pool)
+            answer = self._compiled.pop(key, None) or Answer(self._fused, tuple(inputs)).eval()
+            self._keep(key, Graph(answer, tuple(inputs.values()), self._pool))
         except torch.OutOfMemoryError:
             LOG.warning("no memory for a graph of the U-Net; it runs as it is")
             self.free()
         except Exception:  # slower, not worse
             LOG.warning("the U-Net could not be captured; it runs as it is", exc_info=True)
-        return None
+            self._keep(key, None)
+        finally:
+            _CAPTURING_OR_COMPILING.release()
