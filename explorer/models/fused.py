@@ -71,7 +71,7 @@ class FusedResnet(nn.Module):
         """Whether the block is of the kind that Stable Diffusion is built of."""
         return (
             type(block) is ResnetBlock2D
-            and block.time_embedding_norm == "default"
+            and (block.time_embedding_norm == "default" or block.time_emb_proj is None)
             and block.upsample is None
             and block.downsample is None
             and block.output_scale_factor == 1.0
