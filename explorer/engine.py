@@ -89,7 +89,7 @@ class Engine:
                 return
             from explorer.capture.previews import decoder_for
             from explorer.models.catalog import ModelError, choose_threads, load_pipeline
-            from explorer.models.traced import warm_up
+            from explorer.models.fast import warm_up
 
             self._problem = ""
             try:

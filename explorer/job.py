@@ -107,7 +107,7 @@ class Job:
 
     def _denoise_together(self, pipe: Any, lanes: list[int]) -> None:
         from explorer.capture.recorder import recording
-        from explorer.models.traced import traced
+        from explorer.models.fast import fast
         from explorer.sampling.lockstep import LockstepScheduler
 
         run = self.settings
@@ -122,7 +122,7 @@ class Job:
                 undo.enter_context(recording(scheduler, on_call))
             undo.callback(setattr, pipe, "scheduler", own)
             pipe.scheduler = LockstepScheduler(schedulers, generators, guided)
-            undo.enter_context(traced(pipe.unet))
+            undo.enter_context(fast(pipe.unet))
             self._mark = time.perf_counter()
             finals = pipe(
                 prompt=[run.prompt] * len(lanes),

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import torch
 
+from explorer.models.sharing import sharing_copy
 from explorer.models.traced import Answer
 
 LOG = logging.getLogger(__name__)
@@ -25,16 +26,11 @@ Ready = Callable[[Callable], None]
 class Compiler:
     """Compiles one U-Net for one shape after the other, in a thread of its own.
 
-    What is compiled is a `copy` of the U-Net, which itself stays as it is; `busy` is held.
+    What is compiled is a copy of the U-Net, which itself stays as it is; `busy` is held.
     """
 
-    def __init__(
-        self,
-        copy: Callable[[torch.nn.Module], torch.nn.Module],
-        busy: threading.Lock,
-        backend: str = "inductor",
-    ):
-        self._copy, self._busy, self._backend = copy, busy, backend
+    def __init__(self, busy: threading.Lock, backend: str = "inductor"):
+        self._busy, self._backend = busy, backend
         self._wishes: queue.SimpleQueue = queue.SimpleQueue()
         self._open = 0
         self._idle = threading.Condition()
@@ -43,7 +39,10 @@ class Compiler:
         self._era = 0  # counts up where all wishes were taken back
 
     def ask(self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor], ready: Ready) -> None:
-        """Have `ready` called with a compiled `answer(*inputs)`, some time, in another thread."""
+        """Have `ready` called with a compiled `answer(*inputs)`, some time, in another thread.
+
+        `unet` must be nobody's to change, for it is copied there.
+        """
         with self._idle:
             self._open += 1
             self._wishes.put((self._era, unet, inputs, ready))
@@ -83,7 +82,7 @@ class Compiler:
             if era != self._era:
                 return
             if self._model is None:
-                self._model = compiled_blocks(self._copy(unet), self._backend)
+                self._model = compiled_blocks(sharing_copy(unet), self._backend)
             answer = Answer(self._model, tuple(inputs)).eval()
             answer(*inputs.values())
             if era == self._era:

@@ -86,7 +86,7 @@ class Graphs:
         self._graphs: OrderedDict[Key, Graph | None] = OrderedDict()
         self._fused: torch.nn.Module | None = None
         self._pool: Any = None
-        self._compiler = Compiler(quick_copy, _CAPTURING_OR_COMPILING) if compiles else None
+        self._compiler = Compiler(_CAPTURING_OR_COMPILING) if compiles else None
         self._compiled: dict[Key, Callable] = {}  # those that wait for being captured
         self._used: dict[Key, dict[str, torch.Tensor]] = {}  # since the last rest
         self._asked: set[Key] = set()
@@ -110,10 +110,11 @@ class Graphs:
         """Have what was used since the last rest compiled, each shape once."""
         used, self._used = self._used, {}
         for key, inputs in used.items():
-            if self._compiler is None or key in self._asked:
+            if self._compiler is None or key in self._asked or self._fused is None:
                 continue
             self._asked.add(key)
-            self._compiler.ask(unet, inputs, partial(self._compiled.__setitem__, key))
+            ready = partial(self._compiled.__setitem__, key)
+            self._compiler.ask(self._fused, inputs, ready)
 
     def free(self) -> bool:
         """Let go of every graph and its memory; shapes are captured again when they come."""

@@ -1,10 +1,11 @@
-"""The traced U-Net answers as the U-Net does, and steps aside for whoever looks inside."""
+"""The fast U-Net answers as the U-Net does, and steps aside for whoever looks inside."""
 
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from explorer.models.traced import KEPT, traced, warm_up
+from explorer.models.fast import fast, let_go, warm_up, way_of
+from explorer.models.traced import KEPT
 
 
 @pytest.fixture
@@ -52,13 +53,13 @@ def test_answers_are_the_same_to_the_bit(unet):
         for batch in (1, 2, 4)
         for seed in range(3)
     }
-    with traced(unet):
+    with fast(unet):
         for (batch, seed), value in expected.items():
             assert torch.equal(answer(unet, *inputs(unet, batch, seed)), value)
 
 
 def test_python_is_walked_through_once_a_shape(unet):
-    with Visits(unet) as visits, traced(unet):
+    with Visits(unet) as visits, fast(unet):
         answer(unet, *inputs(unet, 2))
         once = visits.count
         for seed in range(3):
@@ -70,7 +71,7 @@ def test_python_is_walked_through_once_a_shape(unet):
 
 def test_a_warmed_up_shape_is_not_traced_again(unet):
     warm_up(unet, batch=2, tokens=5)
-    with Visits(unet) as visits, traced(unet):
+    with Visits(unet) as visits, fast(unet):
         answer(unet, *inputs(unet, 2))
     assert visits.count == 0
 
@@ -80,7 +81,7 @@ def test_changed_weights_change_the_answer(unet):
     with torch.no_grad():
         unet.conv_out.bias += 1.0
     expected = answer(unet, *inputs(unet, 2))
-    with traced(unet):
+    with fast(unet):
         assert torch.equal(answer(unet, *inputs(unet, 2)), expected)
 
 
@@ -88,7 +89,7 @@ def test_a_hook_is_not_passed_by(unet):
     warm_up(unet, batch=2, tokens=5)
     seen = []
     unet.mid_block.register_forward_hook(lambda *call: seen.append(call))
-    with traced(unet):
+    with fast(unet):
         answer(unet, *inputs(unet, 2))
     assert len(seen) == 1
 
@@ -98,7 +99,7 @@ def test_somebody_elses_forward_is_kept(unet):
         return (torch.zeros(1),)
 
     unet.forward = forward
-    with traced(unet):
+    with fast(unet):
         assert answer(unet, *inputs(unet, 2)) == 0
     assert unet.forward is forward
 
@@ -108,7 +109,7 @@ def test_calls_with_options_go_the_long_way(unet):
     mask = torch.ones(2, 5)
     mask[:, 2:] = 0
     expected = answer(unet, sample, timestep, words, encoder_attention_mask=mask)
-    with traced(unet):
+    with fast(unet):
         masked = answer(unet, sample, timestep, words, encoder_attention_mask=mask)
         assert torch.equal(masked, expected)
         assert not torch.equal(masked, answer(unet, sample, timestep, words))
@@ -118,8 +119,82 @@ def test_calls_with_options_go_the_long_way(unet):
 
 
 def test_the_number_of_graphs_is_bounded_and_the_unet_is_left_as_it_was(unet):
-    with traced(unet):
+    with fast(unet):
         for batch in range(1, KEPT + 3):
             answer(unet, *inputs(unet, batch))
-    assert len(unet._explorer_graphs) == KEPT
+    assert len(way_of(unet)) == KEPT
     assert "forward" not in vars(unet)
+
+
+def sdxl_inputs(unet, batch: int) -> tuple:
+    generator = torch.Generator().manual_seed(batch)
+    added = {
+        "text_embeds": torch.randn(batch, 8, generator=generator),
+        "time_ids": torch.full((batch, 6), 32.0),
+    }
+    return inputs(unet, batch), added
+
+
+@pytest.fixture
+def sdxl_unet():
+    torch.manual_seed(0)
+    return UNet2DConditionModel(
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        layers_per_block=1,
+        sample_size=8,
+        cross_attention_dim=16,
+        attention_head_dim=8,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=4,
+        projection_class_embeddings_input_dim=8 + 6 * 4,
+        use_linear_projection=True,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+    ).eval()
+
+
+def test_the_added_conditions_of_sdxl_are_inputs_like_the_others(sdxl_unet):
+    given, added = sdxl_inputs(sdxl_unet, 2)
+    other = added | {"time_ids": added["time_ids"] + 100}
+    expected = [answer(sdxl_unet, *given, added_cond_kwargs=each) for each in (added, other)]
+    with Visits(sdxl_unet) as visits, fast(sdxl_unet):
+        counts = []
+        for each, value in 2 * list(zip((added, other), expected, strict=True)):
+            assert torch.equal(answer(sdxl_unet, *given, added_cond_kwargs=each), value)
+            counts.append(visits.count)
+    assert len(set(counts)) == 1 <= counts[0]
+    assert not torch.equal(*expected)
+
+
+def test_running_out_of_memory_lets_go_of_the_graphs_and_tries_again(unet):
+    warm_up(unet, batch=2, tokens=5)
+    own, calls = UNet2DConditionModel.forward, []
+
+    def forward(self, *args, **kwargs):
+        calls.append(len(way))
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("out of memory")
+        return own(self, *args, **kwargs)
+
+    way = way_of(unet)
+    sample, timestep, words = inputs(unet, 2)
+    mask = torch.ones(2, 5)
+    UNet2DConditionModel.forward = forward
+    try:
+        with fast(unet):
+            answer(unet, sample, timestep, words, encoder_attention_mask=mask)
+    finally:
+        UNet2DConditionModel.forward = own
+    assert calls == [1, 0]
+
+
+def test_moved_weights_and_letting_go_make_a_new_way(unet):
+    first = way_of(unet)
+    assert way_of(unet) is first
+    unet.to(torch.float64)
+    second = way_of(unet)
+    assert second is not first
+    assert len(first) == 0
+    let_go(unet)
+    assert way_of(unet) is not second
