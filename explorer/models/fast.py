@@ -17,6 +17,7 @@ from explorer.models.traced import Traces
 LOG = logging.getLogger(__name__)
 
 _WAY = "_explorer_way"  # where a U-Net keeps its own
+_COMPILES = "_explorer_compiles"
 INPUTS = ("sample", "timestep", "encoder_hidden_states")
 
 
@@ -75,7 +76,7 @@ def way_of(unet: torch.nn.Module) -> Way | None:
         return None
     if unet.device.type not in ("cpu", "cuda"):
         return None
-    weights = tuple(weight.data_ptr() for weight in unet.parameters())
+    weights = _places(unet)
     known, way = vars(unet).get(_WAY, (None, None))
     if known != weights:
         if way is not None:
@@ -83,6 +84,26 @@ def way_of(unet: torch.nn.Module) -> Way | None:
         way = _new_way(unet)
         vars(unet)[_WAY] = weights, way
     return way
+
+
+def compile_in_background(unet: torch.nn.Module, allowed: bool = True) -> None:
+    """Say whether this U-Net's blocks may be compiled once a shape is in use; on CUDA only."""
+    vars(unet)[_COMPILES] = allowed
+    let_go(unet)
+
+
+def quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
+    """The VAE with fused kernels where its device has them, over the same weights; else itself."""
+    if vae.device.type != "cuda" or _is_touched(vae):
+        return vae
+    from explorer.models.graphs import quick_copy
+
+    weights = _places(vae)
+    known, quick = vars(vae).get(_WAY, (None, None))
+    if known != weights:
+        quick = quick_copy(vae)
+        vars(vae)[_WAY] = weights, quick
+    return quick
 
 
 def let_go(unet: torch.nn.Module) -> None:
@@ -116,7 +137,12 @@ def _new_way(unet: torch.nn.Module) -> Way:
         return Traces()
     from explorer.models.graphs import Graphs
 
-    return Graphs()
+    return Graphs(compiles=vars(unet).get(_COMPILES, False))
+
+
+def _places(model: torch.nn.Module) -> tuple[int, ...]:
+    """Where its weights lie: graphs and copies are of no use when they have moved."""
+    return tuple(weight.data_ptr() for weight in model.parameters())
 
 
 def _is_touched(unet: torch.nn.Module) -> bool:

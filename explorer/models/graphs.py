@@ -77,17 +77,15 @@ class Graph:
 
 
 class Graphs:
-    """The CUDA graphs of one U-Net; those of shapes in use are compiled in the background.
+    """The CUDA graphs of one U-Net; where it `compiles`, shapes in use are, in the background."""
 
-    With `compiles` off nothing is.
-    """
-
-    def __init__(self, compiles: bool = True):
+    def __init__(self, compiles: bool = False):
         self._graphs: OrderedDict[Key, Graph | None] = OrderedDict()
         self._fused: torch.nn.Module | None = None
         self._pool: Any = None
         self._compiler = Compiler(_CAPTURING_OR_COMPILING) if compiles else None
-        self._compiled: dict[Key, Callable] = {}  # those that wait for being captured
+        self._ready: dict[Key, Callable] = {}  # compiled, waiting for being captured
+        self.compiled: set[Key] = set()  # the graphs that are
         self._used: dict[Key, dict[str, torch.Tensor]] = {}  # since the last rest
         self._asked: set[Key] = set()
 
@@ -97,7 +95,7 @@ class Graphs:
     def answer(self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor | None:
         """What the U-Net answers, by the graph for inputs of these shapes; made where missing."""
         key = tuple((name, each.shape, each.dtype) for name, each in inputs.items())
-        if key not in self._graphs or key in self._compiled:
+        if key not in self._graphs or key in self._ready:
             self._capture(key, unet, inputs)
         graph = self._graphs.get(key)
         if graph is None:
@@ -113,7 +111,7 @@ class Graphs:
             if self._compiler is None or key in self._asked or self._fused is None:
                 continue
             self._asked.add(key)
-            ready = partial(self._compiled.__setitem__, key)
+            ready = partial(self._ready.__setitem__, key)
             self._compiler.ask(self._fused, inputs, ready)
 
     def free(self) -> bool:
@@ -125,7 +123,8 @@ class Graphs:
                 graph.free()
         self._fused, self._pool = None, None
         self._used.clear()
-        self._compiled.clear()
+        self._ready.clear()
+        self.compiled.clear()
         self._asked.clear()
         if self._compiler is not None:
             self._compiler.forget()
@@ -141,6 +140,7 @@ class Graphs:
         while len(self._graphs) >= KEPT and key not in self._graphs:
             oldest, graph_of_oldest = self._graphs.popitem(last=False)
             self._asked.discard(oldest)
+            self.compiled.discard(oldest)
             if graph_of_oldest is not None:
                 graph_of_oldest.free()
         self._graphs[key] = graph
@@ -153,8 +153,11 @@ class Graphs:
             if self._fused is None:
                 self._fused = quick_copy(unet)
                 self._pool = torch.cuda.graph_pool_handle()
-            answer = self._compiled.pop(key, None) or Answer(self._fused, tuple(inputs)).eval()
+            compiled = self._ready.pop(key, None)
+            answer = compiled or Answer(self._fused, tuple(inputs)).eval()
             self._keep(key, Graph(answer, tuple(inputs.values()), self._pool))
+            if compiled is not None:
+                self.compiled.add(key)
         except torch.OutOfMemoryError:
             LOG.warning("no memory for a graph of the U-Net; it runs as it is")
             self.free()

@@ -1,0 +1,205 @@
+"""The ways to run one prompt that the benchmarks time: bare diffusers, and lanes of the engine."""
+
+import platform
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import diffusers
+import numpy as np
+import torch
+
+from benchmarks.limit import settle
+from explorer.capture.frames import SLICE
+from explorer.capture.previews import VaeDecoder
+from explorer.capture.recorder import recording
+from explorer.engine import Engine
+from explorer.models.captions import EXAMPLES
+from explorer.models.compiled import Compiler
+from explorer.models.fast import fast, quick_vae, way_of
+from explorer.sampling import schedulers
+from explorer.sampling.lockstep import LockstepScheduler
+from explorer.sampling.samplers import DPM2, DPM2_A
+from explorer.settings import LaneSettings, RunSettings
+
+PAIR = (DPM2, DPM2_A)
+
+
+class CompiledBlocks:
+    """A way for a U-Net on a CPU, where the app itself stays with the traced graph."""
+
+    def __init__(self, unet: torch.nn.Module):
+        self._unet, self._answers = unet, {}
+
+    def answer(self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        key = tuple(each.shape for each in inputs.values())
+        if key not in self._answers:
+            compiler, ready = Compiler(threading.Lock()), []
+            compiler.ask(self._unet, inputs, ready.append)
+            compiler.wait()
+            if not ready:
+                raise RuntimeError("the U-Net's blocks could not be compiled: see the log")
+            self._answers[key] = ready[0]
+        return self._answers[key](*inputs.values())
+
+    def rest(self, unet: torch.nn.Module) -> None:
+        """Nothing to do."""
+
+    def free(self) -> bool:
+        return False
+
+
+class Runs:
+    """One model and prompt, and the ways to run it."""
+
+    def __init__(self, model: Path, device: str, steps: int, cfg_scale: float):
+        self.device, self.steps, self.cfg_scale = device, steps, cfg_scale
+        self.engine = Engine(model, device, compiles=False)
+        self.engine.load()
+        self.compiling = Engine(model, device, compiles=True)
+        self.compiling.load()
+        self.dtype = self.engine.pipeline.unet.dtype
+        self.pipeline = diffusers.StableDiffusionPipeline.from_pretrained(
+            model, torch_dtype=self.dtype, local_files_only=True, safety_checker=None
+        ).to(device)
+        self.pipeline.set_progress_bar_config(disable=True)
+        config = self.pipeline.scheduler.config
+        self.bare = {
+            each.key: getattr(diffusers, each.class_name).from_config(config) for each in PAIR
+        }
+        self.recorded = ()
+
+    def describe(self) -> str:
+        """The machine, as far as times depend on it."""
+        chip = platform.processor() or platform.machine()
+        if self.device.startswith("cuda"):
+            chip = torch.cuda.get_device_name(self.device)
+        return f"{chip}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}"
+
+    def warm_up(self) -> None:
+        """Everything once, and again with what was compiled in between."""
+        unet = self.compiling.pipeline.unet
+        if unet.device.type == "cpu":
+            own = way_of(unet)
+            vars(unet)["_explorer_way"] = vars(unet)["_explorer_way"][0], CompiledBlocks(unet)
+            own.free()
+        self.run_lanes(self.compiling, 2)
+        if unet.device.type == "cuda":
+            way = way_of(unet)
+            way.wait()
+            self.run_lanes(self.compiling, 2)
+            if not way.compiled:
+                raise RuntimeError("the U-Net's blocks could not be compiled: see the log")
+        self.round()
+
+    def round(self) -> dict[str, float]:
+        """Seconds of each way to run, all within one round."""
+        ways: dict[str, Callable[[], object]] = {
+            "bare DPM2": lambda: self.run_bare("dpm2"),
+            "bare DPM2, hooked": lambda: self.run_hooked("dpm2"),
+            "two lanes recorded": lambda: self.run_lanes(self.engine, 2),
+            "two lanes, not recorded": self.run_unrecorded,
+            "bare DPM2 a": lambda: self.run_bare("dpm2_a"),
+            "two lanes compiled": lambda: self.run_lanes(self.compiling, 2),
+            "every frame decoded": lambda: self.decode_frames(self.engine_decoder(), True),
+            "every frame by the VAE": lambda: self.decode_frames(self.vae_decoder(), False),
+            "eight lanes recorded": lambda: self.run_lanes(self.engine, 8),
+        }
+        return {name: self.seconds(work) for name, work in ways.items()}
+
+    def seconds(self, work: Callable[[], object]) -> float:
+        settle(self.device)
+        start = time.perf_counter()
+        work()
+        settle(self.device)
+        return time.perf_counter() - start
+
+    # --- bare diffusers --------------------------------------------------------------------------
+
+    def run_bare(self, key: str) -> None:
+        """The stock pipeline with diffusers' own scheduler, nothing of ours around it."""
+        self.pipeline.scheduler = self.bare[key]
+        self.pipeline(
+            EXAMPLES[0],
+            num_inference_steps=self.steps,
+            guidance_scale=self.cfg_scale,
+            generator=torch.Generator().manual_seed(1),
+        )
+
+    def bare_pair(self) -> None:
+        for each in PAIR:
+            self.run_bare(each.key)
+
+    def run_hooked(self, key: str) -> None:
+        """The bare run with nothing of ours but the step hook: what the hook alone costs."""
+        calls = []
+        with recording(self.bare[key], calls.append):
+            self.run_bare(key)
+        if len(calls) != 2 * self.steps - 1:
+            raise RuntimeError(f"{key} recorded {len(calls)} calls")
+
+    # --- lanes -----------------------------------------------------------------------------------
+
+    def settings(self, lanes: int, **more) -> RunSettings:
+        """Lanes of both samplers in turn."""
+        more = {"steps": self.steps, "cfg_scale": self.cfg_scale} | more
+        samplers = [PAIR[lane % 2].key for lane in range(lanes)]
+        pair = tuple(LaneSettings(sampler=key) for key in samplers)
+        return RunSettings(prompt=EXAMPLES[0], seed=1, lanes=pair, **more)
+
+    def run_lanes(self, engine: Engine, lanes: int, **more) -> None:
+        """The engine's run: every call recorded, pictures decoded."""
+        settings = self.settings(lanes, **more)
+        self.recorded = engine.run(settings)
+        for trajectory in self.recorded:
+            if trajectory.nfe != settings.nfe or trajectory.image is None:
+                raise RuntimeError(f"{trajectory.label} recorded {trajectory.nfe} calls")
+
+    def run_unrecorded(self) -> None:
+        """Two lanes as the engine runs them, but for the recording."""
+        pipeline, lanes = self.engine.pipeline, self.settings(2).lanes
+        kinds = [getattr(schedulers, lane.solver.class_name) for lane in lanes]
+        own = pipeline.scheduler
+        pipeline.scheduler = LockstepScheduler(
+            [kind(**lane.scheduler_config()) for kind, lane in zip(kinds, lanes, strict=True)],
+            [torch.Generator().manual_seed(1) for _ in lanes],
+            self.cfg_scale > 1,
+        )
+        side, unet = self.pipeline.unet.config.sample_size, pipeline.unet
+        noise = torch.randn(
+            (1, unet.config.in_channels, side, side), generator=torch.Generator().manual_seed(1)
+        )
+        try:
+            with fast(unet):
+                latents = pipeline(
+                    prompt=[EXAMPLES[0]] * 2,
+                    negative_prompt=[""] * 2,
+                    num_inference_steps=self.steps,
+                    guidance_scale=self.cfg_scale,
+                    latents=noise.repeat(2, 1, 1, 1).to(unet.device, unet.dtype),
+                    output_type="latent",
+                ).images
+        finally:
+            pipeline.scheduler = own
+        decode = self.vae_decoder()
+        for latent in latents.float().cpu().numpy():
+            decode(latent[None])
+
+    # --- frames ----------------------------------------------------------------------------------
+
+    def engine_decoder(self) -> Callable:
+        return self.engine._decode
+
+    def vae_decoder(self) -> VaeDecoder:
+        return VaeDecoder(quick_vae(self.engine.pipeline.vae))
+
+    def decode_frames(self, decode: Callable, noisy: bool) -> None:
+        """Every call of the last recorded run as a picture; `noisy` ones too."""
+        frames = [call.denoised for each in self.recorded for call in each.calls]
+        if noisy:
+            frames += [
+                call.latent / call.noise_scale for each in self.recorded for call in each.calls
+            ]
+        for start in range(0, len(frames), SLICE):
+            decode(np.concatenate(frames[start : start + SLICE]))
