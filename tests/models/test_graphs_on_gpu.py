@@ -1,0 +1,144 @@
+"""The U-Net's CUDA graphs: what they answer, how many are kept, what happens without memory."""
+
+import gc
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+
+from explorer.models import graphs
+from explorer.models.fast import compile_in_background, fast, let_go, quick_vae, way_of
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture
+def unet():
+    torch.manual_seed(0)
+    with torch.device("cuda"):
+        unet = UNet2DConditionModel(
+            block_out_channels=(64, 128),
+            layers_per_block=1,
+            sample_size=32,
+            cross_attention_dim=64,
+            attention_head_dim=8,
+            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        )
+    return unet.half().eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def inputs(unet, batch: int, seed: int = 0):
+    generator = torch.Generator("cuda").manual_seed(seed)
+    place = {"device": "cuda", "generator": generator}
+    sample = torch.randn(batch, 4, 32, 32, **place).half()
+    words = torch.randn(batch, 9, 64, **place).half()
+    return sample, 999 * torch.rand(batch, **place), words
+
+
+def answer(unet, sample, timestep, words):
+    with torch.no_grad():
+        return unet(sample, timestep, encoder_hidden_states=words, return_dict=False)[0]
+
+
+def close(ours, eager) -> bool:
+    """Within what half precision loses in a U-Net."""
+    return float((ours - eager).float().norm() / eager.float().norm()) < 5e-3
+
+
+def test_graphs_answer_as_the_unet_and_see_new_inputs(unet):
+    given = [inputs(unet, batch, seed) for batch in (2, 4) for seed in range(3)]
+    eager = [answer(unet, *each) for each in given]
+    with fast(unet):
+        replayed = [answer(unet, *each) for each in given + given]
+    assert len(way_of(unet)) == 2
+    for ours, expected in zip(replayed, eager + eager, strict=True):
+        assert close(ours, expected)
+    assert torch.equal(replayed[0], replayed[6])
+    assert not close(replayed[0], eager[1])
+
+
+def test_changed_weights_change_the_answer(unet):
+    given = inputs(unet, 2)
+    with fast(unet):
+        before = answer(unet, *given)
+        for weight in unet.parameters():
+            weight.mul_(1.02)
+        after = answer(unet, *given)
+    assert close(after, answer(unet, *given))
+    assert not close(after, before)
+
+
+def test_a_bounded_number_is_kept(unet):
+    with fast(unet):
+        for batch in range(1, graphs.KEPT + 4):
+            answer(unet, *inputs(unet, batch))
+        assert close(answer(unet, *inputs(unet, 1)), answer(unet, *inputs(unet, 1)))
+    assert len(way_of(unet)) == graphs.KEPT
+
+
+def test_letting_go_frees_the_memory(unet):
+    def allocated() -> int:
+        gc.collect()
+        torch.cuda.empty_cache()
+        return torch.cuda.memory_reserved()
+
+    answer(unet, *inputs(unet, 8))
+    before = allocated()
+    with fast(unet):
+        answer(unet, *inputs(unet, 8))
+    let_go(unet)
+    assert allocated() <= before + 2**21  # what a library keeps for a new stream
+
+
+def test_without_memory_for_a_graph_the_unet_answers_itself(unet, monkeypatch):
+    def no_memory(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    given = inputs(unet, 2)
+    with fast(unet):
+        answer(unet, *inputs(unet, 4))
+        monkeypatch.setattr(graphs, "Graph", no_memory)
+        assert close(answer(unet, *given), answer(unet, *given))
+        assert len(vars(unet)["_explorer_way"][1]) == 0  # the others were let go
+        monkeypatch.undo()
+        answer(unet, *given)
+        assert len(vars(unet)["_explorer_way"][1]) == 1
+
+
+def test_blocks_are_compiled_beside_runs_and_used_when_ready(unet):
+    given = inputs(unet, 4)
+    eager = answer(unet, *given)
+    compile_in_background(unet)
+    with fast(unet):
+        answer(unet, *given)
+    way, calls = way_of(unet), 0
+    with fast(unet):
+        while way._compiler._open:  # runs go on, with known shapes and with new ones
+            assert close(answer(unet, *given), eager)
+            answer(unet, *inputs(unet, 1 + calls % 6))
+            torch.cuda.current_stream().synchronize()
+            calls += 1
+    way.wait()
+    with fast(unet):
+        compiled = answer(unet, *given)
+    assert calls > 10
+    assert len(way.compiled) >= 1
+    assert close(compiled, eager)
+
+
+def test_the_vae_decodes_alike():
+    torch.manual_seed(0)
+    with torch.device("cuda"):
+        vae = AutoencoderKL(
+            block_out_channels=(64, 512),
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+        )
+    vae = vae.half().eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    latents = torch.randn(2, 4, 32, 32, device="cuda").half()
+    with torch.no_grad():
+        eager = vae.decode(latents, return_dict=False)[0]
+        ours = quick_vae(vae).decode(latents, return_dict=False)[0]
+    assert close(ours, eager)
+    assert quick_vae(vae) is quick_vae(vae)
