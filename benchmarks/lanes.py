@@ -45,6 +45,7 @@ def ratios(seconds: dict[str, float]) -> dict[str, float]:
         "eight_lanes_recorded": seconds["eight lanes recorded"] / (4 * both),
         "recording_overhead": seconds["two lanes recorded"] / seconds["two lanes, not recorded"]
         - 1,
+        "previews_overhead": seconds["two lanes, previews"] / seconds["two lanes recorded"] - 1,
         "hook_overhead": seconds["bare DPM2, hooked"] / seconds["bare DPM2"] - 1,
         "frames_share": seconds["every frame decoded"] / seconds["two lanes recorded"],
         "full_frames_share": seconds["every frame by the VAE"] / seconds["two lanes recorded"],

@@ -106,7 +106,8 @@ class Runs:
             "every frame by the VAE": lambda: self.decode_frames(self.vae_decoder(), False),
             "eight lanes recorded": lambda: self.run_lanes(self.engine, 8),
         }
-        return {name: self.seconds(work) for name, work in ways.items()}
+        taken = {name: self.seconds(work) for name, work in ways.items()}
+        return taken | {"two lanes, previews": self.streamed_seconds()}
 
     def seconds(self, work: Callable[[], object]) -> float:
         settle(self.device)
@@ -155,6 +156,13 @@ class Runs:
         for trajectory in self.recorded:
             if trajectory.nfe != settings.nfe or trajectory.image is None:
                 raise RuntimeError(f"{trajectory.label} recorded {trajectory.nfe} calls")
+
+    def streamed_seconds(self) -> float:
+        """How long two lanes take while somebody looks on: previews and frames are made."""
+        *_, last = self.engine.stream(self.settings(2))
+        if last.state != "done":
+            raise RuntimeError(last.message)
+        return last.elapsed_s
 
     def run_unrecorded(self) -> None:
         """Two lanes as the engine runs them, but for the recording."""

@@ -12,6 +12,7 @@ import torch
 
 from explorer.capture.recorder import recording
 from explorer.engine import Engine
+from explorer.job import Job
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings
 
@@ -69,6 +70,25 @@ def test_a_recorded_step_never_waits_for_the_device(make):
     for call, truth in zip(calls, truths, strict=True):
         np.testing.assert_allclose(call.latent, truth.cpu(), rtol=1e-3, atol=0.02)
         assert call.arrived
+
+
+def test_the_loop_of_a_run_never_waits_for_the_device(engine, monkeypatch):
+    engine.run(SETTINGS)  # graphs are captured, memory is there
+    own, calls = Job._on_call, []
+
+    def on_call(job, *args):
+        own(job, *args)
+        calls.append(True)
+        inside = len(calls) < len(SETTINGS.lanes) * SETTINGS.nfe
+        torch.cuda.set_sync_debug_mode("error" if inside else "default")
+
+    monkeypatch.setattr(Job, "_on_call", on_call)
+    try:
+        trajectories = engine.run(SETTINGS)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert [each.nfe for each in trajectories] == [2 * STEPS - 1] * 2
+    assert len(calls) == 2 * (2 * STEPS - 1)
 
 
 def test_lanes_on_the_gpu_are_half_precision_and_close_to_their_solo_runs(engine):
