@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from explorer.sampling.samplers import SAMPLERS, Sampler, find_sampler
+from explorer import checks
+from explorer.pictures import picture_url
+from explorer.sampling.betas import BETA_SCHEDULES
+from explorer.sampling.samplers import SAMPLERS, Sampler
 from explorer.sampling.schedules import (
-    BETA_SCHEDULES,
     PREDICTION_TYPES,
     SCHEDULE_FLAGS,
     SCHEDULE_TYPES,
@@ -16,6 +18,8 @@ from explorer.sampling.schedules import (
     Schedule,
     build,
 )
+
+__all__ = ["LaneSettings", "RunSettings", "SettingsError", "picture_url"]
 
 RANDOM_SEED = -1
 MAX_SEED = 2**32 - 1
@@ -35,86 +39,6 @@ class SettingsError(ValueError):
 def _setting(default, label: str, check: Callable, help: str = "", **hints):
     """A dataclass field whose metadata is enough to check it and to draw its control."""
     return field(default=default, metadata={"label": label, "check": check, "help": help, **hints})
-
-
-def _whole(low: int, high: int):
-    def check(label: str, value: Any) -> int:
-        number = _number(label, value, f"a whole number from {low} to {high}")
-        if number != int(number) or not low <= number <= high:
-            raise ValueError(f"{label} must be a whole number from {low} to {high}; got {value}.")
-        return int(number)
-
-    return check
-
-
-def _real(low: float, high: float, *, inside: bool = False):
-    """A number from `low` to `high`, or with `inside` strictly between them."""
-    wanted = f"a number from {low:g} to {high:g}"
-    if inside:
-        wanted = f"a number above {low:g} and below {high:g}"
-
-    def check(label: str, value: Any) -> float:
-        number = _number(label, value, wanted)
-        fits = low < number < high if inside else low <= number <= high
-        if not fits:
-            raise ValueError(f"{label} must be {wanted}; got {value}.")
-        return number
-
-    return check
-
-
-def _number(label: str, value: Any, wanted: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if isinstance(value, bool) or not math.isfinite(number):
-        shown = "nothing" if value in (None, "") else str(value)[:40]
-        raise ValueError(f"{label} must be {wanted}; got {shown}.")
-    return number
-
-
-def _sampler(label: str, value: Any) -> str:
-    return find_sampler(str(value)).key
-
-
-def _choice(choices):
-    def check(label: str, value: Any) -> str:
-        if value not in choices:
-            raise ValueError(f"{label} must be one of {', '.join(choices)}; got {value!r}.")
-        return value
-
-    return check
-
-
-def _text(longest: int):
-    def check(label: str, value: Any) -> str:
-        if not isinstance(value, str):
-            raise ValueError(f"{label} must be text; got {value!r}.")
-        if len(value) > longest:
-            raise ValueError(
-                f"{label} may have at most {longest:,} characters; this one has {len(value):,}."
-            )
-        return value
-
-    return check
-
-
-def _betas(label: str, value: Any) -> tuple[float, ...] | None:
-    if value is None:
-        return None
-    try:
-        betas = tuple(float(beta) for beta in value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{label} must be a list of numbers between 0 and 1.") from None
-    if not 2 <= len(betas) <= 10_000:
-        raise ValueError(f"{label} needs 2 to 10,000 values; got {len(betas):,}.")
-    for position, beta in enumerate(betas, start=1):
-        if not 0 < beta < 1:
-            raise ValueError(
-                f"{label} must all lie above 0 and below 1; value {position} is {beta:g}."
-            )
-    return betas
 
 
 class _Checked:
@@ -140,50 +64,58 @@ class LaneSettings(_Checked):
     sampler: str = _setting(
         "dpm2",
         "Sampler",
-        _sampler,
+        checks.sampler,
         "The solver. Diffusers calls it the scheduler.",
         choices=[(sampler.label, key) for key, sampler in SAMPLERS.items()],
     )
     schedule_type: str = _setting(
         "automatic",
         "Schedule type",
-        _choice(SCHEDULE_TYPES),
+        checks.choice(SCHEDULE_TYPES),
         "The spacing of the sigmas; Automatic keeps the model's training spacing.",
         choices=[(key.capitalize(), key) for key in SCHEDULE_TYPES],
     )
     prediction_type: str = _setting(
         "epsilon",
         "Prediction type",
-        _choice(PREDICTION_TYPES),
+        checks.choice(PREDICTION_TYPES),
         "What the network was trained to predict: noise, v, or the clean sample.",
         choices=[(key, key) for key in PREDICTION_TYPES],
     )
     timestep_spacing: str = _setting(
         "linspace",
         "Timestep spacing",
-        _choice(TIMESTEP_SPACINGS),
+        checks.choice(TIMESTEP_SPACINGS),
         "Which training timesteps are visited (Lin et al. 2023, table 2).",
         choices=[(key, key) for key in TIMESTEP_SPACINGS],
     )
     steps_offset: int = _setting(
-        0, "Steps offset", _whole(0, 999), "Added to the timesteps; acts under leading only."
+        0, "Steps offset", checks.whole(0, 999), "Added to the timesteps; acts under leading only."
     )
     beta_schedule: str = _setting(
         "scaled_linear",
         "Beta schedule",
-        _choice(BETA_SCHEDULES),
+        checks.choice(BETA_SCHEDULES),
         "How the noise variances of training grow from start to end.",
         choices=[(key, key) for key in BETA_SCHEDULES],
     )
     beta_start: float = _setting(
-        0.00085, "Beta start", _real(0, 1, inside=True), "First training beta."
+        0.00085, "Beta start", checks.real(0, 1, inside=True), "First training beta."
     )
-    beta_end: float = _setting(0.012, "Beta end", _real(0, 1, inside=True), "Last training beta.")
+    beta_end: float = _setting(
+        0.012, "Beta end", checks.real(0, 1, inside=True), "Last training beta."
+    )
     trained_betas: tuple[float, ...] | None = _setting(
-        None, "Trained betas", _betas, "Replaces beta schedule, start and end."
+        None, "Trained betas", checks.betas, "Replaces beta schedule, start and end."
     )
     num_train_timesteps: int = _setting(
-        1000, "Train timesteps", _whole(2, 10_000), "Length of the training schedule."
+        1000, "Train timesteps", checks.whole(2, 10_000), "Length of the training schedule."
+    )
+    rescale_betas_zero_snr: bool = _setting(
+        False,
+        "Rescale betas (zero terminal SNR)",
+        checks.flag,
+        "For models trained to start from pure noise, such as some SD 2.x ones.",
     )
 
     @property
@@ -228,12 +160,41 @@ class RunSettings(_Checked):
     `seed` -1 asks for a random one; `resolved()` fixes it. Raises SettingsError (a ValueError).
     """
 
-    prompt: str = _setting("", "Prompt", _text(2000))
-    negative_prompt: str = _setting("", "Negative prompt", _text(2000))
-    seed: int = _setting(RANDOM_SEED, "Seed", _whole(RANDOM_SEED, MAX_SEED), "-1 is random.")
-    steps: int = _setting(20, "Steps", _whole(1, 1000), "N steps are 2N-1 model calls.")
+    prompt: str = _setting("", "Prompt", checks.text(2000))
+    negative_prompt: str = _setting("", "Negative prompt", checks.text(2000))
+    seed: int = _setting(RANDOM_SEED, "Seed", checks.whole(RANDOM_SEED, MAX_SEED), "-1 is random.")
+    steps: int = _setting(20, "Steps", checks.whole(1, 1000), "N steps are 2N-1 model calls.")
     cfg_scale: float = _setting(
-        7.0, "CFG scale", _real(1, 30), "How strongly the prompt is followed; 1 switches it off."
+        7.0, "CFG scale", checks.real(1, 30), "How closely the prompt is followed; 1 is off."
+    )
+    cfg_rescale: float = _setting(
+        0.0,
+        "CFG rescale",
+        checks.real(0, 1),
+        "Takes back the contrast that CFG adds (Lin et al. 2023); 0 is off.",
+    )
+    model: str = _setting("", "Model", checks.text(500), "Empty is the first one.")
+    rng: str = _setting(
+        "cpu",
+        "RNG",
+        checks.choice(("cpu", "gpu")),
+        "Where noise is drawn; the same seed gives another picture on the other one.",
+        choices=[("CPU", "cpu"), ("GPU", "gpu")],
+    )
+    width: int = _setting(0, "Width", checks.side, "0 is the model's own.")
+    height: int = _setting(0, "Height", checks.side, "0 is the model's own.")
+    batch_size: int = _setting(
+        1, "Batch size", checks.whole(1, 16), "Pictures a lane; each one's seed is one higher."
+    )
+    init_image: str = _setting(
+        "", "Start picture", checks.start_picture, "PNG or JPEG; cut to the size of the run."
+    )
+    strength: float = _setting(
+        0.75, "Strength", checks.part, "How much of the start picture is noised over; 1 is all."
+    )
+    refiner: str = _setting("", "Refiner", checks.text(500), "An SDXL model for the last steps.")
+    refiner_switch_at: float = _setting(
+        0.8, "Switch at", checks.real(0, 1), "The share of the steps before the refiner."
     )
     lanes: tuple[LaneSettings, ...] = (LaneSettings(), LaneSettings(sampler="dpm2_a"))
 
@@ -242,11 +203,36 @@ class RunSettings(_Checked):
         if not self.lanes:
             raise SettingsError("lanes", "A run needs at least one lane.")
         object.__setattr__(self, "lanes", tuple(self.lanes))
+        if self.first_step == self.steps:
+            raise SettingsError(
+                "strength",
+                f"A strength of {self.strength:g} leaves none of the {self.steps} steps to do; "
+                f"take at least {math.ceil(1000 / self.steps) / 1000:g}, or more steps.",
+            )
+        if self.refiner and not self.first_step < self.base_steps < self.steps:
+            left = "the refiner" if self.base_steps >= self.steps else "the model before it"
+            raise SettingsError(
+                "refiner_switch_at",
+                f"Switch at {self.refiner_switch_at:g} leaves {left} none of the steps "
+                f"{self.first_step + 1} to {self.steps}.",
+            )
+
+    @property
+    def first_step(self) -> int:
+        """Whole steps that a start picture leaves out, counted as diffusers does."""
+        if not self.init_image:
+            return 0
+        return self.steps - min(int(self.steps * self.strength), self.steps)
+
+    @property
+    def base_steps(self) -> int:
+        """The step at which the refiner takes over, counted from 0; all of them without one."""
+        return round(self.steps * self.refiner_switch_at) if self.refiner else self.steps
 
     @property
     def nfe(self) -> int:
-        """Model calls of one lane."""
-        return 2 * self.steps - 1
+        """Model calls of one lane: two a step, one for the last."""
+        return 2 * (self.steps - self.first_step) - 1
 
     def resolved(self) -> "RunSettings":
         """These settings with a random seed drawn, so that the run can be repeated."""

@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parents[1]
 GROUND = ("explorer.sampling", "explorer.capture", "explorer.models")
 # floor by floor, from below; what stands on one floor knows only lower floors and itself
 FLOORS = (
-    (*GROUND,),
+    (*GROUND, "explorer.pictures"),
+    ("explorer.checks",),
     ("explorer.settings",),
     ("explorer.figures", "explorer.job"),
     ("explorer.events",),

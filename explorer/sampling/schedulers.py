@@ -16,6 +16,7 @@ from diffusers.utils import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
 
 from explorer.sampling import samplers, schedules
+from explorer.sampling.betas import training_betas
 from explorer.sampling.counting import CallCounter, to_host
 from explorer.sampling.tables import PaddedTables, float32
 
@@ -38,7 +39,9 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
     (float64 for float64 samples); the coefficients are float64 and stay on the host.
 
     Arguments are those of diffusers' KDPM2 schedulers, in their order. `trained_betas` replace the
-    beta schedule, and their number replaces `num_train_timesteps`.
+    beta schedule, and their number replaces `num_train_timesteps`. One more, by keyword only:
+    `rescale_betas_zero_snr` rescales the betas to end without signal (Lin et al. 2023, algorithm
+    1) but for an alpha_bar of 2^-24, a sigma of 4096, at the last timestep.
 
     Raises ValueError with a sentence that names the argument (NotImplementedError for an unknown
     `beta_schedule`).
@@ -62,6 +65,8 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         prediction_type: str = "epsilon",
         timestep_spacing: str = "linspace",
         steps_offset: int = 0,
+        *,
+        rescale_betas_zero_snr: bool = False,
     ):
         flags = {flag: bool(self.config[flag]) for flag in schedules.SCHEDULE_FLAGS.values()}
         if sum(flags.values()) > 1:
@@ -79,7 +84,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
     def _register_trained_betas(self, trained_betas) -> None:
         if isinstance(trained_betas, torch.Tensor):
             trained_betas = trained_betas.tolist()
-        betas = schedules.training_betas(trained_betas=trained_betas).tolist()
+        betas = training_betas(trained_betas=trained_betas).tolist()
         # Their number is no default, or from_config would put the class's default in its place.
         defaults = set(self.config.get("_use_default_values", ())) - {"num_train_timesteps"}
         self.register_to_config(
@@ -239,6 +244,7 @@ _SCHEDULE_KEYS = (
     "trained_betas",
     "timestep_spacing",
     "steps_offset",
+    "rescale_betas_zero_snr",
 )
 
 

@@ -1,83 +1,20 @@
-"""Noise schedules as pure float64 functions: training betas, sigmas, spacings, and one table a run.
+"""Noise schedules as pure float64 functions: spacings, schedule types, and one table a run.
 
 The variance-exploding convention throughout: a latent at noise level `sigma` is x0 + sigma * noise.
 """
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from explorer.sampling.betas import training_betas, training_sigmas, whole
+
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 
-# Beyond this sigma, alpha_bar = 1 / (1 + sigma^2) is no longer a normal float32 number.
-LARGEST_SIGMA = float(np.finfo(np.float32).max) ** 0.5
 
-
-# --- training: betas, and the sigmas that follow from them ---------------------------------------
-
-
-def linear(start: float, end: float, n: int) -> np.ndarray:
-    """Betas that grow linearly (Ho et al. 2020)."""
-    return np.linspace(start, end, n)
-
-
-def scaled_linear(start: float, end: float, n: int) -> np.ndarray:
-    """Betas whose square roots grow linearly (Rombach et al. 2022, latent diffusion)."""
-    return np.linspace(start**0.5, end**0.5, n) ** 2
-
-
-def squaredcos_cap_v2(start: float, end: float, n: int) -> np.ndarray:
-    """Betas of the cosine schedule, at most 0.999 (Nichol & Dhariwal 2021); no start, no end."""
-    alpha_bar = np.cos((np.arange(n + 1) / n + 0.008) / 1.008 * np.pi / 2) ** 2
-    return np.minimum(1 - alpha_bar[1:] / alpha_bar[:-1], 0.999)
-
-
-BETA_SCHEDULES = {
-    "linear": linear,
-    "scaled_linear": scaled_linear,
-    "squaredcos_cap_v2": squaredcos_cap_v2,
-}
-
-
-def training_betas(
-    beta_schedule: str = "linear",
-    beta_start: float = 0.00085,
-    beta_end: float = 0.012,
-    trained_betas: Sequence[float] | np.ndarray | None = None,
-    num_train_timesteps: int = 1000,
-) -> np.ndarray:
-    """Return the noise variances of training, one a timestep; `trained_betas` replace the rest.
-
-    Raises ValueError, or NotImplementedError for an unknown `beta_schedule`, naming the argument.
-    """
-    if trained_betas is not None:
-        betas, source = _listed_betas(trained_betas), "trained_betas"
-    elif beta_schedule not in BETA_SCHEDULES:
-        known = ", ".join(BETA_SCHEDULES)
-        raise NotImplementedError(f"beta_schedule must be one of {known}; got {beta_schedule!r}.")
-    else:
-        source = "beta_start and beta_end"
-        for name, beta in (("beta_start", beta_start), ("beta_end", beta_end)):
-            if not 0 < beta < 1:
-                raise ValueError(f"{name} must lie above 0 and below 1; got {beta}.")
-        steps = _whole("num_train_timesteps", num_train_timesteps, 1)
-        betas = BETA_SCHEDULES[beta_schedule](beta_start, beta_end, steps)
-    sigmas = training_sigmas(betas)
-    if not (sigmas[-1] < LARGEST_SIGMA and np.all(np.diff(sigmas) > 0)):
-        raise ValueError(
-            f"{source} must give finite, growing sigmas over {len(betas)} training timesteps; "
-            f"these end at sigma {sigmas[-1]:g}. Lower the betas or take fewer timesteps."
-        )
-    return betas
-
-
-def training_sigmas(betas: np.ndarray) -> np.ndarray:
-    """Return sqrt((1 - alpha_bar) / alpha_bar), increasing; exact also for tiny betas."""
-    with np.errstate(over="ignore"):
-        return np.sqrt(np.expm1(-np.cumsum(np.log1p(-betas))))
+# --- between a sigma and a training timestep ------------------------------------------------------
 
 
 def sigma_to_timestep(sigma: np.ndarray, training_sigma: np.ndarray) -> np.ndarray:
@@ -240,6 +177,7 @@ def build(
     beta_end: float = 0.012,
     trained_betas: Sequence[float] | np.ndarray | None = None,
     num_train_timesteps: int = 1000,
+    rescale_betas_zero_snr: bool = False,
 ) -> Schedule:
     """Return the table of a run of `num_inference_steps` steps.
 
@@ -248,14 +186,19 @@ def build(
     """
     _choice("schedule_type", schedule_type, SCHEDULE_TYPES)
     _choice("timestep_spacing", timestep_spacing, TIMESTEP_SPACINGS)
-    offset = _whole("steps_offset", steps_offset, 0)
+    offset = whole("steps_offset", steps_offset, 0)
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must lie from 0 to 1; got {eta}.")
     training_beta = training_betas(
-        beta_schedule, beta_start, beta_end, trained_betas, num_train_timesteps
+        beta_schedule,
+        beta_start,
+        beta_end,
+        trained_betas,
+        num_train_timesteps,
+        bool(rescale_betas_zero_snr),
     )
     training_sigma = training_sigmas(training_beta)
-    steps = _whole("num_inference_steps", num_inference_steps, 1, len(training_sigma))
+    steps = whole("num_inference_steps", num_inference_steps, 1, len(training_sigma))
     spaced = TIMESTEP_SPACINGS[timestep_spacing](steps, len(training_sigma), offset)
     sigma = SCHEDULE_TYPES[schedule_type](timestep_to_sigma(spaced, training_sigma))
     automatic = schedule_type == "automatic"
@@ -293,32 +236,6 @@ def _interleave(even: np.ndarray, odd: np.ndarray) -> np.ndarray:
     return both
 
 
-def _listed_betas(trained_betas) -> np.ndarray:
-    try:
-        betas = np.array(trained_betas, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError("trained_betas must be a list of numbers between 0 and 1.") from None
-    if betas.ndim != 1 or not betas.size:
-        raise ValueError(f"trained_betas must be a list of numbers; got the shape {betas.shape}.")
-    for position in np.flatnonzero(~((betas > 0) & (betas < 1)))[:1]:
-        raise ValueError(
-            "trained_betas must all lie above 0 and below 1; "
-            f"number {position + 1} is {betas[position]:g}."
-        )
-    return betas
-
-
 def _choice(name: str, value: str, known) -> None:
     if value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}.")
-
-
-def _whole(name: str, value: int, low: int, high: int | None = None) -> int:
-    wanted = f"a whole number of at least {low}" if high is None else f"{low} to {high}"
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise ValueError(f"{name} must be a whole number, {wanted}; got {value!r}.") from None
-    if isinstance(value, bool) or number < low or (high is not None and number > high):
-        raise ValueError(f"{name} must be a whole number, {wanted}; got {value!r}.")
-    return number

@@ -135,6 +135,8 @@ def _control(spec: Field, value: Any, elem_id: str, **look: Any) -> gr.component
     info = spec.metadata["help"] or None
     if choices := spec.metadata.get("choices"):
         return gr.Dropdown(choices, value=value, info=info, filterable=False, **look)
+    if spec.type is bool:
+        return gr.Checkbox(value, info=info, **look)
     if spec.type in (int, float):
         step = 1 if spec.type is int else "any"
         return gr.Number(value, info=info, step=step, **look)

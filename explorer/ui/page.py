@@ -11,6 +11,12 @@ from explorer.ui.parts import part, serve_files
 from explorer.ui.plot import plot_payload
 
 KEEP_FILES_S = 24 * 3600
+MORE = (  # the run's further settings, row by row
+    ("model", "refiner", "refiner_switch_at"),
+    ("width", "height", "batch_size"),
+    ("cfg_rescale", "rng"),
+    ("init_image", "strength"),
+)
 
 
 def build(engine) -> gr.Blocks:
@@ -54,6 +60,10 @@ def _settings(defaults: RunSettings) -> tuple[Form, gr.HTML, list[gr.UploadButto
     with gr.Row(elem_classes="trio"):
         for name in ("steps", "cfg_scale", "seed"):
             run[name] = run_control(name, getattr(defaults, name))
+    for names in MORE:
+        with gr.Row(elem_classes="trio"):
+            for name in names:
+                run[name] = run_control(name, getattr(defaults, name))
     with gr.Row(elem_id="lanes-head"):
         same = gr.Checkbox(True, label="Same settings for both", elem_id="same", min_width=0)
         part("lanes")

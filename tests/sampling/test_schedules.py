@@ -375,3 +375,58 @@ def test_a_long_table_takes_no_more_python_than_a_short_one():
 
     for schedule_type in SCHEDULE_TYPES:
         assert calls(1000, schedule_type) == calls(2, schedule_type)
+
+
+# --- zero terminal SNR ---------------------------------------------------------------------------
+
+
+def rescaled_by_hand(betas) -> list:
+    """Lin et al. 2023, algorithm 1, in exact-enough decimals, one step after the other."""
+    with localcontext() as context:
+        context.prec = 60
+        alpha_bar, roots = Decimal(1), []
+        for beta in betas:
+            alpha_bar *= 1 - Decimal(float(beta))
+            roots.append(alpha_bar.sqrt())
+        first, last = roots[0], roots[-1]
+        alpha_bars = [((root - last) * first / (first - last)) ** 2 for root in roots]
+        alpha_bars[-1] = Decimal(2) ** -24
+        return [float((1 / each - 1).sqrt()) for each in alpha_bars]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"beta_schedule": "scaled_linear"},
+        {"beta_schedule": "linear"},
+        {"trained_betas": np.linspace(0.001, 0.05, 120).tolist()},
+    ],
+)
+def test_zero_snr_is_algorithm_1_but_for_its_end(config):
+    plain = schedules.training_betas(**config)
+    rescaled = schedules.training_betas(**config, rescale_betas_zero_snr=True)
+    sigmas = schedules.training_sigmas(rescaled)
+    np.testing.assert_allclose(sigmas, rescaled_by_hand(plain), rtol=1e-10)
+    assert sigmas[0] == pytest.approx(schedules.training_sigmas(plain)[0], rel=1e-12)
+    assert sigmas[-1] == pytest.approx(4096, rel=1e-6)
+    assert np.all((rescaled > 0) & (rescaled < 1))
+
+
+def test_zero_snr_grows_also_where_the_cap_lies_above_the_sigma_before():
+    betas = schedules.training_betas("linear", 1e-4, 0.02, rescale_betas_zero_snr=True)
+    sigmas = schedules.training_sigmas(betas)
+    assert sigmas[-2] > 4096
+    assert sigmas[-1] == pytest.approx(2 * sigmas[-2], rel=1e-3)
+
+
+def test_zero_snr_starts_a_trailing_run_at_the_cap():
+    config = {"beta_schedule": "scaled_linear", "timestep_spacing": "trailing"}
+    schedule = schedules.build(20, **config, rescale_betas_zero_snr=True)
+    assert schedule.sigma[0] == pytest.approx(4096, rel=1e-6)
+    assert schedule.sigma[-1] < 0.5
+    assert schedule.timestep[0] == 999
+
+
+def test_zero_snr_of_a_single_timestep_is_refused():
+    with pytest.raises(ValueError, match="rescale_betas_zero_snr"):
+        schedules.build(1, trained_betas=[0.5], rescale_betas_zero_snr=True)

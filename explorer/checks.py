@@ -1,0 +1,127 @@
+"""What a value of a setting must be: each check returns it in its own type, or says what is wrong.
+
+A check takes the setting's label and the value, and raises ValueError with a sentence to act on.
+"""
+
+import math
+from typing import Any
+
+from explorer.pictures import check_picture
+from explorer.sampling.samplers import find_sampler
+
+SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
+
+
+def whole(low: int, high: int):
+    def check(label: str, value: Any) -> int:
+        found = number(label, value, f"a whole number from {low} to {high}")
+        if found != int(found) or not low <= found <= high:
+            raise ValueError(f"{label} must be a whole number from {low} to {high}; got {value}.")
+        return int(found)
+
+    return check
+
+
+def real(low: float, high: float, *, inside: bool = False):
+    """A number from `low` to `high`, or with `inside` strictly between them."""
+    wanted = f"a number from {low:g} to {high:g}"
+    if inside:
+        wanted = f"a number above {low:g} and below {high:g}"
+
+    def check(label: str, value: Any) -> float:
+        found = number(label, value, wanted)
+        fits = low < found < high if inside else low <= found <= high
+        if not fits:
+            raise ValueError(f"{label} must be {wanted}; got {value}.")
+        return found
+
+    return check
+
+
+def number(label: str, value: Any, wanted: str) -> float:
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if isinstance(value, bool) or not math.isfinite(found):
+        shown = "nothing" if value in (None, "") else str(value)[:40]
+        raise ValueError(f"{label} must be {wanted}; got {shown}.")
+    return found
+
+
+def sampler(label: str, value: Any) -> str:
+    return find_sampler(str(value)).key
+
+
+def choice(choices):
+    def check(label: str, value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"{label} must be one of {', '.join(choices)}; got {value!r}.")
+        return value
+
+    return check
+
+
+def text(longest: int):
+    def check(label: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"{label} must be text; got {value!r}.")
+        if len(value) > longest:
+            raise ValueError(
+                f"{label} may have at most {longest:,} characters; this one has {len(value):,}."
+            )
+        return value
+
+    return check
+
+
+def betas(label: str, value: Any) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    try:
+        betas = tuple(float(beta) for beta in value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{label} must be a list of numbers between 0 and 1.") from None
+    if not 2 <= len(betas) <= 10_000:
+        raise ValueError(f"{label} needs 2 to 10,000 values; got {len(betas):,}.")
+    for position, beta in enumerate(betas, start=1):
+        if not 0 < beta < 1:
+            raise ValueError(
+                f"{label} must all lie above 0 and below 1; value {position} is {beta:g}."
+            )
+    return betas
+
+
+def flag(label: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{label} must be on or off; got {str(value)[:40]!r}.")
+    return value
+
+
+def side(label: str, value: Any) -> int:
+    """A picture's width or height; 0 leaves it to the model."""
+    wanted = f"0 (the model's own) or a multiple of 8 from {SMALLEST_SIDE} to {LARGEST_SIDE:,}"
+    found = number(label, value, wanted)
+    if found and not (SMALLEST_SIDE <= found <= LARGEST_SIDE and found % 8 == 0):
+        raise ValueError(f"{label} must be {wanted}; got {value}.")
+    return int(found)
+
+
+def part(label: str, value: Any) -> float:
+    """A share above 0, up to the whole."""
+    found = number(label, value, "a number above 0, up to 1")
+    if not 0 < found <= 1:
+        raise ValueError(f"{label} must be a number above 0, up to 1; got {value}.")
+    return found
+
+
+def start_picture(label: str, value: Any) -> str:
+    """A data URL that pictures.py reads, or nothing."""
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"{label} must be a PNG or JPEG picture; got {type(value).__name__}.")
+    try:
+        return check_picture(value)
+    except ValueError as error:
+        raise ValueError(f"{label}: {error}") from None

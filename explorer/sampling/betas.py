@@ -1,0 +1,117 @@
+"""The noise of training as pure float64 functions: betas, zero terminal SNR, sigmas."""
+
+import operator
+from collections.abc import Sequence
+
+import numpy as np
+
+# Beyond this sigma, alpha_bar = 1 / (1 + sigma^2) is no longer a normal float32 number.
+LARGEST_SIGMA = float(np.finfo(np.float32).max) ** 0.5
+TERMINAL_ALPHA_BAR = 2.0**-24  # of betas rescaled to zero terminal SNR
+
+
+def linear(start: float, end: float, n: int) -> np.ndarray:
+    """Betas that grow linearly (Ho et al. 2020)."""
+    return np.linspace(start, end, n)
+
+
+def scaled_linear(start: float, end: float, n: int) -> np.ndarray:
+    """Betas whose square roots grow linearly (Rombach et al. 2022, latent diffusion)."""
+    return np.linspace(start**0.5, end**0.5, n) ** 2
+
+
+def squaredcos_cap_v2(start: float, end: float, n: int) -> np.ndarray:
+    """Betas of the cosine schedule, at most 0.999 (Nichol & Dhariwal 2021); no start, no end."""
+    alpha_bar = np.cos((np.arange(n + 1) / n + 0.008) / 1.008 * np.pi / 2) ** 2
+    return np.minimum(1 - alpha_bar[1:] / alpha_bar[:-1], 0.999)
+
+
+BETA_SCHEDULES = {
+    "linear": linear,
+    "scaled_linear": scaled_linear,
+    "squaredcos_cap_v2": squaredcos_cap_v2,
+}
+
+
+def training_betas(
+    beta_schedule: str = "linear",
+    beta_start: float = 0.00085,
+    beta_end: float = 0.012,
+    trained_betas: Sequence[float] | np.ndarray | None = None,
+    num_train_timesteps: int = 1000,
+    rescale_betas_zero_snr: bool = False,
+) -> np.ndarray:
+    """Return the noise variances of training, one a timestep; `trained_betas` replace the rest.
+
+    `rescale_betas_zero_snr` does to them what `zero_snr` says.
+
+    Raises ValueError, or NotImplementedError for an unknown `beta_schedule`, naming the argument.
+    """
+    if trained_betas is not None:
+        betas, source = _listed_betas(trained_betas), "trained_betas"
+    elif beta_schedule not in BETA_SCHEDULES:
+        known = ", ".join(BETA_SCHEDULES)
+        raise NotImplementedError(f"beta_schedule must be one of {known}; got {beta_schedule!r}.")
+    else:
+        source = "beta_start and beta_end"
+        for name, beta in (("beta_start", beta_start), ("beta_end", beta_end)):
+            if not 0 < beta < 1:
+                raise ValueError(f"{name} must lie above 0 and below 1; got {beta}.")
+        steps = whole("num_train_timesteps", num_train_timesteps, 1)
+        betas = BETA_SCHEDULES[beta_schedule](beta_start, beta_end, steps)
+    if rescale_betas_zero_snr:
+        betas = zero_snr(betas)
+    sigmas = training_sigmas(betas)
+    if not (sigmas[-1] < LARGEST_SIGMA and np.all(np.diff(sigmas) > 0)):
+        raise ValueError(
+            f"{source} must give finite, growing sigmas over {len(betas)} training timesteps; "
+            f"these end at sigma {sigmas[-1]:g}. Lower the betas or take fewer timesteps."
+        )
+    return betas
+
+
+def zero_snr(betas: np.ndarray) -> np.ndarray:
+    """Return the betas rescaled to end without signal (Lin et al. 2023, algorithm 1).
+
+    sqrt(alpha_bar) is shifted to end at 0 and stretched to begin where it did. At 0 sigma would be
+    infinite, so the last alpha_bar stays at 2^-24 (sigma 4096); where the one before is no more
+    than that, at a quarter of it: sigmas must grow.
+    """
+    if len(betas) < 2:
+        raise ValueError("rescale_betas_zero_snr needs at least 2 training timesteps; got 1.")
+    signal = np.exp(np.cumsum(np.log1p(-betas)) / 2)
+    alpha_bar = ((signal - signal[-1]) * signal[0] / (signal[0] - signal[-1])) ** 2
+    alpha_bar[-1] = TERMINAL_ALPHA_BAR if alpha_bar[-2] > TERMINAL_ALPHA_BAR else alpha_bar[-2] / 4
+    return np.append(betas[0], 1 - alpha_bar[1:] / alpha_bar[:-1])
+
+
+def training_sigmas(betas: np.ndarray) -> np.ndarray:
+    """Return sqrt((1 - alpha_bar) / alpha_bar), increasing; exact also for tiny betas."""
+    with np.errstate(over="ignore"):
+        return np.sqrt(np.expm1(-np.cumsum(np.log1p(-betas))))
+
+
+def _listed_betas(trained_betas) -> np.ndarray:
+    try:
+        betas = np.array(trained_betas, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("trained_betas must be a list of numbers between 0 and 1.") from None
+    if betas.ndim != 1 or not betas.size:
+        raise ValueError(f"trained_betas must be a list of numbers; got the shape {betas.shape}.")
+    for position in np.flatnonzero(~((betas > 0) & (betas < 1)))[:1]:
+        raise ValueError(
+            "trained_betas must all lie above 0 and below 1; "
+            f"number {position + 1} is {betas[position]:g}."
+        )
+    return betas
+
+
+def whole(name: str, value: int, low: int, high: int | None = None) -> int:
+    wanted = f"a whole number of at least {low}" if high is None else f"{low} to {high}"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} must be a whole number, {wanted}; got {value!r}.") from None
+    if isinstance(value, bool) or number < low or (high is not None and number > high):
+        raise ValueError(f"{name} must be a whole number, {wanted}; got {value!r}.")
+    return number
