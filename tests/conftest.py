@@ -15,7 +15,7 @@ def family_folder(tmp_path_factory) -> Callable[[str], Path]:
         if key not in made:
             import families
 
-            made[key] = families.save(key, tmp_path_factory.mktemp(key) / "model")
+            made[key] = families.save(key, tmp_path_factory.mktemp("families") / key)
         return made[key]
 
     return folder

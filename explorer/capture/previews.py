@@ -4,7 +4,13 @@ A decoder is a callable that takes latents (n, C, h, w) to pixels, uint8 (n, H, 
 """
 
 import io
-from collections.abc import Callable, Sequence
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +36,10 @@ def decoder_for(pipeline: Any, folder: str | Path) -> Decoder:
     from diffusers import AutoencoderTiny
 
     vae = pipeline.vae
-    network = AutoencoderTiny.from_pretrained(tiny, local_files_only=True, dtype=vae.dtype)
-    return TinyDecoder(network.to(vae.device))
+    network = AutoencoderTiny.from_pretrained(
+        tiny, local_files_only=True, use_safetensors=True, dtype=vae.dtype
+    )
+    return TinyDecoder(network.to(device_of(vae)))
 
 
 class TinyDecoder:
@@ -49,7 +57,7 @@ class TinyDecoder:
         import torch
 
         if self.network.device.type != "cuda":
-            return self._decode(latents)
+            return _in_the_background().submit(self._decode, latents).result()
         if self._stream is None:
             self._stream = torch.cuda.Stream(self.network.device)
         with torch.cuda.stream(self._stream):  # or reading the result waits for the denoising
@@ -65,6 +73,24 @@ class TinyDecoder:
             if shrink > 1:
                 pictures = torch.nn.functional.avg_pool2d(pictures, shrink)
             return to_pixels(pictures.nan_to_num())
+
+
+@cache
+def _in_the_background() -> ThreadPoolExecutor:
+    """A thread that computes with what the denoising leaves over of the CPU.
+
+    Two threads that compute in step wait for each other: beside one that takes a core from them a
+    run was seen to take twice as long.
+    """
+
+    def give_way() -> None:
+        import torch
+
+        torch.set_num_threads(1)
+        if sys.platform == "linux":  # where a thread has a priority of its own
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+
+    return ThreadPoolExecutor(1, "previews", initializer=give_way)
 
 
 class LinearDecoder:
@@ -86,8 +112,9 @@ class LinearDecoder:
             generator = torch.Generator().manual_seed(0)
             coarse = torch.randn((samples, vae.config.latent_channels, 3, 3), generator=generator)
             latents = functional.interpolate(coarse, scale_factor=4, mode="bicubic")
-            given = unscaled(latents.to(vae.device, vae.dtype), vae)
-            pictures = vae.decode(given).sample.float().cpu()
+            with _in_float32(vae):  # half precision overflows in some VAEs
+                given = unscaled(latents.to(device_of(vae), vae.dtype), vae)
+                pictures = vae.decode(given).sample.float().cpu()
             colours = functional.interpolate(pictures, size=latents.shape[-2:], mode="area")
         inputs = _with_one(latents.numpy())
         targets = colours.numpy().transpose(0, 2, 3, 1)
@@ -116,27 +143,83 @@ class LinearDecoder:
 class VaeDecoder:
     """The pipeline's own VAE: the final picture, to the bit what the pipeline would return.
 
-    Raises FloatingPointError where the picture holds NaN or Inf (half precision overflows in some
-    VAEs), which would otherwise come out black.
+    `upcast` decodes in float32 as SDXL's pipelines do where the VAE asks for it; `of` reads that
+    from the pipeline. A VAE that overflows in half precision decodes that picture once more in
+    float32. Raises FloatingPointError where the picture still holds NaN or Inf, which would
+    otherwise come out black.
     """
 
-    def __init__(self, vae: Any):
+    def __init__(self, vae: Any, upcast: bool = False):
         self.vae = vae
+        self.upcast = upcast
+
+    @classmethod
+    def of(cls, pipeline: Any) -> "VaeDecoder":
+        vae = pipeline.vae
+        asks = hasattr(pipeline, "upcast_vae") and vae.config.force_upcast
+        return cls(vae, upcast=bool(asks))
 
     def __call__(self, latents: "Latents") -> np.ndarray:
         import torch
 
-        with torch.no_grad():
-            given = torch.as_tensor(latents).to(self.vae.device, self.vae.dtype)
-            pictures = self.vae.decode(unscaled(given, self.vae), return_dict=False)[0]
+        given = torch.as_tensor(latents)
+        with torch.no_grad():  # one by one: a batch of large pictures would need gigabytes
+            return np.concatenate([self._decode(one) for one in given.split(1)])
+
+    def _decode(self, latents: "torch.Tensor") -> np.ndarray:
+        import torch
+
+        vae, pictures = self.vae, None
+        if not (self.upcast and vae.dtype == torch.float16):
+            pictures = self._pictures(latents)
+        if pictures is None or not bool(pictures.isfinite().all()):
+            with _in_float32(vae):
+                pictures = self._pictures(latents)
         if not bool(pictures.isfinite().all()):
             raise FloatingPointError("The VAE's picture holds NaN or infinite numbers.")
         return to_pixels(pictures)
 
+    def _pictures(self, latents: "torch.Tensor") -> "torch.Tensor":
+        vae = self.vae
+        given = unscaled(latents.to(device_of(vae), vae.dtype), vae)
+        return vae.decode(given, return_dict=False)[0]
+
 
 def unscaled(latents: "torch.Tensor", vae: Any) -> "torch.Tensor":
     """Latents as the VAE itself has them, from latents as the pipeline denoises them."""
-    return latents / vae.config.scaling_factor
+    config = vae.config
+    mean, std = (getattr(config, name, None) for name in ("latents_mean", "latents_std"))
+    if mean is None or std is None:
+        return latents / config.scaling_factor
+    mean, std = (latents.new_tensor(each).view(1, -1, 1, 1) for each in (mean, std))
+    return latents * std / config.scaling_factor + mean
+
+
+def device_of(network: Any) -> "torch.device":
+    """Where a network computes, which for one that is offloaded is not where it lies."""
+    import torch
+
+    for module in network.modules():
+        device = getattr(getattr(module, "_hf_hook", None), "execution_device", None)
+        if device is not None:
+            return torch.device(device)
+    return network.device
+
+
+@contextmanager
+def _in_float32(vae: Any) -> Iterator[None]:
+    """The VAE in full precision for a while; a network that lies in half of it loses nothing."""
+    import torch
+
+    own = vae.dtype
+    if own == torch.float32:
+        yield
+        return
+    vae.to(torch.float32)
+    try:
+        yield
+    finally:
+        vae.to(own)
 
 
 def to_pixels(pictures: "torch.Tensor") -> np.ndarray:

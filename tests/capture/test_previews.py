@@ -5,7 +5,12 @@ import io
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderTiny, StableDiffusionPipeline
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+)
 from PIL import Image
 
 from explorer.capture.frames import SLICE, Filmstrip
@@ -52,7 +57,7 @@ def test_pixels_are_what_pipelines_make_of_pictures(pipeline):
 def test_full_decoder_is_the_pipelines_picture(pipeline):
     with torch.no_grad():
         scaled = draw() / pipeline.vae.config.scaling_factor
-        pictures = pipeline.vae.decode(scaled).sample
+        pictures = torch.cat([pipeline.vae.decode(one).sample for one in scaled.split(1)])
     decode = VaeDecoder(pipeline.vae)
     np.testing.assert_array_equal(decode(draw()), to_pixels(pictures))
     np.testing.assert_array_equal(decode(draw().numpy()), to_pixels(pictures))
@@ -63,6 +68,39 @@ def test_full_decoder_refuses_a_picture_that_would_be_black(pipeline):
     latents[1, 0, 0, 0] = float("nan")
     with pytest.raises(FloatingPointError, match="NaN"):
         VaeDecoder(pipeline.vae)(latents)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_full_decoder_upcasts_where_sdxls_pipeline_does(family_folder, dtype):
+    pipeline = StableDiffusionXLPipeline.from_pretrained(family_folder("sdxl"), dtype=dtype)
+    latents = draw(1)
+    with torch.no_grad():
+        vae = AutoencoderKL.from_pretrained(family_folder("sdxl") / "vae", dtype=dtype)
+        pictures = vae.float().decode(latents / 0.13025).sample
+    decode = VaeDecoder.of(pipeline)
+    np.testing.assert_array_equal(decode(latents), to_pixels(pictures))
+    assert pipeline.vae.dtype == dtype
+    assert decode.upcast
+    assert not VaeDecoder.of(StableDiffusionPipeline.from_pretrained(family_folder("sd1"))).upcast
+
+
+def test_full_decoder_goes_to_full_precision_where_half_overflows(pipeline):
+    vae = AutoencoderKL.from_config(pipeline.vae.config)
+    with torch.no_grad():
+        vae.decoder.conv_in.weight *= 2e5  # half precision ends at 65504; a norm undoes it
+        expected = to_pixels(vae.half().float().decode(draw(1) / 0.18215).sample)
+        assert not vae.half().decode(draw(1).half() / 0.18215).sample.isfinite().all()
+    np.testing.assert_array_equal(VaeDecoder(vae)(draw(1)), expected)
+    assert vae.dtype == torch.float16
+
+
+def test_latents_are_unscaled_by_mean_and_deviation_where_a_vae_has_them(pipeline):
+    mean, std = [0.5, -1.0, 0.0, 2.0], [1.0, 2.0, 3.0, 4.0]
+    config = {**pipeline.vae.config, "latents_mean": mean, "latents_std": std}
+    vae = AutoencoderKL.from_config({**config, "scaling_factor": 0.5})
+    given = unscaled(torch.ones(1, 4, 2, 2), vae)
+    assert given[0, :, 0, 0].tolist() == [2.5, 3.0, 6.0, 10.0]
+    assert unscaled(torch.ones(1, 4, 2, 2), pipeline.vae)[0, 0, 0, 0] == pytest.approx(1 / 0.18215)
 
 
 def test_tiny_decoder_takes_latents_as_they_are_denoised():
@@ -84,7 +122,7 @@ def test_tiny_decoder_shrinks_large_pictures_by_averaging():
 
 
 def test_linear_decoder_recovers_a_linear_vae():
-    class LinearVae:
+    class LinearVae(torch.nn.Module):
         """Each colour is a mix of the latents' channels, a pixel a latent."""
 
         dtype, device = torch.float32, torch.device("cpu")

@@ -1,0 +1,228 @@
+"""Which model families run here, and how one is told from its configuration files, without torch.
+
+DPM2 and DPM2 a move along sigma from noise to picture, asking a U-Net for the noise. Models trained
+on flow matching (SD 3, Flux and later) interpolate between the two instead: other formulas.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from explorer.models.catalog import ModelError
+
+
+@dataclass(frozen=True)
+class Family:
+    """Models that one pipeline class of diffusers runs."""
+
+    key: str
+    label: str
+    pipeline: str
+    image_to_image: str
+    side: int  # of the picture it was made for, where its files do not say
+    is_refiner: bool = False
+
+
+_SD = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
+_XL = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline")
+
+FAMILIES = {
+    each.key: each
+    for each in (
+        Family("sd1", "Stable Diffusion 1.x", *_SD, 512),
+        Family("sd2", "Stable Diffusion 2.x", *_SD, 768),
+        Family("sdxl", "Stable Diffusion XL", *_XL, 1024),
+        Family("sdxl-refiner", "SDXL refiner", _XL[1], _XL[1], 1024, is_refiner=True),
+    )
+}
+WHAT_RUNS = "Sampler Explorer runs Stable Diffusion 1.x, 2.x, SDXL and the SDXL refiner"
+
+# component of a pipeline: the classes it may have; anything else is code that we do not know
+PARTS = {
+    "unet": {"UNet2DConditionModel"},
+    "vae": {"AutoencoderKL"},
+    "text_encoder": {"CLIPTextModel"},
+    "text_encoder_2": {"CLIPTextModelWithProjection"},
+    "tokenizer": {"CLIPTokenizer", "CLIPTokenizerFast"},
+    "tokenizer_2": {"CLIPTokenizer", "CLIPTokenizerFast"},
+}
+IGNORED = {"safety_checker", "feature_extractor", "image_encoder", "scheduler"}
+_LIBRARIES = {"diffusers", "transformers", "stable_diffusion"}
+
+_PIPELINES = {*_SD, *_XL, "LatentConsistencyModelPipeline"}
+_CHANNELS = {9: "inpainting", 8: "editing by instruction", 7: "upscaling", 5: "depth"}
+_FEW_STEPS = re.compile(
+    r"(?<![a-z])(turbo|lightning|lcm|hyper|tcd|dmd2?|flash|schnell|pcm)(?![a-z])", re.IGNORECASE
+)
+_FEW_STEPS_SCHEDULERS = {"LCMScheduler", "TCDScheduler"}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a model folder holds: its family, and what a user should know of it."""
+
+    family: Family
+    width: int
+    height: int
+    parts: Mapping[str, str]  # component to class, of those that are loaded
+    options: Mapping[str, Any]  # of the pipeline's constructor, beside the parts
+    distilled: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+
+def identify(folder: Path, name: str) -> Identity:
+    """Read the folder's configuration files; raises ModelError for a model that cannot run here."""
+    index = _read(folder, "model_index.json", name)
+    _check_kind(index, name)
+    parts = _parts(index, name)
+    unet = _read(folder, "unet/config.json", name)
+    vae = _read(folder, "vae/config.json", name)
+    scheduler = _read(folder, "scheduler/scheduler_config.json", name)
+    _check_unet(unet, name)
+    if str(scheduler.get("_class_name", "")).startswith("FlowM"):
+        raise ModelError(_of_a_flow(name))
+    try:
+        family = _family(unet, parts, index)
+        scale = 2 ** (len(vae["block_out_channels"]) - 1)
+        side = unet.get("sample_size") or family.side // scale
+        height, width = (side, side) if isinstance(side, int) else side
+        size = int(width * scale), int(height * scale)
+    except (KeyError, TypeError, ValueError):
+        raise ModelError(
+            f"The configuration of {name} is not that of a Stable Diffusion model."
+        ) from None
+    distilled = is_distilled(name, scheduler, unet)
+    options = {"requires_safety_checker": False}
+    if family.pipeline in _XL:
+        wanted = ("force_zeros_for_empty_prompt", "requires_aesthetics_score")
+        options = {key: bool(index[key]) for key in wanted if key in index}
+        options["add_watermarker"] = False
+    if family.pipeline != _XL[1]:
+        options.pop("requires_aesthetics_score", None)
+    return Identity(family, *size, parts, options, distilled, notes_on(distilled, scheduler, unet))
+
+
+def is_distilled(name: str, scheduler: Mapping[str, Any], unet: Mapping[str, Any]) -> bool:
+    """Whether the model was made for a few steps: by its scheduler, its U-Net or its name."""
+    return (
+        scheduler.get("_class_name") in _FEW_STEPS_SCHEDULERS
+        or unet.get("time_cond_proj_dim") is not None
+        or _FEW_STEPS.search(name) is not None
+    )
+
+
+def notes_on(
+    distilled: bool, scheduler: Mapping[str, Any], unet: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Sentences for the user of such a model."""
+    notes = []
+    if distilled:
+        notes.append(
+            "Distilled: made for 1 to 8 steps; more steps do not make it better, and DPM2 is not "
+            "the sampler it was trained for."
+        )
+        if unet.get("time_cond_proj_dim") is not None:
+            notes.append("The CFG scale is an input of its U-Net; the negative prompt is not read.")
+        else:
+            notes.append("It wants a CFG scale of 1: guidance is built in.")
+    if scheduler.get("prediction_type") == "v_prediction":
+        notes.append("It predicts v, not noise.")
+    if scheduler.get("rescale_betas_zero_snr"):
+        notes.append("It was trained with zero terminal SNR: keep the spacing at trailing.")
+    return tuple(notes)
+
+
+def of_a_transformer(name: str, kind: str) -> str:
+    """Why a model without a U-Net does not run."""
+    return (
+        f"{name} is {kind}: a transformer, most often trained on flow matching, which needs other "
+        f"formulas than DPM2's. {WHAT_RUNS}."
+    )
+
+
+def _of_a_flow(name: str) -> str:
+    return (
+        f"{name} was trained on flow matching, which needs other formulas than DPM2's. {WHAT_RUNS}."
+    )
+
+
+def _check_kind(index: Mapping[str, Any], name: str) -> None:
+    """Raises ModelError for a pipeline of another kind."""
+    kind = index.get("_class_name")
+    if not isinstance(kind, str):
+        raise ModelError(
+            f"{name} asks to run Python code of its own, which is never done here: it could do "
+            "anything on this machine."
+        )
+    if "transformer" in index:
+        label = kind.removesuffix("Pipeline") or "another kind of model"
+        raise ModelError(of_a_transformer(name, label))
+    if kind not in _PIPELINES:
+        raise ModelError(f"{name} is made for {kind[:60]}. {WHAT_RUNS}.")
+
+
+def _parts(index: Mapping[str, Any], name: str) -> dict[str, str]:
+    """The components to load, by name; raises ModelError where one is code that we do not know."""
+    parts = {}
+    for part, value in index.items():
+        if not isinstance(value, (list, tuple)) or not any(value):
+            continue
+        library, kind = (*value, None)[:2]
+        known = library in _LIBRARIES and (part in IGNORED or kind in PARTS.get(part, ()))
+        if not known:
+            raise ModelError(
+                f"{name} has a part that is not known here ({part[:40]}: {str(library)[:40]}, "
+                f"{str(kind)[:40]}), and code that comes with a model is never run. {WHAT_RUNS}."
+            )
+        if part in PARTS:
+            parts[part] = kind
+    encoder = {"text_encoder", "tokenizer"}
+    second = {"text_encoder_2", "tokenizer_2"}
+    if not (
+        {"unet", "vae"} <= parts.keys() and (encoder <= parts.keys() or second <= parts.keys())
+    ):
+        missing = sorted({"unet", "vae", *encoder} - parts.keys())
+        raise ModelError(f"{name} is incomplete: its model_index.json has no {', '.join(missing)}.")
+    return parts
+
+
+def _check_unet(unet: Mapping[str, Any], name: str) -> None:
+    channels = unet.get("in_channels", 4)
+    if channels != 4:
+        use = _CHANNELS.get(channels, "another use")
+        raise ModelError(
+            f"{name} is a model for {use}: its U-Net takes {channels} channels in place of 4."
+        )
+    if unet.get("class_embed_type") or unet.get("num_class_embeds"):
+        raise ModelError(
+            f"{name} asks for a class or a noise level beside the prompt. {WHAT_RUNS}."
+        )
+    if unet.get("addition_embed_type") not in (None, "text_time"):
+        raise ModelError(f"{name} asks for more than a prompt. {WHAT_RUNS}.")
+
+
+def _family(unet: Mapping[str, Any], parts: Mapping[str, str], index: Mapping[str, Any]) -> Family:
+    if unet.get("addition_embed_type") == "text_time":
+        refines = "text_encoder" not in parts or index.get("requires_aesthetics_score")
+        return FAMILIES["sdxl-refiner" if refines else "sdxl"]
+    return FAMILIES["sd2" if unet.get("use_linear_projection") else "sd1"]
+
+
+def _read(folder: Path, file: str, name: str) -> dict[str, Any]:
+    path = folder / file
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if file == "model_index.json":
+            raise ModelError(
+                f"There is no model in {name}: its model_index.json is missing."
+            ) from None
+        raise ModelError(f"The model {name} is incomplete: its {file} is missing.") from None
+    except (OSError, ValueError):
+        raise ModelError(f"The {file} of {name} could not be read: it is damaged.") from None
+    if not isinstance(read, dict):
+        raise ModelError(f"The {file} of {name} could not be read: it is damaged.")
+    return read
