@@ -13,8 +13,8 @@ from gaussian_data import CLASSES, SD, Gaussian, every_type, final, noise, ready
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.testing import assert_close
 
+from explorer.sampling.betas import training_betas, training_sigmas
 from explorer.sampling.schedulers import KDPM2AncestralDiscreteScheduler, KDPM2DiscreteScheduler
-from explorer.sampling.schedules import training_betas, training_sigmas
 
 both = pytest.mark.parametrize("cls", CLASSES)
 COSINE = {"beta_schedule": "squaredcos_cap_v2"}

@@ -11,7 +11,8 @@ from gaussian_data import CLASSES, SD, Gaussian, every_type, final, noise, ready
 from numpy.testing import assert_allclose
 from torch.testing import assert_close
 
-from explorer.sampling.schedules import timestep_to_sigma, training_betas, training_sigmas
+from explorer.sampling.betas import training_betas, training_sigmas
+from explorer.sampling.schedules import timestep_to_sigma
 
 both = pytest.mark.parametrize("cls", CLASSES)
 DATA = Gaussian()
