@@ -67,7 +67,8 @@ def _trace(unet: torch.nn.Module, inputs: dict[str, torch.Tensor]):
             warnings.simplefilter("ignore")  # what depends on the shape is why the shape is a key
             answer = Answer(unet, tuple(inputs)).eval()
             values = tuple(inputs.values())
-            return torch.jit.trace(answer, values, check_trace=False, strict=False)
+            graph = torch.jit.trace(answer, values, check_trace=False, strict=False)
+            return torch.jit.freeze(graph)  # its constants are the weights, not copies of them
     except Exception:  # slower, not worse
         LOG.warning("the U-Net could not be traced; it runs as it is", exc_info=True)
         return None
