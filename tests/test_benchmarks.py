@@ -1,0 +1,90 @@
+"""The benchmarks measure what they say, and say so where they cannot."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import growth, lanes, limit
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_ratios_are_parts_of_the_bare_runs_of_their_round():
+    seconds = {
+        "bare DPM2": 1.0,
+        "bare DPM2 a": 3.0,
+        "bare DPM2, hooked": 1.1,
+        "two lanes recorded": 2.2,
+        "two lanes, not recorded": 2.0,
+        "two lanes, previews": 3.3,
+        "two lanes compiled": 1.0,
+        "eight lanes recorded": 4.0,
+        "every frame decoded": 1.1,
+        "every frame by the VAE": 4.4,
+    }
+    assert lanes.ratios(seconds) == pytest.approx(
+        {
+            "two_lanes_recorded": 0.55,
+            "two_lanes_compiled": 0.25,
+            "eight_lanes_recorded": 0.25,
+            "recording_overhead": 0.1,
+            "previews_overhead": 0.5,
+            "hook_overhead": 0.1,
+            "frames_share": 0.5,
+            "full_frames_share": 2.0,
+        }
+    )
+
+
+@pytest.mark.parametrize("command", ["lanes", "growth"])
+def test_what_cannot_be_measured_is_a_failure_and_writes_nothing(command, tmp_path):
+    written = tmp_path / "figures.json"
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{command}", "--json", written]
+        + ["--model", tmp_path / "nowhere"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode != 0
+    assert "could not be measured" in done.stderr
+    assert not written.exists()
+
+
+def test_operations_are_those_of_products_and_convolutions():
+    left, right = torch.randn(8, 16), torch.randn(16, 4)
+    assert limit.operations(lambda: left @ right) == 2 * 8 * 16 * 4
+    picture, kernel = torch.randn(1, 3, 10, 10), torch.randn(5, 3, 3, 3)
+    convolved = limit.operations(lambda: torch.nn.functional.conv2d(picture, kernel))
+    assert convolved == 2 * 8 * 8 * 5 * 3 * 9
+    with pytest.raises(RuntimeError, match="no arithmetic"):
+        limit.operations(lambda: left + 1)
+
+
+def test_growth_is_measured_on_every_axis_and_told_as_tables(monkeypatch):
+    ran = []
+
+    class Runs:
+        engine = None
+
+        def run_lanes(self, engine, lanes, **settings):
+            ran.append((lanes, settings))
+
+        def seconds(self, work):
+            work()
+            return 0.5
+
+    found = growth.points(Runs(), "cuda", repeats=2)
+    assert [row["lanes"] for row in found["lanes"]] == list(growth.LANES)
+    assert (16, {}) in ran
+    assert (2, {"steps": 100}) in ran
+    assert (2, {"width": 1024, "height": 1024}) in ran
+    assert len(ran) == 3 * (len(growth.LANES) + len(growth.STEPS) + len(growth.SIZES["cuda"]))
+    told = growth.table("steps", json.loads(json.dumps(found["steps"])))
+    assert told.splitlines()[0] == "| steps | 5 | 10 | 20 | 50 | 100 |"
+    assert told.splitlines()[2] == "| seconds | 0.50 | 0.50 | 0.50 | 0.50 | 0.50 |"
