@@ -43,9 +43,9 @@ def test_ratios_are_parts_of_the_bare_runs_of_their_round():
 @pytest.mark.parametrize("command", ["lanes", "growth"])
 def test_what_cannot_be_measured_is_a_failure_and_writes_nothing(command, tmp_path):
     written = tmp_path / "figures.json"
+    options = ["--json", written, "--model", tmp_path / "nowhere"]
     done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{command}", "--json", written]
-        + ["--model", tmp_path / "nowhere"],
+        [sys.executable, "-m", f"benchmarks.{command}", *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
