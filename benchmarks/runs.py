@@ -197,7 +197,7 @@ class Runs:
     # --- frames ----------------------------------------------------------------------------------
 
     def engine_decoder(self) -> Callable:
-        return self.engine._decode
+        return self.engine.model().decode
 
     def vae_decoder(self) -> VaeDecoder:
         return VaeDecoder(quick_vae(self.engine.pipeline.vae))

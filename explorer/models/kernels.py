@@ -43,7 +43,7 @@ def group_norm(
         *(c // groups, triton.next_power_of_2(c // groups)),
     )
     tiles = triton.cdiv(pixels, ROWS)
-    _apply[n, tiles, blocks](x, affine, out, pixels, c, silu, ROWS, CHANNELS)
+    _apply[tiles, n, blocks](x, affine, out, pixels, c, silu, ROWS, CHANNELS)
     return out
 
 
@@ -134,7 +134,7 @@ def _affine(
 def _apply(
     x, affine, out, pixels, c, SILU: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr
 ):
-    n, tile, block = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    tile, n, block = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     channel = block * CHANNELS + tl.arange(0, CHANNELS)
     inside = channel < c
     row = tile * ROWS + tl.arange(0, ROWS)
