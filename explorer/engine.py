@@ -1,28 +1,37 @@
 """The engine: loads the model, runs settings one at a time on its device, tells what happens."""
 
+import inspect
 import json
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from explorer.capture.frames import LaneFrames
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Trajectory
 from explorer.events import Event, follow
 from explorer.job import LOADING, QUEUED, Job, Stopped, sentence
+from explorer.models.catalog import BUNDLED_FOLDER as BUNDLED
+from explorer.models.catalog import Catalog, Entry, ModelError
+from explorer.models.families import identify
+from explorer.models.resident import Residents
 from explorer.sampling.samplers import DPM2, DPM2_A
-from explorer.settings import LaneSettings, RunSettings
+from explorer.settings import LaneSettings, RunSettings, SettingsError
 
 if TYPE_CHECKING:
     import torch
     from diffusers import StableDiffusionPipeline
 
+    from explorer.capture.previews import Decoder
+    from explorer.models.loading import Model
+
 __all__ = ["BUNDLED", "Engine", "Event", "LaneFrames", "RunError", "run", "stream"]
 
-BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "scenes"
+DISTILLED = {"steps": 4, "cfg_scale": 1.0}
 
 POLL_S = 0.02
 
@@ -38,115 +47,166 @@ class RunError(RuntimeError):
 
 
 class Engine:
-    """Runs settings on one model. Nothing is loaded before `load()` or the first run.
+    """Runs settings on models of its catalogue. Nothing is loaded before `load()` or a first run.
 
-    Engines of one process share each device: one run denoises on it at a time, others wait.
+    One model is resident, and beside it the refiner that runs use. `model` is a path, a hub id or
+    "bundled", and the first of the catalogue; `models`, `allow` and `anything` are the catalogue's,
+    `offload` is "none", "model" or "sequential". Without `compiles` a GPU's U-Net stays with CUDA
+    graphs. Engines of one process share each device: one run denoises on it at a time, others wait.
+    Raises ModelError for ids that are none.
     """
 
     def __init__(
         self,
         model: str | Path = BUNDLED,
         device: str | None = None,
-        dtype: "torch.dtype | None" = None,
+        dtype: "torch.dtype | str | None" = None,
+        *,
+        models: Iterable[str | Path] = (),
+        allow: Iterable[str] = (),
+        anything: bool = False,
+        offload: str = "none",
+        compiles: bool = True,
     ):
-        self.model = Path(model)
-        self.threads: int | None = None
-        self._device, self._dtype = device, dtype
-        self._loading = threading.Lock()
-        self._pipeline: StableDiffusionPipeline | None = None
-        self._decode = None
-        self._tokenizer = None
-        self._problem = ""
+        self.catalog = Catalog((model, *models), allow, anything)
+        self.compiles = compiles
+        self._models = Residents(device, dtype, offload, _decoder_for)
 
-    # --- the model -------------------------------------------------------------------------------
+    # --- the models ------------------------------------------------------------------------------
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The models of the menu, the first one first."""
+        return self.catalog.entries
 
     @property
     def state(self) -> str:
-        """ "loading" until the model is there, "ready", or "absent: " and a sentence."""
-        if self._problem:
-            return f"absent: {self._problem}"
-        return "loading" if self._pipeline is None else "ready"
+        """ "loading" until a model is there, "ready", or "absent: " and a sentence."""
+        return self._models.state
+
+    @property
+    def progress(self) -> tuple[str, float | None]:
+        """What loading is doing, as a sentence, and the fraction done where it is known."""
+        return self._models.progress or ("", None)
+
+    @property
+    def resident(self) -> str:
+        """The name of the model in memory; "" while there is none."""
+        return self._models.name
 
     @property
     def device(self) -> str:
         """The device's name; the best there is unless one was asked for."""
-        if self._device is None:
-            from explorer.models.catalog import best_device
+        return self._models.device
 
-            self._device = best_device()
-        return self._device
+    @property
+    def threads(self) -> int | None:
+        """The number of CPU threads, measured when a model was loaded; None on a GPU."""
+        return self._models.threads
 
     @property
     def pipeline(self) -> "StableDiffusionPipeline":
-        """The stock diffusers pipeline; loads it where needed."""
-        self.load()
-        return self._pipeline
+        """The resident model's stock diffusers pipeline; loads the first model where none is."""
+        return self.model(self.resident).pipeline
 
-    def load(self) -> None:
-        """Load the model, once, whoever asks first; raises ModelError, and may be tried again."""
-        with self._loading:
-            if self._pipeline is not None:
-                return
-            from explorer.capture.previews import decoder_for
-            from explorer.models.catalog import ModelError, choose_threads, load_pipeline
-            from explorer.models.fast import warm_up
+    def model(self, name: str = "") -> "Model":
+        """The model of that name, "" the first, made resident. Raises ModelError."""
+        entry = self.catalog.find(name)
+        while True:
+            self.load(name)
+            if model := self._models.get(entry.name):
+                return model
 
-            self._problem = ""
-            try:
-                pipeline = load_pipeline(self.model, self.device, self._dtype)
-                if self.device.startswith("cpu"):
-                    with device_lock(self.device):  # a run beside it would spoil the measurement
-                        self.threads = choose_threads(pipeline)
-                        tokens = pipeline.tokenizer.model_max_length
-                        warm_up(pipeline.unet, 2 * len(self.lane_defaults()), tokens)
-                self._decode = decoder_for(pipeline, self.model)
-                # One of its own: used by two threads, a tokenizer mixes up their options.
-                tokenizer = type(pipeline.tokenizer)
-                self._tokenizer = tokenizer.from_pretrained(self.model / "tokenizer")
-                self._pipeline = pipeline
-            except Exception as error:
-                self._problem = str(error) if isinstance(error, ModelError) else sentence(error)
-                raise
+    def load(self, name: str = "") -> None:
+        """Make a model resident, once, whoever asks first; the one before is freed.
 
-    def lane_defaults(self) -> tuple[LaneSettings, ...]:
+        Waits for a run to end. Raises ModelError; then the one before is resident again, and
+        loading may be tried again.
+        """
+        entry, models = self.catalog.find(name), self._models
+        if models.name == entry.name:
+            return
+        try:
+            models.find([entry], models.tell)
+            with device_lock(self.device):
+                models.seat([entry], models.tell)
+        finally:
+            models.progress = None
+
+    # --- what a model's files say ----------------------------------------------------------------
+
+    def lane_defaults(self, name: str = "") -> tuple[LaneSettings, ...]:
         """DPM2 and DPM2 a with the model's own scheduler arguments, read without torch."""
         try:
-            config = json.loads((self.model / "scheduler" / "scheduler_config.json").read_text())
+            config = self._read("scheduler/scheduler_config.json", name)
             return tuple(LaneSettings.from_config(each.key, config) for each in (DPM2, DPM2_A))
         except (OSError, ValueError, AttributeError):  # no model, or one that is not for us
             return tuple(LaneSettings(sampler=each.key) for each in (DPM2, DPM2_A))
 
-    def defaults(self) -> RunSettings:
-        """The settings to begin with: the model's lanes, and what its `defaults.json` suggests."""
-        try:
-            suggested = json.loads((self.model / "defaults.json").read_text(encoding="utf-8"))
-            return RunSettings(lanes=self.lane_defaults(), **suggested)
-        except (OSError, ValueError, TypeError):  # a model without suggestions
-            return RunSettings(lanes=self.lane_defaults())
+    def defaults(self, name: str = "") -> RunSettings:
+        """The settings to begin with: the model's lanes, and what its `defaults.json` suggests.
 
-    def known_words(self) -> frozenset[str] | None:
+        A distilled model begins with few steps and no guidance.
+        """
+        begin = RunSettings(lanes=self.lane_defaults(name), model=name)
+        try:
+            return replace(begin, **self._read("defaults.json", name))
+        except (OSError, ValueError, TypeError):  # a model without suggestions
+            pass
+        folder = self._folder(name)
+        with suppress(ModelError):
+            if folder and identify(folder, self.catalog.find(name).name).distilled:
+                return replace(begin, **DISTILLED)
+        return begin
+
+    def known_words(self, name: str = "") -> frozenset[str] | None:
         """The words the model was trained on, lower case; None for a model that does not say."""
         try:
-            return frozenset(json.loads((self.model / "words.json").read_text(encoding="utf-8")))
+            return frozenset(self._read("words.json", name))
         except (OSError, ValueError, TypeError):
             return None
 
-    def unknown_words(self, prompt: str) -> list[str]:
+    def unknown_words(self, prompt: str, name: str = "") -> list[str]:
         """The prompt's words that the model does not know, each once, in their order."""
-        known = self.known_words()
+        known = self.known_words(name)
         if known is None:
             return []
         words = re.findall(r"[^\W_]+(?:['\u2019][^\W_]+)*", prompt.lower())
         return [word for word in dict.fromkeys(words) if word not in known]
 
-    def unread(self, prompt: str) -> str:
+    def unread(self, prompt: str, name: str = "") -> str:
         """The end of the prompt that the model has no room for; "" while the model is not there."""
-        tokenizer = self._tokenizer
-        if tokenizer is None:
+        model = self._models.get(self.catalog.find(name).name)
+        if model is None:
             return ""
+        tokenizer = model.tokenizer
         tokens = tokenizer(prompt, add_special_tokens=False, verbose=False).input_ids
         room = tokenizer.model_max_length - 2  # for its start and its end
         return tokenizer.decode(tokens[room:])
+
+    def _read(self, file: str, name: str) -> Any:
+        """A JSON file of the model's folder; raises OSError where there is none."""
+        folder = self._folder(name)
+        if folder is None:
+            raise FileNotFoundError(file)
+        return json.loads((folder / file).read_text(encoding="utf-8"))
+
+    def _folder(self, name: str) -> Path | None:
+        """Where the model's configuration files lie; None for one that is not on this machine."""
+        entry = self.catalog.find(name)
+        if folder := self._models.folder(entry.name):
+            return folder
+        if entry.kind == "hub":
+            from explorer.models.hub import cached
+
+            return cached(entry.source)
+        if entry.kind == "file":
+            from explorer.models.single_file import config_folder
+
+            with suppress(ModelError):
+                return config_folder(entry.path)
+            return None
+        return entry.path
 
     # --- running ---------------------------------------------------------------------------------
 
@@ -155,8 +215,8 @@ class Engine:
 
         Raises SettingsError, or RunError with what was recorded before it failed.
         """
-        job = Job(settings, cancel)
-        self._work(job)
+        job = self._job(settings, cancel)
+        self._work(job, [])
         if job.state == ERROR:
             raise RunError(job.message, job.trajectories())
         return list(job.trajectories())
@@ -170,25 +230,53 @@ class Engine:
         the run with a "cancelled" event, closing the generator ends it without; both take effect
         after the model call under way, and the device is free as soon as that call is done.
         """
-        job = Job(settings, cancel)
+        job = self._job(settings, cancel)
+        decoders: list[Decoder] = []
 
         def start() -> None:
-            threading.Thread(target=self._work, args=(job,), name="denoise").start()
+            arguments = job, decoders
+            threading.Thread(target=self._work, args=arguments, name="denoise").start()
 
-        return follow(job, start, lambda latents: self._decode(latents))
+        return follow(job, start, lambda latents: decoders[0](latents))
 
-    def _work(self, job: Job) -> None:
+    def _job(self, settings: RunSettings, cancel: threading.Event | None) -> Job:
+        """Raises SettingsError, also for models that are not in the catalogue."""
+        for field in ("model", "refiner"):
+            try:
+                self.catalog.find(getattr(settings, field))
+            except ModelError as error:
+                raise SettingsError(field, str(error)) from None
+        return Job(settings, cancel)
+
+    def _work(self, job: Job, decoders: "list[Decoder]") -> None:
+        """Run the job; the decoder of its model is put into `decoders` before its first call."""
+        run = job.settings
+        names = [run.model, run.refiner] if run.refiner else [run.model]
+        entries, models = [self.catalog.find(name) for name in names], self._models
+
+        def tell(words: str, fraction: float | None = None) -> None:
+            models.tell(words, fraction)
+            share = "" if fraction is None else f" {fraction:.0%}"
+            job.phase, job.note = LOADING, words + share
+
         try:
-            if self._pipeline is None:
+            if any(models.get(entry.name) is None for entry in entries):
                 job.phase, job.note = LOADING, "Loading the model."
-                self.load()
+                models.find(entries, tell)
+                job.check_stop()
             with self._turn(job):
-                self._denoise(job)
+                models.seat(entries, tell)
+                models.progress = None
+                chosen = [models.get(entry.name) for entry in entries]
+                check_roles(*chosen)
+                decoders.append(chosen[0].decode)
+                self._denoise(job, *chosen)
         except Stopped:
             job.end(CANCELLED)
         except Exception as error:
-            job.end(ERROR, self._problem or sentence(error))
+            job.end(ERROR, str(error) if isinstance(error, ModelError) else sentence(error))
         finally:
+            models.progress = None
             job.finished.set()
             job.news.put(None)
 
@@ -203,18 +291,43 @@ class Engine:
         finally:
             lock.release()
 
-    def _denoise(self, job: Job) -> None:
+    def _denoise(self, job: Job, *models: "Model") -> None:
         import torch
+
+        from explorer.models.loading import give_back
 
         if self.threads is not None:
             torch.set_num_threads(self.threads)  # OpenMP keeps a number for each thread
         try:
-            job.denoise(self._pipeline)
+            if "refiner" in inspect.signature(job.denoise).parameters:
+                job.denoise(*models)
+            else:
+                job.denoise(models[0].pipeline)
         finally:
+            for model in models:
+                model.after_run()
             if job.state != DONE:  # a finished pipeline call has cleaned up after itself
-                self._pipeline.maybe_free_model_hooks()
-                if torch.device(self.device).type == "cuda":
-                    torch.cuda.empty_cache()
+                give_back(torch.device(self.device))
+
+
+def check_roles(base: "Model", refiner: "Model | None" = None) -> None:
+    """Raises ModelError where a model is not for what the settings ask of it."""
+    if base.is_refiner:
+        raise ModelError(
+            f"{base.name} is a refiner: choose it as the refiner of a run with an SDXL model."
+        )
+    if refiner is not None and not refiner.is_refiner:
+        raise ModelError(f"{refiner.name} is not a refiner: it is {refiner.family.label}.")
+    if refiner is not None and base.family.key != "sdxl":
+        raise ModelError(
+            f"The refiner goes on with latents of SDXL; {base.name} is {base.family.label}."
+        )
+
+
+def _decoder_for(pipeline: Any, folder: Path) -> "Decoder":
+    from explorer.capture.previews import decoder_for
+
+    return decoder_for(pipeline, folder)
 
 
 def device_lock(device: str) -> threading.Lock:

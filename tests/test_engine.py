@@ -22,7 +22,8 @@ from PIL import Image
 
 from explorer.capture.trajectory import Trajectory
 from explorer.engine import Engine, RunError, device_lock
-from explorer.models.catalog import ModelError, fastest
+from explorer.models.catalog import ModelError
+from explorer.models.threads import fastest
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings, SettingsError
 
@@ -585,7 +586,8 @@ def test_a_broken_model_is_a_sentence_and_may_be_mended(tiny_pipeline_folder, tm
     engine = Engine(folder, device="cpu")
     last = list(engine.stream(SETTINGS))[-1]
     assert last.state == "error"
-    assert "could not be loaded on cpu" in last.message
+    assert "damaged" in last.message
+    assert broken in last.message
     assert "\n" not in last.message
     shutil.copy(tiny_pipeline_folder / broken, folder / broken)
     assert list(engine.stream(SETTINGS))[-1].state == "done"

