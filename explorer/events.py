@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.capture.frames import Filmstrip, LaneFrames
-from explorer.capture.previews import Decoder, png
-from explorer.capture.trajectory import CANCELLED, DONE, ERROR, MIDPOINT, Call, Trajectory
-from explorer.job import RUNNING, Job, sentence
+from explorer.capture.grids import lane_png
+from explorer.capture.previews import Decoder
+from explorer.capture.trajectory import CANCELLED, ERROR, MIDPOINT, Call, Trajectory
+from explorer.job import RUNNING, Job
+from explorer.problems import sentence
 
 APART_S = 0.08  # between two events
 HEARTBEAT_S = 0.5  # without news: a generator can only be closed where it yields
@@ -22,9 +24,11 @@ class Event:
 
     `state` is "queued", "loading", "running", "done", "cancelled" or "error". Step k of `steps`
     and call c of `calls` count from 1; `half` marks a midpoint. `lane` is None where the news is
-    of all lanes. `previews` are JPEGs of each lane's newest prediction. The last event brings what
-    was recorded, and where the run is done the lanes' pictures as PNG; `frames` are empty unless
-    every lane made a call. `seed` is the one that was drawn where the settings left it open.
+    of all lanes. `previews` are JPEGs of each lane's newest prediction, a batch tiled. The last
+    event brings what was recorded, and the lanes' pictures as PNG, a batch in one grid, None for a
+    lane that has none, nothing where no lane has one; `frames` are empty unless every lane made a
+    call. `seed` is the one that was drawn where the settings left it open, `model` the model's name
+    once it is known.
     """
 
     state: str
@@ -40,8 +44,9 @@ class Event:
     previews: tuple[bytes | None, ...] = ()
     trajectories: tuple[Trajectory, ...] = ()
     frames: tuple[LaneFrames, ...] = ()
-    images: tuple[bytes, ...] = ()
+    images: tuple[bytes | None, ...] = ()
     seed: int = 0
+    model: str = ""
 
 
 def follow(job: Job, start: Callable[[], None], decode: Decoder) -> Iterator[Event]:
@@ -119,6 +124,7 @@ class _Teller:
             elapsed_s=job.elapsed_s,
             previews=self._previews,
             seed=run.seed,
+            model=job.model,
             **position | more,
         )
 
@@ -129,7 +135,8 @@ class _Teller:
         trajectories = job.trajectories()
         counts = [each.nfe for each in trajectories]
         frames = self.film.frames(counts) if all(counts) and not self.problem else ()
-        images = tuple(png(each.image) for each in trajectories) if job.state == DONE else ()
+        images = tuple(None if each.images is None else lane_png(each) for each in trajectories)
+        images = images if any(images) else ()
         return self.event(
             job.state, job.message, trajectories=trajectories, frames=frames, images=images
         )

@@ -1,6 +1,5 @@
 """One run on the device: its lanes through the stock pipeline, every call recorded and checked."""
 
-import logging
 import queue
 import statistics
 import threading
@@ -8,27 +7,29 @@ import time
 from collections import deque
 from contextlib import ExitStack
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explorer import start
+from explorer.capture.budget import Recording, limit_bytes
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Call, Trajectory
+from explorer.problems import RunProblem, sentence
 from explorer.settings import LaneSettings, RunSettings, SettingsError
 
 if TYPE_CHECKING:
     import torch
 
-LOG = logging.getLogger(__name__)
+__all__ = ["LOADING", "QUEUED", "RUNNING", "Job", "RunProblem", "Stopped", "sentence"]
 
 QUEUED, LOADING, RUNNING = "queued", "loading", "running"
+
+REFINABLE = {"sdxl", "sdxl-refiner"}  # families whose latents are alike
 
 
 class Stopped(Exception):
     """The run was cancelled, or whoever followed it went away."""
-
-
-class RunProblem(Exception):
-    """What went wrong in a run; the message is a sentence for a human."""
 
 
 class Job:
@@ -47,6 +48,7 @@ class Job:
     ):
         self.settings = settings.resolved()
         self.groups = _groups(self.settings)
+        self.model, self.noise_device = self.settings.model, ""
         self.phase, self.note = QUEUED, ""
         self.state, self.message = "", ""
         self.news: queue.SimpleQueue[dict[int, Call] | None] = queue.SimpleQueue()
@@ -83,20 +85,24 @@ class Job:
 
     # --- denoising -------------------------------------------------------------------------------
 
-    def denoise(self, pipe: Any) -> None:
-        """Run the settings through `pipe`; whatever happens is told by `state` and `message`.
+    def denoise(self, model: Any, refiner: Any = None) -> None:
+        """Run the settings on a `Model`; whatever happens is told by `state` and `message`.
 
-        All lanes start from the noise that `torch.Generator().manual_seed(seed)` draws first, and
-        each goes on drawing from a copy of that generator: every lane is the picture that
-        `pipe(prompt, generator=torch.Generator().manual_seed(seed))` makes with its scheduler.
+        All lanes start from the same noise, that of picture i being what a generator with the seed
+        plus i draws first, and each goes on drawing from copies of those generators: every lane is
+        the batch that `pipe(prompt, generator=[...])` makes with its scheduler. A `refiner` takes
+        over at the settings' step. Lanes that are finished stay so whatever comes after.
         """
         try:
             self.check_stop()
+            model = _as_model(model)
+            self.model = model.name
+            self._refuse(model, refiner)
             self.phase, self.note = RUNNING, ""
             self._began = time.monotonic()
             for lanes in self.groups.values():
-                self._denoise_together(pipe, lanes)
-            self._decode(pipe)
+                self._denoise_together(model, refiner, lanes)
+                self._decode(refiner or model, lanes)
             self.end(DONE)
         except Stopped:
             self.end(CANCELLED)
@@ -105,55 +111,102 @@ class Job:
         finally:
             self._ended = time.monotonic()
 
-    def _denoise_together(self, pipe: Any, lanes: list[int]) -> None:
+    def _refuse(self, model: Any, refiner: Any) -> None:
+        """Raise RunProblem for a run that cannot be, before anything is computed."""
+        run, pipe = self.settings, model.pipeline
+        device = pipe._execution_device.type
+        self.noise_device = "cpu" if run.rng == "cpu" else device
+        if run.rng == "gpu" and device == "cpu":
+            raise RunProblem("RNG is set to GPU, but the model runs on a CPU: set RNG to CPU.")
+        if model.is_refiner and not run.init_image:
+            raise RunProblem(
+                f"{model.name} is a refiner: it needs a start picture, or another model before it."
+            )
+        if refiner and not {model.family.key, refiner.family.key} <= REFINABLE:
+            raise RunProblem(
+                f"{refiner.name} cannot refine {model.name}: both must be of the SDXL family."
+            )
+        width, height = start.picture_size(run, model.native)
+        scale, channels = pipe.vae_scale_factor, pipe.unet.config.in_channels
+        recording = Recording(
+            lanes=len(run.lanes),
+            calls=run.nfe,
+            images=run.batch_size,
+            latent=(channels, height // scale, width // scale),
+            picture=(height, width),
+        )
+        try:
+            recording.check(limit_bytes())
+        except ValueError as error:
+            raise RunProblem(str(error)) from None
+        for each in filter(None, (model, refiner)):
+            each.prepare_vae(width, height)
+
+    def _denoise_together(self, model: Any, refiner: Any, lanes: list[int]) -> None:
+        run, pipe = self.settings, model.pipeline
+        size = start.picture_size(run, model.native)
+        schedulers = [_scheduler(run.lanes[lane]) for lane in lanes]
+        draws = start.generators(run, pipe._execution_device)
+        first, cut = 2 * run.first_step, 2 * run.base_steps if refiner else None
+        if run.init_image:
+            try:
+                clean = start.clean(pipe, run, size, draws)
+            except ValueError as error:
+                raise RunProblem(str(error)) from None
+            noise = start.noise(pipe, size, draws)
+            latents = start.noised(schedulers, run.steps, first, clean, noise)
+        else:
+            latents = start.noise(pipe, size, draws).repeat(len(lanes), 1, 1, 1)
+        lockstep = partial(
+            _lockstep, schedulers, [start.copies(draws) for _ in lanes], run.batch_size
+        )
+        part = lockstep(first=first, last=cut, begun=bool(run.init_image))
+        latents = self._part(model, lanes, part, latents, size)
+        if refiner:
+            part = lockstep(first=cut, last=None, begun=True)
+            latents = self._part(refiner, lanes, part, latents, size, cut - first)
+        finals = latents.float().cpu().numpy()
+        for lane, final in zip(lanes, np.split(finals, len(lanes)), strict=True):
+            self._finals[lane] = final
+
+    def _part(
+        self,
+        model: Any,
+        lanes: list[int],
+        lockstep: Any,
+        latents: "torch.Tensor",
+        size: tuple[int, int],
+        calls_before: int = 0,
+    ) -> "torch.Tensor":
+        """One model's calls of a run, through its stock pipeline: latents in, latents out."""
         from explorer.capture.recorder import recording
         from explorer.models.fast import fast
-        from explorer.sampling.lockstep import LockstepScheduler
 
-        run = self.settings
-        noise, generators = self._noise(pipe, len(lanes))
-        schedulers = [_scheduler(run.lanes[lane]) for lane in lanes]
+        run, pipe, together = self.settings, model.pipeline, {}
         guided = run.cfg_scale > 1 and pipe.unet.config.time_cond_proj_dim is None
-        own, together = pipe.scheduler, {}
+        lockstep.guidance = guided
+        options: dict[str, Any] = start.words(pipe, run, guided, len(latents))
+        if model.is_refiner:  # its pipeline asks for a picture: the latents are one
+            options |= {"image": latents, "strength": 1.0}
+        else:
+            options |= dict(zip(("width", "height"), size, strict=True))
         with ExitStack() as undo:
             undo.callback(self._settle)  # also of a run that breaks off: its calls so far count
-            for lane, scheduler in zip(lanes, schedulers, strict=True):
+            for lane, scheduler in zip(lanes, lockstep.lanes, strict=True):
                 on_call = partial(self._on_call, together, lanes, lane)
-                undo.enter_context(recording(scheduler, on_call))
-            undo.callback(setattr, pipe, "scheduler", own)
-            pipe.scheduler = LockstepScheduler(schedulers, generators, guided)
+                undo.enter_context(recording(scheduler, on_call, calls_before))
+            undo.callback(setattr, pipe, "scheduler", pipe.scheduler)
+            pipe.scheduler = lockstep
             undo.enter_context(fast(pipe.unet))
             self._mark = time.perf_counter()
-            finals = pipe(
-                prompt=[run.prompt] * len(lanes),
-                negative_prompt=[run.negative_prompt] * len(lanes),
+            return pipe(
                 num_inference_steps=run.steps,
                 guidance_scale=run.cfg_scale,
-                latents=noise,
+                guidance_rescale=run.cfg_rescale,
+                latents=latents,
                 output_type="latent",
+                **options,
             ).images
-        finals = finals.float().cpu().numpy()
-        for lane, final in zip(lanes, finals, strict=True):
-            if not np.isfinite(final).all():
-                raise RunProblem(f"{self._name(lane)} ended with NaN or infinite numbers.")
-            self._finals[lane] = final[None]
-
-    def _noise(self, pipe: Any, lanes: int) -> tuple["torch.Tensor", list["torch.Generator"]]:
-        import torch
-        from diffusers.utils.torch_utils import randn_tensor
-
-        generator = torch.Generator("cpu").manual_seed(self.settings.seed)
-        side = pipe.unet.config.sample_size
-        height, width = (side, side) if isinstance(side, int) else side
-        noise = randn_tensor(
-            (1, pipe.unet.config.in_channels, height, width),
-            generator=generator,
-            device=pipe.device,
-            dtype=pipe.unet.dtype,
-        )
-        state = generator.get_state()
-        generators = [torch.Generator("cpu").set_state(state) for _ in range(lanes)]
-        return noise.repeat(lanes, 1, 1, 1), generators
 
     def _on_call(self, together: dict[int, Call], lanes: list[int], lane: int, call: Call) -> None:
         together[lane] = call
@@ -192,16 +245,24 @@ class Job:
                 f"{run.nfe}). The calls before it are kept."
             )
 
-    def _decode(self, pipe: Any) -> None:
+    def _decode(self, model: Any, lanes: list[int]) -> None:
+        """The lanes' pictures; one that fails does not cost the others theirs."""
         from explorer.capture.previews import VaeDecoder
 
-        decode = VaeDecoder(pipe.vae)
-        for lane, final in enumerate(self._finals):
+        decode, problems = VaeDecoder.of(model.pipeline), []
+        for lane in lanes:
             self.check_stop()
+            final = self._finals[lane]
+            if not np.isfinite(final).all():
+                self._finals[lane] = None
+                problems.append(f"{self._name(lane)} ended with NaN or infinite numbers.")
+                continue
             try:
-                self._images[lane] = decode(final)[0]
+                self._images[lane] = decode(final)
             except FloatingPointError as error:
-                raise RunProblem(f"{self._name(lane)} has no picture: {error}") from None
+                problems.append(f"{self._name(lane)} has no picture: {error}")
+        if problems:
+            raise RunProblem(" ".join(problems))
 
     def _name(self, lane: int) -> str:
         """The lane as a person knows it; its letter only where there are several."""
@@ -233,9 +294,11 @@ class Job:
                 label=settings.label,
                 calls=tuple(self._calls[lane]),
                 final=self._finals[lane],
-                image=self._images[lane],
-                state=self.state,
-                error=self.message,
+                images=self._images[lane],
+                state=self.state if self._images[lane] is None else DONE,
+                error=self.message if self._images[lane] is None else "",
+                model=self.model,
+                device=self.noise_device,
             )
             for lane, settings in enumerate(self.settings.lanes)
         )
@@ -246,7 +309,7 @@ def _groups(settings: RunSettings) -> dict[int, list[int]]:
     groups: dict[int, list[int]] = {}
     for lane, each in enumerate(settings.lanes):
         try:
-            calls = each.schedule(settings.steps).nfe
+            calls = each.schedule(settings.steps).nfe - 2 * settings.first_step
         except ValueError as error:
             raise SettingsError("lanes", f"Lane {chr(65 + lane)}: {error}") from None
         groups.setdefault(calls, []).append(lane)
@@ -259,26 +322,21 @@ def _scheduler(lane: LaneSettings) -> Any:
     return getattr(schedulers, lane.solver.class_name)(**lane.scheduler_config())
 
 
-def sentence(error: Exception) -> str:
-    """What to tell a human; the traceback of what nobody expected goes to the log."""
-    if isinstance(error, RunProblem):
-        return str(error)
-    if _is_out_of_memory(error):
-        return (
-            "The device ran out of memory: run one lane instead of two, or set the CFG scale to 1, "
-            "which halves the batch."
-        )
-    LOG.error("the run broke off", exc_info=error)
-    reason = next(iter(str(error).strip().splitlines()), "")[:200]
-    detail = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
-    return f"The run broke off unexpectedly ({detail})."
+def _lockstep(schedulers: list[Any], generators: list[Any], images: int, **cut: Any) -> Any:
+    from explorer.sampling.lockstep import LockstepScheduler
+
+    return LockstepScheduler(schedulers, generators, images_per_lane=images, **cut)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    text = str(error)
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "out of memory" in text
-        or "can't allocate memory" in text
+def _as_model(model: Any) -> Any:
+    """A model; a bare pipeline, which is what some callers have, counts as one of its own size."""
+    if hasattr(model, "pipeline"):
+        return model
+    side = model.unet.config.sample_size * model.vae_scale_factor
+    return SimpleNamespace(
+        pipeline=model,
+        name="",
+        is_refiner=False,
+        native=(side, side),
+        prepare_vae=lambda width, height: None,
     )

@@ -11,7 +11,8 @@ GROUND = ("explorer.sampling", "explorer.capture", "explorer.models")
 FLOORS = (
     (*GROUND, "explorer.pictures"),
     ("explorer.checks",),
-    ("explorer.settings",),
+    ("explorer.settings", "explorer.problems"),
+    ("explorer.start",),
     ("explorer.figures", "explorer.job"),
     ("explorer.events",),
     ("explorer.engine",),

@@ -5,17 +5,18 @@ from itertools import islice
 
 import numpy as np
 
+from explorer.capture.grids import tile
 from explorer.capture.previews import Decoder, jpeg
 from explorer.capture.trajectory import Call
 
-SLICE = 4  # frames decoded at a time: short enough to look up in between
+SLICE = 4  # pictures decoded at a time: short enough to look up in between
 
 
 @dataclass(frozen=True, eq=False)
 class LaneFrames:
     """One lane's calls as pictures, uint8 (calls, H, W, 3): the prediction, and the latent itself.
 
-    The noisy latent is shown at unit variance.
+    The noisy latent is shown at unit variance; a batch of pictures is shown as one, tiled.
     """
 
     denoised: np.ndarray
@@ -50,7 +51,12 @@ class Filmstrip:
 
     def work(self) -> None:
         """Decode one slice of what waits, the oldest first."""
-        self._develop(list(islice(self._waiting, SLICE)))
+        self._develop(list(islice(self._waiting, self._frames_at_once)))
+
+    @property
+    def _frames_at_once(self) -> int:
+        images = next((len(calls[0].halves()[0].values) for calls in self._calls if calls), 1)
+        return max(1, SLICE // images)
 
     def frames(self, count: list[int]) -> tuple[LaneFrames, ...]:
         """The first `count[lane]` calls of every lane, which must have been decoded."""
@@ -67,13 +73,21 @@ class Filmstrip:
     def _develop(self, keys: list[tuple[int, int, str]]) -> None:
         if not keys:
             return
-        pictures = self._decode(np.concatenate([self._latent(*key) for key in keys]))
-        self._pictures.update(zip(keys, pictures, strict=True))
+        latents = [self._latent(*key) for key in keys]
+        images = len(latents[0])
+        together = np.concatenate(latents)
+        if images == 1:
+            frames = self._decode(together)
+        else:
+            slices = range(0, len(together), SLICE)
+            pictures = np.concatenate([self._decode(together[at : at + SLICE]) for at in slices])
+            frames = [tile(batch) for batch in pictures.reshape(-1, images, *pictures.shape[1:])]
+        self._pictures.update(zip(keys, frames, strict=True))
         for key in keys:
             del self._waiting[key]
 
     def _latent(self, lane: int, index: int, kind: str) -> np.ndarray:
         call = self._calls[lane][index]
         if kind == "denoised":
-            return call.denoised[:1]
-        return call.latent[:1] / np.float32(call.noise_scale)
+            return call.denoised
+        return call.latent / np.float32(call.noise_scale)

@@ -112,7 +112,7 @@ class LinearDecoder:
             generator = torch.Generator().manual_seed(0)
             coarse = torch.randn((samples, vae.config.latent_channels, 3, 3), generator=generator)
             latents = functional.interpolate(coarse, scale_factor=4, mode="bicubic")
-            with _in_float32(vae):  # half precision overflows in some VAEs
+            with in_float32(vae):  # half precision overflows in some VAEs
                 given = unscaled(latents.to(device_of(vae), vae.dtype), vae)
                 pictures = vae.decode(given).sample.float().cpu()
             colours = functional.interpolate(pictures, size=latents.shape[-2:], mode="area")
@@ -173,7 +173,7 @@ class VaeDecoder:
         if not (self.upcast and vae.dtype == torch.float16):
             pictures = self._pictures(latents)
         if pictures is None or not bool(pictures.isfinite().all()):
-            with _in_float32(vae):
+            with in_float32(vae):
                 pictures = self._pictures(latents)
         if not bool(pictures.isfinite().all()):
             raise FloatingPointError("The VAE's picture holds NaN or infinite numbers.")
@@ -207,7 +207,7 @@ def device_of(network: Any) -> "torch.device":
 
 
 @contextmanager
-def _in_float32(vae: Any) -> Iterator[None]:
+def in_float32(vae: Any) -> Iterator[None]:
     """The VAE in full precision for a while; a network that lies in half of it loses nothing."""
     import torch
 

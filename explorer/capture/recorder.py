@@ -14,8 +14,12 @@ from explorer.capture.trajectory import Call
 
 
 @contextmanager
-def recording(scheduler: Any, on_call: Callable[[Call], None]) -> Iterator[None]:
+def recording(
+    scheduler: Any, on_call: Callable[[Call], None], first_index: int = 0
+) -> Iterator[None]:
     """Give `on_call` a `Call` for every model call that reaches `scheduler.step`.
+
+    Calls count from `first_index`: the number that an earlier part of the same run has made.
 
     Works on any diffusers scheduler for epsilon, v or sample prediction, inside a pipeline or a
     loop of one's own; ValueError for others. It only reads: what the scheduler returns is passed
@@ -24,7 +28,7 @@ def recording(scheduler: Any, on_call: Callable[[Call], None]) -> Iterator[None]
     On leaving the scheduler is as it was; recordings may be nested.
     """
     refuse_unknown(scheduler)
-    tape = _Tape(scheduler, on_call)
+    tape = _Tape(scheduler, on_call, first_index)
     with ExitStack() as undo:
         undo.enter_context(_wrapped(scheduler, "set_timesteps", tape.new_run))
         undo.enter_context(_wrapped(scheduler, "step", tape.new_call))
@@ -54,19 +58,20 @@ def _wrapped(scheduler: Any, name: str, around: Callable) -> Iterator[None]:
 class _Tape:
     """One recording: the table of the current run and the number of its calls so far."""
 
-    def __init__(self, scheduler: Any, on_call: Callable[[Call], None]):
+    def __init__(self, scheduler: Any, on_call: Callable[[Call], None], first_index: int):
         self.scheduler = scheduler
         self.on_call = on_call
+        self.first_index = first_index
         self.copies = HostCopies()
         self.signature = inspect.signature(scheduler.step)
         self.rows: list[Level] | None = None
-        self.index = 0
+        self.index = self.first_index
 
     def new_run(self, set_timesteps: Callable, *args, **kwargs):
         """Read the table here, before the device is busy: inside the loop it would be a stall."""
         result = set_timesteps(*args, **kwargs)
         self.rows = levels(self.scheduler)
-        self.index = 0
+        self.index = self.first_index
         return result
 
     def new_call(self, step: Callable, *args, **kwargs):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 FORMAT = "sampler-explorer trajectory"
-VERSION = 1
+VERSION = 2  # 1 had a single picture, `image`
 
 STEP, MIDPOINT, CORRECTION = "step", "midpoint", "correction"
 DONE, CANCELLED, ERROR = "done", "cancelled", "error"
@@ -127,9 +127,10 @@ _SCALARS = tuple(spec.name for spec in fields(Call) if spec.name not in _ARRAYS)
 class Trajectory:
     """One lane's run: its settings (plain data), its calls, and what it ended with.
 
-    `state` is "done", "cancelled" or "error"; `error` is the sentence for a human. `final` is the
-    last latent, float32, 1 x C x H x W, and `image` its picture, uint8, H x W x 3; both are None
-    where the run did not reach its end.
+    `model` names the model that was used, `device` the kind of device that drew the noise.
+    `state` is "done", "cancelled" or "error"; `error` is the sentence for a human. `final` holds
+    the last latents, float32, batch x C x H x W, and `images` their pictures, uint8,
+    batch x H x W x 3; both are None where the run did not reach its end.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -137,9 +138,16 @@ class Trajectory:
     label: str = ""
     calls: tuple[Call, ...] = ()
     final: np.ndarray | None = None
-    image: np.ndarray | None = None
+    images: np.ndarray | None = None
     state: str = DONE
     error: str = ""
+    model: str = ""
+    device: str = ""
+
+    @property
+    def image(self) -> np.ndarray | None:
+        """The first picture, uint8, H x W x 3."""
+        return None if self.images is None else self.images[0]
 
     @property
     def steps(self) -> int:
@@ -175,8 +183,8 @@ class Trajectory:
             tensors["denoised"] = np.stack([half.values for half in denoised])
         if self.final is not None:
             tensors["final"] = np.ascontiguousarray(self.final, np.float32)
-        if self.image is not None:
-            tensors["image"] = np.ascontiguousarray(self.image, np.uint8)
+        if self.images is not None:
+            tensors["images"] = np.ascontiguousarray(self.images, np.uint8)
         return tensors
 
     def _metadata(self) -> dict[str, str]:
@@ -216,11 +224,13 @@ class Trajectory:
             latent = Half(tensors["latents"][position], latent_scale)
             denoised = Half(tensors["denoised"][position], denoised_scale)
             calls.append(Call(**row, latent=latent, denoised=denoised))
+        if "image" in tensors:
+            tensors["images"] = tensors.pop("image")[None]
         ends = {name: tensors.get(name) for name in _ENDS}
         return cls(**about, calls=tuple(calls), **ends)
 
 
-_ENDS = ("final", "image")
+_ENDS = ("final", "images")
 _ABOUT = tuple(spec.name for spec in fields(Trajectory) if spec.name not in ("calls", *_ENDS))
 
 

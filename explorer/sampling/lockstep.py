@@ -24,6 +24,10 @@ class LockstepScheduler:
     lane when the run's first step is taken: each then draws what a solo run would draw, no lane
     shifts another's noise, and the generator itself is left where it was.
 
+    A run that pipelines share, or that starts from a picture, is cut: `first` and `last` say which
+    calls this part makes (as indices of all calls, `last` excluded). With `begun` the pipeline's
+    latents are a run's own, at the noise level of the first call, and are not scaled again.
+
     Lanes may differ in class and in every argument, but must make the same number of calls.
     """
 
@@ -33,6 +37,9 @@ class LockstepScheduler:
         generators: Sequence[Generators] | None = None,
         guidance: bool = True,
         images_per_lane: int = 1,
+        first: int = 0,
+        last: int | None = None,
+        begun: bool = False,
     ):
         self.lanes = list(lanes)
         if not self.lanes:
@@ -47,6 +54,7 @@ class LockstepScheduler:
         self.generators = generators
         self.guidance = guidance
         self.images_per_lane = images_per_lane
+        self.first, self.last, self.begun = first, last, begun
         self.order = max(lane.order for lane in self.lanes)
         self._draws_noise = [
             "generator" in inspect.signature(lane.step).parameters for lane in self.lanes
@@ -62,9 +70,9 @@ class LockstepScheduler:
         return self.lanes[0].config
 
     @property
-    def init_noise_sigma(self) -> "_LaneScale":
+    def init_noise_sigma(self) -> "_LaneScale | float":
         """Multiplies a batch of unit noise, each lane's part by that lane's own number."""
-        return _LaneScale(self)
+        return 1.0 if self.begun else _LaneScale(self)
 
     def set_timesteps(self, num_inference_steps: int, device=None, **kwargs) -> None:
         """Prepare all lanes; ValueError where they would not make the same number of calls."""
@@ -82,18 +90,27 @@ class LockstepScheduler:
         table = torch.cat(columns, dim=1).repeat_interleave(self.images_per_lane, dim=1)
         if self.guidance:
             table = table.repeat(1, 2)
-        self.timesteps = table.as_subclass(TimestepTable)
+        self.timesteps = table[self.first : self.last].as_subclass(TimestepTable)
+        if not len(self.timesteps):
+            raise ValueError(
+                f"A run of {len(table)} model calls has none from {self.first} to {self.last}."
+            )
         self.begin_index = None
-        self._row = 0
+        self._row = self.first
         self._dealt = None
+        if self.first:
+            self._begin_lanes(self.first)
 
     def set_begin_index(self, begin_index: int = 0) -> None:
-        """Start at a later call, for image to image."""
+        """Start at a later call of this part of the run, for image to image."""
         self.begin_index = begin_index
-        self._row = begin_index
+        self._row = self.first + begin_index
+        self._begin_lanes(self._row)
+
+    def _begin_lanes(self, call: int) -> None:
         for lane in self.lanes:
             if hasattr(lane, "set_begin_index"):
-                lane.set_begin_index(begin_index)
+                lane.set_begin_index(call)
 
     def scale_model_input(self, sample: torch.Tensor, timestep=None) -> torch.Tensor:
         """The U-Net's input: each lane's part as that lane scales it, with guidance or without."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from explorer.capture.trajectory import VERSION, Call, Trajectory
@@ -44,7 +45,9 @@ def make_trajectory(**extra):
         "label": "DPM2 a Karras",
         "calls": calls,
         "final": arrays(7),
-        "image": np.arange(48, dtype=np.uint8).reshape(4, 4, 3),
+        "images": np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3),
+        "model": "scenes",
+        "device": "cpu",
     }
     return Trajectory(**options | extra)
 
@@ -134,11 +137,12 @@ def test_everything_survives_the_file(tmp_path):
     path = saved.save(tmp_path / "läufe und 'mehr'.safetensors")
     loaded = Trajectory.load(path)
     for spec in dataclasses.fields(Trajectory):
-        if spec.name not in ("calls", "final", "image"):
+        if spec.name not in ("calls", "final", "images"):
             assert getattr(loaded, spec.name) == getattr(saved, spec.name), spec.name
     assert_array_equal(loaded.final, saved.final)
-    assert_array_equal(loaded.image, saved.image)
-    assert loaded.image.dtype == np.uint8
+    assert_array_equal(loaded.images, saved.images)
+    assert_array_equal(loaded.image, saved.images[0])
+    assert loaded.images.dtype == np.uint8
     assert len(loaded.calls) == len(saved.calls)
     for ours, theirs in zip(loaded.calls, saved.calls, strict=True):
         for spec in dataclasses.fields(Call):
@@ -150,7 +154,7 @@ def test_a_cancelled_run_and_an_empty_one_survive_the_file(tmp_path):
     saved = Trajectory(state="cancelled")
     loaded = Trajectory.load(saved.save(tmp_path / "empty.safetensors"))
     assert (loaded.calls, loaded.state) == ((), "cancelled")
-    assert (loaded.final, loaded.image) == (None, None)
+    assert (loaded.final, loaded.images, loaded.image) == (None, None, None)
 
 
 def test_saving_replaces_atomically_and_leaves_nothing_behind(tmp_path):
@@ -188,8 +192,6 @@ def test_foreign_files_are_a_sentence(tmp_path):
 
 def rewrite(path, **changes):
     """The file again, with other metadata over the same tensors."""
-    from safetensors import safe_open
-
     with safe_open(str(path), framework="numpy") as file:
         metadata = file.metadata()
     save_file(load_file(path), path, metadata=metadata | changes)
@@ -200,6 +202,22 @@ def test_newer_version_says_so(tmp_path):
     rewrite(path, version=str(VERSION + 1))
     with pytest.raises(ValueError, match="newer Sampler Explorer"):
         Trajectory.load(path)
+
+
+def test_a_file_of_version_1_is_read(tmp_path):
+    saved = make_trajectory()
+    path = saved.save(tmp_path / "run.safetensors")
+    with safe_open(str(path), framework="numpy") as file:
+        metadata = file.metadata()
+    about = json.loads(metadata["trajectory"])
+    del about["model"], about["device"]
+    tensors = load_file(path)
+    tensors["image"] = tensors.pop("images")[0]
+    save_file(tensors, path, metadata | {"version": "1", "trajectory": json.dumps(about)})
+    loaded = Trajectory.load(path)
+    assert_array_equal(loaded.images, saved.images[:1])
+    assert (loaded.model, loaded.device, loaded.label) == ("", "", saved.label)
+    assert_array_equal(loaded.calls[4].latent, saved.calls[4].latent)
 
 
 @pytest.mark.parametrize(

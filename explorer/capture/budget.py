@@ -1,0 +1,91 @@
+"""What a recording will weigh, and whether there is room for it: plain numbers, before the run."""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+LIMIT_VARIABLE = "EXPLORER_RECORDING_GIB"
+MOST = 8 * 2**30  # unless the operator says otherwise
+PREVIEW_SIDE = 256  # the longer side of a frame, however many pictures it shows
+HALF = 2  # bytes of a number in half precision
+
+
+class TooLarge(ValueError):
+    """A recording that has no room; the message is a sentence with the numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """A run's recording before it is made: how much there will be of everything.
+
+    `latent` is channels x height x width of one latent, `picture` height x width in pixels.
+    """
+
+    lanes: int
+    calls: int
+    images: int
+    latent: tuple[int, int, int]
+    picture: tuple[int, int]
+
+    @property
+    def call_bytes(self) -> int:
+        """One recorded call of one lane: latent and prediction in half precision, two frames."""
+        arrays = 2 * HALF * self.images * math.prod(self.latent)
+        return arrays + 2 * 3 * PREVIEW_SIDE**2
+
+    @property
+    def total_bytes(self) -> int:
+        """The whole run: all calls of all lanes, their last latents and their pictures."""
+        ends = self.images * (4 * math.prod(self.latent) + 3 * math.prod(self.picture))
+        return self.lanes * (self.calls * self.call_bytes + ends)
+
+    def check(self, limit: int) -> None:
+        """Raise TooLarge where the recording would pass `limit` bytes."""
+        if self.total_bytes > limit:
+            raise TooLarge(
+                f"Recording this run would take {_shown(self.total_bytes)}: {self.lanes} lanes of "
+                f"{self.calls} model calls, {_shown(self.call_bytes)} each. There is room for "
+                f"{_shown(limit)}. Lower the steps, the batch size, the picture's size or the "
+                f"number of lanes; whoever runs the server can raise {LIMIT_VARIABLE}."
+            )
+
+
+def limit_bytes() -> int:
+    """How large a recording may be: as the operator says, else half of what is free, at most 8 GiB.
+
+    Raises ValueError where the operator's number is none.
+    """
+    said = os.environ.get(LIMIT_VARIABLE, "").strip()
+    if not said:
+        return min(MOST, _free_bytes() // 2)
+    try:
+        gib = float(said)
+    except ValueError:
+        gib = math.nan
+    if not 0 < gib < math.inf:
+        raise ValueError(
+            f"{LIMIT_VARIABLE} must be a number of GiB above 0; it is {said[:40]!r}. "
+            "Whoever runs the server can correct it."
+        )
+    return int(gib * 2**30)
+
+
+def _free_bytes() -> int:
+    """The host's memory that a program may still take; all of it where the system does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 2 * MOST
+
+
+def _shown(count: int) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1024:.1f} KiB"

@@ -1,0 +1,35 @@
+"""What may go wrong with a run, in sentences for a human."""
+
+import logging
+
+LOG = logging.getLogger(__name__)
+
+
+class RunProblem(Exception):
+    """What went wrong in a run; the message is a sentence for a human."""
+
+
+def sentence(error: Exception) -> str:
+    """What to tell a human; the traceback of what nobody expected goes to the log."""
+    if isinstance(error, RunProblem):
+        return str(error)
+    if _is_out_of_memory(error):
+        return (
+            "The device ran out of memory: lower the picture's size, the batch size or the number "
+            "of lanes, or set the CFG scale to 1, which halves the batch. Started with --offload "
+            "model, the program keeps only the network at work on the device."
+        )
+    LOG.error("the run broke off", exc_info=error)
+    reason = next(iter(str(error).strip().splitlines()), "")[:200]
+    detail = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    return f"The run broke off unexpectedly ({detail})."
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    text = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "out of memory" in text
+        or "can't allocate memory" in text
+    )

@@ -1,0 +1,116 @@
+"""What a run starts from, as tensors: its prompt, its noise, and the latents of a start picture."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from explorer.capture.previews import in_float32
+from explorer.pictures import read_picture
+from explorer.settings import RunSettings
+
+if TYPE_CHECKING:
+    import torch
+
+Generators = list["torch.Generator"]  # one a picture
+
+
+def picture_size(run: RunSettings, native: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) in pixels: the run's own where it has one, else the model's."""
+    return run.width or native[0], run.height or native[1]
+
+
+def generators(run: RunSettings, device: Any) -> Generators:
+    """A generator for each picture of a batch; picture i has the seed plus i."""
+    import torch
+
+    place = device if run.rng == "gpu" else "cpu"
+    seeds = range(run.seed, run.seed + run.batch_size)
+    return [torch.Generator(place).manual_seed(seed) for seed in seeds]
+
+
+def copies(of: Generators) -> Generators:
+    """Generators that will draw the same, each for itself."""
+    import torch
+
+    return [torch.Generator(each.device).set_state(each.get_state()) for each in of]
+
+
+def noise(pipe: Any, size: tuple[int, int], draws: Generators) -> "torch.Tensor":
+    """Unit noise, one latent a generator, as the pipeline itself would draw it."""
+    from diffusers.utils.torch_utils import randn_tensor
+
+    width, height = (side // pipe.vae_scale_factor for side in size)
+    shape = len(draws), pipe.unet.config.in_channels, height, width
+    return randn_tensor(shape, draws, device=pipe._execution_device, dtype=pipe.unet.dtype)
+
+
+def clean(pipe: Any, run: RunSettings, size: tuple[int, int], draws: Generators) -> "torch.Tensor":
+    """The start picture's latents, one draw a generator, as image to image encodes them.
+
+    Raises ValueError where the picture's file is damaged.
+    """
+    import torch
+
+    picture = read_picture(run.init_image, *size)
+    vae, dtype = pipe.vae, pipe.unet.dtype
+    upcast = hasattr(pipe, "upcast_vae") and vae.config.force_upcast and dtype != torch.float32
+    with torch.no_grad(), in_float32(vae) if upcast else nullcontext():
+        pixels = pipe.image_processor.preprocess(picture)
+        pixels = pixels.to(pipe._execution_device, torch.float32 if upcast else dtype)
+        spread = vae.encode(pixels).latent_dist
+        latents = torch.cat([spread.sample(draw) for draw in draws]).to(dtype)
+    mean, deviation = (getattr(vae.config, name, None) for name in ("latents_mean", "latents_std"))
+    if mean is None or deviation is None:
+        return vae.config.scaling_factor * latents
+    mean, deviation = (
+        torch.tensor(values).view(1, -1, 1, 1).to(latents) for values in (mean, deviation)
+    )
+    return (latents - mean) * vae.config.scaling_factor / deviation
+
+
+def words(pipe: Any, run: RunSettings, guided: bool, times: int) -> dict[str, "torch.Tensor"]:
+    """The prompt as the networks read it, read once: the pipeline's arguments, for `times` images.
+
+    An empty negative prompt counts as none, for which SDXL has zeros.
+    """
+    import torch
+
+    with torch.no_grad():
+        read = pipe.encode_prompt(
+            prompt=[run.prompt],
+            device=pipe._execution_device,
+            num_images_per_prompt=1,
+            do_classifier_free_guidance=guided,
+            negative_prompt=[run.negative_prompt] if run.negative_prompt else None,
+        )
+    return {
+        name: each.repeat(times, *[1] * (each.ndim - 1))
+        for name, each in zip(_WORDS, read, strict=False)
+        if each is not None
+    }
+
+
+_WORDS = (  # as `encode_prompt` returns them: the last two by SDXL's alone
+    "prompt_embeds",
+    "negative_prompt_embeds",
+    "pooled_prompt_embeds",
+    "negative_pooled_prompt_embeds",
+)
+
+
+def noised(
+    schedulers: Sequence[Any],
+    steps: int,
+    call: int,
+    latents: "torch.Tensor",
+    unit_noise: "torch.Tensor",
+) -> "torch.Tensor":
+    """For each lane, a batch at the noise level of its model call number `call`; put together."""
+    import torch
+
+    lanes = []
+    for scheduler in schedulers:
+        scheduler.set_timesteps(steps)
+        scheduler.set_begin_index(call)
+        lanes.append(scheduler.add_noise(latents, unit_noise, scheduler.timesteps[call : call + 1]))
+    return torch.cat(lanes)
