@@ -7,15 +7,14 @@ import time
 from collections import deque
 from contextlib import ExitStack
 from functools import partial
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from explorer import start
-from explorer.capture.budget import Recording, limit_bytes
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Call, Trajectory
 from explorer.problems import RunProblem, sentence
+from explorer.refusals import refuse
 from explorer.settings import LaneSettings, RunSettings, SettingsError
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["LOADING", "QUEUED", "RUNNING", "Job", "RunProblem", "Stopped", "sentence"]
 
 QUEUED, LOADING, RUNNING = "queued", "loading", "running"
-
-REFINABLE = {"sdxl", "sdxl-refiner"}  # families whose latents are alike
 
 
 class Stopped(Exception):
@@ -95,9 +92,11 @@ class Job:
         """
         try:
             self.check_stop()
-            model = _as_model(model)
             self.model = model.name
-            self._refuse(model, refiner)
+            refuse(self.settings, model, refiner)
+            self.noise_device = start.noise_device(self.settings, model.pipeline).type
+            for each in filter(None, (model, refiner)):
+                each.prepare_vae(*start.picture_size(self.settings, model.native))
             self.phase, self.note = RUNNING, ""
             self._began = time.monotonic()
             for lanes in self.groups.values():
@@ -111,42 +110,11 @@ class Job:
         finally:
             self._ended = time.monotonic()
 
-    def _refuse(self, model: Any, refiner: Any) -> None:
-        """Raise RunProblem for a run that cannot be, before anything is computed."""
-        run, pipe = self.settings, model.pipeline
-        device = pipe._execution_device.type
-        self.noise_device = "cpu" if run.rng == "cpu" else device
-        if run.rng == "gpu" and device == "cpu":
-            raise RunProblem("RNG is set to GPU, but the model runs on a CPU: set RNG to CPU.")
-        if model.is_refiner and not run.init_image:
-            raise RunProblem(
-                f"{model.name} is a refiner: it needs a start picture, or another model before it."
-            )
-        if refiner and not {model.family.key, refiner.family.key} <= REFINABLE:
-            raise RunProblem(
-                f"{refiner.name} cannot refine {model.name}: both must be of the SDXL family."
-            )
-        width, height = start.picture_size(run, model.native)
-        scale, channels = pipe.vae_scale_factor, pipe.unet.config.in_channels
-        recording = Recording(
-            lanes=len(run.lanes),
-            calls=run.nfe,
-            images=run.batch_size,
-            latent=(channels, height // scale, width // scale),
-            picture=(height, width),
-        )
-        try:
-            recording.check(limit_bytes())
-        except ValueError as error:
-            raise RunProblem(str(error)) from None
-        for each in filter(None, (model, refiner)):
-            each.prepare_vae(width, height)
-
     def _denoise_together(self, model: Any, refiner: Any, lanes: list[int]) -> None:
         run, pipe = self.settings, model.pipeline
         size = start.picture_size(run, model.native)
         schedulers = [_scheduler(run.lanes[lane]) for lane in lanes]
-        draws = start.generators(run, pipe._execution_device)
+        draws = start.generators(run, pipe)
         first, cut = 2 * run.first_step, 2 * run.base_steps if refiner else None
         if run.init_image:
             try:
@@ -326,17 +294,3 @@ def _lockstep(schedulers: list[Any], generators: list[Any], images: int, **cut: 
     from explorer.sampling.lockstep import LockstepScheduler
 
     return LockstepScheduler(schedulers, generators, images_per_lane=images, **cut)
-
-
-def _as_model(model: Any) -> Any:
-    """A model; a bare pipeline, which is what some callers have, counts as one of its own size."""
-    if hasattr(model, "pipeline"):
-        return model
-    side = model.unet.config.sample_size * model.vae_scale_factor
-    return SimpleNamespace(
-        pipeline=model,
-        name="",
-        is_refiner=False,
-        native=(side, side),
-        prepare_vae=lambda width, height: None,
-    )

@@ -19,11 +19,18 @@ def picture_size(run: RunSettings, native: tuple[int, int]) -> tuple[int, int]:
     return run.width or native[0], run.height or native[1]
 
 
-def generators(run: RunSettings, device: Any) -> Generators:
+def noise_device(run: RunSettings, pipe: Any) -> "torch.device":
+    """Where the run's noise is drawn."""
+    import torch
+
+    return pipe._execution_device if run.rng == "gpu" else torch.device("cpu")
+
+
+def generators(run: RunSettings, pipe: Any) -> Generators:
     """A generator for each picture of a batch; picture i has the seed plus i."""
     import torch
 
-    place = device if run.rng == "gpu" else "cpu"
+    place = noise_device(run, pipe)
     seeds = range(run.seed, run.seed + run.batch_size)
     return [torch.Generator(place).manual_seed(seed) for seed in seeds]
 

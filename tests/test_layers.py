@@ -13,6 +13,7 @@ FLOORS = (
     ("explorer.checks",),
     ("explorer.settings", "explorer.problems"),
     ("explorer.start",),
+    ("explorer.refusals",),
     ("explorer.figures", "explorer.job"),
     ("explorer.events",),
     ("explorer.engine",),
