@@ -3,13 +3,17 @@
 import json
 import math
 import pickle
+import re
 from dataclasses import fields
 
 import pytest
+from PIL import Image
 
 from explorer.sampling.samplers import SAMPLERS, find_sampler
 from explorer.sampling.schedules import SCHEDULE_FLAGS, SCHEDULE_TYPES
-from explorer.settings import LaneSettings, RunSettings, SettingsError
+from explorer.settings import LaneSettings, RunSettings, SettingsError, picture_url
+
+START = picture_url(Image.new("RGB", (16, 16), "red"))
 
 BAD_RUNS = [
     ("steps", 0),
@@ -27,6 +31,26 @@ BAD_RUNS = [
     ("prompt", None),
     ("negative_prompt", 7),
     ("lanes", ()),
+    ("model", 7),
+    ("model", "x" * 501),
+    ("cfg_rescale", -0.1),
+    ("cfg_rescale", 1.1),
+    ("rng", "tpu"),
+    ("rng", ["cpu"]),
+    ("width", 100),
+    ("width", 56),
+    ("width", 2056),
+    ("height", -8),
+    ("height", "tall"),
+    ("batch_size", 0),
+    ("batch_size", 17),
+    ("init_image", "start.png"),
+    ("init_image", b"PNG"),
+    ("strength", 0),
+    ("strength", 1.01),
+    ("refiner", None),
+    ("refiner_switch_at", -0.1),
+    ("refiner_switch_at", math.nan),
 ]
 BAD_LANES = [
     ("sampler", "euler"),
@@ -43,6 +67,8 @@ BAD_LANES = [
     ("trained_betas", [0.1]),
     ("trained_betas", "0.1"),
     ("trained_betas", [0.5] * 10_001),
+    ("rescale_betas_zero_snr", "yes"),
+    ("rescale_betas_zero_snr", 1),
 ]
 
 
@@ -84,7 +110,17 @@ def test_every_setting_has_a_label_and_a_check():
 
 def test_json_brings_everything_back():
     lane = LaneSettings(sampler="dpm2_a", schedule_type="beta", trained_betas=(0.1, 0.2, 0.3))
-    run = RunSettings(prompt="⛵ ${x}", seed=3, lanes=(lane, LaneSettings(beta_end=0.02)))
+    run = RunSettings(
+        prompt="⛵ ${x}",
+        seed=3,
+        lanes=(lane, LaneSettings(rescale_betas_zero_snr=True)),
+        model="sdxl",
+        refiner="refiner",
+        width=512,
+        batch_size=3,
+        init_image=START,
+        rng="gpu",
+    )
     assert RunSettings.from_dict(json.loads(json.dumps(run.to_dict()))) == run
 
 
@@ -149,3 +185,77 @@ def test_a_lane_gives_its_schedule():
     schedule = LaneSettings(sampler="dpm2_a", schedule_type="karras").schedule(10)
     assert (schedule.steps, schedule.nfe, schedule.eta) == (10, 19, 1.0)
     assert schedule.sigma[0] == pytest.approx(14.6146, abs=1e-3)
+
+
+def test_a_file_from_before_a_setting_was_there_is_read():
+    old = {"prompt": "a red house", "seed": 3, "lanes": [{"sampler": "dpm2_a", "beta_end": 0.02}]}
+    lane = LaneSettings(sampler="dpm2_a", beta_end=0.02)
+    assert RunSettings.from_dict(old) == RunSettings(prompt="a red house", seed=3, lanes=(lane,))
+
+
+def diffusers_first_step(steps: int, strength: float) -> int:
+    """The step that diffusers' own image to image begins at."""
+    import torch
+    from diffusers import StableDiffusionImg2ImgPipeline
+
+    class Scheduler:
+        order = 2
+        timesteps = torch.arange(2 * steps - 1)
+
+    class Pipeline:
+        scheduler = Scheduler()
+
+    given = steps, strength, "cpu"
+    timesteps, _ = StableDiffusionImg2ImgPipeline.get_timesteps(Pipeline, *given)
+    return int(timesteps[0]) // 2
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 20, 50, 100])
+@pytest.mark.parametrize("strength", [0.01, 0.29, 0.3, 0.55, 0.75, 0.999, 1])
+def test_strength_leaves_out_the_steps_that_diffusers_does(steps, strength):
+    settings = {"steps": steps, "strength": strength}
+    assert RunSettings(**settings).first_step == 0  # without a start picture
+    if int(steps * strength) == 0:
+        with pytest.raises(SettingsError, match=f"none of the {steps} steps") as caught:
+            RunSettings(**settings, init_image=START)
+        assert caught.value.name == "strength"
+        return
+    run = RunSettings(**settings, init_image=START)
+    assert run.first_step == diffusers_first_step(steps, strength)
+    assert run.nfe == 2 * (steps - run.first_step) - 1
+
+
+@pytest.mark.parametrize("steps", [3, 7, 20, 49, 999])
+def test_the_strength_that_the_sentence_names_is_enough(steps):
+    with pytest.raises(SettingsError) as caught:
+        RunSettings(steps=steps, strength=0.0001, init_image=START)
+    named = float(re.search(r"at least (\d\.\d+)", str(caught.value))[1])
+    assert RunSettings(steps=steps, strength=named, init_image=START).nfe >= 1
+
+
+def test_a_refiner_takes_over_on_a_whole_step():
+    assert RunSettings(steps=20).base_steps == 20  # without a refiner
+    run = RunSettings(steps=20, refiner="r", refiner_switch_at=0.77)
+    assert (run.base_steps, run.nfe) == (15, 39)
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ({"refiner_switch_at": 0.01}, "the model before it"),
+        ({"refiner_switch_at": 0.99}, "the refiner"),
+        ({"refiner_switch_at": 0.5, "init_image": START, "strength": 0.5}, "the model before it"),
+        ({"steps": 1}, "the refiner"),
+    ],
+)
+def test_a_switch_that_leaves_one_of_them_no_step_is_refused(options, left):
+    with pytest.raises(SettingsError, match=f"leaves {left} none") as caught:
+        RunSettings(**{"steps": 20, "refiner": "r"} | options)
+    assert caught.value.name == "refiner_switch_at"
+
+
+def test_a_lane_may_end_without_signal():
+    lane = LaneSettings(timestep_spacing="trailing", rescale_betas_zero_snr=True)
+    assert lane.schedule(20).sigma[0] == pytest.approx(4096, rel=1e-6)
+    assert lane.scheduler_config()["rescale_betas_zero_snr"] is True
+    assert LaneSettings.from_config("dpm2", lane.scheduler_config()) == lane

@@ -1,0 +1,75 @@
+"""A batch as one picture: where each stands, how small it gets, and what its file says."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explorer.capture.frames import Filmstrip
+from explorer.capture.grids import KEY, grid, lane_png, tile
+from explorer.capture.trajectory import Call, Trajectory
+from explorer.settings import RunSettings
+
+
+def flat(count: int, side: int = 16) -> np.ndarray:
+    """Pictures of one colour each: 10, 20, 30 and so on."""
+    values = 10 * np.arange(1, count + 1, dtype=np.uint8)
+    return np.broadcast_to(values[:, None, None, None], (count, side, side, 3)).copy()
+
+
+@pytest.mark.parametrize(
+    ("count", "rows", "columns"), [(1, 1, 1), (2, 1, 2), (3, 2, 2), (5, 2, 3), (16, 4, 4)]
+)
+def test_a_grid_is_near_square_and_row_by_row(count, rows, columns):
+    whole = grid(flat(count))
+    assert whole.shape == (rows * 16, columns * 16, 3)
+    for index in range(rows * columns):
+        row, column = divmod(index, columns)
+        cell = whole[row * 16 :, column * 16 :][:16, :16]
+        assert (cell == (10 * (index + 1) if index < count else 0)).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 7, 16])
+def test_a_tile_is_no_larger_than_one_picture(count):
+    whole = tile(flat(count, 60))
+    assert max(whole.shape) <= 60
+    assert set(np.unique(whole)) - {0} == set(range(10, 10 * count + 1, 10))
+
+
+def test_the_file_says_how_the_pictures_came():
+    settings = RunSettings(seed=7, batch_size=2).to_dict() | {
+        "init_image": "data:image/png;base64,"
+    }
+    trajectory = Trajectory(settings=settings, lane=1, images=flat(2), model="scenes", device="cpu")
+    opened = Image.open(io.BytesIO(lane_png(trajectory)))
+    np.testing.assert_array_equal(np.asarray(opened), grid(flat(2)))
+    told = json.loads(opened.text[KEY])
+    assert (told["model"], told["noise_drawn_on"], told["lane"]) == ("scenes", "cpu", 1)
+    assert (told["settings"]["seed"], told["settings"]["rng"]) == (7, "cpu")
+    assert "init_image" not in told["settings"]
+    assert len(told["start_picture_sha256"]) == 64
+
+
+def test_frames_of_a_batch_are_tiled_and_decoded_in_slices():
+    asked = []
+
+    def decode(latents):
+        asked.append(len(latents))
+        return np.repeat(latents[:, :1, :1, :1], 3, 3).repeat(32, 1).repeat(32, 2).astype(np.uint8)
+
+    film = Filmstrip(decode, 1)
+    latents = 10 * np.arange(1, 6, dtype=np.float32)[:, None, None, None] * np.ones((5, 4, 2, 2))
+    for index in range(2):
+        options = {"index": index, "step": index, "stage": "step", "sigma": 0.0, "timestep": 1}
+        film.add(0, Call(**options, latent=latents, denoised=latents + 100))
+    newest = np.asarray(Image.open(io.BytesIO(film.newest()[0])))
+    while film.behind:
+        film.work()
+    (frames,) = film.frames([2])
+    assert max(asked) <= 4
+    assert frames.denoised.shape == frames.noisy.shape == (2, 20, 30, 3)  # two rows, three columns
+    assert newest.shape == (20, 30, 3)
+    assert frames.denoised[1, 0, 0, 0] == 110
+    assert frames.noisy[1, 15, 15, 0] == 50
