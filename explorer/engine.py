@@ -1,6 +1,5 @@
 """The engine: loads the model, runs settings one at a time on its device, tells what happens."""
 
-import inspect
 import json
 import re
 import threading
@@ -18,6 +17,7 @@ from explorer.job import LOADING, QUEUED, Job, Stopped, sentence
 from explorer.models.catalog import BUNDLED_FOLDER as BUNDLED
 from explorer.models.catalog import Catalog, Entry, ModelError
 from explorer.models.families import identify
+from explorer.models.hub import Hub
 from explorer.models.resident import Residents
 from explorer.sampling.samplers import DPM2, DPM2_A
 from explorer.settings import LaneSettings, RunSettings, SettingsError
@@ -67,10 +67,12 @@ class Engine:
         anything: bool = False,
         offload: str = "none",
         compiles: bool = True,
+        hub: Hub | None = None,
     ):
         self.catalog = Catalog((model, *models), allow, anything)
         self.compiles = compiles
-        self._models = Residents(device, dtype, offload, _decoder_for)
+        self._hub = hub or Hub()
+        self._models = Residents(device, dtype, offload, _decoder_for, self._hub)
 
     # --- the models ------------------------------------------------------------------------------
 
@@ -197,9 +199,7 @@ class Engine:
         if folder := self._models.folder(entry.name):
             return folder
         if entry.kind == "hub":
-            from explorer.models.hub import cached
-
-            return cached(entry.source)
+            return self._hub.cached(entry.source)
         if entry.kind == "file":
             from explorer.models.single_file import config_folder
 
@@ -268,7 +268,6 @@ class Engine:
                 models.seat(entries, tell)
                 models.progress = None
                 chosen = [models.get(entry.name) for entry in entries]
-                check_roles(*chosen)
                 decoders.append(chosen[0].decode)
                 self._denoise(job, *chosen)
         except Stopped:
@@ -299,29 +298,12 @@ class Engine:
         if self.threads is not None:
             torch.set_num_threads(self.threads)  # OpenMP keeps a number for each thread
         try:
-            if "refiner" in inspect.signature(job.denoise).parameters:
-                job.denoise(*models)
-            else:
-                job.denoise(models[0].pipeline)
+            job.denoise(*models)
         finally:
             for model in models:
                 model.after_run()
             if job.state != DONE:  # a finished pipeline call has cleaned up after itself
                 give_back(torch.device(self.device))
-
-
-def check_roles(base: "Model", refiner: "Model | None" = None) -> None:
-    """Raises ModelError where a model is not for what the settings ask of it."""
-    if base.is_refiner:
-        raise ModelError(
-            f"{base.name} is a refiner: choose it as the refiner of a run with an SDXL model."
-        )
-    if refiner is not None and not refiner.is_refiner:
-        raise ModelError(f"{refiner.name} is not a refiner: it is {refiner.family.label}.")
-    if refiner is not None and base.family.key != "sdxl":
-        raise ModelError(
-            f"The refiner goes on with latents of SDXL; {base.name} is {base.family.label}."
-        )
 
 
 def _decoder_for(pipeline: Any, folder: Path) -> "Decoder":

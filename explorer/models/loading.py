@@ -17,6 +17,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.families import Family, Identity, identify
 from explorer.models.fast import let_go
+from explorer.models.hub import Hub, Unreachable
 from explorer.models.weights import weight_files
 
 LOG = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ LOG = logging.getLogger(__name__)
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 OFFLOADS = ("none", "model", "sequential")
 TILED_ABOVE = 1024  # a picture's longer side, in pixels
+
+HUB = Hub()
 
 Tell = Callable[[str, float | None], None]
 
@@ -124,23 +127,29 @@ class Found:
     file: Path | None = None  # the single file that has the weights, where there is one
 
 
-def find_model(entry: Entry, half: bool, tell: Tell | None = None) -> Found:
+def find_model(entry: Entry, half: bool, tell: Tell | None = None, hub: Hub = HUB) -> Found:
     """Bring the model here where it is not yet, and look it through; raises ModelError.
 
-    `half` prefers files in half precision, where a model has both.
+    `half` prefers files in half precision, where a model has both. What was downloaded before will
+    do where the hub cannot be asked.
     """
     tell = tell or _nobody
     if entry.kind == "file":
         from explorer.models.single_file import find_file
 
-        return find_file(entry)
-    if entry.kind == "hub":
-        from explorer.models.hub import download
-
-        folder = download(entry.source, half, tell)
-    else:
-        folder = entry.path
-    return look_through(entry, folder, half)
+        return Found(entry, *find_file(entry), file=entry.path)
+    if entry.kind != "hub":
+        return look_through(entry, entry.path, half)
+    try:
+        return look_through(entry, hub.download(entry.source, half, tell), half)
+    except Unreachable as error:
+        folder = hub.cached(entry.source)
+        if folder is None:
+            raise
+        try:
+            return look_through(entry, folder, half)
+        except ModelError:
+            raise ModelError(f"Only a part of {entry.name} is on this machine. {error}") from None
 
 
 def look_through(entry: Entry, folder: Path, half: bool) -> Found:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from explorer.models.catalog import Entry, ModelError
+from explorer.models.hub import Hub
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +33,7 @@ class Residents:
         dtype: "torch.dtype | str | None",
         offload: str,
         decoder_for: Callable[[Any, Path], Any],
+        hub: Hub,
         lanes: int = 2,
     ):
         self.offload = offload
@@ -39,7 +41,7 @@ class Residents:
         self.name = ""  # of the model that is not a refiner
         self.progress: tuple[str, float | None] | None = None
         self._device, self._dtype = device, dtype
-        self._decoder_for, self._lanes = decoder_for, lanes
+        self._decoder_for, self._hub, self._lanes = decoder_for, hub, lanes
         self._finding = threading.Lock()
         self._found: dict[str, Found] = {}
         self._models: dict[str, Model] = {}
@@ -95,7 +97,7 @@ class Residents:
             for entry in entries:
                 if entry.name not in self._found:
                     tell(f"Looking for {entry.label}.", None)
-                    self._found[entry.name] = find_model(entry, half, tell)
+                    self._found[entry.name] = find_model(entry, half, tell, self._hub)
 
     def seat(self, entries: Sequence[Entry], tell: "Tell") -> None:
         """Load what is missing of a base and its refiner; who calls holds the device's lock.
