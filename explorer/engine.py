@@ -16,7 +16,7 @@ from explorer.events import Event, follow
 from explorer.job import LOADING, QUEUED, Job, Stopped, sentence
 from explorer.models.catalog import BUNDLED_FOLDER as BUNDLED
 from explorer.models.catalog import Catalog, Entry, ModelError
-from explorer.models.families import identify
+from explorer.models.families import Identity, identify
 from explorer.models.hub import Hub
 from explorer.models.resident import Residents
 from explorer.sampling.samplers import DPM2, DPM2_A
@@ -130,12 +130,22 @@ class Engine:
             return
         try:
             models.find([entry], models.tell)
-            with device_lock(self.device):
+            lock = device_lock(self.device)
+            if lock.locked():
+                models.tell(f"{entry.label} is loaded when the run under way has ended.")
+            with lock:
                 models.seat([entry], models.tell)
         finally:
             models.progress = None
 
     # --- what a model's files say ----------------------------------------------------------------
+
+    def identity(self, name: str = "") -> Identity | None:
+        """The model's family, size and notes; None where its files are not here, or will not do."""
+        with suppress(ModelError):
+            if folder := self._folder(name):
+                return identify(folder, self.catalog.find(name).name)
+        return None
 
     def lane_defaults(self, name: str = "") -> tuple[LaneSettings, ...]:
         """DPM2 and DPM2 a with the model's own scheduler arguments, read without torch."""
@@ -155,11 +165,8 @@ class Engine:
             return replace(begin, **self._read("defaults.json", name))
         except (OSError, ValueError, TypeError):  # a model without suggestions
             pass
-        folder = self._folder(name)
-        with suppress(ModelError):
-            if folder and identify(folder, self.catalog.find(name).name).distilled:
-                return replace(begin, **DISTILLED)
-        return begin
+        identity = self.identity(name)
+        return replace(begin, **DISTILLED) if identity and identity.distilled else begin
 
     def known_words(self, name: str = "") -> frozenset[str] | None:
         """The words the model was trained on, lower case; None for a model that does not say."""
