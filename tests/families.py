@@ -91,10 +91,12 @@ def sdxl(folder: Path) -> None:
         StableDiffusionXLPipeline(
             vae=_vae(force_upcast=True, scaling_factor=0.13025),
             text_encoder=CLIPTextModel(_text()),
-            text_encoder_2=CLIPTextModelWithProjection(_text(projection_dim=_WIDTH)),
+            text_encoder_2=CLIPTextModelWithProjection(
+                _text(hidden_size=2 * _WIDTH, projection_dim=2 * _WIDTH)
+            ),
             tokenizer=_tokenizer(folder),
             tokenizer_2=_tokenizer(folder),
-            unet=_unet_xl(cross_attention_dim=2 * _WIDTH, sizes=6),
+            unet=_unet_xl(cross_attention_dim=3 * _WIDTH, pooled=2 * _WIDTH, sizes=6),
             scheduler=EulerDiscreteScheduler(**_BETAS, timestep_spacing="leading", steps_offset=1),
         ),
         folder,
@@ -110,7 +112,7 @@ def sdxl_refiner(folder: Path) -> None:
             text_encoder_2=CLIPTextModelWithProjection(_text(projection_dim=_WIDTH)),
             tokenizer=None,
             tokenizer_2=_tokenizer(folder),
-            unet=_unet_xl(cross_attention_dim=_WIDTH, sizes=5),
+            unet=_unet_xl(cross_attention_dim=_WIDTH, pooled=_WIDTH, sizes=5),
             scheduler=EulerDiscreteScheduler(**_BETAS, timestep_spacing="leading", steps_offset=1),
             requires_aesthetics_score=True,
         ),
@@ -239,7 +241,7 @@ def _unet(**config) -> UNet2DConditionModel:
     return UNet2DConditionModel(**usual | config)
 
 
-def _unet_xl(cross_attention_dim: int, sizes: int) -> UNet2DConditionModel:
+def _unet_xl(cross_attention_dim: int, pooled: int, sizes: int) -> UNet2DConditionModel:
     """Told the pooled prompt and `sizes` numbers of the picture's size and crop."""
     return _unet(
         cross_attention_dim=cross_attention_dim,
@@ -248,7 +250,7 @@ def _unet_xl(cross_attention_dim: int, sizes: int) -> UNet2DConditionModel:
         transformer_layers_per_block=(1, 2),
         addition_embed_type="text_time",
         addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=_WIDTH + sizes * 8,
+        projection_class_embeddings_input_dim=pooled + sizes * 8,
     )
 
 
@@ -259,7 +261,7 @@ _VOCABULARY += [chr(code) + "</w>" for code in range(97, 123)]
 
 def _text(**config) -> CLIPTextConfig:
     return CLIPTextConfig(
-        hidden_size=_WIDTH,
+        **{"hidden_size": _WIDTH} | config,
         intermediate_size=32,
         num_attention_heads=2,
         num_hidden_layers=2,
@@ -267,7 +269,6 @@ def _text(**config) -> CLIPTextConfig:
         bos_token_id=0,
         eos_token_id=1,
         pad_token_id=1,
-        **config,
     )
 
 

@@ -4,7 +4,7 @@ import gc
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -194,7 +194,7 @@ def load_found(
     tell: Tell | None = None,
 ) -> Model:
     """Load what was found; raises ModelError."""
-    device, name, identity = torch.device(device), found.entry.name, found.identity
+    device, name = torch.device(device), found.entry.name
     dtype = dtype_for(device, dtype)
     tell = tell or _nobody
     trouble = ""
@@ -206,10 +206,11 @@ def load_found(
                 parts = components(found, dtype, tell)
             else:
                 parts = _components(found, dtype, tell)
-            pipeline = _pipeline(identity, parts)
-            notes = [*identity.notes, *_put(pipeline, device, offload)]
-            tokenizer = "tokenizer" if "tokenizer" in parts else "tokenizer_2"
-            own = CLIPTokenizer.from_pretrained(found.folder / tokenizer, local_files_only=True)
+            pipeline = _pipeline(found.identity, parts)
+            notes = _put(pipeline, device, offload)
+            if found.file is not None:
+                found = _with_measured_prediction(found, pipeline, device)
+            own = _own_tokenizer(found, parts)
     except ModelError:
         raise
     except Exception as error:  # whatever a broken file makes the libraries raise
@@ -218,6 +219,7 @@ def load_found(
     if trouble:  # not raised above: the error holds on to all that was loaded
         give_back(device)
         raise ModelError(trouble)
+    identity = found.identity
     return Model(
         entry=found.entry,
         family=identity.family,
@@ -227,9 +229,31 @@ def load_found(
         tokenizer=own,
         device=device,
         distilled=identity.distilled,
-        notes=tuple(notes),
+        notes=(*identity.notes, *notes),
         offload=offload,
     )
+
+
+def _own_tokenizer(found: Found, parts: dict[str, Any]) -> CLIPTokenizer:
+    part = "tokenizer" if "tokenizer" in parts else "tokenizer_2"
+    if found.file is not None:
+        from explorer.models.single_file import tokenizer
+
+        return tokenizer(found.folder, part)
+    return CLIPTokenizer.from_pretrained(found.folder / part, local_files_only=True)
+
+
+def _with_measured_prediction(found: Found, pipeline: Any, device: torch.device) -> Found:
+    """A checkpoint of SD 2.x does not say whether it predicts noise or v: ask its U-Net."""
+    from explorer.models.single_file import predicts_v
+
+    folder = found.folder.with_name("sd2-v")
+    if found.identity.family.key != "sd2" or not folder.is_dir():
+        return found
+    if not predicts_v(pipeline.unet, device):
+        return found
+    pipeline.scheduler = load_scheduler(folder / "scheduler")
+    return replace(found, folder=folder, identity=identify(folder, found.entry.label))
 
 
 def dtype_for(device: str | torch.device, dtype: torch.dtype | None = None) -> torch.dtype:

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +140,8 @@ class Residents:
         except Exception:
             del self._found[entry.name]  # it may be mended before the next try
             raise
+        # Loading may have measured what a single file does not say.
+        self._found[entry.name] = replace(found, folder=model.folder)
         tell(f"Preparing {entry.label}.", None)
         model.decode = self._decoder_for(model.pipeline, model.folder)
         if model.device.type == "cpu":

@@ -1,0 +1,187 @@
+"""One .safetensors checkpoint in the layout of A1111 and ComfyUI: told apart by its keys, offline.
+
+The configuration of each kind lies in assets/configs; the conversion of keys is diffusers'.
+"""
+
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from explorer.models.catalog import Entry, ModelError
+from explorer.models.families import WHAT_RUNS, Identity, identify, of_a_transformer
+from explorer.models.weights import header
+
+LOG = logging.getLogger(__name__)
+
+CONFIGS = Path(__file__).resolve().parents[2] / "assets" / "configs"
+
+_UNET = "model.diffusion_model."
+_CONTEXT = re.compile(
+    re.escape(_UNET) + r"input_blocks\.\d+\.1\.transformer_blocks\.0\.attn2\.to_k\.weight"
+)
+_VAES = ("first_stage_model.", "vae.")
+_ENCODERS = ("cond_stage_model.", "conditioner.embedders.")
+_SECOND = "conditioner.embedders.1."
+
+# what a file holds instead, by a piece of its keys
+_OTHERS = (
+    (("lora_up", "lora_down", "lora_A", "lora_B", "lora_unet", "lokr_", "hada_"), "a LoRA"),
+    (("control_model.", "controlnet_", "input_hint_block"), "a ControlNet"),
+    (("emb_params", "string_to_param", "clip_l", "clip_g"), "a textual inversion"),
+    (("motion_modules.",), "an AnimateDiff motion module"),
+    (("ip_adapter.",), "an IP-Adapter"),
+)
+_TRANSFORMERS = (
+    ("joint_blocks.", "Stable Diffusion 3"),
+    ("double_blocks.", "Flux or one of its kin"),
+    ("double_layers.", "AuraFlow"),
+    ("adaln_single.", "PixArt or one of its kin"),
+    ("caption_projection.", "a diffusion transformer"),
+)
+
+
+def find_file(entry: Entry, configs: Path = CONFIGS) -> tuple[Path, Identity]:
+    """The configuration folder for a checkpoint and what it is; raises ModelError."""
+    folder = config_folder(entry.path, configs)
+    return folder, identify(folder, entry.label)
+
+
+def config_folder(path: Path, configs: Path = CONFIGS) -> Path:
+    """The configuration folder that fits a checkpoint; raises ModelError for what is none."""
+    if path.suffix != ".safetensors":
+        raise ModelError(
+            f"{path.name} is not a .safetensors file: other checkpoints are pickles, which can run "
+            "code when they are read, and are not loaded."
+        )
+    return configs / _kind({key: each["shape"] for key, each in header(path).items()}, path.name)
+
+
+def components(found: Any, dtype: Any, tell: Any) -> dict[str, Any]:
+    """Every part of the pipeline, converted; raises ModelError where weights are missing."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
+    from safetensors.torch import load_file
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+    from explorer.models.loading import load_scheduler
+
+    label, folder = found.entry.label, str(found.folder)
+    checkpoint = load_file(found.file)
+    parts: dict[str, Any] = {}
+    steps = {
+        "text_encoder": ("the text encoder", CLIPTextModel),
+        "text_encoder_2": ("the second text encoder", CLIPTextModelWithProjection),
+        "unet": ("the U-Net", UNet2DConditionModel),
+        "vae": ("the VAE", AutoencoderKL),
+    }
+    wanted = [part for part in steps if part in found.identity.parts]
+    for number, part in enumerate(wanted):
+        words, kind = steps[part]
+        tell(f"Loading {words} of {label}.", number / len(wanted))
+        place = {"config": folder, "subfolder": part, "local_files_only": True}
+        try:
+            if part.startswith("text_encoder"):
+                network = create_diffusers_clip_model_from_ldm(
+                    kind, dict(checkpoint), torch_dtype=dtype, **place
+                )
+            else:
+                network = kind.from_single_file(dict(checkpoint), dtype=dtype, **place)
+            whole = not any(weight.is_meta for weight in network.parameters())
+        except (NotImplementedError, KeyError, ValueError):  # meta tensors; keys; shapes
+            LOG.info("loading %s of %s", part, found.file, exc_info=True)
+            whole = False
+        if not whole:
+            raise ModelError(
+                f"{found.file.name} is incomplete: weights of {words} are missing, or it is a "
+                "smaller model than those of its family."
+            )
+        parts[part] = network
+    for part in ("tokenizer", "tokenizer_2"):
+        if part in found.identity.parts:
+            parts[part] = tokenizer(found.folder, part)
+    parts["scheduler"] = load_scheduler(found.folder / "scheduler")
+    return parts
+
+
+def tokenizer(folder: Path, part: str) -> Any:
+    """The tokenizer of one text encoder: the folder's own, else CLIP's."""
+    from transformers import CLIPTokenizer
+
+    from explorer.models.clip_tokens import clip_tokenizer
+
+    if (folder / part).is_dir():
+        return CLIPTokenizer.from_pretrained(folder / part, local_files_only=True)
+    is_open_clip = part == "tokenizer_2" or folder.name.startswith("sd2")
+    return clip_tokenizer("!") if is_open_clip else clip_tokenizer()
+
+
+def predicts_v(unet: Any, device: Any) -> bool:
+    """Whether a U-Net predicts v: at the last timestep the noise is nearly the input, v is not."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn((1, unet.config.in_channels, 32, 32), generator=generator)
+    words = torch.zeros((1, 77, unet.config.cross_attention_dim))
+    place = {"device": device, "dtype": unet.dtype}
+    with torch.no_grad():
+        answer = unet(
+            noise.to(**place),
+            torch.tensor(999, device=device),
+            words.to(**place),
+            return_dict=False,
+        )[0]
+    pair = torch.stack([noise.flatten(), answer.float().cpu().flatten()])
+    return bool(torch.corrcoef(pair)[0, 1] < 0.5)
+
+
+def _kind(shapes: Mapping[str, list[int]], file: str) -> str:
+    """The name of the configuration folder; raises ModelError for a file that is no checkpoint."""
+    for piece, label in _TRANSFORMERS:
+        if any(piece in key for key in shapes):
+            raise ModelError(of_a_transformer(file, label))
+    first = shapes.get(f"{_UNET}input_blocks.0.0.weight")
+    if first is None:
+        raise ModelError(_not_a_checkpoint(shapes, file))
+    if first[1] != 4:
+        use = {9: "inpainting", 8: "editing by instruction", 7: "upscaling", 5: "depth"}
+        raise ModelError(
+            f"{file} is a model for {use.get(first[1], 'another use')}: its U-Net takes "
+            f"{first[1]} channels in place of 4."
+        )
+    for prefixes, part in ((_VAES, "VAE"), (_ENCODERS, "text encoder")):
+        if not any(key.startswith(prefixes) for key in shapes):
+            raise ModelError(f"{file} holds no {part}: a checkpoint with all parts is needed.")
+    context = next((shape[-1] for key, shape in shapes.items() if _CONTEXT.fullmatch(key)), None)
+    if f"{_UNET}label_emb.0.0.weight" in shapes:
+        if not any(key.startswith(_SECOND) for key in shapes):
+            return "sdxl-refiner"
+        if "v_pred" in shapes:
+            return "sdxl-v-zero-snr" if "ztsnr" in shapes else "sdxl-v"
+        return "sdxl"
+    open_clip = any(key.startswith("cond_stage_model.model.") for key in shapes)
+    if context is None or not any(key.startswith("cond_stage_model.") for key in shapes):
+        raise ModelError(f"{file} is a checkpoint of a kind that is not known here. {WHAT_RUNS}.")
+    return "sd2" if open_clip else "sd1"
+
+
+def _not_a_checkpoint(keys: Iterable[str], file: str) -> str:
+    """What a file is that has no U-Net in it."""
+    for pieces, label in _OTHERS:
+        if any(piece in key for key in keys for piece in pieces):
+            return f"{file} is {label}, which changes a model and is none by itself. {WHAT_RUNS}."
+    if all(
+        key.startswith(("encoder.", "decoder.", "quant_conv", "post_quant_conv", *_VAES))
+        for key in keys
+    ):
+        return f"{file} is a VAE alone: a checkpoint with all parts is needed."
+    if any(key.startswith("text_model.") for key in keys):
+        return f"{file} is a text encoder alone: a checkpoint with all parts is needed."
+    if any(key.startswith(("down_blocks.", "mid_block.", "up_blocks.")) for key in keys):
+        return f"{file} is one part of a diffusers model: give the whole folder of that model."
+    if any(
+        key.startswith(("transformer_blocks.", "blocks.", "layers.", "x_embedder.")) for key in keys
+    ):
+        return of_a_transformer(file, "another kind of model")
+    return f"{file} is not a checkpoint of Stable Diffusion. {WHAT_RUNS}."
