@@ -70,9 +70,8 @@ class Engine:
         hub: Hub | None = None,
     ):
         self.catalog = Catalog((model, *models), allow, anything)
-        self.compiles = compiles
         self._hub = hub or Hub()
-        self._models = Residents(device, dtype, offload, _decoder_for, self._hub)
+        self._models = Residents(device, dtype, offload, _decoder_for, self._hub, compiles)
 
     # --- the models ------------------------------------------------------------------------------
 

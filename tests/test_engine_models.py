@@ -156,6 +156,20 @@ def test_a_cpu_has_nothing_to_offload_from(family_folder):
         load_model(entry, "cpu", offload="all")
 
 
+@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+def test_a_model_that_is_moved_part_by_part_runs_the_same(family, family_folder):
+    engine = engine_of(family_folder, family)
+    (expected,) = engine.run(RUN)
+    model = engine.model()
+    model.pipeline.enable_model_cpu_offload(device="cpu")  # what --offload model does on a GPU
+    (moved,) = engine.run(RUN)
+    np.testing.assert_array_equal(moved.final, expected.final)
+    np.testing.assert_array_equal(moved.image, expected.image)
+    unet = model.pipeline.unet
+    model.free()
+    assert not hasattr(unet, "_hf_hook")
+
+
 def edited(folder, target, file, **changes):
     shutil.copytree(folder, target)
     config = json.loads((target / file).read_text()) | changes
@@ -242,6 +256,12 @@ def test_the_model_before_is_freed(family_folder, monkeypatch):
     gc.collect()
     assert [ref() for ref in [*old, weight]] == [None] * 4
     assert len(let_go) == 1
+
+
+@pytest.mark.parametrize("compiles", [True, False])
+def test_whether_the_unet_may_be_compiled_is_the_operators(compiles, family_folder):
+    engine = engine_of(family_folder, "sd1", compiles=compiles)
+    assert vars(engine.pipeline.unet)[fast._COMPILES] is compiles
 
 
 def test_progress_is_a_sentence_and_a_fraction_and_the_state_says_loading(family_folder):

@@ -108,7 +108,9 @@ class LinearDecoder:
         import torch
         from torch.nn import functional
 
-        with torch.inference_mode():
+        with (
+            torch.no_grad()
+        ):  # weights that offloading moves in inference mode would stay of its kind
             generator = torch.Generator().manual_seed(0)
             coarse = torch.randn((samples, vae.config.latent_channels, 3, 3), generator=generator)
             latents = functional.interpolate(coarse, scale_factor=4, mode="bicubic")
@@ -154,8 +156,9 @@ class VaeDecoder:
         self.upcast = upcast
 
     @classmethod
-    def of(cls, pipeline: Any) -> "VaeDecoder":
-        vae = pipeline.vae
+    def of(cls, pipeline: Any, vae: Any = None) -> "VaeDecoder":
+        """The pipeline's, or that of a `vae` which decodes as the pipeline's own does."""
+        vae = vae or pipeline.vae
         asks = hasattr(pipeline, "upcast_vae") and vae.config.force_upcast
         return cls(vae, upcast=bool(asks))
 

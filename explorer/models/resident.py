@@ -25,7 +25,7 @@ class Residents:
     """The models that one engine has in memory, and how far loading the next one is.
 
     `decoder_for(pipeline, folder)` makes a model's preview decoder. `threads` is the measured
-    number of CPU threads, None on another device.
+    number of CPU threads, None on another device. `compiles` says whether a GPU's U-Nets are.
     """
 
     def __init__(
@@ -35,14 +35,16 @@ class Residents:
         offload: str,
         decoder_for: Callable[[Any, Path], Any],
         hub: Hub,
+        compiles: bool = True,
         lanes: int = 2,
     ):
-        self.offload = offload
+        self.offload, self.compiles = offload, compiles
         self.threads: int | None = None
         self.name = ""  # of the model that is not a refiner
         self.progress: tuple[str, float | None] | None = None
         self._device, self._dtype = device, dtype
-        self._decoder_for, self._hub, self._lanes = decoder_for, hub, lanes
+        self._decoder_for, self._hub = decoder_for, hub
+        self._compiles, self._lanes = compiles, lanes
         self._finding = threading.Lock()
         self._found: dict[str, Found] = {}
         self._models: dict[str, Model] = {}
@@ -130,7 +132,7 @@ class Residents:
             self.name = before
 
     def _load(self, entry: Entry, tell: "Tell") -> "Model":
-        from explorer.models.fast import warm_up
+        from explorer.models.fast import compile_in_background, warm_up
         from explorer.models.loading import load_found
         from explorer.models.threads import choose_threads
 
@@ -144,11 +146,14 @@ class Residents:
         self._found[entry.name] = replace(found, folder=model.folder)
         tell(f"Preparing {entry.label}.", None)
         model.decode = self._decoder_for(model.pipeline, model.folder)
+        unet = model.pipeline.unet
         if model.device.type == "cpu":
-            unet = model.pipeline.unet
             self.threads = choose_threads(unet)
-            if unet.num_parameters() < SMALL:  # a large one would take a minute
-                warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)
+        if model.device.type == "cuda":
+            compile_in_background(unet, self._compiles)
+        small = unet.num_parameters() < SMALL  # on a CPU a large one would take a minute
+        if self.offload == "none" and (small or model.device.type == "cuda"):
+            warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)
         return model
 
     @contextmanager

@@ -192,7 +192,7 @@ def test_sheet_lays_pictures_out_row_by_row():
 
 
 def make_call(index, value, sigma=3.0):
-    shape = (2, 4, 4, 4)
+    shape = (1, 4, 4, 4)
     return Call(
         index=index,
         step=index // 2,
