@@ -216,8 +216,10 @@ class Job:
     def _decode(self, model: Any, lanes: list[int]) -> None:
         """The lanes' pictures; one that fails does not cost the others theirs."""
         from explorer.capture.previews import VaeDecoder
+        from explorer.models.fast import quick_vae
 
-        decode, problems = VaeDecoder.of(model.pipeline), []
+        decode = VaeDecoder.of(model.pipeline, quick_vae(model.pipeline.vae))
+        problems = []
         for lane in lanes:
             self.check_stop()
             final = self._finals[lane]

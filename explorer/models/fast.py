@@ -103,6 +103,9 @@ def quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
     if known != weights:
         quick = quick_copy(vae)
         vars(vae)[_WAY] = weights, quick
+    for name, value in vars(vae).items():
+        if isinstance(value, bool | int | float):  # whether it tiles, and how
+            setattr(quick, name, value)
     return quick
 
 
