@@ -38,13 +38,13 @@ class Residents:
         compiles: bool = True,
         lanes: int = 2,
     ):
-        self.offload, self.compiles = offload, compiles
+        self.offload = offload
         self.threads: int | None = None
         self.name = ""  # of the model that is not a refiner
         self.progress: tuple[str, float | None] | None = None
         self._device, self._dtype = device, dtype
         self._decoder_for, self._hub = decoder_for, hub
-        self._compiles, self._lanes = compiles, lanes
+        self._lanes = lanes
         self._finding = threading.Lock()
         self._found: dict[str, Found] = {}
         self._models: dict[str, Model] = {}
@@ -149,8 +149,7 @@ class Residents:
         unet = model.pipeline.unet
         if model.device.type == "cpu":
             self.threads = choose_threads(unet)
-        if model.device.type == "cuda":
-            compile_in_background(unet, self._compiles)
+        compile_in_background(unet, self.compiles)
         small = unet.num_parameters() < SMALL  # on a CPU a large one would take a minute
         if self.offload == "none" and (small or model.device.type == "cuda"):
             warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)
@@ -159,12 +158,17 @@ class Residents:
     @contextmanager
     def _minding(self) -> Iterator[None]:
         """Keep the sentence of what goes wrong; what nobody expected becomes one, and is logged."""
+        unexpected = ""
         try:
             yield
         except ModelError as error:
             self._problem = str(error)
             raise
         except Exception as error:
+            from explorer.models.loading import trouble
+
             LOG.exception("loading broke off")
-            self._problem = f"Loading broke off unexpectedly ({type(error).__name__})."
-            raise ModelError(self._problem) from None
+            unexpected = trouble("The model", self.device, error)
+        if unexpected:  # not raised above: the error holds on to all that was loaded
+            self._problem = unexpected
+            raise ModelError(unexpected)
