@@ -21,6 +21,7 @@ SYMBOLS = {
     "midpoint": "diamond-open",
     "sigma down": "triangle-down-open",
     "sigma up": "triangle-up-open",
+    "left out": "circle",
 }
 FONT = 'system-ui, -apple-system, "Segoe UI", sans-serif'
 
@@ -31,25 +32,40 @@ def plotly_script() -> Path:
 
 
 def schedule_figure(
-    lanes: Sequence[tuple[str, "Schedule"]], x: str = "step", log_y: bool = True
+    lanes: Sequence[tuple[str, "Schedule"]],
+    x: str = "step",
+    log_y: bool = True,
+    first_step: int = 0,
+    base_steps: int | None = None,
 ) -> go.Figure:
     """Draw the schedules of all lanes on one axis: sigmas, midpoints, sigma_down and sigma_up.
 
     `lanes` pairs a label with a schedule; `x` is a key of X_AXES. A logarithmic axis has no room
-    for the final 0, which stands at the end of a linear one. Each trace carries its lane's index in
-    `meta`, so that a page can give the lanes the colours of its own theme.
+    for the final 0, which stands at the end of a linear one. The steps before `first_step`, which a
+    start picture leaves out, are a faint line; `base_steps`, where fewer than all, is the step that
+    a refiner takes over at, counted from 0. Each trace carries its lane's index in `meta`, so that
+    a page can give the lanes the colours of its own theme.
     """
     if x not in X_AXES:
         raise ValueError(f"x must be one of {', '.join(X_AXES)}; got {x!r}.")
     traces = [
         trace
         for lane, (label, schedule) in reversed(list(enumerate(lanes)))
-        for trace in _lane_traces(lane, label, schedule, x, log_y)
+        for trace in _lane_traces(lane, label, schedule, x, log_y, first_step)
     ]
-    return go.Figure(data=traces, layout=_layout(x, log_y))
+    beginnings = {"the run begins here": first_step, "the refiner takes over": base_steps or 0}
+    layout = _layout(x, log_y)
+    layout["annotations"] = [
+        _note(text, step, lanes[0][1], x, log_y)
+        for text, step in beginnings.items()
+        if 0 < step < lanes[0][1].steps
+    ]
+    return go.Figure(data=traces, layout=layout)
 
 
-def _lane_traces(lane: int, label: str, schedule: "Schedule", x: str, log_y: bool) -> list[dict]:
+def _lane_traces(
+    lane: int, label: str, schedule: "Schedule", x: str, log_y: bool, first: int
+) -> list[dict]:
     """One lane: its sigmas as a line, then what happens inside each step as markers."""
     whole = np.arange(1, schedule.steps + 1)  # steps count from 1, as progress does
     columns = ("step", "timestep", "log_sigma")
@@ -67,7 +83,30 @@ def _lane_traces(lane: int, label: str, schedule: "Schedule", x: str, log_y: boo
         landing = {"x": at[x][1:], "text": _facts(whole, schedule.timestep)[1:]}
         points["sigma down"] = landing | {"y": schedule.sigma_down[:-1]}
         points["sigma up"] = landing | {"y": schedule.sigma_up[:-1]}
+    if first:
+        skipped = {key: values[: first + 1] for key, values in sigma.items()}
+        points = {
+            kind: {key: values[first:] for key, values in data.items()}
+            for kind, data in points.items()
+        } | {"left out": skipped}
     return [_trace(lane, label, kind, data) for kind, data in points.items()]
+
+
+def _note(text: str, step: int, schedule: "Schedule", x: str, log_y: bool) -> dict:
+    """Words above a step, counted from 0, of a lane's line, with an arrow down to it."""
+    at = {"step": step + 1, "timestep": schedule.timestep[step], "log_sigma": schedule.sigma[step]}
+    sigma = schedule.sigma[step]
+    return {
+        "text": f"{text}: step {step + 1}",
+        # annotations, unlike traces, stand on a logarithmic axis by the logarithm
+        "x": float(np.log10(at[x]) if x == "log_sigma" else at[x]),
+        "y": float(np.log10(sigma) if log_y else sigma),
+        "ax": 0,
+        "ay": -34,
+        "arrowhead": 0,
+        "arrowwidth": 1,
+        "standoff": 6,
+    }
 
 
 def _facts(steps: np.ndarray, timesteps: np.ndarray) -> list[str]:
@@ -87,6 +126,8 @@ def _trace(lane: int, label: str, kind: str, data: dict) -> dict:
         line = {"width": 5 if lane else 1.5}
         marker["size"] = 9 if lane else 5
         mode = "lines+markers"
+    if kind == "left out":
+        mode = "lines"
     return data | {
         "type": "scatter",
         "name": f"{label} {kind}",
@@ -94,7 +135,7 @@ def _trace(lane: int, label: str, kind: str, data: dict) -> dict:
         "mode": mode if len(data["x"]) <= MANY else "lines",
         "line": line | {"color": colour},
         "marker": marker | {"color": colour},
-        "opacity": 0.5 if kind == "sigma" and lane else 1,
+        "opacity": 0.5 if kind == "left out" or (kind == "sigma" and lane) else 1,
         "hovertemplate": f"{label}: {kind} %{{y:.4g}}<br>%{{text}}<extra></extra>",
     }
 

@@ -14,12 +14,13 @@ export function mount() {
 
 function place(id, sentence) {
   const control = document.getElementById(id);
+  if (!control) return;
   const note = document.createElement("p");
   note.className = "sentence beside";
   note.id = `${id}_problem`;
   note.textContent = sentence;
   (control.closest(".row") ?? control).append(note);
   const box = control.querySelector("input, textarea");
-  box.setAttribute("aria-invalid", "true");
-  box.setAttribute("aria-describedby", note.id);
+  box?.setAttribute("aria-invalid", "true");
+  box?.setAttribute("aria-describedby", note.id);
 }

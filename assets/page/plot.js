@@ -123,12 +123,12 @@ function load(path) {
 
 // The colours of the page's theme. Asking for them lays the page out, so not for every figure.
 function readPalette() {
-  const names = ["--ink", "--ink-2", "--field", "--rule", "--rule-2"];
-  const [text, ink, paper, grid, line] = names.map(styleOf);
-  return { text, ink, paper, grid, line, lanes: LANES.map((lane) => styleOf(`--lane-${lane}`)) };
+  const names = ["--ink", "--ink-2", "--field", "--rule", "--rule-2", "--ground"];
+  const [text, ink, paper, grid, line, ground] = names.map(styleOf);
+  return { text, ink, paper, grid, line, ground, lanes: LANES.map((lane) => styleOf(`--lane-${lane}`)) };
 }
 
-function themed({ data, layout }, { text, ink, paper, grid, line, lanes }) {
+function themed({ data, layout }, { text, ink, paper, grid, line, ground, lanes }) {
   for (const trace of data) {
     const colour = lanes[trace.meta.lane];
     trace.marker.color = colour;
@@ -138,6 +138,7 @@ function themed({ data, layout }, { text, ink, paper, grid, line, lanes }) {
   layout.font.color = ink;
   layout.hoverlabel = { bgcolor: paper, font: { color: text } };
   layout.modebar = { bgcolor: "transparent", color: line, activecolor: ink };
+  for (const note of layout.annotations ?? []) Object.assign(note, { arrowcolor: line, bgcolor: ground });
   for (const axis of [layout.xaxis, layout.yaxis]) {
     Object.assign(axis, { gridcolor: grid, linecolor: line });
   }

@@ -63,8 +63,9 @@ function guard(click) {
   const button = click.target.closest?.("#run, #stop");
   if (!button) return;
   if (isRunning() !== (button.id === "stop")) click.stopImmediatePropagation();
-  else if (button.id === "run") begin();
-  else if (!isStopping()) stop();
+  else if (button.id === "run") {
+    if (!begin()) click.stopImmediatePropagation();
+  } else if (!isStopping()) stop();
 }
 
 function position({ lane, step, steps, call, calls, half }) {

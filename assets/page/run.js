@@ -3,21 +3,28 @@
 import { emit, explorer, on } from "./store.js";
 
 const ENDS = ["done", "cancelled", "error"];
+const APPLIED_MS = 100; // until Gradio has put what came with the model into the form
 const SILENCE_MS = 60_000; // of a server that speaks at least twice a second
 
 let stopping = false;
 let watchdog = 0;
+let pending = ""; // how far a model is that the form will be filled for
+let held = false; // Run was pressed meanwhile
 let before = null; // the state to return to when a run ends before it began
 
 export const isRunning = () => explorer.state === "running";
 export const isStopping = () => stopping;
 
+// Begin a run; false where it must wait for a model, after which it begins by itself.
 export function begin() {
   before = { ...explorer };
   stopping = false;
+  held = pending !== "";
   Object.assign(explorer, { state: "running", call: 0, calls: 0, frame: -1 });
-  listen();
   emit("begin");
+  if (held) wait();
+  else listen();
+  return !held;
 }
 
 // A server that has gone cannot say so.
@@ -27,6 +34,7 @@ function listen() {
 }
 
 export function stop() {
+  if (held) return end({ state: "cancelled" });
   stopping = true;
   emit("progress", { state: "running", message: "Stopping" });
 }
@@ -45,10 +53,26 @@ export function receive(event) {
 
 function end(event) {
   clearTimeout(watchdog);
-  stopping = false;
+  stopping = held = false;
   if (!event.run && before) Object.assign(explorer, { frame: before.frame });
   explorer.state = event.state;
   emit("end", event);
+}
+
+on("model", ({ waits, loading, problem }) => {
+  pending = waits ? loading : "";
+  if (!held) return;
+  if (pending) wait();
+  else if (problem) end({ state: "error", message: problem });
+  else setTimeout(goOn, APPLIED_MS);
+});
+
+const wait = () => emit("progress", { state: "running", message: pending });
+
+function goOn() {
+  if (!held) return;
+  Object.assign(explorer, before);
+  document.querySelector("#run").click();
 }
 
 on("cursor", ({ calls }) => {

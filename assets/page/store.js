@@ -6,7 +6,8 @@ export const explorer = { state: "idle", call: 0, calls: 0, frame: -1 };
 window.samplerExplorer = explorer;
 
 // Topics: "begin", "progress" and "end" of a run (run.js), "cursor" (viewer.js moved to a call),
-// "seek" (somebody asks viewer.js to), "settings" (plot.js got the form's labels and problems).
+// "seek" (somebody asks viewer.js to), "settings" (plot.js got the form's labels and problems),
+// "model" (about.js got news of the one that is chosen).
 const bus = new EventTarget();
 export const emit = (topic, detail) => bus.dispatchEvent(new CustomEvent(topic, { detail }));
 export const on = (topic, listener) => bus.addEventListener(topic, (event) => listener(event.detail));

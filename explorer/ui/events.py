@@ -1,21 +1,24 @@
 """What happens on which event: small handlers between the form, the engine and the parts."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
+from explorer.models.catalog import ModelError
 from explorer.settings import RunSettings, SettingsError
 from explorer.ui.betas import read_betas_file
 from explorer.ui.form import Form, FormError
 from explorer.ui.live import Cancels, failure, keep_files, plan_payload, run_payloads
+from explorer.ui.models import Load, card, refill, unfit
 from explorer.ui.plot import plot_payload, problem_payload
 
 WAITING_RUNS = 16  # waiting for the device, each in one of Gradio's 40 threads
 LONGEST_QUEUE = 64
+PAGE_FIRST_S = 0.5  # a page that has just come fetches its own files before a model is loaded
 
 # Events that serve this page alone: no public API, no overlay on what they change.
 INTERNAL = {"show_progress": "hidden", "api_visibility": "private"}
@@ -32,50 +35,91 @@ class RunParts:
     viewer: gr.HTML
 
 
-def on_model(engine, brand: gr.HTML) -> None:
-    """Load the model once a page is up, so that loading never delays it; say when it is ready."""
-    timer = gr.Timer(0.5)
-    begun = threading.Lock()  # held from the first look on
+def on_model(engine, form: Form, page: gr.Blocks, about: gr.HTML) -> tuple[Dependency, ...]:
+    """Load the first model once a page is up, and any that is chosen; the form follows it.
 
-    def load() -> None:
-        with suppress(Exception):  # the engine's state says what went wrong
-            engine.load()
+    Returns the two events, which end when a model is there.
+    """
+    menu, newest = form.run["model"], Cancels()
+    first = engine.entries[0].name
+    settled = gr.State(first)  # the model whose defaults the form was last filled with
 
-    def look() -> tuple[str, gr.Timer]:
-        if begun.acquire(blocking=False):
-            threading.Thread(target=load, name="load model", daemon=True).start()
-        return engine.state, gr.Timer(active=engine.state == "loading")
+    async def follow(values: dict, session: str, name: str, waits: bool) -> AsyncIterator[dict]:
+        before, given_up = values[settled], newest.open(session)
+        load = Load(engine, name)
+        async for words, fraction in load.followed(given_up):
+            yield {about: card(engine, name, loading=words, fraction=fraction, waits=waits)}
+        if given_up.is_set():
+            return  # another choice has taken over, or the page is closed
+        if load.problem:
+            name = engine.resident or before
+            yield {about: card(engine, name, problem=load.problem), menu: name}
+            return
+        wanted, said = {}, ""
+        if waits:
+            wanted, said = refill(form, values, engine.defaults(name), engine.defaults(before))
+        yield {**wanted, about: card(engine, name, said=said), menu: name, settled: name}
 
-    timer.tick(look, None, [brand, timer], queue=False, **INTERNAL)
+    async def opened(values: dict, request: gr.Request) -> AsyncIterator[dict]:
+        name = engine.resident or first
+        waits = name != first or engine.identity(name) is None
+        if not engine.resident:
+            await asyncio.sleep(PAGE_FIRST_S)
+        async for update in follow(values, request.session_hash, name, waits):
+            yield update
+
+    async def chosen(values: dict, request: gr.Request) -> AsyncIterator[dict]:
+        name = values[menu] or first
+        if name == values[settled] == engine.resident:  # Gradio may say so twice
+            yield {menu: name}
+            return
+        async for update in follow(values, request.session_hash, name, name != values[settled]):
+            yield update
+
+    def leave(request: gr.Request) -> None:
+        newest.set(request.session_hash)
+
+    inputs, outputs = {*form.controls(), settled}, [*form.controls(), settled, about]
+    look = INTERNAL | {"concurrency_limit": None, "trigger_mode": "multiple"}
+    events = page.load(opened, inputs, outputs, **look), menu.input(chosen, inputs, outputs, **look)
+    page.unload(leave)
+    return events
 
 
-def on_prompt(engine, form: Form, words: gr.HTML) -> None:
-    """Name, under the prompt, the words that the model does not know."""
+def on_prompt(engine, form: Form, words: gr.HTML, loads: tuple[Dependency, ...]) -> None:
+    """Name, under the prompt, the words that the model does not know or has no room for."""
+    prompt, menu = form.run["prompt"], form.run["model"]
 
-    def check(prompt: str) -> dict[str, Any]:
+    def check(prompt: str, model: str) -> dict[str, Any]:
         try:
             RunSettings(prompt=prompt)
+            unknown, unread = engine.unknown_words(prompt, model), engine.unread(prompt, model)
         except SettingsError as error:
             return {"text": str(error), "wrong": True}
+        except ModelError:  # said beside the menu
+            return {"text": "", "wrong": False}
         notes = []
-        if unknown := engine.unknown_words(prompt)[:12]:
-            notes.append(f"The model does not know: {', '.join(unknown)}.")
-        if unread := engine.unread(prompt)[:80]:
-            notes.append(f"The prompt is too long, this is not read: {unread}")
+        if unknown:
+            notes.append(f"The model does not know: {', '.join(unknown[:12])}.")
+        if unread:
+            notes.append(f"The prompt is too long, this is not read: {unread[:80]}")
         return {"text": " ".join(notes), "wrong": False}
 
-    form.run["prompt"].change(check, form.run["prompt"], words, **AT_ONCE)
+    for event in (prompt.change, *(load.then for load in loads)):
+        event(check, [prompt, menu], words, **AT_ONCE)
 
 
-def on_settings(form: Form, axes: tuple[gr.Radio, gr.Radio], plot: gr.HTML) -> None:
+def on_settings(engine, form: Form, axes: tuple[gr.Radio, gr.Radio], plot: gr.HTML) -> None:
     """Redraw the plot on every change of a setting that it, or a sentence beside it, depends on."""
     prompts = {form.run["prompt"], form.run["negative_prompt"]}
     inputs = form.controls() - prompts | set(axes)
     x_axis, scale = axes
+    menu = form.run["model"]
 
     def redraw(values: dict) -> dict[str, Any]:
         try:
-            return plot_payload(form.read(values), values[x_axis], values[scale] == "log")
+            settings = form.read(values, unfit(engine, values[menu]))
+            return plot_payload(settings, values[x_axis], values[scale] == "log")
         except FormError as error:
             return problem_payload(error)
 
@@ -104,7 +148,7 @@ def on_run(engine, form: Form, parts: RunParts) -> None:
     def run(values: dict, request: gr.Request) -> Iterator[dict[str, Any]]:
         cancel = cancels.open(request.session_hash)
         try:
-            settings = form.read(values)
+            settings = form.read(values, unfit(engine, values[form.run["model"]]))
             plan = plan_payload(settings)
             events = engine.stream(settings, cancel=cancel)
         except ValueError as error:  # its message is a sentence: FormError, SettingsError, ...

@@ -1,17 +1,24 @@
 """The form: one control for every field of RunSettings and LaneSettings, and back to settings."""
 
+from collections.abc import Collection
 from dataclasses import Field, dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 import gradio as gr
 
-from explorer.settings import LaneSettings, RunSettings, SettingsError
+from explorer.settings import LaneSettings, RunSettings, SettingsError, picture_url
 from explorer.ui.betas import FILE_TYPES, parse_betas
+from explorer.ui.picture import start_picture
 
 LANE_NAMES = ("A", "B")
-FOLLOWS = tuple(spec.name for spec in fields(LaneSettings) if spec.name != "sampler")
+RUN_FIELDS = {spec.name: spec for spec in fields(RunSettings) if spec.name != "lanes"}
+LANE_FIELDS = {spec.name: spec for spec in fields(LaneSettings)}
+SIZES = ("width", "height")  # an empty box is the model's own
+OFF_ON = [("off", False), ("on", True)]
 
 Controls = dict[str, gr.components.Component]  # by field
+Values = dict[gr.components.Component, Any]
 
 
 @dataclass(frozen=True)
@@ -39,26 +46,29 @@ class Form:
     same: gr.Checkbox
 
     def __post_init__(self):
-        names = {spec.name for spec in fields(RunSettings)} - {"lanes"}
-        assert set(self.run) == names, set(self.run) ^ names
-        names = {spec.name for spec in fields(LaneSettings)}
-        assert all(set(lane) == names for lane in self.lanes), names
+        assert self.run.keys() == RUN_FIELDS.keys(), self.run.keys() ^ RUN_FIELDS.keys()
+        assert all(lane.keys() == LANE_FIELDS.keys() for lane in self.lanes), LANE_FIELDS
 
     def controls(self) -> set[gr.components.Component]:
         """All of them: the inputs of a run."""
         lanes = (control for lane in self.lanes for control in lane.values())
         return {*self.run.values(), *lanes, self.same}
 
-    def read(self, values: dict[gr.components.Component, Any]) -> RunSettings:
+    def read(self, values: Values, without: Collection[str] = ()) -> RunSettings:
         """The settings that the controls' values make; raises FormError with every problem.
 
-        A control of the run that is missing from `values` counts as untouched.
+        A control of the run that is missing from `values`, or whose field is in `without`, counts
+        as untouched.
         """
         problems: list[Problem] = []
-        run = {name: values[control] for name, control in self.run.items() if control in values}
         settings = None
         try:
-            settings = RunSettings(**run)
+            read = {
+                name: _read(name, values[control])
+                for name, control in self.run.items()
+                if control in values and name not in without
+            }
+            settings = RunSettings(**read)
         except SettingsError as error:
             problems.append(Problem(error.name, str(error)))
         lanes = [self._lane(lane, values, problems) for lane in range(len(self.lanes))]
@@ -66,7 +76,7 @@ class Form:
             raise FormError(problems)
         return replace(settings, lanes=tuple(lanes))
 
-    def _lane(self, lane: int, values: dict, problems: list[Problem]) -> LaneSettings | None:
+    def _lane(self, lane: int, values: Values, problems: list[Problem]) -> LaneSettings | None:
         """One lane's settings, those of lane A but for the sampler where both are the same."""
         source = 0 if values[self.same] else lane
         read = {name: values[control] for name, control in self.lanes[source].items()}
@@ -80,6 +90,36 @@ class Form:
             return None
 
 
+def _read(name: str, value: Any) -> Any:
+    """A setting from what its control holds; raises SettingsError."""
+    if name in SIZES:
+        text = str(value or "0").strip()
+        return int(text) if text.isdecimal() else value
+    if name == "init_image":
+        return _uploaded(value) if value else ""
+    return value
+
+
+@lru_cache(maxsize=4)  # an upload's path is that of its contents, and every redraw asks
+def _uploaded(path: str) -> str:
+    label = RUN_FIELDS["init_image"].metadata["label"]
+    try:
+        return picture_url(path)
+    except ValueError as error:
+        raise SettingsError("init_image", f"{label}: {error}") from None
+
+
+def shown(name: str, value: Any) -> Any:
+    """What the control of a field holds for a setting's value."""
+    if name in SIZES:
+        return str(value) if value else ""
+    if name == "trained_betas":
+        return ", ".join(map(repr, value)) if value else ""
+    if name == "init_image":
+        return None  # a picture comes by upload
+    return value
+
+
 def element_id(name: str, lane: int | None = None) -> str:
     """The id of a field's control in the page: `steps`, or `a_beta_end` for one of a lane."""
     return name if lane is None else f"{LANE_NAMES[lane].lower()}_{name}"
@@ -87,7 +127,7 @@ def element_id(name: str, lane: int | None = None) -> str:
 
 def run_control(name: str, value: Any, **look: Any) -> gr.components.Component:
     """The control of one field of RunSettings."""
-    spec = next(spec for spec in fields(RunSettings) if spec.name == name)
+    spec = RUN_FIELDS[name]
     return _control(spec, value, element_id(name), label=spec.metadata["label"], **look)
 
 
@@ -132,15 +172,15 @@ def _lane_control(spec: Field, lane: int, value: Any) -> gr.components.Component
 def _control(spec: Field, value: Any, elem_id: str, **look: Any) -> gr.components.Component:
     """The control that fits a field's type; ranges are left to the settings' own sentences."""
     look |= {"elem_id": elem_id, "min_width": 0}
-    info = spec.metadata["help"] or None
-    if choices := spec.metadata.get("choices"):
-        return gr.Dropdown(choices, value=value, info=info, filterable=False, **look)
-    if spec.type is bool:
-        return gr.Checkbox(value, info=info, **look)
-    if spec.type in (int, float):
+    value, info = shown(spec.name, value), spec.metadata["help"] or None
+    if spec.name == "init_image":
+        return start_picture(**look)
+    own = OFF_ON if spec.type is bool else spec.metadata.get("choices")
+    if choices := look.pop("choices", own):
+        return gr.Dropdown(choices, value=value, info=info, **{"filterable": False} | look)
+    if spec.type in (int, float) and spec.name not in SIZES:
         step = 1 if spec.type is int else "any"
         return gr.Number(value, info=info, step=step, **look)
     if spec.name == "trained_betas":
-        text = ", ".join(map(repr, value)) if value else ""
-        return gr.Textbox(text, info=info, placeholder="paste a list", lines=1, max_lines=3, **look)
+        look |= {"placeholder": "paste a list", "max_lines": 3}
     return gr.Textbox(value, info=info, **look)

@@ -6,6 +6,7 @@ import gradio as gr
 
 from explorer.ui.parts import PAGE_FILES, style_sheets
 
+LARGEST_UPLOAD = "24mb"  # a little more than a start picture may have: then a sentence says so
 SANS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
 MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "monospace"]
 
@@ -28,5 +29,5 @@ def launch_options() -> dict[str, Any]:
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
-        "max_file_size": "2mb",
+        "max_file_size": LARGEST_UPLOAD,
     }

@@ -7,6 +7,8 @@ from explorer.models.captions import EXAMPLES
 from explorer.settings import RunSettings
 from explorer.ui import events
 from explorer.ui.form import Form, lane_rows, run_control, upload_row
+from explorer.ui.groups import picture_group, refiner_group, start_group
+from explorer.ui.models import card, model_choices, refiner_choices
 from explorer.ui.parts import part, serve_files
 from explorer.ui.plot import plot_payload
 
@@ -30,8 +32,8 @@ def build(engine) -> gr.Blocks:
         delete_cache=(3600, KEEP_FILES_S),
     ) as page:
         with gr.Sidebar(width=384, elem_id="settings"):
-            brand = part("brand", engine.state)
-            form, words, uploads = _settings(defaults)
+            part("brand")
+            form, about, words, uploads = _settings(engine, defaults)
         with gr.Row(elem_id="bar"):
             run = gr.Button("Run", variant="primary", elem_id="run", min_width=0)
             stop = gr.Button("Stop", elem_id="stop", min_width=0)
@@ -40,18 +42,29 @@ def build(engine) -> gr.Blocks:
         axes = _axes()
         plot = part("plot", plot_payload(defaults), script=plotly_script().as_posix())
 
-        events.on_model(engine, brand)
-        events.on_prompt(engine, form, words)
-        events.on_settings(form, axes, plot)
+        loads = events.on_model(engine, form, page, about)
+        events.on_prompt(engine, form, words, loads)
+        events.on_settings(engine, form, axes, plot)
         events.on_betas(form, uploads)
         events.on_run(engine, form, events.RunParts(page, run, stop, viewer))
     return page.queue(max_size=events.LONGEST_QUEUE)
 
 
-def _settings(defaults: RunSettings) -> tuple[Form, gr.HTML, list[gr.UploadButton]]:
-    """The sidebar: what to draw, then the lanes side by side, one row a field."""
+def _settings(engine, defaults: RunSettings) -> tuple[Form, gr.HTML, gr.HTML, list]:
+    """The sidebar: the model, what to draw, then the lanes side by side, one row a field."""
+    any_name, first = engine.catalog.anything, engine.entries[0].name
+    run = {
+        "model": run_control(
+            "model",
+            first,
+            choices=model_choices(engine),
+            allow_custom_value=any_name,
+            filterable=any_name,
+        )
+    }
+    about = part("about", card(engine, first))
     prompt = defaults.prompt or EXAMPLES[0]
-    run = {"prompt": run_control("prompt", prompt, lines=2, max_lines=6)}
+    run["prompt"] = run_control("prompt", prompt, lines=2, max_lines=6)
     words = part("words", {"text": "", "wrong": False})
     part("examples", list(EXAMPLES))
     run["negative_prompt"] = run_control(
@@ -60,15 +73,14 @@ def _settings(defaults: RunSettings) -> tuple[Form, gr.HTML, list[gr.UploadButto
     with gr.Row(elem_classes="trio"):
         for name in ("steps", "cfg_scale", "seed"):
             run[name] = run_control(name, getattr(defaults, name))
-    for names in MORE:
-        with gr.Row(elem_classes="trio"):
-            for name in names:
-                run[name] = run_control(name, getattr(defaults, name))
+    run |= picture_group(defaults)
+    run |= start_group(defaults)
+    run |= refiner_group(defaults, refiner_choices(engine), any_name)
     with gr.Row(elem_id="lanes-head"):
         same = gr.Checkbox(True, label="Same settings for both", elem_id="same", min_width=0)
         part("lanes")
     lanes = lane_rows(defaults.lanes)
-    return Form(run, lanes, same), words, upload_row()
+    return Form(run, lanes, same), about, words, upload_row()
 
 
 def _axes() -> tuple[gr.Radio, gr.Radio]:

@@ -11,19 +11,24 @@ PAGE_FILES = Path(__file__).resolve().parents[2] / "assets" / "page"
 STYLES = ("base", "controls", "stage", "plot", "narrow")
 
 
-def part(name: str, value: Any = None, **props: Any) -> gr.HTML:
+def part(
+    name: str, value: Any = None, elem_id: str = "", children: bool = False, **props: Any
+) -> gr.HTML:
     """The part whose markup is `<name>.html` and whose behaviour is the module `<name>.js`.
+
+    With `children` it is a context: what is made in it stands below its markup.
 
     `value` is plain JSON; the module's `mount({element, props, watch})` gets it. Text of users must
     reach the markup through `textContent` only, so templates here have no placeholders.
     """
+    markup = (PAGE_FILES / f"{name}.html").read_text(encoding="utf-8")
     return gr.HTML(
         value,
-        html_template=(PAGE_FILES / f"{name}.html").read_text(encoding="utf-8"),
+        html_template=markup + "@children" if children else markup,
         js_on_load=(PAGE_FILES / "mount.js").read_text(encoding="utf-8"),
         apply_default_css=False,
-        elem_id=name,
-        elem_classes="part",
+        elem_id=elem_id or name,
+        elem_classes=["part", f"part-{name}"],
         module=(PAGE_FILES / f"{name}.js").as_posix(),
         **props,
     )

@@ -1,17 +1,16 @@
 """The sigma plot's payload: the figure of the form's settings, or what is wrong with them."""
 
 import zlib
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from explorer.figures import schedule_figure
-from explorer.settings import LaneSettings, RunSettings
-from explorer.ui.form import FormError, Problem, element_id
+from explorer.settings import RunSettings
+from explorer.ui.form import LANE_FIELDS, FormError, Problem, element_id
+from explorer.ui.groups import summaries
 
 if TYPE_CHECKING:
     from explorer.sampling.schedules import Schedule
-
-LANE_FIELDS = {spec.name for spec in fields(LaneSettings)}
 
 
 def plot_payload(settings: RunSettings, x: str = "step", log_y: bool = True) -> dict[str, Any]:
@@ -19,19 +18,23 @@ def plot_payload(settings: RunSettings, x: str = "step", log_y: bool = True) -> 
 
     Text, because Gradio's page wraps every object in a value, however deep, to watch it.
     """
-    figure = schedule_figure(_schedules(settings), x=x, log_y=log_y)
+    figure = schedule_figure(
+        _schedules(settings), x, log_y, settings.first_step, settings.base_steps
+    )
     return {
         "figure": figure.to_json(validate=False),
         "x": x,
         "key": schedule_key(settings),
         "labels": [lane.label for lane in settings.lanes],
+        "folds": summaries(settings),
         "problems": [],
     }
 
 
 def schedule_key(settings: RunSettings) -> str:
     """Equal for settings that give equal schedules: is the plot still that of the run shown?"""
-    return f"{zlib.crc32(repr((settings.steps, settings.lanes)).encode()):x}"
+    made_of = settings.steps, settings.first_step, settings.base_steps, settings.lanes
+    return f"{zlib.crc32(repr(made_of).encode()):x}"
 
 
 def problem_payload(error: FormError) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """An engine without a model, as slow as a test wants: a disc that comes out of noise."""
 
 import io
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -9,36 +10,91 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
+from explorer.models.catalog import Entry, ModelError
+from explorer.models.families import FAMILIES, Identity
 from explorer.settings import LaneSettings, RunSettings
 
 SIZE = 64
 
 
+BROKEN = "The file of <b>broken</b> ends in the middle: download it again."
+ENTRIES = (
+    Entry("bundled", "Scenes (bundled)", "bundled"),
+    Entry("sdxl", "SDXL <img src=x onerror=window.hit=1>", "folder"),
+    Entry("sdxl-refiner", "SDXL refiner", "folder"),
+    Entry("turbo", "Turbo", "folder"),
+    Entry("broken", "Broken", "folder"),
+    Entry("owner/far", "Far away", "hub"),
+)
+V = {"prediction_type": "v_prediction", "timestep_spacing": "trailing"}
+DEFAULTS = {
+    "bundled": RunSettings(cfg_scale=3),
+    "sdxl": RunSettings(lanes=(LaneSettings(**V), LaneSettings(sampler="dpm2_a", **V))),
+    "turbo": RunSettings(steps=4, cfg_scale=1),
+}
+
+
+def identity(family: str, side: int, *notes: str) -> Identity:
+    return Identity(FAMILIES[family], side, side, {}, {}, bool(notes), notes)
+
+
+IDENTITIES = {
+    "bundled": identity("sd1", 128),
+    "sdxl": identity("sdxl", 1024),
+    "sdxl-refiner": identity("sdxl-refiner", 1024),
+    "turbo": identity("sd2", 512, "Distilled: made for 1 to 8 steps."),
+    "broken": identity("sd1", 512),
+}
+
+
+def find(name: str) -> Entry:
+    return next((entry for entry in ENTRIES if entry.name == (name or "bundled")), ENTRIES[0])
+
+
 class FakeEngine:
     """Has the real engine's face. `pace` is the seconds of one call; before the call `hold_at`
     (from 0) a run waits until that changes. A prompt with "[nan]" breaks off after seven calls,
-    one with "[boom]" raises.
+    one with "[boom]" raises. Loading a model waits while `slow` is set; "broken" does not load.
     """
 
-    def __init__(self, pace: float = 0.005):
+    def __init__(self, pace: float = 0.005, device: str = "cpu", anything: bool = False):
         self.pace = pace
         self.hold_at: int | None = None
         self.lock = threading.Lock()
-        self.state = "loading"
+        self.catalog = SimpleNamespace(anything=anything)
+        self.resident, self.device = "", device
+        self.progress: tuple[str, float | None] = ("", None)
+        self.slow = threading.Event()
         self.calls_made = 0
         self.settings: RunSettings | None = None  # of the newest run
 
-    def load(self) -> None:
-        self.state = "ready"
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return ENTRIES
 
-    def defaults(self) -> RunSettings:
-        return RunSettings(cfg_scale=3)
+    def load(self, name: str = "") -> None:
+        entry = find(name)
+        self.progress = f"Loading {entry.label}.", 0.25
+        while self.slow.is_set():
+            time.sleep(0.02)
+        self.progress = "", None
+        if entry.name == "broken":
+            raise ModelError(BROKEN)
+        self.resident = entry.name
 
-    def unknown_words(self, prompt: str) -> list[str]:
+    def identity(self, name: str = "") -> Identity | None:
+        return IDENTITIES.get(find(name).name)
+
+    def defaults(self, name: str = "") -> RunSettings:
+        return DEFAULTS.get(find(name).name, RunSettings())
+
+    def unknown_words(self, prompt: str, name: str = "") -> list[str]:
+        if find(name).name != "bundled":
+            return []
         known = ["a", "red", "sailboat", "on", "the", "sea", "at", "sunset", "with", "mountains"]
         return [word for word in prompt.lower().split() if word not in known]
 
-    def unread(self, prompt: str) -> str:
+    def unread(self, prompt: str, name: str = "") -> str:
         return " ".join(prompt.split()[30:])
 
     def stream(self, settings: RunSettings, cancel: threading.Event | None = None) -> Iterator:
@@ -86,19 +142,22 @@ class Film:
     def __init__(self, lane: LaneSettings, settings: RunSettings):
         self.label = lane.label
         self.schedule = lane.schedule(settings.steps)
+        self.first = 2 * settings.first_step
+        self.side = math.ceil(math.sqrt(settings.batch_size))  # of the grid of a batch
         self.random = np.random.default_rng(settings.seed)
         self.tint = np.array([0.2, 0.5, 1.0] if lane.sampler == "dpm2" else [1.0, 0.5, 0.1])
 
     def clean(self, call: int) -> np.ndarray:
         rows, columns = np.mgrid[0:SIZE, 0:SIZE] / SIZE
-        where = 0.25 + 0.5 * call / self.schedule.nfe
+        where = 0.25 + 0.5 * (self.first + call) / self.schedule.nfe
         disc = 1 / (1 + np.exp((np.hypot(columns - where, rows - 0.5) - 0.2) * 40))
-        return rows[..., None] * 0.3 + disc[..., None] * self.tint * 0.7
+        picture = rows[..., None] * 0.3 + disc[..., None] * self.tint * 0.7
+        return np.tile(picture, (self.side, self.side, 1))
 
     def frames(self, calls: int) -> SimpleNamespace:
         clean = np.stack([self.clean(call) for call in range(calls)])
-        sigma = self.schedule.call_sigma[:calls, None, None, None]
-        noise = self.random.normal(size=(1, SIZE, SIZE, 3))
+        sigma = self.schedule.call_sigma[self.first :][:calls, None, None, None]
+        noise = self.random.normal(size=(1, *clean.shape[1:]))
         noisy = (clean - 0.5 + sigma * noise) / np.sqrt(1 + sigma**2) * 0.3 + 0.5
         return SimpleNamespace(denoised=pixels(clean), noisy=pixels(noisy))
 
@@ -106,10 +165,10 @@ class Film:
         records = [
             SimpleNamespace(
                 index=call,
-                step=call // 2,
+                step=(self.first + call) // 2,
                 stage="midpoint" if call % 2 else "step",
-                sigma=float(self.schedule.call_sigma[call]),
-                timestep=float(self.schedule.call_timestep[call]),
+                sigma=float(self.schedule.call_sigma[self.first + call]),
+                timestep=float(self.schedule.call_timestep[self.first + call]),
             )
             for call in range(calls)
         ]
@@ -124,7 +183,7 @@ def event(state, settings, call, films=(), *, message="", elapsed=0.0) -> Simple
         state=state,
         message=message,
         lane=None,
-        step=(call + 1) // 2,
+        step=settings.first_step + (call + 1) // 2,
         steps=settings.steps,
         call=call,
         calls=settings.nfe,

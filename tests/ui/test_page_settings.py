@@ -173,7 +173,7 @@ def test_a_file_of_betas_becomes_text_in_the_form(page, tmp_path):
     betas = tmp_path / "betas.json"
     betas.write_text("[0.001, 0.01, 0.02, 0.04]")
     fill(page, "steps", "3")
-    page.set_input_files("input[type=file] >> nth=0", betas)
+    page.set_input_files("input[type=file][accept*=npy] >> nth=0", betas)
     box = page.locator("#a_trained_betas textarea")
     page.wait_for_function(
         "document.querySelector('#a_trained_betas textarea').value.startsWith('0.001')"
@@ -185,7 +185,7 @@ def test_a_file_of_betas_becomes_text_in_the_form(page, tmp_path):
 def test_a_file_without_betas_is_a_sentence(page, tmp_path):
     novel = tmp_path / "novel.txt"
     novel.write_text("It was a dark and stormy night")
-    page.set_input_files("input[type=file] >> nth=0", novel)
+    page.set_input_files("input[type=file][accept*=npy] >> nth=0", novel)
     page.get_by_text("Trained betas must be numbers").first.wait_for()
 
 

@@ -1,0 +1,40 @@
+// Under the model menu: how far its loading is, what it is, what was set for it, or why it failed.
+
+import { emit } from "./store.js";
+
+export function mount({ element, props, watch }) {
+  const sidebar = document.querySelector("#settings");
+  const bar = element.querySelector("progress");
+  const say = (name, text) => (element.querySelector(`.${name}`).textContent = text);
+
+  function show() {
+    const { loading, fraction, problem, facts, notes, said, without, native } = props.value;
+    say("loading", loading);
+    bar.hidden = !loading;
+    if (fraction === null) bar.removeAttribute("value"); // how far is not known
+    else bar.value = fraction;
+    say("sentence", problem);
+    say("facts", loading ? "" : facts);
+    say("said", said);
+    element.querySelector(".notes").replaceChildren(...(loading ? [] : notes.map(line)));
+    // What does not apply is out of sight; what it holds stays, and a run leaves it out.
+    sidebar.dataset.without = without.join(" ");
+    if (native) hint(native);
+    emit("model", props.value);
+  }
+
+  watch("value", show);
+  show();
+}
+
+function line(text) {
+  return Object.assign(document.createElement("li"), { textContent: text });
+}
+
+// Empty size boxes are the model's own size.
+function hint(native) {
+  ["width", "height"].forEach((side, at) => {
+    const box = document.querySelector(`#${side} :is(input, textarea)`);
+    if (box) box.placeholder = native[at];
+  });
+}

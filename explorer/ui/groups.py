@@ -1,0 +1,83 @@
+"""The form's folded groups: which settings lie in each, and one line on what it holds."""
+
+from collections.abc import Callable
+
+import gradio as gr
+
+from explorer.settings import RunSettings
+from explorer.ui.form import SIZES, Controls, run_control
+from explorer.ui.parts import part
+
+
+def folded(key: str, title: str) -> gr.HTML:
+    """A group that opens by a click; `with` this, its controls are made."""
+    return part("fold", {"key": key, "title": title}, elem_id=f"{key}_group", children=True)
+
+
+def picture_group(defaults: RunSettings) -> Controls:
+    """How large, how many, and what the noise is drawn with."""
+    run: Controls = {}
+    with folded("picture", "Picture"):
+        with gr.Row(elem_classes="trio"):
+            for name in SIZES:
+                run[name] = run_control(
+                    name, getattr(defaults, name), placeholder="own", max_lines=1
+                )
+            run["batch_size"] = run_control("batch_size", defaults.batch_size)
+        with gr.Row(elem_classes="duo"):
+            for name in ("cfg_rescale", "rng"):
+                run[name] = run_control(name, getattr(defaults, name))
+    return run
+
+
+def start_group(defaults: RunSettings) -> Controls:
+    """Image to image."""
+    with folded("start", "Start from a picture"):
+        init_image = run_control("init_image", None, show_label=False)
+        with gr.Row(elem_classes="duo"):
+            strength = run_control("strength", defaults.strength)
+    return {"init_image": init_image, "strength": strength}
+
+
+def refiner_group(
+    defaults: RunSettings, choices: list[tuple[str, str]], any_name: bool
+) -> Controls:
+    """A second model for the last steps."""
+    with folded("refiner", "Refiner"), gr.Row(elem_classes="duo"):
+        return {
+            "refiner": run_control(
+                "refiner",
+                defaults.refiner,
+                choices=choices,
+                allow_custom_value=any_name,
+                filterable=any_name,
+            ),
+            "refiner_switch_at": run_control("refiner_switch_at", defaults.refiner_switch_at),
+        }
+
+
+def summaries(settings: RunSettings) -> dict[str, str]:
+    """By group, what it changes; nothing for one that is as it began."""
+    return {key: summary(settings) for key, summary in _SUMMARIES.items()}
+
+
+def _picture(run: RunSettings) -> str:
+    size = f"{run.width or 'own'} × {run.height or 'own'}" if run.width or run.height else ""
+    pictures = f"{run.batch_size} pictures" if run.batch_size > 1 else ""
+    rescale = f"rescale {run.cfg_rescale:g}" if run.cfg_rescale else ""
+    return ", ".join(filter(None, (size, pictures, rescale, "GPU noise" * (run.rng == "gpu"))))
+
+
+def _start(run: RunSettings) -> str:
+    return f"from step {run.first_step + 1}, {run.nfe} calls" if run.init_image else ""
+
+
+def _refiner(run: RunSettings) -> str:
+    return f"from step {run.base_steps + 1}" if run.refiner else ""
+
+
+_SUMMARIES: dict[str, Callable[[RunSettings], str]] = {
+    "picture": _picture,
+    "start": _start,
+    "refiner": _refiner,
+}

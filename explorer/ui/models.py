@@ -1,0 +1,141 @@
+"""The model menu: what it offers, what the page says of a model, and how a page follows a load."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+from explorer.models.catalog import Entry, ModelError
+from explorer.settings import RunSettings
+from explorer.ui.form import LANE_FIELDS, RUN_FIELDS, Form, Values, shown
+
+LOG = logging.getLogger(__name__)
+
+LOOK_S = 0.25  # between two looks at how far a load is
+OWN_TO_A_USER = ("prompt", "negative_prompt", "seed", "model", "init_image")
+LONGEST_VALUE = 24
+
+Choices = list[tuple[str, str]]
+
+
+def model_choices(engine) -> Choices:
+    """The menu: label and name; refiners, which begin nothing, are in a menu of their own."""
+    first, *others = engine.entries
+    shown = [first, *(entry for entry in others if not _refines(engine, entry))]
+    return [(entry.label, entry.name) for entry in shown]
+
+
+def refiner_choices(engine) -> Choices:
+    """The refiners among the models, after none."""
+    refiners = [entry for entry in engine.entries if _refines(engine, entry)]
+    return [("none", ""), *((entry.label, entry.name) for entry in refiners)]
+
+
+def _refines(engine, entry: Entry) -> bool:
+    identity = engine.identity(entry.name)
+    if identity is None:  # not on this machine yet: by its name
+        return "refiner" in entry.name.lower()
+    return identity.family.is_refiner
+
+
+def unfit(engine, name: str) -> list[str]:
+    """The fields that mean nothing to this model on this device: a page hides them."""
+    identity = engine.identity(name)
+    refined = identity is not None and identity.family.key == "sdxl"
+    # Before a model is there, asking for the device would import torch.
+    only_cpu = engine.resident and engine.device.partition(":")[0] == "cpu"
+    return [*([] if refined else ["refiner", "refiner_switch_at"]), *(["rng"] if only_cpu else [])]
+
+
+def card(engine, name: str, **more: Any) -> dict[str, Any]:
+    """What the page says of a model: the payload of the part under the menu.
+
+    `loading` is a sentence while it is on its way, with the `fraction` that is done; `problem` why
+    it did not come; `said` what was set for it; `waits` whether a run must wait for that.
+    """
+    identity = engine.identity(name)
+    facts, native = "", None
+    if identity is not None:
+        native = identity.width, identity.height
+        facts = f"{identity.family.label}, {identity.width} × {identity.height}"
+    return {
+        "facts": facts,
+        "native": native,
+        "notes": list(identity.notes) if identity else [],
+        "without": unfit(engine, name),
+        "loading": "",
+        "fraction": None,
+        "problem": "",
+        "said": "",
+        "waits": False,
+    } | more
+
+
+class Load:
+    """One attempt to make a model resident, in a thread of its own."""
+
+    def __init__(self, engine, name: str):
+        self.problem = ""
+        self.done = threading.Event()
+        self._engine, self._name = engine, name
+        threading.Thread(target=self._work, name="load model", daemon=True).start()
+
+    def _work(self) -> None:
+        try:
+            self._engine.load(self._name)
+        except ModelError as error:
+            self.problem = str(error)
+        except Exception as error:
+            LOG.exception("loading %s", self._name)
+            self.problem = f"Loading broke off unexpectedly ({type(error).__name__})."
+        finally:
+            self.done.set()
+
+    async def followed(self, given_up: threading.Event) -> AsyncIterator[tuple[str, float | None]]:
+        """Tell how far it is, now and then, until it has ended or nobody wants it any more."""
+        told = None
+        while not (self.done.is_set() or given_up.is_set()):
+            if (progress := self._engine.progress) != told and progress[0]:
+                told = progress
+                yield progress
+            await asyncio.sleep(LOOK_S)
+
+
+def refill(
+    form: Form, values: Values, begin: RunSettings, before: RunSettings
+) -> tuple[Values, str]:
+    """What the form's controls must hold for a model, and a sentence on what that changes.
+
+    `values` is what they hold, `begin` and `before` are the defaults of this model and of the one
+    before. Lanes take the model's scheduler arguments; their samplers stay, and their schedule
+    types where it asks for none. Of the run, what both models begin with stays.
+    """
+    wanted, said = {}, {}
+    seen = form.lanes[:1] if values[form.same] else form.lanes
+    for name, spec in LANE_FIELDS.items():
+        if name == "sampler" or (
+            name == "schedule_type" and begin.lanes[0].schedule_type == "automatic"
+        ):
+            continue
+        for lane, settings in zip(form.lanes, begin.lanes, strict=True):
+            wanted[lane[name]] = shown(name, getattr(settings, name))
+        if any(values[lane[name]] != wanted[lane[name]] for lane in seen):
+            said[spec.metadata["label"]] = getattr(begin.lanes[0], name)
+    for name, spec in RUN_FIELDS.items():
+        value, control = getattr(begin, name), form.run[name]
+        if name not in OWN_TO_A_USER and value != getattr(before, name):
+            wanted[control] = shown(name, value)
+            if values[control] != wanted[control]:
+                said[spec.metadata["label"]] = value
+    listed = ", ".join(f"{label} {_short(value)}" for label, value in said.items())
+    return wanted, f"Set as this model wants: {listed}." if listed else ""
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= LONGEST_VALUE else "a list"
