@@ -42,11 +42,20 @@ _CAPTURING_OR_COMPILING = threading.Lock()
 class Graph:
     """One captured call: `graph(*inputs)` answers for inputs like those it was captured with."""
 
-    def __init__(self, answer: Callable, inputs: tuple[torch.Tensor, ...], pool: Any = None):
-        """Raises torch.OutOfMemoryError, and what CUDA says of calls that cannot be captured."""
+    def __init__(
+        self,
+        answer: Callable,
+        inputs: tuple[torch.Tensor, ...],
+        aside: torch.cuda.Stream,
+        pool: Any = None,
+    ):
+        """Capture `answer(*inputs)` on the stream `aside`, its memory from `pool`.
+
+        Raises torch.OutOfMemoryError, and what CUDA says of calls that cannot be captured.
+        """
         self._inputs = tuple(each.clone() for each in inputs)
         self._graph = torch.cuda.CUDAGraph()
-        here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+        here = torch.cuda.current_stream()
         aside.wait_stream(here)
         with torch.no_grad(), torch.cuda.stream(aside):
             for _ in range(2):  # libraries choose and compile their kernels at the first call
@@ -83,6 +92,7 @@ class Graphs:
         self._graphs: OrderedDict[Key, Graph | None] = OrderedDict()
         self._fused: torch.nn.Module | None = None
         self._pool: Any = None
+        self._aside: torch.cuda.Stream | None = None
         self._compiler = Compiler(_CAPTURING_OR_COMPILING) if compiles else None
         self._ready: dict[Key, Callable] = {}  # compiled, waiting for being captured
         self.compiled: set[Key] = set()  # the graphs that are
@@ -121,7 +131,7 @@ class Graphs:
         for graph in graphs.values():
             if graph is not None:
                 graph.free()
-        self._fused, self._pool = None, None
+        self._fused, self._pool, self._aside = None, None, None
         self._used.clear()
         self._ready.clear()
         self.compiled.clear()
@@ -153,9 +163,10 @@ class Graphs:
             if self._fused is None:
                 self._fused = quick_copy(unet)
                 self._pool = torch.cuda.graph_pool_handle()
+                self._aside = torch.cuda.Stream()  # one: libraries keep memory for each
             compiled = self._ready.pop(key, None)
             answer = compiled or Answer(self._fused, tuple(inputs)).eval()
-            self._keep(key, Graph(answer, tuple(inputs.values()), self._pool))
+            self._keep(key, Graph(answer, tuple(inputs.values()), self._aside, self._pool))
             if compiled is not None:
                 self.compiled.add(key)
         except torch.OutOfMemoryError:

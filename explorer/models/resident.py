@@ -38,7 +38,7 @@ class Residents:
         compiles: bool = True,
         lanes: int = 2,
     ):
-        self.offload = offload
+        self.offload, self.compiles = offload, compiles
         self.threads: int | None = None
         self.name = ""  # of the model that is not a refiner
         self.progress: tuple[str, float | None] | None = None

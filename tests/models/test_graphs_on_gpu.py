@@ -80,6 +80,7 @@ def test_a_bounded_number_is_kept(unet):
 def test_letting_go_frees_the_memory(unet):
     def allocated() -> int:
         gc.collect()
+        torch._C._cuda_clearCublasWorkspaces()  # kept for each stream, not ours to free
         torch.cuda.empty_cache()
         return torch.cuda.memory_reserved()
 
@@ -87,8 +88,9 @@ def test_letting_go_frees_the_memory(unet):
     before = allocated()
     with fast(unet):
         answer(unet, *inputs(unet, 8))
+    assert allocated() > before
     let_go(unet)
-    assert allocated() <= before + 2**21  # what a library keeps for a new stream
+    assert allocated() <= before
 
 
 def test_without_memory_for_a_graph_the_unet_answers_itself(unet, monkeypatch):
