@@ -258,10 +258,20 @@ def test_the_model_before_is_freed(family_folder, monkeypatch):
     assert len(let_go) == 1
 
 
-@pytest.mark.parametrize("compiles", [True, False])
-def test_whether_the_unet_may_be_compiled_is_the_operators(compiles, family_folder):
-    engine = engine_of(family_folder, "sd1", compiles=compiles)
-    assert vars(engine.pipeline.unet)[fast._COMPILES] is compiles
+def test_memory_that_runs_out_while_loading_is_a_sentence(family_folder, monkeypatch):
+    engine = engine_of(family_folder, "sd1", "sd2")
+    engine.load()
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("explorer.models.fast.warm_up", full)
+        with pytest.raises(ModelError, match="--offload model") as caught:
+            engine.load("sd2")
+        assert caught.value.__context__.__traceback__ is None  # or it would hold the weights
+    engine.load("sd2")
+    assert (engine.state, engine.resident) == ("ready", "sd2")
 
 
 def test_progress_is_a_sentence_and_a_fraction_and_the_state_says_loading(family_folder):

@@ -197,7 +197,7 @@ def load_found(
     device, name = torch.device(device), found.entry.name
     dtype = dtype_for(device, dtype)
     tell = tell or _nobody
-    trouble = ""
+    unexpected = ""
     try:
         with torch.no_grad():
             if found.file is not None:
@@ -215,10 +215,10 @@ def load_found(
         raise
     except Exception as error:  # whatever a broken file makes the libraries raise
         LOG.exception("loading %s", found.entry.source)
-        trouble = _trouble(name, device, error)
-    if trouble:  # not raised above: the error holds on to all that was loaded
+        unexpected = trouble(f"The model {name}", device, error)
+    if unexpected:  # not raised above: the error holds on to all that was loaded
         give_back(device)
-        raise ModelError(trouble)
+        raise ModelError(unexpected)
     identity = found.identity
     return Model(
         entry=found.entry,
@@ -340,7 +340,8 @@ def _put(pipeline: Any, device: torch.device, offload: str) -> list[str]:
     return []
 
 
-def _trouble(name: str, device: torch.device, error: Exception) -> str:
+def trouble(name: str, device: str | torch.device, error: Exception) -> str:
+    """What to tell a human where a model did not load."""
     text = next(iter(str(error).strip().splitlines()), "")[:200]
     if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):
         return (
@@ -349,7 +350,7 @@ def _trouble(name: str, device: torch.device, error: Exception) -> str:
         )
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         return f"{name} does not fit into this machine's memory: choose a smaller model."
-    return f"The model {name} could not be loaded on {device} ({type(error).__name__}: {text})."
+    return f"{name} could not be loaded on {device} ({type(error).__name__}: {text})."
 
 
 def _nobody(sentence: str, fraction: float | None) -> None:

@@ -158,7 +158,6 @@ class Residents:
     @contextmanager
     def _minding(self) -> Iterator[None]:
         """Keep the sentence of what goes wrong; what nobody expected becomes one, and is logged."""
-        unexpected = ""
         try:
             yield
         except ModelError as error:
@@ -168,7 +167,6 @@ class Residents:
             from explorer.models.loading import trouble
 
             LOG.exception("loading broke off")
-            unexpected = trouble("The model", self.device, error)
-        if unexpected:  # not raised above: the error holds on to all that was loaded
-            self._problem = unexpected
-            raise ModelError(unexpected)
+            self._problem = trouble("The model", self.device, error)
+            error.__traceback__ = None  # it would hold on to all that was loaded
+            raise ModelError(self._problem) from None
