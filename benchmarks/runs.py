@@ -58,7 +58,6 @@ class Runs:
         self.engine = Engine(model, device, compiles=False)
         self.engine.load()
         self.compiling = Engine(model, device, compiles=True)
-        self.compiling.load()
         self.dtype = self.engine.pipeline.unet.dtype
         self.pipeline = diffusers.StableDiffusionPipeline.from_pretrained(
             model, torch_dtype=self.dtype, local_files_only=True, safety_checker=None

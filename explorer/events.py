@@ -88,8 +88,10 @@ class _Teller:
             job.end(CANCELLED)  # it waits or loads, and will see for itself
             return False
         ended = job.finished.is_set()  # before looking, or its last calls would be missed
-        grown = self._take_in(wait=0.0 if ended or self._behind else POLL_S)
-        if self._behind and not self.has_news():
+        # While a GPU denoises, frames wait: making them would hold up the thread that feeds it.
+        spare = self._behind and (ended or not job.on_gpu)
+        grown = self._take_in(wait=0.0 if ended or spare else POLL_S)
+        if spare and not self.has_news():
             self._careful(self.film.work)
         return not ended or grown or self._behind
 

@@ -47,6 +47,7 @@ class Job:
         self.groups = _groups(self.settings)
         self.model, self.noise_device = self.settings.model, ""
         self.phase, self.note = QUEUED, ""
+        self.on_gpu = False
         self.state, self.message = "", ""
         self.news: queue.SimpleQueue[dict[int, Call] | None] = queue.SimpleQueue()
         self.finished = threading.Event()
@@ -92,7 +93,7 @@ class Job:
         """
         try:
             self.check_stop()
-            self.model = model.name
+            self.model, self.on_gpu = model.name, model.pipeline.device.type == "cuda"
             refuse(self.settings, model, refiner)
             self.noise_device = start.noise_device(self.settings, model.pipeline).type
             for each in filter(None, (model, refiner)):

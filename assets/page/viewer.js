@@ -77,6 +77,7 @@ export function mount({ element, props, watch }) {
   }
 
   function begin() {
+    plan = [];
     setPlaying(false);
     enable(false);
     viewer.toggleAttribute("data-waiting", true);
@@ -84,7 +85,7 @@ export function mount({ element, props, watch }) {
 
   function progress(event) {
     if (event.plan) plan = event.plan;
-    if (!event.call) return;
+    if (!event.call || !plan.length) return;
     viewer.removeAttribute("data-empty");
     viewer.removeAttribute("data-waiting");
     close();

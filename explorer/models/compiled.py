@@ -20,7 +20,7 @@ LOG = logging.getLogger(__name__)
 
 VARIANTS = 256  # of one block's code; Dynamo's own limit would end in uncompiled blocks
 
-Ready = Callable[[Callable], None]
+Ready = Callable[[Callable | None], None]
 
 
 class Compiler:
@@ -41,7 +41,8 @@ class Compiler:
     def ask(self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor], ready: Ready) -> None:
         """Have `ready` called with a compiled `answer(*inputs)`, some time, in another thread.
 
-        `unet` must be nobody's to change, for it is copied there.
+        Where it cannot be compiled, `ready` gets None. `unet` must be nobody's to change, for it is
+        copied there.
         """
         with self._idle:
             self._open += 1
@@ -72,6 +73,7 @@ class Compiler:
                 self._fulfil(*wish)
             except Exception:  # slower, not worse
                 LOG.warning("the U-Net could not be compiled; it runs as it did", exc_info=True)
+                wish[-1](None)
             finally:
                 del wish  # it holds the U-Net
                 with self._idle:

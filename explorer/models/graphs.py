@@ -98,6 +98,7 @@ class Graphs:
         self.compiled: set[Key] = set()  # the graphs that are
         self._used: dict[Key, dict[str, torch.Tensor]] = {}  # since the last rest
         self._asked: set[Key] = set()
+        self._failed: set[Key] = set()
 
     def __len__(self) -> int:
         return sum(graph is not None for graph in self._graphs.values())
@@ -121,8 +122,18 @@ class Graphs:
             if self._compiler is None or key in self._asked or self._fused is None:
                 continue
             self._asked.add(key)
-            ready = partial(self._ready.__setitem__, key)
-            self._compiler.ask(self._fused, inputs, ready)
+            self._compiler.ask(self._fused, inputs, partial(self._take, key))
+
+    def _take(self, key: Key, answer: Callable | None) -> None:
+        """Keep what was compiled for the next call; what failed is asked for once more.
+
+        Other threads spoil it: loading a model changes PyTorch for a while.
+        """
+        if answer is not None:
+            self._ready[key] = answer
+        elif key not in self._failed:
+            self._failed.add(key)
+            self._asked.discard(key)
 
     def free(self) -> bool:
         """Let go of every graph and its memory; shapes are captured again when they come."""

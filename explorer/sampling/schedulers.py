@@ -13,11 +13,11 @@ from diffusers import ConfigMixin, SchedulerMixin
 from diffusers.configuration_utils import register_to_config
 from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
 from diffusers.utils import BaseOutput
-from diffusers.utils.torch_utils import randn_tensor
 
 from explorer.sampling import samplers, schedules
 from explorer.sampling.betas import training_betas
 from explorer.sampling.counting import CallCounter, to_host
+from explorer.sampling.noise import drawn
 from explorer.sampling.tables import PaddedTables, float32
 
 Array = torch.Tensor | np.ndarray
@@ -168,7 +168,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
             slope = (x - denoised) / here
             x_next = start + slope * (float(table.sigma_down[step]) - sigma)
             if sigma_up := float(table.sigma_up[step]):
-                noise = randn_tensor(x.shape, generator, device=x.device, dtype=x.dtype)
+                noise = drawn(x, generator)
                 x_next = x_next + noise * sigma_up
         elif step < table.steps - 1:
             # To the midpoint; in this form no digits cancel when sigma is huge.

@@ -155,7 +155,7 @@ def on_run(engine, form: Form, parts: RunParts) -> None:
             yield failure(str(error))
             return
         yield plan
-        yield from run_payloads(events, keep)
+        yield from run_payloads(events, keep, plan)
 
     def stop(request: gr.Request) -> None:
         cancels.set(request.session_hash)

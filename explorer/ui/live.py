@@ -77,15 +77,19 @@ def _call(step: int, half: bool, sigma: float, timestep: float) -> dict[str, Any
     return {"step": step, "half": bool(half), "sigma": float(sigma), "timestep": float(timestep)}
 
 
-def run_payloads(events: Iterator["Event"], keep: Keep) -> Iterator[dict[str, Any]]:
+def run_payloads(
+    events: Iterator["Event"], keep: Keep, plan: dict[str, Any] | None = None
+) -> Iterator[dict[str, Any]]:
     """Yield one JSON payload an event of `engine.stream`; closing this closes `events`.
 
-    Whatever goes wrong is a payload with state "error" and a sentence.
+    The plan is said again until the first call: a page that is still coming up misses what comes
+    before it can listen. Whatever goes wrong is a payload with state "error" and a sentence.
     """
     try:
         with closing(events):
             for event in events:
-                yield payload(event, keep)
+                told = payload(event, keep)
+                yield told if event.call or plan is None else plan | told
     except Exception as error:
         LOG.exception("A run broke off")
         yield failure(f"The run broke off: {type(error).__name__}: {error}")

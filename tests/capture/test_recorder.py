@@ -231,6 +231,14 @@ def test_a_second_run_counts_from_zero_again():
     assert [call.index for call in calls] == [*range(5), *range(7)]
 
 
+def test_a_later_part_of_a_run_goes_on_counting():
+    scheduler = make("KDPM2DiscreteScheduler")
+    calls = []
+    with recording(scheduler, calls.append, 9):
+        denoise(scheduler, Network(), steps=3)
+    assert [call.index for call in calls] == [*range(9, 14)]
+
+
 def test_positional_and_keyword_arguments_and_both_kinds_of_answer():
     for name in ("EulerDiscreteScheduler", "DPMSolverMultistepScheduler", "LCMScheduler"):
         scheduler, bare = make(name), make(name)

@@ -285,3 +285,43 @@ def test_image_to_image(pipeline, makers, images):
     for k, make in enumerate(makers):
         alone = run(make(), "a red house")
         assert_within_rounding(together.split(images)[k], alone)
+
+
+# --- a run in parts ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("images", [1, 2])
+@pytest.mark.parametrize("guidance", [False, True], ids=["plain", "guided"])
+def test_two_parts_of_a_run_are_the_whole(images, guidance):
+    makers = SECOND_ORDER[:4]
+    latents = draw(0, len(makers) * images)
+    draws = [generators(images, 10 * k) for k in range(len(makers))]
+    one = LockstepScheduler([make() for make in makers], draws, guidance, images)
+    whole = denoise(one, latents, guidance=guidance)
+
+    draws = [generators(images, 10 * k) for k in range(len(makers))]
+    lanes = [make() for make in makers]
+    first = LockstepScheduler(lanes, draws, guidance, images, last=6)
+    half = denoise(first, latents, guidance=guidance)
+    assert len(first.timesteps) == 6
+    second = LockstepScheduler(lanes, draws, guidance, images, first=6, begun=True)
+    assert torch.equal(denoise(second, half, guidance=guidance), whole)
+    assert len(second.timesteps) == 2 * STEPS - 1 - 6
+
+
+def test_a_pipeline_counts_a_part_from_its_own_start():
+    lanes = [KDPM2DiscreteScheduler(**SD)]
+    part = LockstepScheduler(lanes, [None], guidance=False, first=4, begun=True)
+    part.set_timesteps(STEPS)
+    assert lanes[0].begin_index == 4  # also where the pipeline sets none
+    part.set_begin_index(2)  # as image to image does, in the timesteps it was shown
+    assert lanes[0].begin_index == 6
+    assert part.scale_model_input(draw(0)).shape == (1, *SHAPE)
+    assert part.init_noise_sigma == 1
+
+
+@pytest.mark.parametrize("cut", [{"first": 11}, {"last": 0}, {"first": 4, "last": 4}])
+def test_a_part_without_calls_is_refused(cut):
+    part = LockstepScheduler([KDPM2DiscreteScheduler(**SD)], **cut)
+    with pytest.raises(ValueError, match="A run of 11 model calls has none"):
+        part.set_timesteps(STEPS)
