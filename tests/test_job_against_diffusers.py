@@ -101,6 +101,12 @@ def test_each_lane_is_the_bare_pipeline(model_of, family, batch):
         assert found.calls[0].latent.shape == (batch, 4, 16, 16)
 
 
+def test_no_lane_takes_anothers_noise(model_of):
+    model, run = model_of("sd1"), replace(RUN, lanes=(LANES[1],) * 3, batch_size=2)
+    for lane, found in enumerate(trajectories(run, model)):
+        assert_same(found.final, alone(run, lane, model.pipeline))
+
+
 def test_a_picture_of_a_batch_is_that_of_the_next_seed(model_of):
     model = model_of("sd1")
     together = trajectories(replace(RUN, batch_size=3), model)
@@ -273,12 +279,15 @@ def test_a_refiner_after_image_to_image(model_of):
         assert [call.index for call in found.calls] == list(range(7))
 
 
-def test_a_refined_picture_is_the_refiners(model_of):
-    model, refiner = model_of("sdxl"), model_of("sdxl-refiner")
+def test_a_refined_picture_is_decoded_by_the_refiner(model_of, family_folder):
+    model = model_of("sdxl")
+    refiner = load_model(Catalog([family_folder("sdxl-refiner")]).find(), "cpu")
+    vae = refiner.pipeline.vae
+    with torch.no_grad():
+        vae.decoder.conv_out.bias += 0.3  # as made for the tests the two VAEs are one
     run = replace(RUN, refiner="refiner", refiner_switch_at=0.6)
     for found in trajectories(run, model, refiner):
         with torch.no_grad():
-            vae = refiner.pipeline.vae
             given = torch.from_numpy(found.final) / vae.config.scaling_factor
             decoded = vae.decode(given).sample[0].permute(1, 2, 0)
         wanted = 255 * (decoded / 2 + 0.5).clamp(0, 1).numpy()
