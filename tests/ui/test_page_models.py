@@ -1,0 +1,130 @@
+"""The model menu in a real browser: loading, waiting for it, refilling, failing."""
+
+import pytest
+from fake_engine import BROKEN, FakeEngine, V
+from reading import choose, fill, progress, run_to_end, wait_for
+
+from explorer.settings import LaneSettings
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def models_page(open_page, engine: FakeEngine):
+    """A page whose model, the first one, has come."""
+    engine.resident = ""
+    page = open_page()
+    page.wait_for_function("document.querySelector('#about .facts').textContent !== ''")
+    yield page
+    engine.slow.clear()
+    engine.load()  # what the other tests begin with
+
+
+def about(page, part: str) -> str:
+    return page.locator(f"#about .{part}").inner_text()
+
+
+def wait_to_be_said(page, part: str, text: str) -> None:
+    page.wait_for_function(
+        "([part, text]) => document.querySelector(`#about .${part}`).textContent.includes(text)",
+        arg=[part, text],
+    )
+
+
+def menu(page) -> str:
+    return page.locator("#model input").input_value()
+
+
+def test_a_choice_loads_at_once_and_a_run_waits_for_it(models_page, engine):
+    page = models_page
+    engine.slow.set()
+    choose(page, "#model", "Turbo")
+    wait_to_be_said(page, "loading", "Loading Turbo.")
+    assert page.locator("#about progress").get_attribute("value") == "0.25"
+    page.click("#run")
+    page.wait_for_function(
+        "document.querySelector('#progress .where').textContent.includes('Loading Turbo.')"
+    )
+    engine.slow.clear()
+    wait_for(page, "samplerExplorer.state === 'done'")
+    assert (engine.settings.model, engine.settings.steps) == ("turbo", 4)
+    assert page.locator("#about progress").is_hidden()
+    assert "Distilled" in about(page, "notes")
+
+
+def test_a_run_that_waits_for_a_model_can_be_stopped(models_page, engine):
+    page, made = models_page, engine.calls_made
+    engine.slow.set()
+    choose(page, "#model", "Turbo")
+    wait_to_be_said(page, "loading", "Loading Turbo.")
+    page.click("#run")
+    page.click("#stop")
+    wait_for(page, "samplerExplorer.state === 'cancelled'")
+    engine.slow.clear()
+    wait_to_be_said(page, "said", "Set as this model wants")
+    assert engine.calls_made == made
+
+
+def test_a_models_own_configuration_refills_the_lanes(models_page, engine):
+    page = models_page
+    fill(page, "prompt", "a red sailboat")
+    choose(page, "#model", "SDXL <img src=x onerror=window.hit=1>")
+    wait_to_be_said(page, "said", "Prediction type v_prediction")
+    assert page.locator("#a_prediction_type input").input_value() == "v_prediction"
+    assert page.locator("#width :is(input, textarea)").get_attribute("placeholder") == "1024"
+    run_to_end(page)
+    assert engine.settings.prompt == "a red sailboat"
+    assert engine.settings.lanes == (LaneSettings(**V), LaneSettings(sampler="dpm2_a", **V))
+    assert page.evaluate("window.hit") is None
+    assert page.locator("img[onerror]").count() == 0
+
+
+def test_a_model_that_does_not_load_is_a_sentence_and_the_menu_goes_back(models_page, engine):
+    page, before = models_page, menu(models_page)
+    choose(page, "#model", "Broken")
+    wait_to_be_said(page, "sentence", "ends in the middle")
+    assert about(page, "sentence") == BROKEN
+    page.wait_for_function(
+        "before => document.querySelector('#model input').value === before", arg=before
+    )
+    assert page.locator("#about b").count() == 0
+    run_to_end(page)
+    assert engine.settings.model in (engine.resident, "")
+
+
+def test_a_run_that_waits_for_a_model_that_fails_says_why(models_page, engine):
+    page = models_page
+    engine.slow.set()
+    choose(page, "#model", "Broken")
+    wait_to_be_said(page, "loading", "Loading Broken.")
+    page.click("#run")
+    engine.slow.clear()
+    wait_for(page, "samplerExplorer.state === 'error'")
+    assert progress(page) == BROKEN
+
+
+def test_a_refiner_is_offered_where_it_applies_and_keeps_what_it_holds(models_page, engine):
+    page = models_page
+    assert page.locator("#refiner_group").is_hidden() or "SDXL" in about(page, "facts")
+    choose(page, "#model", "SDXL <img src=x onerror=window.hit=1>")
+    page.locator("#refiner_group .fold-head").click()
+    choose(page, "#refiner", "SDXL refiner")
+    fill(page, "refiner_switch_at", "0.5")
+    page.wait_for_function(
+        "document.querySelector('#refiner_group .summary').textContent === 'from step 11'"
+    )
+    run_to_end(page)
+    assert (engine.settings.refiner, engine.settings.refiner_switch_at) == ("sdxl-refiner", 0.5)
+    choose(page, "#model", "Scenes (bundled)")
+    page.wait_for_selector("#refiner_group", state="hidden")
+    run_to_end(page)
+    assert engine.settings.refiner == ""
+    choose(page, "#model", "SDXL <img src=x onerror=window.hit=1>")
+    page.wait_for_selector("#refiner_group", state="visible")
+    assert page.locator("#refiner_switch_at input").input_value() == "0.5"
+
+
+def test_what_a_cpu_has_not_is_hidden(models_page):
+    models_page.locator("#picture_group .fold-head").click()
+    assert models_page.locator("#batch_size").is_visible()
+    models_page.wait_for_selector("#rng", state="hidden")
