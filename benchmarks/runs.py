@@ -1,25 +1,24 @@
 """The ways to run one prompt that the benchmarks time: bare diffusers, and lanes of the engine."""
 
 import platform
-import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
 import diffusers
 import numpy as np
 import torch
 
 from benchmarks.limit import settle
+from explorer.capture import recorder
 from explorer.capture.frames import SLICE
 from explorer.capture.previews import VaeDecoder
-from explorer.capture.recorder import recording
 from explorer.engine import Engine
 from explorer.models.captions import EXAMPLES
-from explorer.models.compiled import Compiler
-from explorer.models.fast import fast, quick_vae, way_of
-from explorer.sampling import schedulers
-from explorer.sampling.lockstep import LockstepScheduler
+from explorer.models.compiled import compiled
+from explorer.models.fast import quick_vae, way_of
 from explorer.sampling.samplers import DPM2, DPM2_A
 from explorer.settings import LaneSettings, RunSettings
 
@@ -30,21 +29,10 @@ class CompiledBlocks:
     """A way for a U-Net on a CPU, where the app itself stays with the traced graph."""
 
     def __init__(self, unet: torch.nn.Module):
-        self._unet, self._answers = unet, {}
+        self._copy = compiled(unet)
 
     def answer(self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        key = tuple(each.shape for each in inputs.values())
-        if key not in self._answers:
-            compiler, ready = Compiler(threading.Lock()), []
-            compiler.ask(self._unet, inputs, ready.append)
-            compiler.wait()
-            if not ready:
-                raise RuntimeError("the U-Net's blocks could not be compiled: see the log")
-            self._answers[key] = ready[0]
-        return self._answers[key](*inputs.values())
-
-    def rest(self, unet: torch.nn.Module) -> None:
-        """Nothing to do."""
+        return self._copy(*inputs.values(), return_dict=False)[0]
 
     def free(self) -> bool:
         return False
@@ -77,19 +65,13 @@ class Runs:
         return f"{chip}, {torch.get_num_threads()} CPU threads, torch {torch.__version__}"
 
     def warm_up(self) -> None:
-        """Everything once, and again with what was compiled in between."""
-        unet = self.compiling.pipeline.unet
+        """Compile, and run everything once."""
+        unet = self.compiling.pipeline.unet  # loads it, and on a GPU compiles it
         if unet.device.type == "cpu":
-            own = way_of(unet)
+            way_of(unet).free()
             vars(unet)["_explorer_way"] = vars(unet)["_explorer_way"][0], CompiledBlocks(unet)
-            own.free()
-        self.run_lanes(self.compiling, 2)
-        if unet.device.type == "cuda":
-            way = way_of(unet)
-            way.wait()
-            self.run_lanes(self.compiling, 2)
-            if not way.compiled:
-                raise RuntimeError("the U-Net's blocks could not be compiled: see the log")
+        elif not way_of(unet).compiled:
+            raise RuntimeError("the U-Net's blocks could not be compiled: see the log")
         self.round()
 
     def round(self) -> dict[str, float]:
@@ -134,7 +116,7 @@ class Runs:
     def run_hooked(self, key: str) -> None:
         """The bare run with nothing of ours but the step hook: what the hook alone costs."""
         calls = []
-        with recording(self.bare[key], calls.append):
+        with recorder.recording(self.bare[key], calls.append):
             self.run_bare(key)
         if len(calls) != 2 * self.steps - 1:
             raise RuntimeError(f"{key} recorded {len(calls)} calls")
@@ -164,34 +146,11 @@ class Runs:
         return last.elapsed_s
 
     def run_unrecorded(self) -> None:
-        """Two lanes as the engine runs them, but for the recording."""
-        pipeline, lanes = self.engine.pipeline, self.settings(2).lanes
-        kinds = [getattr(schedulers, lane.solver.class_name) for lane in lanes]
-        own = pipeline.scheduler
-        pipeline.scheduler = LockstepScheduler(
-            [kind(**lane.scheduler_config()) for kind, lane in zip(kinds, lanes, strict=True)],
-            [torch.Generator().manual_seed(1) for _ in lanes],
-            self.cfg_scale > 1,
-        )
-        side, unet = self.pipeline.unet.config.sample_size, pipeline.unet
-        noise = torch.randn(
-            (1, unet.config.in_channels, side, side), generator=torch.Generator().manual_seed(1)
-        )
-        try:
-            with fast(unet):
-                latents = pipeline(
-                    prompt=[EXAMPLES[0]] * 2,
-                    negative_prompt=[""] * 2,
-                    num_inference_steps=self.steps,
-                    guidance_scale=self.cfg_scale,
-                    latents=noise.repeat(2, 1, 1, 1).to(unet.device, unet.dtype),
-                    output_type="latent",
-                ).images
-        finally:
-            pipeline.scheduler = own
-        decode = self.vae_decoder()
-        for latent in latents.float().cpu().numpy():
-            decode(latent[None])
+        """Two lanes as the engine runs them, with a step hook that does nothing."""
+        with patch.object(recorder, "recording", lambda *_: nullcontext()):
+            pictures = [each.image for each in self.engine.run(self.settings(2))]
+        if len(pictures) != 2 or any(each is None for each in pictures):
+            raise RuntimeError("the lanes have no pictures")
 
     # --- frames ----------------------------------------------------------------------------------
 

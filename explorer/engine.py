@@ -51,8 +51,8 @@ class Engine:
 
     One model is resident, and beside it the refiner that runs use. `model` is a path, a hub id or
     "bundled", and the first of the catalogue; `models`, `allow` and `anything` are the catalogue's,
-    `offload` is "none", "model" or "sequential". Without `compiles` a GPU's U-Net stays with CUDA
-    graphs. Engines of one process share each device: one run denoises on it at a time, others wait.
+    `offload` is "none", "model" or "sequential". With `compiles` a GPU's U-Net is compiled while it
+    is loaded. Engines of one process share each device: one run denoises at a time, others wait.
     Raises ModelError for ids that are none.
     """
 
@@ -66,7 +66,7 @@ class Engine:
         allow: Iterable[str] = (),
         anything: bool = False,
         offload: str = "none",
-        compiles: bool = True,
+        compiles: bool = False,
         hub: Hub | None = None,
     ):
         self.catalog = Catalog((model, *models), allow, anything)

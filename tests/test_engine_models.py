@@ -409,3 +409,11 @@ def test_a_model_of_the_hub_comes_and_one_that_does_not_leaves_the_app_going(
             engine.load("not/there")
         assert engine.resident == "some/one"
         assert engine.run(replace(RUN, model="some/one"))[0].state == "done"
+
+
+@pytest.mark.parametrize("compiles", [True, False])
+def test_whether_the_unet_is_compiled_is_the_operators(compiles, family_folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(fast, "warm_up", lambda *arguments: asked.append(arguments[-1]))
+    assert engine_of(family_folder, "sd1", compiles=compiles).pipeline
+    assert asked == [compiles]

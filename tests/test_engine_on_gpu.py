@@ -24,7 +24,7 @@ SETTINGS = RunSettings(prompt="a red house", seed=7, steps=STEPS)
 
 @pytest.fixture(scope="module")
 def engine(tiny_pipeline_folder):
-    engine = Engine(tiny_pipeline_folder, compiles=False)  # memory is compared
+    engine = Engine(tiny_pipeline_folder)
     engine.load()
     return engine
 

@@ -1,7 +1,7 @@
 """The U-Net without Python's share of its time: one door to what its device offers.
 
 On a CPU a traced graph (traced.py), on a GPU a CUDA graph of a U-Net with fused kernels (graphs.py,
-fused.py), and once it is ready a compiled one (compiled.py). The weights are the U-Net's own.
+fused.py), compiled where the operator wants that (compiled.py). The weights are the U-Net's own.
 """
 
 import logging
@@ -17,7 +17,6 @@ from explorer.models.traced import Traces
 LOG = logging.getLogger(__name__)
 
 _WAY = "_explorer_way"  # where a U-Net keeps its own
-_COMPILES = "_explorer_compiles"
 INPUTS = ("sample", "timestep", "encoder_hidden_states")
 
 
@@ -29,9 +28,6 @@ class Way(Protocol):
 
     def free(self) -> bool:
         """Let go of all memory; whether there was any to let go of."""
-
-    def rest(self, unet: torch.nn.Module) -> None:
-        """A run is over: time for what should not disturb one."""
 
 
 @contextmanager
@@ -67,7 +63,6 @@ def fast(unet: torch.nn.Module) -> Iterator[None]:
         yield
     finally:
         del unet.forward
-        way.rest(unet)
 
 
 def way_of(unet: torch.nn.Module) -> Way | None:
@@ -84,12 +79,6 @@ def way_of(unet: torch.nn.Module) -> Way | None:
         way = _new_way(unet)
         vars(unet)[_WAY] = weights, way
     return way
-
-
-def compile_in_background(unet: torch.nn.Module, allowed: bool = True) -> None:
-    """Say whether this U-Net's blocks may be compiled once a shape is in use; on CUDA only."""
-    vars(unet)[_COMPILES] = allowed
-    let_go(unet)
 
 
 def quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
@@ -116,10 +105,11 @@ def let_go(unet: torch.nn.Module) -> None:
         way.free()
 
 
-def warm_up(unet: torch.nn.Module, batch: int, tokens: int) -> None:
+def warm_up(unet: torch.nn.Module, batch: int, tokens: int, compiles: bool = False) -> None:
     """Make the graph for `batch` latents of the model's own size, before somebody waits for it.
 
-    Does nothing for a U-Net that asks for more than a prompt (SDXL's).
+    With `compiles`, on CUDA, of compiled blocks, which takes half a minute; nothing may run beside
+    it. Does nothing for a U-Net that asks for more than a prompt (SDXL's).
     """
     config = unet.config
     if config.addition_embed_type is not None:
@@ -129,10 +119,13 @@ def warm_up(unet: torch.nn.Module, batch: int, tokens: int) -> None:
     height, width = (side, side) if isinstance(side, int) else side
     sample = torch.zeros(batch, config.in_channels, height, width, **place)
     words = torch.zeros(batch, tokens, config.cross_attention_dim, **place)
+    timestep = torch.zeros(batch, device=unet.device)
     with fast(unet), torch.no_grad():
         for _ in range(2):  # TorchScript looks at the first call and improves the next
-            timestep = torch.zeros(batch, device=unet.device)
             unet(sample, timestep, encoder_hidden_states=words, return_dict=False)
+    way = way_of(unet)
+    if compiles and way is not None and unet.device.type == "cuda":
+        way.compile(unet, dict(zip(INPUTS, (sample, timestep, words), strict=True)))
 
 
 def _new_way(unet: torch.nn.Module) -> Way:
@@ -140,7 +133,7 @@ def _new_way(unet: torch.nn.Module) -> Way:
         return Traces()
     from explorer.models.graphs import Graphs
 
-    return Graphs(compiles=vars(unet).get(_COMPILES, False))
+    return Graphs()
 
 
 def _places(model: torch.nn.Module) -> tuple[int, ...]:

@@ -25,7 +25,8 @@ class Residents:
     """The models that one engine has in memory, and how far loading the next one is.
 
     `decoder_for(pipeline, folder)` makes a model's preview decoder. `threads` is the measured
-    number of CPU threads, None on another device. `compiles` says whether a GPU's U-Nets are.
+    number of CPU threads, None on another device. `compiles` says whether a GPU's U-Nets are
+    compiled while they are loaded.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Residents:
         offload: str,
         decoder_for: Callable[[Any, Path], Any],
         hub: Hub,
-        compiles: bool = True,
+        compiles: bool = False,
         lanes: int = 2,
     ):
         self.offload, self.compiles = offload, compiles
@@ -132,7 +133,7 @@ class Residents:
             self.name = before
 
     def _load(self, entry: Entry, tell: "Tell") -> "Model":
-        from explorer.models.fast import compile_in_background, warm_up
+        from explorer.models.fast import warm_up
         from explorer.models.loading import load_found
         from explorer.models.threads import choose_threads
 
@@ -149,10 +150,10 @@ class Residents:
         unet = model.pipeline.unet
         if model.device.type == "cpu":
             self.threads = choose_threads(unet)
-        compile_in_background(unet, self.compiles)
         small = unet.num_parameters() < SMALL  # on a CPU a large one would take a minute
         if self.offload == "none" and (small or model.device.type == "cuda"):
-            warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)
+            tokens = model.tokenizer.model_max_length
+            warm_up(unet, 2 * self._lanes, tokens, self.compiles)
         return model
 
     @contextmanager

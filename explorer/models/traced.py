@@ -56,9 +56,6 @@ class Traces:
         self._graphs.clear()
         return found
 
-    def rest(self, unet: torch.nn.Module) -> None:
-        """Nothing to do."""
-
 
 def _trace(unet: torch.nn.Module, inputs: dict[str, torch.Tensor]):
     current = vars(unet).pop("forward", None)  # trace the U-Net's own

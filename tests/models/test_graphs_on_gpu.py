@@ -7,7 +7,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from explorer.models import graphs
-from explorer.models.fast import compile_in_background, fast, let_go, quick_vae, way_of
+from explorer.models.fast import fast, let_go, quick_vae, warm_up, way_of
 
 pytestmark = pytest.mark.gpu
 
@@ -108,25 +108,16 @@ def test_without_memory_for_a_graph_the_unet_answers_itself(unet, monkeypatch):
         assert len(vars(unet)["_explorer_way"][1]) == 1
 
 
-def test_blocks_are_compiled_beside_runs_and_used_when_ready(unet):
-    given = inputs(unet, 4)
-    eager = answer(unet, *given)
-    compile_in_background(unet)
+def test_blocks_are_compiled_where_that_was_asked_for(unet):
+    sample, timestep, words = inputs(unet, 4)
+    words = words[:, :1].expand(-1, 9, -1).contiguous()
+    eager = answer(unet, sample, timestep, words)
+    warm_up(unet, batch=4, tokens=9, compiles=True)
+    way = way_of(unet)
+    assert len(way) == len(way.compiled) == 1
     with fast(unet):
-        answer(unet, *given)
-    way, calls = way_of(unet), 0
-    with fast(unet):
-        while way._compiler._open:  # runs go on, with known shapes and with new ones
-            assert close(answer(unet, *given), eager)
-            answer(unet, *inputs(unet, 1 + calls % 6))
-            torch.cuda.current_stream().synchronize()
-            calls += 1
-    way.wait()
-    with fast(unet):
-        compiled = answer(unet, *given)
-    assert calls > 10
-    assert len(way.compiled) >= 1
-    assert close(compiled, eager)
+        assert close(answer(unet, sample, timestep, words), eager)
+    assert len(way) == 1
 
 
 def test_the_vae_decodes_alike():
