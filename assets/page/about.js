@@ -7,11 +7,15 @@ export function mount({ element, props, watch }) {
   const bar = element.querySelector("progress");
   const say = (name, text) => (element.querySelector(`.${name}`).textContent = text);
 
+  let latest = 0; // of the choices, whose news may overtake each other
+
   function show() {
-    const { loading, fraction, problem, facts, notes, said, without, native } = props.value;
+    const { turn, loading, fraction, problem, facts, notes, said, without, native } = props.value;
+    if (!(turn >= latest)) return;
+    latest = turn;
     say("loading", loading);
     bar.hidden = !loading;
-    if (fraction === null) bar.removeAttribute("value"); // how far is not known
+    if (fraction == null) bar.removeAttribute("value"); // how far is not known
     else bar.value = fraction;
     say("sentence", problem);
     say("facts", loading ? "" : facts);

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import gradio as gr
@@ -13,7 +14,7 @@ from explorer.settings import RunSettings, SettingsError
 from explorer.ui.betas import read_betas_file
 from explorer.ui.form import Form, FormError
 from explorer.ui.live import Cancels, failure, keep_files, plan_payload, run_payloads
-from explorer.ui.models import Load, card, refill, unfit
+from explorer.ui.models import OWN_TO_A_USER, Load, card, refill, unfit
 from explorer.ui.plot import plot_payload, problem_payload
 
 WAITING_RUNS = 16  # waiting for the device, each in one of Gradio's 40 threads
@@ -41,24 +42,29 @@ def on_model(engine, form: Form, page: gr.Blocks, about: gr.HTML) -> tuple[Depen
     Returns the two events, which end when a model is there.
     """
     menu, newest = form.run["model"], Cancels()
+    under_way: dict[str, str] = {}  # by page
+    turns = count(1)
     first = engine.entries[0].name
     settled = gr.State(first)  # the model whose defaults the form was last filled with
 
     async def follow(values: dict, session: str, name: str, waits: bool) -> AsyncIterator[dict]:
-        before, given_up = values[settled], newest.open(session)
+        before, given_up, turn = values[settled], newest.open(session), next(turns)
+        under_way[session] = name
         load = Load(engine, name)
         async for words, fraction in load.followed(given_up):
-            yield {about: card(engine, name, loading=words, fraction=fraction, waits=waits)}
+            way = {"loading": words, "fraction": fraction, "waits": waits}
+            yield {about: card(engine, name, turn, **way)}
         if given_up.is_set():
             return  # another choice has taken over, or the page is closed
+        under_way.pop(session, None)
         if load.problem:
             name = engine.resident or before
-            yield {about: card(engine, name, problem=load.problem), menu: name}
+            yield {about: card(engine, name, turn, problem=load.problem), menu: name}
             return
         wanted, said = {}, ""
         if waits:
             wanted, said = refill(form, values, engine.defaults(name), engine.defaults(before))
-        yield {**wanted, about: card(engine, name, said=said), menu: name, settled: name}
+        yield {**wanted, about: card(engine, name, turn, said=said), menu: name, settled: name}
 
     async def opened(values: dict, request: gr.Request) -> AsyncIterator[dict]:
         name = engine.resident or first
@@ -70,16 +76,20 @@ def on_model(engine, form: Form, page: gr.Blocks, about: gr.HTML) -> tuple[Depen
 
     async def chosen(values: dict, request: gr.Request) -> AsyncIterator[dict]:
         name = values[menu] or first
-        if name == values[settled] == engine.resident:  # Gradio may say so twice
-            yield {menu: name}
+        session, before = request.session_hash, values[settled]
+        if name == under_way.get(session) or name == before == engine.resident:
+            yield {settled: gr.skip()}  # Gradio tells of one choice twice
             return
-        async for update in follow(values, request.session_hash, name, name != values[settled]):
+        async for update in follow(values, session, name, waits=name != before):
             yield update
 
     def leave(request: gr.Request) -> None:
         newest.set(request.session_hash)
+        under_way.pop(request.session_hash, None)
 
-    inputs, outputs = {*form.controls(), settled}, [*form.controls(), settled, about]
+    inputs = {*form.controls(), settled}
+    users = {form.run[name] for name in OWN_TO_A_USER}  # never an output: see picture.py
+    outputs = {*form.controls(), menu, settled, about} - users
     look = INTERNAL | {"concurrency_limit": None, "trigger_mode": "multiple"}
     events = page.load(opened, inputs, outputs, **look), menu.input(chosen, inputs, outputs, **look)
     page.unload(leave)

@@ -13,7 +13,7 @@ from explorer.ui.form import LANE_FIELDS, RUN_FIELDS, Form, Values, shown
 LOG = logging.getLogger(__name__)
 
 LOOK_S = 0.25  # between two looks at how far a load is
-OWN_TO_A_USER = ("prompt", "negative_prompt", "seed", "model", "init_image")
+OWN_TO_A_USER = ("prompt", "negative_prompt", "seed", "init_image")
 LONGEST_VALUE = 24
 
 Choices = list[tuple[str, str]]
@@ -48,11 +48,12 @@ def unfit(engine, name: str) -> list[str]:
     return [*([] if refined else ["refiner", "refiner_switch_at"]), *(["rng"] if only_cpu else [])]
 
 
-def card(engine, name: str, **more: Any) -> dict[str, Any]:
+def card(engine, name: str, turn: int = 0, **more: Any) -> dict[str, Any]:
     """What the page says of a model: the payload of the part under the menu.
 
-    `loading` is a sentence while it is on its way, with the `fraction` that is done; `problem` why
-    it did not come; `said` what was set for it; `waits` whether a run must wait for that.
+    A page shows the newest `turn`; those of two choices may come in any order. `loading` is a
+    sentence while it is on its way, with the `fraction` that is done; `problem` why it did not
+    come; `said` what was set for it; `waits` whether a run must wait for that.
     """
     identity = engine.identity(name)
     facts, native = "", None
@@ -60,6 +61,7 @@ def card(engine, name: str, **more: Any) -> dict[str, Any]:
         native = identity.width, identity.height
         facts = f"{identity.family.label}, {identity.width} × {identity.height}"
     return {
+        "turn": turn,
         "facts": facts,
         "native": native,
         "notes": list(identity.notes) if identity else [],
@@ -124,7 +126,7 @@ def refill(
             said[spec.metadata["label"]] = getattr(begin.lanes[0], name)
     for name, spec in RUN_FIELDS.items():
         value, control = getattr(begin, name), form.run[name]
-        if name not in OWN_TO_A_USER and value != getattr(before, name):
+        if name not in ("model", *OWN_TO_A_USER) and value != getattr(before, name):
             wanted[control] = shown(name, value)
             if values[control] != wanted[control]:
                 said[spec.metadata["label"]] = value

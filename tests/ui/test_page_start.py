@@ -21,10 +21,8 @@ def folds(open_page):
 
 
 def wait_for_summary(page, group: str, text: str) -> None:
-    page.wait_for_function(
-        "([group, text]) => document.querySelector(`#${group}_group .summary`).textContent === text",
-        arg=[group, text],
-    )
+    summary = f"document.querySelector('#{group}_group .summary')"
+    page.wait_for_function(f"text => {summary}.textContent === text", arg=text)
 
 
 def test_groups_are_folded_and_open_for_a_problem(open_page):
