@@ -19,7 +19,9 @@ function place(id, sentence) {
   note.className = "sentence beside";
   note.id = `${id}_problem`;
   note.textContent = sentence;
-  (control.closest(".row") ?? control).append(note);
+  const row = control.closest(".row");
+  if (row) row.append(note);
+  else control.after(note); // inside, a control of a fixed height would let it stand over the next
   const box = control.querySelector("input, textarea");
   box?.setAttribute("aria-invalid", "true");
   box?.setAttribute("aria-describedby", note.id);

@@ -81,6 +81,8 @@ class Load:
         self.problem = ""
         self.done = threading.Event()
         self._engine, self._name = engine, name
+        labels = {entry.name: entry.label for entry in engine.entries}
+        self._label = labels.get(name, name)
         threading.Thread(target=self._work, name="load model", daemon=True).start()
 
     def _work(self) -> None:
@@ -98,7 +100,9 @@ class Load:
         """Tell how far it is, now and then, until it has ended or nobody wants it any more."""
         told = None
         while not (self.done.is_set() or given_up.is_set()):
-            if (progress := self._engine.progress) != told and progress[0]:
+            words, fraction = self._engine.progress
+            progress = words or f"Loading {self._label}.", fraction
+            if progress != told and self._engine.resident != self._name:
                 told = progress
                 yield progress
             await asyncio.sleep(LOOK_S)
