@@ -30,6 +30,27 @@ def test_sigmas_and_midpoints_by_step():
     np.testing.assert_array_equal(middle.y, DPM2.sigma_mid)
 
 
+def test_what_a_start_picture_leaves_out_is_a_faint_line():
+    figure = schedule_figure(LANES, first_step=4)
+    np.testing.assert_array_equal(trace(figure, 0, "sigma").x, range(5, 11))
+    np.testing.assert_array_equal(trace(figure, 0, "left out").y, DPM2.sigma[:5])
+    np.testing.assert_array_equal(trace(figure, 1, "midpoint").y, DPM2_A.sigma_mid[4:])
+    np.testing.assert_array_equal(trace(figure, 1, "sigma up").x, range(6, 11))
+    assert "left out" not in [each.meta["kind"] for each in schedule_figure(LANES).data]
+
+
+@pytest.mark.parametrize("log_y", [True, False])
+@pytest.mark.parametrize(("x", "at"), [("step", 9), ("timestep", DPM2.timestep[8])])
+def test_notes_stand_where_a_run_begins_and_a_refiner_takes_over(x, at, log_y):
+    figure = schedule_figure(LANES, x, log_y, first_step=4, base_steps=8)
+    begins, refines = figure.layout.annotations
+    assert begins.text.endswith("step 5")
+    assert refines.text.endswith("step 9")
+    sigma = DPM2.sigma[8]
+    assert (refines.x, refines.y) == pytest.approx((at, np.log10(sigma) if log_y else sigma))
+    assert not schedule_figure(LANES, x, log_y, base_steps=10).layout.annotations
+
+
 def test_a_linear_axis_has_room_for_the_final_zero():
     sigma = trace(schedule_figure(LANES, log_y=False), 0, "sigma")
     assert sigma.x[-1] == 11

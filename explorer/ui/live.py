@@ -4,6 +4,7 @@ import base64
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,8 @@ def run_payloads(
 
 
 def failure(message: str) -> dict[str, Any]:
-    return {"state": "error", "message": message[:500]}
+    """A run's last payload; the time makes it news to a page that was told the same before."""
+    return {"state": "error", "message": message[:500], "at": time.time()}
 
 
 def payload(event: "Event", keep: Keep) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 import io
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from fake_engine import FakeEngine
 from PIL import Image
 
-from explorer.settings import LaneSettings, RunSettings
+from explorer.settings import LaneSettings, RunSettings, picture_url
 from explorer.ui.live import SHEET_PIXELS, Cancels, frame_sheet, plan_payload, run_payloads
 
 SETTINGS = RunSettings(steps=4, seed=5, prompt="a tent")
@@ -52,6 +53,21 @@ def test_the_plan_is_what_is_then_recorded(keep):
     assert [lane["calls"] for lane in plan["plan"]] == [lane["calls"] for lane in recorded]
 
 
+def test_a_plan_leaves_out_what_a_start_picture_does(keep):
+    settings = replace(SETTINGS, init_image=picture_url(Image.new("RGB", (8, 8))), strength=0.5)
+    plan = plan_payload(settings)
+    recorded = payloads(settings, keep)[-1]["run"]["lanes"]
+    assert [len(lane["calls"]) for lane in plan["plan"]] == [settings.nfe] * 2 == [3, 3]
+    assert [lane["calls"] for lane in plan["plan"]] == [lane["calls"] for lane in recorded]
+    assert plan["key"] != plan_payload(SETTINGS)["key"]
+
+
+def test_the_plan_is_said_until_the_first_call(keep):
+    plan = plan_payload(SETTINGS)
+    told = list(run_payloads(FakeEngine(pace=0).stream(SETTINGS), keep, plan))
+    assert all(("plan" in each) == (each["call"] == 0) for each in told)
+
+
 def test_an_impossible_plan_is_a_sentence():
     lane = LaneSettings(num_train_timesteps=3)
     with pytest.raises(ValueError, match="num_inference_steps"):
@@ -68,10 +84,8 @@ def test_a_cancelled_run_keeps_nothing_it_does_not_have(keep):
 
 def test_an_exception_is_a_payload(keep):
     last = payloads(RunSettings(prompt="[boom]"), keep)[-1]
-    assert last == {
-        "state": "error",
-        "message": "The run broke off: RuntimeError: boom <b>bold</b>",
-    }
+    assert last["state"] == "error"
+    assert last["message"] == "The run broke off: RuntimeError: boom <b>bold</b>"
 
 
 def test_leaving_the_payloads_leaves_the_engine(keep):

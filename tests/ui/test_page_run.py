@@ -135,3 +135,5 @@ def test_a_run_that_cannot_start_leaves_the_last_one(page):
     wait_for(page, "samplerExplorer.state === 'error'")
     assert "Steps must be a whole number" in progress(page)
     scrub_to(page, 5)
+    page.click("#run")  # and the same answer once more is an answer
+    wait_for(page, "samplerExplorer.state === 'error'")

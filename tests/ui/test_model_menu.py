@@ -1,0 +1,108 @@
+"""The model menu without a browser: what it offers, what it hides, what it refills."""
+
+from dataclasses import replace
+
+import gradio as gr
+import pytest
+from fake_engine import DEFAULTS, FakeEngine
+from test_form import untouched
+
+from explorer.settings import LaneSettings, RunSettings
+from explorer.ui.form import RUN_FIELDS, Form, lane_rows, run_control
+from explorer.ui.groups import summaries
+from explorer.ui.models import card, model_choices, refill, refiner_choices, unfit
+
+BUNDLED = DEFAULTS["bundled"]
+
+
+@pytest.fixture
+def form() -> Form:
+    with gr.Blocks():
+        run = {name: run_control(name, getattr(BUNDLED, name)) for name in RUN_FIELDS}
+        return Form(run, lane_rows(BUNDLED.lanes), gr.Checkbox(True))
+
+
+def test_refiners_have_a_menu_of_their_own():
+    engine = FakeEngine()
+    models = [name for _, name in model_choices(engine)]
+    assert models[0] == "bundled"
+    assert "sdxl-refiner" not in models
+    assert [name for _, name in refiner_choices(engine)] == ["", "sdxl-refiner"]
+
+
+@pytest.mark.parametrize(
+    ("device", "loaded", "model", "hidden"),
+    [
+        ("cpu", True, "bundled", {"refiner", "refiner_switch_at", "rng"}),
+        ("cpu", True, "sdxl", {"rng"}),
+        ("cuda:0", True, "sdxl", set()),
+        ("cpu", False, "sdxl", set()),  # nobody has asked for the device yet
+        ("cuda", True, "owner/far", {"refiner", "refiner_switch_at"}),  # not here yet
+    ],
+)
+def test_what_does_not_apply_is_named(device, loaded, model, hidden):
+    engine = FakeEngine(device=device)
+    if loaded:
+        engine.load()
+    assert set(unfit(engine, model)) == hidden
+    assert set(card(engine, model)["without"]) == hidden
+
+
+def test_what_does_not_apply_is_left_out_of_a_run(form):
+    values = untouched(form) | {form.run["refiner"]: "sdxl-refiner", form.run["steps"]: 9}
+    values[form.run["refiner_switch_at"]] = 99
+    read = form.read(values, without=["refiner", "refiner_switch_at"])
+    assert (read.refiner, read.refiner_switch_at, read.steps) == ("", 0.8, 9)
+
+
+def test_lanes_take_the_models_arguments_and_keep_their_samplers(form):
+    values = untouched(form)
+    for lane in form.lanes:
+        values |= {lane["sampler"]: "dpm2", lane["schedule_type"]: "karras", lane["beta_end"]: 0.5}
+    filled, said = refill(form, values, DEFAULTS["sdxl"], BUNDLED)
+    assert said == (
+        "Set as this model wants: Prediction type v_prediction, Timestep spacing trailing, "
+        "Beta end 0.012, CFG scale 7."
+    )
+    read = form.read(values | filled)
+    wanted = replace(DEFAULTS["sdxl"].lanes[0], schedule_type="karras")
+    assert read.lanes == (wanted, wanted)
+    assert read.cfg_scale == 7
+
+
+def test_a_model_that_asks_for_karras_gets_it(form):
+    lanes = tuple(replace(lane, schedule_type="karras") for lane in BUNDLED.lanes)
+    filled, said = refill(form, untouched(form), replace(BUNDLED, lanes=lanes), BUNDLED)
+    assert [filled[lane["schedule_type"]] for lane in form.lanes] == ["karras", "karras"]
+    assert said == "Set as this model wants: Schedule type karras."
+
+
+def test_what_both_models_begin_with_stays(form):
+    values = untouched(form) | {form.run["steps"]: 50, form.run["cfg_scale"]: 9}
+    filled, said = refill(form, values, BUNDLED, BUNDLED)
+    assert form.run["steps"] not in filled
+    assert said == ""
+    filled, said = refill(form, values, RunSettings(), BUNDLED)
+    assert filled[form.run["cfg_scale"]] == 7
+    assert form.run["prompt"] not in filled
+
+
+def test_a_long_list_of_betas_is_not_read_out(form):
+    lanes = tuple(LaneSettings(trained_betas=(0.01, 0.02) * 50) for _ in BUNDLED.lanes)
+    _, said = refill(form, untouched(form), replace(BUNDLED, lanes=lanes), BUNDLED)
+    assert said == "Set as this model wants: Trained betas a list."
+
+
+def test_a_folded_group_says_what_differs():
+    assert set(summaries(RunSettings()).values()) == {""}
+    run = RunSettings(height=512, batch_size=3, cfg_rescale=0.7, rng="gpu", refiner="r", steps=10)
+    assert summaries(run) == {
+        "picture": "own × 512, 3 pictures, rescale 0.7, GPU noise",
+        "start": "",
+        "refiner": "from step 9",
+    }
+
+
+@pytest.mark.parametrize(("text", "side"), [("", 0), ("512", 512), (" 64 ", 64)])
+def test_an_empty_size_is_the_models_own(form, text, side):
+    assert form.read(untouched(form) | {form.run["width"]: text}).width == side
