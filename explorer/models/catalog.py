@@ -97,7 +97,7 @@ def is_hub_id(name: str) -> bool:
 def _entry(model: str | Path) -> Entry:
     """What a path, a hub id or "bundled" names; a path need not be there."""
     name = str(model)
-    if name == BUNDLED or Path(name) == BUNDLED_FOLDER:
+    if name == BUNDLED or Path(name).absolute() == BUNDLED_FOLDER:
         return Entry(BUNDLED, "Scenes (bundled)", BUNDLED, str(BUNDLED_FOLDER))
     path = Path(name).expanduser()
     if isinstance(model, str) and is_hub_id(name) and not path.exists():
