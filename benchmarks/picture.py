@@ -39,7 +39,8 @@ def figure(measured: list[dict]) -> go.Figure:
     for column, (axis, title) in enumerate(AXES.items(), start=1):
         ticks = sorted({row[axis] for machine in measured for row in machine[axis]})
         drawn.update_xaxes(type="log", title=title, tickvals=ticks, row=1, col=column)
-        drawn.update_yaxes(type="log", dtick="D1", row=1, col=column)
+        ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10]
+        drawn.update_yaxes(type="log", tickvals=ticks, row=1, col=column)
     drawn.update_yaxes(title="seconds", row=1, col=1)
     drawn.update_layout(
         template="plotly_white", width=1200, height=360, margin={"l": 60, "r": 20, "t": 40, "b": 50}
