@@ -417,3 +417,12 @@ def test_whether_the_unet_is_compiled_is_the_operators(compiles, family_folder, 
     monkeypatch.setattr(fast, "warm_up", lambda *arguments: asked.append(arguments[-1]))
     assert engine_of(family_folder, "sd1", compiles=compiles).pipeline
     assert asked == [compiles]
+
+
+def test_two_folders_of_one_name_are_two_models(tmp_path):
+    catalog = Catalog((tmp_path / "a" / "model",), anything=True)
+    known, other = catalog.find(), catalog.find(str(tmp_path / "b" / "model"))
+    assert known.name == "model"
+    assert other.name == str(tmp_path / "b" / "model")
+    assert other.path == tmp_path / "b" / "model"
+    assert catalog.find(str(tmp_path / "a" / "model")) is known

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 BUNDLED = "bundled"
@@ -82,11 +82,18 @@ class Catalog:
             if name == entry.name:
                 return entry
         if self.anything and name.isprintable() and len(name) <= 4096:
-            return _entry(name)
+            return self._anything(_entry(name))
         raise ModelError(
             f"The model {name[:_LONGEST]!r} is not on this app's list. Whoever runs the app may "
             "add it with --allow (a hub id) or --model, or allow everything with --allow-any."
         )
+
+    def _anything(self, entry: Entry) -> Entry:
+        """A model that a user named: one of the catalogue, or one known by its whole path."""
+        for each in self.entries:
+            if each.source == entry.source:
+                return each
+        return entry if entry.kind == "hub" else replace(entry, name=entry.source)
 
 
 def is_hub_id(name: str) -> bool:
