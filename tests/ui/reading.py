@@ -60,4 +60,5 @@ def curve(page: Page, lane: int, kind: str = "sigma") -> list[float]:
 def choose(page: Page, control: str, option: str) -> None:
     """Choose in one of Gradio's dropdowns."""
     page.click(f"{control} input")
-    page.get_by_role("option", name=option, exact=True).click()
+    # Its own list: that of another one may still be fading away.
+    page.locator(control).get_by_role("option", name=option, exact=True).click()
