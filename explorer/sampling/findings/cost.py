@@ -1,0 +1,61 @@
+"""What a run will cost: model calls, time, and the memory of its recording."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from explorer.sampling.findings.finding import ERROR, NOTE, Finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """A run's model calls, all lanes counted, and what else is known of it.
+
+    `seconds` are estimated; `recording_bytes` must fit into `room_bytes`. None where unknown.
+    """
+
+    lanes: int
+    calls: int
+    seconds: float | None = None
+    recording_bytes: int | None = None
+    room_bytes: int | None = None
+
+
+def price(cost: Cost) -> Iterator[Finding]:
+    """The cost in a sentence, of all lanes; an error where the recording has no room."""
+    each = f"{cost.lanes} lanes make" if cost.lanes > 1 else "The run makes"
+    parts = [f"{each} {cost.calls:,} model calls"]
+    numbers = {"lanes": cost.lanes, "calls": cost.calls}
+    if cost.seconds is not None:
+        parts.append(f"about {_time(cost.seconds)} at the pace of the last run")
+        numbers["seconds"] = cost.seconds
+    if cost.recording_bytes is not None:
+        parts.append(f"the recording takes {_memory(cost.recording_bytes)}")
+        numbers["recording_bytes"] = cost.recording_bytes
+    yield Finding(
+        severity=NOTE, code="cost", sentence=", ".join(parts) + ".", numbers=numbers, field="steps"
+    )
+    if cost.room_bytes is not None and (cost.recording_bytes or 0) > cost.room_bytes:
+        yield Finding(
+            severity=ERROR,
+            code="recording_too_large",
+            sentence=(
+                f"The recording takes {_memory(cost.recording_bytes)}, and there is room for "
+                f"{_memory(cost.room_bytes)}: lower the steps, the batch size or the number of lanes."
+            ),
+            numbers={"recording_bytes": cost.recording_bytes, "room_bytes": cost.room_bytes},
+            field="steps",
+        )
+
+
+def _time(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.0f} h"
+
+
+def _memory(count: int) -> str:
+    mib = count / 2**20
+    return f"{mib / 1024:.1f} GiB" if mib >= 1024 else f"{mib:.1f} MiB"

@@ -1,0 +1,131 @@
+"""The two ends of a schedule against those of the training: too low, too high, or cut off."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from explorer.sampling.findings.finding import NOTE, WARNING, Case, Finding
+
+SHRUNK = 0.9  # of the table's end; leading comes as near from 50 steps on, and hurts nobody
+UNREACHED = 0.5  # a zero-SNR table's end is 4096, the timestep before it less than a fifth of that
+RAISED = 2.0  # of the table's low end, 0.029: noise of 0.06 begins to show in a picture
+OUTSIDE = 0.01  # published tables are rounded: Align Your Steps ends at 0.029, SD at 0.0292
+CONTINUOUS = ("karras", "exponential", "polyexponential", "beta", "kl_optimal")
+
+
+def shrunk(case: Case) -> Iterator[Finding]:
+    """A run that begins below the last training timestep."""
+    table = case.schedule
+    top, end = float(table.sigma[0]), float(table.training_sigma[-1])
+    zero_snr = bool(case.get("rescale_betas_zero_snr"))
+    if top >= end * (UNREACHED if zero_snr else SHRUNK):
+        return
+    continuous = case.get("schedule_type") in CONTINUOUS
+    why, fix, severity = case.label, {}, NOTE
+    if case.get("sigmas") is not None:
+        why = "Your own list"
+    elif continuous and case.get("sigma_max"):
+        why, fix, severity = "Sigma max", case.mend("Use the table's end", sigma_max=0.0), WARNING
+    elif case.get("timestep_spacing") == "leading":
+        better = "linspace" if continuous else "trailing"
+        why = f"{case.label} under leading" if continuous else "Leading"
+        fix = case.mend(f"Use {better}", timestep_spacing=better)
+        severity = WARNING if continuous else NOTE
+    numbers = {"sigma_max": top, "training_sigma_max": end}
+    if zero_snr:
+        yield Finding(
+            severity=WARNING,
+            code="zero_snr_unreached",
+            sentence=(
+                f"{why} begins at sigma {top:.3g}: the end at {end:.4g}, for which the betas are "
+                "rescaled to zero terminal SNR, is never reached."
+            ),
+            numbers=numbers,
+            field="rescale_betas_zero_snr",
+            **fix,
+        )
+        return
+    yield Finding(
+        severity=severity,
+        code="range_shrunk",
+        sentence=(
+            f"{why} begins at sigma {top:.3g} and not at the training's {end:.4g}: "
+            "the model takes the start noise for traces of a picture."
+        ),
+        numbers=numbers,
+        field="sigma_max" if "sigma_max" in fix.get("fix", ()) else "timestep_spacing",
+        **fix,
+    )
+
+
+def raised(case: Case) -> Iterator[Finding]:
+    """A continuous schedule whose low end is well above the training's."""
+    table = case.schedule
+    low, end = float(table.sigma[-1]), float(table.training_sigma[0])
+    kind = case.get("schedule_type")
+    cut = case.get("discard_penultimate_sigma") or case.get("sigmas") is not None
+    if kind not in CONTINUOUS or cut or low <= RAISED * end or table.steps < 2:
+        return
+    if case.get("sigma_min"):
+        why, fix = "Sigma min", case.mend("Use the table's end", sigma_min=0.0)
+    elif case.get("timestep_spacing") == "trailing":
+        why = f"{case.label} under trailing"
+        fix = case.mend("Use linspace", timestep_spacing="linspace")
+    else:
+        return
+    yield Finding(
+        severity=NOTE,
+        code="low_end_raised",
+        sentence=(
+            f"{why} ends at sigma {low:.3g} and not at the training's {end:.3g}: the last step "
+            "removes all that is left at once."
+        ),
+        numbers={"sigma_min": low, "training_sigma_min": end},
+        field="sigma_min" if "sigma_min" in fix.get("fix", ()) else "timestep_spacing",
+        **fix,
+    )
+
+
+def outside(case: Case) -> Iterator[Finding]:
+    """Noise levels that the model has never seen; it is told the timestep at the table's end."""
+    table = case.schedule
+    known, sigma = table.training_sigma, table.sigma
+    over, under = sigma > known[-1] * (1 + OUTSIDE), sigma < known[0] * (1 - OUTSIDE)
+    count = int(np.sum(over | under))
+    if not count:
+        return
+    worst = float(sigma[0] if over.any() else sigma[-1])
+    ends = {"sigma_max": over.any(), "sigma_min": under.any()}
+    causes = {name: 0.0 for name, is_out in ends.items() if is_out and case.get(name)}
+    mended = case.get("sigmas") is None and len(causes) == sum(map(bool, ends.values()))
+    yield Finding(
+        severity=WARNING,
+        code="outside_training",
+        sentence=(
+            f"{count} of {table.steps} steps {'lies' if count == 1 else 'lie'} outside the noise "
+            f"that the model was trained on, sigma {known[0]:.3g} to {known[-1]:.4g}; the worst "
+            f"is at {worst:.4g}."
+        ),
+        numbers={
+            "steps": count,
+            "sigma": worst,
+            "training_sigma_min": float(known[0]),
+            "training_sigma_max": float(known[-1]),
+        },
+        field=next(iter(causes), "schedule_type"),
+        **(case.mend("Use the table's ends", **causes) if mended else {}),
+    )
+
+
+def noise_left(case: Case) -> Iterator[Finding]:
+    """A run that does not go down to 0."""
+    left = float(case.schedule.sigma_next[-1])
+    if left > 0:
+        yield Finding(
+            severity=NOTE,
+            code="noise_left",
+            sentence=f"The run ends at sigma {left:.3g} and not at 0: that noise stays.",
+            numbers={"sigma": left},
+            field="final_sigmas_type",
+            **case.mend("End at 0", final_sigmas_type="zero"),
+        )

@@ -1,0 +1,83 @@
+"""What a check is given, and what it says."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from explorer.sampling.samplers import Sampler, find_sampler
+from explorer.sampling.schedules import Schedule
+
+ERROR, WARNING, NOTE = "error", "warning", "note"
+SEVERITIES = (ERROR, WARNING, NOTE)  # the worst first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing to know about a run before it is made.
+
+    `code` is a stable slug, `numbers` are what the sentence rests on, `field` is the setting that
+    it is about. `lane` is the lane's index, None where it is about the run. `fix` are the settings
+    that end it: those of the lane, or the run's "steps".
+    """
+
+    severity: str
+    code: str
+    sentence: str
+    numbers: dict[str, float] = dataclasses.field(default_factory=dict)
+    lane: int | None = None
+    field: str = ""
+    fix: dict[str, Any] | None = None
+    fix_label: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Case:
+    """What the checks look at: one lane's settings and the schedule that they give.
+
+    `lane` and `own` (the model's own settings, where they are known) are mappings or objects with
+    fields named as the scheduler's arguments. `dtype` is that of the latents, "" where unknown.
+    """
+
+    lane: Any
+    schedule: Schedule | None
+    steps: int
+    own: Any = None
+    dtype: str = ""
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        return find_sampler(str(self.get("sampler", "dpm2")))
+
+    @property
+    def label(self) -> str:
+        """The schedule type, as it begins a sentence."""
+        return str(self.get("schedule_type")).replace("_", " ").capitalize()
+
+    def get(self, name: str, otherwise: Any = None) -> Any:
+        """A setting of the lane; `otherwise` where it has none."""
+        return value_of(self.lane, name, otherwise)
+
+    def takes(self, name: str) -> bool:
+        """Whether the lane's sampler has this argument: diffusers' own ones lack most knobs."""
+        return True
+
+    def mend(self, label: str, **values: Any) -> dict[str, Any]:
+        """A finding's `fix` and `fix_label`; nothing where the sampler lacks what would change."""
+        return {"fix": values, "fix_label": label} if all(map(self.takes, values)) else {}
+
+    @cached_property
+    def log_step(self) -> np.ndarray:
+        """How far each step but the last goes down in log sigma (N-1)."""
+        return -np.diff(np.log(self.schedule.sigma))
+
+
+def value_of(settings: Any, name: str, otherwise: Any = None) -> Any:
+    if isinstance(settings, Mapping):
+        value = settings.get(name)
+    else:
+        value = getattr(settings, name, None)
+    return otherwise if value is None else value

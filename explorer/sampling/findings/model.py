@@ -1,0 +1,141 @@
+"""What the model was trained with, against what a lane takes it for."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from explorer.sampling.findings.ends import UNREACHED
+from explorer.sampling.findings.finding import ERROR, NOTE, WARNING, Case, Finding, value_of
+
+CURVE = ("beta_schedule", "beta_start", "beta_end", "trained_betas")
+SNR_IS_ZERO = 1e-6  # 2^-24 where betas are rescaled, 0.0047 of SD
+
+
+def terminal_snr(case: Case) -> Iterator[Finding]:
+    """Training that ended with a little signal left (Lin et al. 2023)."""
+    end = float(case.schedule.training_sigma[-1])
+    snr = end**-2
+    if snr > SNR_IS_ZERO:
+        yield Finding(
+            severity=NOTE,
+            code="terminal_snr",
+            sentence=(
+                f"The training noise ends at a signal-to-noise ratio of {snr:.2g}, not at 0: "
+                "pictures keep to a medium brightness."
+            ),
+            numbers={"snr": snr, "training_sigma_max": end},
+            field="rescale_betas_zero_snr",
+        )
+
+
+def zero_snr_epsilon(case: Case) -> Iterator[Finding]:
+    """Zero terminal SNR with a model that predicts noise: at its first step there is only noise."""
+    if not case.get("rescale_betas_zero_snr") or case.get("prediction_type") != "epsilon":
+        return
+    if case.own is not None:  # which says so itself
+        return
+    end = float(case.schedule.training_sigma[-1])
+    if case.schedule.sigma[0] >= UNREACHED * end:
+        yield Finding(
+            severity=WARNING,
+            code="zero_snr_epsilon",
+            sentence=(
+                f"The run begins at sigma {end:.4g}, where a model that predicts noise has nothing "
+                "to learn from; betas are rescaled for v_prediction."
+            ),
+            numbers={"training_sigma_max": end},
+            field="rescale_betas_zero_snr",
+            **case.mend("Do not rescale", rescale_betas_zero_snr=False),
+        )
+
+
+def prediction_differs(case: Case) -> Iterator[Finding]:
+    """The network's output read as what it is not."""
+    wanted = value_of(case.own, "prediction_type") if case.own is not None else None
+    got = case.get("prediction_type")
+    if wanted in (None, got):
+        return
+    yield Finding(
+        severity=ERROR,
+        code="prediction_differs",
+        sentence=(
+            f"The model was trained to predict {wanted}; read as {got}, its output makes noise of "
+            "every picture."
+        ),
+        field="prediction_type",
+        **case.mend(f"Use {wanted}", prediction_type=wanted),
+    )
+
+
+def betas_differ(case: Case) -> Iterator[Finding]:
+    """Another noise level for each timestep than the model learned."""
+    if case.own is None or _curve(case.lane) == _curve(case.own):
+        return
+    yield Finding(
+        severity=WARNING,
+        code="betas_differ",
+        sentence=(
+            f"{_said(case.lane)}, but the model was trained with {_said(case.own).lower()}: "
+            "timesteps stand for other noise levels than it learned."
+        ),
+        numbers={
+            name: float(value)
+            for prefix, settings in (("", case.lane), ("own_", case.own))
+            for name, value in (
+                (prefix + "beta_start", value_of(settings, "beta_start", 0.0)),
+                (prefix + "beta_end", value_of(settings, "beta_end", 0.0)),
+            )
+        },
+        field="trained_betas" if case.get("trained_betas") else "beta_end",
+        **case.mend(
+            "Use the model's betas", **{name: value_of(case.own, name) for name in CURVE}
+        ),
+    )
+
+
+def _curve(settings: Any) -> tuple:
+    """What of the settings makes the betas."""
+    if listed := value_of(settings, "trained_betas"):
+        return tuple(listed)
+    kind, *ends = (value_of(settings, name) for name in CURVE[:3])
+    return (kind,) if kind == "squaredcos_cap_v2" else (kind, *ends)
+
+
+def _said(settings: Any) -> str:
+    if listed := value_of(settings, "trained_betas"):
+        return f"A list of {len(listed)} betas"
+    kind, *ends = _curve(settings)
+    return " ".join(["Betas", kind, *([f"{ends[0]:g} to {ends[1]:g}"] if ends else [])])
+
+
+def timesteps_differ(case: Case) -> Iterator[Finding]:
+    """A training of another length."""
+    own = value_of(case.own, "num_train_timesteps") if case.own is not None else None
+    got = case.get("num_train_timesteps")
+    if own in (None, got) or case.get("trained_betas"):
+        return
+    yield Finding(
+        severity=WARNING,
+        code="timesteps_differ",
+        sentence=(
+            f"The model was trained on {own} timesteps, not on {got}: it takes the noise levels "
+            "that it is told for others."
+        ),
+        numbers={"num_train_timesteps": float(got), "own_num_train_timesteps": float(own)},
+        field="num_train_timesteps",
+        **case.mend(f"Use {own}", num_train_timesteps=own),
+    )
+
+
+def zero_snr_differs(case: Case) -> Iterator[Finding]:
+    """Betas rescaled to zero terminal SNR for a model that does not know them, or the reverse."""
+    got = bool(case.get("rescale_betas_zero_snr"))
+    if case.own is None or bool(value_of(case.own, "rescale_betas_zero_snr")) == got:
+        return
+    trained = "without" if got else "with"
+    yield Finding(
+        severity=WARNING,
+        code="zero_snr_differs",
+        sentence=f"The model was trained {trained} betas rescaled to zero terminal SNR.",
+        field="rescale_betas_zero_snr",
+        **case.mend("Do not rescale" if got else "Rescale", rescale_betas_zero_snr=not got),
+    )

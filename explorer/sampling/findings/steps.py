@@ -1,0 +1,118 @@
+"""How the steps lie: whether they are steps at all, and which of them is too wide."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from explorer.sampling.findings.finding import ERROR, NOTE, WARNING, Case, Finding
+
+FEWEST = 4  # steps; a median of less than three widths says nothing
+AGAINST_MEDIAN = 3.0  # Karras' widest step is 1.7 medians, that of linspace 4 to 30
+WIDE_FOLD = 10.0  # the midpoint method is no longer of second order over a step like this
+# SD betas, linspace: 50 steps end with a fall of 4.8, where dropping a sigma changes nothing any
+# more; 20 with one of 8; from 10 on, with 12.6, an ancestral run gets twice as near to the data.
+LAST_FOLD, LAST_FOLD_WARNS = 5.0, 10.0
+SAME = 1e-9  # of two sigmas that the same formula gives
+
+
+def broken(case: Case) -> Iterator[Finding]:
+    """Levels that are no numbers, or that do not fall: nothing else can be said of these."""
+    table = case.schedule
+    finite = np.isfinite([table.sigma, table.sigma_next, table.sigma_down, table.sigma_up]).all(0)
+    finite &= np.isfinite(table.timestep)
+    finite[:-1] &= np.isfinite(table.sigma_mid) & np.isfinite(table.timestep_mid)
+    if not finite.all():
+        step = int(np.argmin(finite)) + 1
+        yield Finding(
+            severity=ERROR,
+            code="not_finite",
+            sentence=(
+                f"Step {step} of {table.steps} has a noise level that is no finite number: every "
+                "picture from there on would be black."
+            ),
+            numbers={"step": step, "steps": int(np.sum(~finite))},
+            field="schedule_type",
+        )
+        return
+    levels = np.append(table.sigma, table.sigma_next[-1])
+    falls = levels[1:] < levels[:-1]
+    if not falls.all():
+        step = int(np.argmin(falls))
+        here, then = float(levels[step]), float(levels[step + 1])
+        yield Finding(
+            severity=ERROR,
+            code="not_decreasing",
+            sentence=(
+                f"Step {step + 1} of {table.steps} goes from sigma {here:.4g} to {then:.4g}: "
+                "sigmas must fall from step to step."
+            ),
+            numbers={"step": step + 1, "sigma": here, "sigma_next": then},
+            field="schedule_type",
+        )
+
+
+def widest(case: Case) -> Iterator[Finding]:
+    """A step far wider in log sigma than the others; before the lowest sigma, a known problem."""
+    table = case.schedule
+    if table.steps < FEWEST:
+        return
+    step = int(np.argmax(case.log_step))
+    width, median = float(case.log_step[step]), float(np.median(case.log_step))
+    if width < AGAINST_MEDIAN * median:
+        return
+    fold, high, low = float(np.exp(width)), float(table.sigma[step]), float(table.sigma[step + 1])
+    numbers = {"step": step + 1, "sigma": high, "sigma_next": low, "medians": width / median}
+    way = f"from sigma {high:.3g} to {low:.3g}, {width / median:.1f} times the median width"
+    if step == table.steps - 2 and not case.get("discard_penultimate_sigma"):
+        if fold >= LAST_FOLD:
+            yield _last_step(case, way, fold, numbers | {"fold": fold})
+    elif fold >= WIDE_FOLD:
+        evener = case.get("sigmas") is None and case.get("schedule_type") != "exponential"
+        yield Finding(
+            severity=NOTE,
+            code="wide_step",
+            sentence=f"Step {step + 1} of {table.steps} is the widest in log sigma: {way}.",
+            numbers=numbers,
+            field="schedule_type",
+            **(case.mend("Use exponential", schedule_type="exponential") if evener else {}),
+        )
+
+
+def _last_step(case: Case, way: str, fold: float, numbers: dict) -> Finding:
+    ancestral = case.schedule.eta > 0
+    # Without noise the wide step does little harm, and dropping its end smooths the picture.
+    severity = WARNING if ancestral and fold >= LAST_FOLD_WARNS else NOTE
+    listed = case.get("sigmas") is not None
+    fix = case.mend("Discard penultimate sigma", discard_penultimate_sigma=True)
+    does = "leaves noise and roughness" if ancestral else "is a coarse one"
+    return Finding(
+        severity=severity,
+        code="last_step",
+        sentence=(
+            f"The last step but one goes {way}, which {does}; A1111 and ComfyUI leave out "
+            f"sigma {numbers['sigma_next']:.3g} for this sampler."
+        ),
+        numbers=numbers,
+        field="discard_penultimate_sigma",
+        **({} if listed else fix),
+    )
+
+
+def midpoints(case: Case) -> Iterator[Finding]:
+    """Midpoints that are the next sigma: so it is at eta 1 (diffusers' own DPM2 a too)."""
+    table = case.schedule
+    if table.steps < 2 or not len(table.sigma_mid):
+        return
+    apart = np.abs(table.sigma_mid / table.sigma_next[: len(table.sigma_mid)] - 1)
+    same = int(np.sum(apart < SAME))
+    if same:
+        yield Finding(
+            severity=NOTE,
+            code="midpoint_is_next",
+            sentence=(
+                f"At eta {table.eta:g} a midpoint is the next sigma: the second call of a step and "
+                "the first of the next one see the same noise level."
+            ),
+            numbers={"midpoints": same, "eta": float(table.eta)},
+            field="eta",
+        )
