@@ -10,7 +10,8 @@ GROUND = ("explorer.sampling", "explorer.capture", "explorer.models")
 # floor by floor, from below; what stands on one floor knows only lower floors and itself
 FLOORS = (
     (*GROUND, "explorer.pictures"),
-    ("explorer.checks",),
+    ("explorer.checks", "explorer.checked"),
+    ("explorer.lane_settings",),
     ("explorer.settings", "explorer.problems"),
     ("explorer.start",),
     ("explorer.refusals",),
