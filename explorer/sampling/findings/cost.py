@@ -40,7 +40,7 @@ def price(cost: Cost) -> Iterator[Finding]:
             code="recording_too_large",
             sentence=(
                 f"The recording takes {_memory(cost.recording_bytes)}, and there is room for "
-                f"{_memory(cost.room_bytes)}: lower the steps, the batch size or the number of lanes."
+                f"{_memory(cost.room_bytes)}: lower the steps, the batch size or the lanes."
             ),
             numbers={"recording_bytes": cost.recording_bytes, "room_bytes": cost.room_bytes},
             field="steps",

@@ -10,7 +10,6 @@ SHRUNK = 0.9  # of the table's end; leading comes as near from 50 steps on, and 
 UNREACHED = 0.5  # a zero-SNR table's end is 4096, the timestep before it less than a fifth of that
 RAISED = 2.0  # of the table's low end, 0.029: noise of 0.06 begins to show in a picture
 OUTSIDE = 0.01  # published tables are rounded: Align Your Steps ends at 0.029, SD at 0.0292
-CONTINUOUS = ("karras", "exponential", "polyexponential", "beta", "kl_optimal")
 
 
 def shrunk(case: Case) -> Iterator[Finding]:
@@ -20,12 +19,13 @@ def shrunk(case: Case) -> Iterator[Finding]:
     zero_snr = bool(case.get("rescale_betas_zero_snr"))
     if top >= end * (UNREACHED if zero_snr else SHRUNK):
         return
-    continuous = case.get("schedule_type") in CONTINUOUS
+    continuous = case.continuous
     why, fix, severity = case.label, {}, NOTE
-    if case.get("sigmas") is not None:
+    if case.listed:
         why = "Your own list"
     elif continuous and case.get("sigma_max"):
-        why, fix, severity = "Sigma max", case.mend("Use the table's end", sigma_max=0.0), WARNING
+        why = f"{case.label} with this sigma max"
+        fix, severity = case.mend("Use the table's end", sigma_max=0.0), WARNING
     elif case.get("timestep_spacing") == "leading":
         better = "linspace" if continuous else "trailing"
         why = f"{case.label} under leading" if continuous else "Leading"
@@ -62,12 +62,12 @@ def raised(case: Case) -> Iterator[Finding]:
     """A continuous schedule whose low end is well above the training's."""
     table = case.schedule
     low, end = float(table.sigma[-1]), float(table.training_sigma[0])
-    kind = case.get("schedule_type")
-    cut = case.get("discard_penultimate_sigma") or case.get("sigmas") is not None
-    if kind not in CONTINUOUS or cut or low <= RAISED * end or table.steps < 2:
+    cut = case.get("discard_penultimate_sigma") or case.listed
+    if not case.continuous or cut or low <= RAISED * end or table.steps < 2:
         return
     if case.get("sigma_min"):
-        why, fix = "Sigma min", case.mend("Use the table's end", sigma_min=0.0)
+        why = f"{case.label} with this sigma min"
+        fix = case.mend("Use the table's end", sigma_min=0.0)
     elif case.get("timestep_spacing") == "trailing":
         why = f"{case.label} under trailing"
         fix = case.mend("Use linspace", timestep_spacing="linspace")
@@ -97,7 +97,7 @@ def outside(case: Case) -> Iterator[Finding]:
     worst = float(sigma[0] if over.any() else sigma[-1])
     ends = {"sigma_max": over.any(), "sigma_min": under.any()}
     causes = {name: 0.0 for name, is_out in ends.items() if is_out and case.get(name)}
-    mended = case.get("sigmas") is None and len(causes) == sum(map(bool, ends.values()))
+    mended = not case.listed and len(causes) == sum(map(bool, ends.values()))
     yield Finding(
         severity=WARNING,
         code="outside_training",

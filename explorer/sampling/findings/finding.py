@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from explorer.sampling.samplers import Sampler, find_sampler
-from explorer.sampling.schedules import Schedule
+from explorer.sampling.schedules import SCHEDULE_TYPES, Schedule
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 SEVERITIES = (ERROR, WARNING, NOTE)  # the worst first
@@ -53,9 +51,24 @@ class Case:
         return find_sampler(str(self.get("sampler", "dpm2")))
 
     @property
+    def kind(self) -> str:
+        """The schedule type."""
+        return self.get("schedule_type", "automatic")
+
+    @property
     def label(self) -> str:
-        """The schedule type, as it begins a sentence."""
-        return str(self.get("schedule_type")).replace("_", " ").capitalize()
+        """The schedule type as people write it."""
+        return SCHEDULE_TYPES[self.kind].label
+
+    @property
+    def continuous(self) -> bool:
+        """Whether the sigmas go from a sigma_max to a sigma_min, and not by timesteps."""
+        return SCHEDULE_TYPES[self.kind].continuous
+
+    @property
+    def listed(self) -> bool:
+        """Whether the lane has a list of sigmas of its own."""
+        return self.get("sigmas") is not None
 
     def get(self, name: str, otherwise: Any = None) -> Any:
         """A setting of the lane; `otherwise` where it has none."""
@@ -69,15 +82,7 @@ class Case:
         """A finding's `fix` and `fix_label`; nothing where the sampler lacks what would change."""
         return {"fix": values, "fix_label": label} if all(map(self.takes, values)) else {}
 
-    @cached_property
-    def log_step(self) -> np.ndarray:
-        """How far each step but the last goes down in log sigma (N-1)."""
-        return -np.diff(np.log(self.schedule.sigma))
-
 
 def value_of(settings: Any, name: str, otherwise: Any = None) -> Any:
-    if isinstance(settings, Mapping):
-        value = settings.get(name)
-    else:
-        value = getattr(settings, name, None)
-    return otherwise if value is None else value
+    found = settings.get(name) if isinstance(settings, Mapping) else getattr(settings, name, None)
+    return otherwise if found is None else found

@@ -74,7 +74,7 @@ def betas_differ(case: Case) -> Iterator[Finding]:
         severity=WARNING,
         code="betas_differ",
         sentence=(
-            f"{_said(case.lane)}, but the model was trained with {_said(case.own).lower()}: "
+            f"Betas are {_said(case.lane)}; the model was trained with {_said(case.own)}: "
             "timesteps stand for other noise levels than it learned."
         ),
         numbers={
@@ -86,9 +86,7 @@ def betas_differ(case: Case) -> Iterator[Finding]:
             )
         },
         field="trained_betas" if case.get("trained_betas") else "beta_end",
-        **case.mend(
-            "Use the model's betas", **{name: value_of(case.own, name) for name in CURVE}
-        ),
+        **case.mend("Use the model's betas", **{name: value_of(case.own, name) for name in CURVE}),
     )
 
 
@@ -102,9 +100,9 @@ def _curve(settings: Any) -> tuple:
 
 def _said(settings: Any) -> str:
     if listed := value_of(settings, "trained_betas"):
-        return f"A list of {len(listed)} betas"
+        return f"a list of {len(listed):,}"
     kind, *ends = _curve(settings)
-    return " ".join(["Betas", kind, *([f"{ends[0]:g} to {ends[1]:g}"] if ends else [])])
+    return f"{kind}, {ends[0]:g} to {ends[1]:g}" if ends else kind
 
 
 def timesteps_differ(case: Case) -> Iterator[Finding]:

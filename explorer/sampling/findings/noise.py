@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from explorer.sampling.findings.ends import CONTINUOUS, OUTSIDE
+from explorer.sampling.findings.ends import OUTSIDE
 from explorer.sampling.findings.finding import ERROR, WARNING, Case, Finding
 from explorer.sampling.findings.refused import largest_beta_end
+from explorer.sampling.schedules import SAME
 
-SAME = 1e-6  # of two sigmas that differ by rounding only
 LARGEST_HALF = 65504.0  # the largest float16
 DEVIATIONS = 4.5  # the largest of an SD latent's 16,384 normal numbers lies between 3.7 and 4.7
 ROOM = 0.9  # what a fix leaves below the limit
@@ -18,15 +18,15 @@ def churned(case: Case) -> Iterator[Finding]:
     """Churn that lifts a step above the noise of training."""
     table = case.schedule
     end = float(table.training_sigma[-1])
-    lifted = table.sigma_hat > table.sigma * (1 + SAME)
-    over = lifted & (table.sigma_hat > end * (1 + SAME)) & (table.sigma <= end * (1 + OUTSIDE))
+    lifted = table.sigma_hat > table.sigma * SAME
+    over = lifted & (table.sigma_hat > end * SAME) & (table.sigma <= end * (1 + OUTSIDE))
     if not over.any():
         return
     step = int(np.argmax(np.where(over, table.sigma_hat, 0.0)))
     sigma, hat = float(table.sigma[step]), float(table.sigma_hat[step])
     below = table.sigma[table.sigma < table.sigma[over].min()]
     # Churn starts with the first sigma that it does not lift above the table's end.
-    limit = float(f"{below[0] * 1.0001:.5g}") if len(below) else 0.0
+    limit = float(f"{np.sqrt(below[0] * table.sigma[over].min()):.6g}") if len(below) else 0.0
     window = limit > float(case.get("s_tmin", 0.0))
     fix = {"s_tmax": limit} if window else {"s_churn": 0.0}
     yield Finding(
@@ -34,11 +34,11 @@ def churned(case: Case) -> Iterator[Finding]:
         code="churn_above_training",
         sentence=(
             f"Churn lifts step {step + 1} of {table.steps} from sigma {sigma:.4g} to {hat:.4g}; "
-            f"the training ends at {end:.4g}, and the model is told no other."
+            f"the training ends at {end:.4g}, and the model is told just that."
         ),
         numbers={"step": step + 1, "sigma": sigma, "sigma_hat": hat, "training_sigma_max": end},
         field="s_churn",
-        **case.mend(f"Churn below {limit:g} only" if window else "No churn", **fix),
+        **case.mend(f"Churn up to sigma {limit:.3g}" if window else "No churn", **fix),
     )
 
 
@@ -62,9 +62,9 @@ def half_overflow(case: Case) -> Iterator[Finding]:
 
 def _lower_start(case: Case, limit: float) -> dict:
     """The fix that makes a run start below `limit`."""
-    if case.get("sigmas") is not None:
+    if case.listed:
         return {}
-    if case.get("schedule_type") in CONTINUOUS:
+    if case.continuous:
         return case.mend(f"Sigma max {limit:.0f}", sigma_max=round(limit))
     if case.schedule.sigma[0] <= limit or (end := largest_beta_end(case, limit)) is None:
         return {}

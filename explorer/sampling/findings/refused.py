@@ -8,31 +8,44 @@ from explorer.sampling.findings.finding import ERROR, Case, Finding, value_of
 
 HALVINGS = 40  # of the distance to a beta that is too large: finer than what is shown of it
 DIGITS = 3  # of a beta that a fix proposes
+# What to set where a sentence of the schedules begins with such a name.
+RESETS = {
+    "rho": ({"rho": 0.0}, "Rho of the type"),
+    "alpha": ({"alpha": 0.6, "beta": 0.6}, "Alpha and beta 0.6"),
+    "sigma_min": ({"sigma_min": 0.0, "sigma_max": 0.0}, "Use the table's ends"),
+    "final_sigmas_type": ({"final_sigmas_type": "zero"}, "End at 0"),
+    "s_tmax": ({"s_tmax": 0.0}, "No limit"),
+    "sigmas": ({"sigmas": None}, "Drop the list"),
+}
 # Stable Diffusion's, where the model's own are not known.
 USUAL = {"beta_start": 0.00085, "beta_end": 0.012}
 
 
 def refused(case: Case, problem: str) -> Iterator[Finding]:
     """Why a lane has no schedule; `problem` is the sentence of the ValueError."""
-    listed = case.get("trained_betas")
-    length = len(listed) if listed else case.get("num_train_timesteps", 1000)
-    if case.get("sigmas") is None and case.steps > length:
+    length = _length(case)
+    # The one that is discarded needs a timestep too.
+    most = length - 1 if case.get("discard_penultimate_sigma") else length
+    if not case.listed and case.steps > most:
         yield Finding(
             severity=ERROR,
             code="steps_beyond_training",
             sentence=(
-                f"{case.steps} steps need as many training timesteps, and there are {length}: take "
-                f"at most {length} steps."
+                f"{case.steps} steps are more than the {length} timesteps of training have room "
+                f"for: take at most {most}."
             ),
-            numbers={"steps": case.steps, "num_train_timesteps": length},
+            numbers={"steps": case.steps, "num_train_timesteps": length, "most": most},
             field="steps",
-            fix={"steps": length},
-            fix_label=f"{length} steps",
+            fix={"steps": most},
+            fix_label=f"{most} steps",
         )
     elif _overflows(case):
         yield _infinite(case)
     else:
-        yield Finding(severity=ERROR, code="no_schedule", sentence=problem)
+        name = problem.partition(" ")[0].rstrip(":")  # the argument that it is about
+        resets, label = RESETS.get(name, ({}, ""))
+        fix = case.mend(label, **resets) if resets else {}
+        yield Finding(severity=ERROR, code="no_schedule", sentence=problem, field=name, **fix)
 
 
 def largest_beta_end(case: Case, limit: float = LARGEST_SIGMA) -> float | None:
@@ -53,6 +66,11 @@ def largest_beta_end(case: Case, limit: float = LARGEST_SIGMA) -> float | None:
     return rounded if rounded and _ends_below(case, limit, beta_end=rounded) else low
 
 
+def _length(case: Case) -> int:
+    listed = case.get("trained_betas")
+    return len(listed) if listed else case.get("num_train_timesteps", 1000)
+
+
 def _exponent(value: float) -> int:
     return int(f"{value:e}".partition("e")[2])
 
@@ -66,14 +84,16 @@ def _ends_below(case: Case, limit: float, **changed: float) -> bool:
     given = {name: case.get(name) for name in names} | changed
     given = {name: value for name, value in given.items() if value is not None}
     with suppress(ValueError, TypeError):
-        betas = training_betas(**given, rescale_betas_zero_snr=bool(case.get("rescale_betas_zero_snr")))
+        betas = training_betas(
+            **given, rescale_betas_zero_snr=bool(case.get("rescale_betas_zero_snr"))
+        )
         return bool(training_sigmas(betas)[-1] < limit)
     return False
 
 
 def _infinite(case: Case) -> Finding:
     end = largest_beta_end(case)
-    numbers, fix, least = {}, {}, ""
+    numbers, least = {}, ""
     if case.get("trained_betas"):
         what = f"These {len(case.get('trained_betas'))} trained betas"
         fix, label = {"trained_betas": None}, "Drop the list"
@@ -93,8 +113,7 @@ def _infinite(case: Case) -> Finding:
         severity=ERROR,
         code="infinite_sigma",
         sentence=(
-            f"{what} end at an infinite sigma over {case.get('num_train_timesteps', 1000)} training "
-            f"timesteps{least}."
+            f"{what} end at an infinite sigma over {_length(case)} training timesteps{least}."
         ),
         numbers=numbers,
         field="trained_betas" if case.get("trained_betas") else "beta_end",

@@ -13,25 +13,28 @@ OFF_NOTED, OFF_WARNS = 0.02, 0.10
 
 
 def duplicates(case: Case) -> Iterator[Finding]:
-    """Steps that are told the timestep of the step before."""
+    """Steps that rounding leaves with the timestep of the step before."""
     table = case.schedule
-    same = np.flatnonzero(table.timestep[1:] == table.timestep[:-1]) + 1
-    if not len(same):
+    same = table.timestep[1:] == table.timestep[:-1]
+    if same.any():
+        # Beyond the table's end all have its timestep: that is said of the sigmas there.
+        exact = sigma_to_timestep(table.sigma_hat, table.training_sigma)
+        same &= exact[1:] != exact[:-1]
+    if not same.any():
         return
-    step, timestep = int(same[0]) + 1, float(table.timestep[same[0]])
-    exact = sigma_to_timestep(table.sigma_hat, table.training_sigma)
-    by_rounding = np.all(exact[same] != exact[same - 1])  # and not by the end of the table
+    count, step = int(same.sum()), int(np.argmax(same)) + 1
+    timestep = float(table.timestep[step])
     yield Finding(
         severity=WARNING,
         code="duplicate_timesteps",
         sentence=(
-            f"{len(same)} of {table.steps} steps {'is' if len(same) == 1 else 'are'} told the "
-            f"timestep of the step before, the first is step {step} (timestep {timestep:g}): the "
-            "model takes two noise levels for one."
+            f"{count} of {table.steps} steps {'is' if count == 1 else 'are'} told the timestep of "
+            f"the step before, the first is step {step + 1} (timestep {timestep:g}): the model "
+            "takes two noise levels for one."
         ),
-        numbers={"duplicates": len(same), "step": step, "timestep": timestep},
+        numbers={"duplicates": count, "step": step + 1, "timestep": timestep},
         field="round_timesteps",
-        **(case.mend("Do not round", round_timesteps="off") if by_rounding else {}),
+        **case.mend("Do not round", round_timesteps="off"),
     )
 
 

@@ -12,6 +12,7 @@ WIDE_FOLD = 10.0  # the midpoint method is no longer of second order over a step
 # SD betas, linspace: 50 steps end with a fall of 4.8, where dropping a sigma changes nothing any
 # more; 20 with one of 8; from 10 on, with 12.6, an ancestral run gets twice as near to the data.
 LAST_FOLD, LAST_FOLD_WARNS = 5.0, 10.0
+ALL_NOISE = 80.0  # sigma above which no picture shows (Karras et al. 2022): steps there are free
 SAME = 1e-9  # of two sigmas that the same formula gives
 
 
@@ -56,45 +57,44 @@ def widest(case: Case) -> Iterator[Finding]:
     table = case.schedule
     if table.steps < FEWEST:
         return
-    step = int(np.argmax(case.log_step))
-    width, median = float(case.log_step[step]), float(np.median(case.log_step))
-    if width < AGAINST_MEDIAN * median:
+    widths = -np.diff(np.log(np.minimum(table.sigma, ALL_NOISE)))
+    median = float(np.median(-np.diff(np.log(table.sigma))))
+    step = int(np.argmax(widths))
+    fold, medians = float(np.exp(widths[step])), float(widths[step]) / median
+    if medians < AGAINST_MEDIAN:
         return
-    fold, high, low = float(np.exp(width)), float(table.sigma[step]), float(table.sigma[step + 1])
-    numbers = {"step": step + 1, "sigma": high, "sigma_next": low, "medians": width / median}
-    way = f"from sigma {high:.3g} to {low:.3g}, {width / median:.1f} times the median width"
+    high, low = float(table.sigma[step]), float(table.sigma[step + 1])
+    numbers = {"step": step + 1, "sigma": high, "sigma_next": low, "fold": fold, "medians": medians}
+    way = f"from sigma {high:.3g} to {low:.3g}, is {medians:.1f} times as wide as the median one"
     if step == table.steps - 2 and not case.get("discard_penultimate_sigma"):
         if fold >= LAST_FOLD:
-            yield _last_step(case, way, fold, numbers | {"fold": fold})
+            yield _last_step(case, way, numbers)
     elif fold >= WIDE_FOLD:
-        evener = case.get("sigmas") is None and case.get("schedule_type") != "exponential"
+        evener = not case.listed and case.kind != "exponential"
         yield Finding(
             severity=NOTE,
             code="wide_step",
-            sentence=f"Step {step + 1} of {table.steps} is the widest in log sigma: {way}.",
+            sentence=f"Step {step + 1} of {table.steps}, {way} in log sigma.",
             numbers=numbers,
             field="schedule_type",
             **(case.mend("Use exponential", schedule_type="exponential") if evener else {}),
         )
 
 
-def _last_step(case: Case, way: str, fold: float, numbers: dict) -> Finding:
-    ancestral = case.schedule.eta > 0
+def _last_step(case: Case, way: str, numbers: dict[str, float]) -> Finding:
     # Without noise the wide step does little harm, and dropping its end smooths the picture.
-    severity = WARNING if ancestral and fold >= LAST_FOLD_WARNS else NOTE
-    listed = case.get("sigmas") is not None
+    grave = case.schedule.eta > 0 and numbers["fold"] >= LAST_FOLD_WARNS
     fix = case.mend("Discard penultimate sigma", discard_penultimate_sigma=True)
-    does = "leaves noise and roughness" if ancestral else "is a coarse one"
     return Finding(
-        severity=severity,
+        severity=WARNING if grave else NOTE,
         code="last_step",
         sentence=(
-            f"The last step but one goes {way}, which {does}; A1111 and ComfyUI leave out "
-            f"sigma {numbers['sigma_next']:.3g} for this sampler."
+            f"The last step but one, {way} in log sigma and leaves noise; A1111 and ComfyUI leave "
+            f"out sigma {numbers['sigma_next']:.3g} for this sampler."
         ),
         numbers=numbers,
         field="discard_penultimate_sigma",
-        **({} if listed else fix),
+        **({} if case.listed else fix),
     )
 
 

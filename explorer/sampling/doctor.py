@@ -1,0 +1,68 @@
+"""The schedule doctor: settings and their schedule in, what to know before the run out."""
+
+from dataclasses import replace
+from typing import Any
+
+from explorer.sampling.findings import ends, model, no_effect, noise, timesteps, widths
+from explorer.sampling.findings.cost import Cost, price
+from explorer.sampling.findings.finding import SEVERITIES, Case, Finding
+from explorer.sampling.findings.refused import refused
+from explorer.sampling.schedules import Schedule
+
+__all__ = ["Cost", "Finding", "examine"]
+
+OF_SETTINGS = (  # said also of a lane that has no schedule
+    model.prediction_differs,
+    model.betas_differ,
+    model.timesteps_differ,
+    model.zero_snr_differs,
+)
+OF_A_SCHEDULE = (
+    ends.shrunk,
+    ends.raised,
+    ends.outside,
+    ends.noise_left,
+    noise.churned,
+    noise.half_overflow,
+    widths.widest,
+    widths.midpoints,
+    timesteps.duplicates,
+    timesteps.rounding,
+    model.zero_snr_epsilon,
+    model.terminal_snr,
+    no_effect.no_effect,
+    no_effect.own_steps,
+)
+
+
+def examine(
+    lane: Any,
+    schedule: Schedule | None,
+    steps: int,
+    *,
+    index: int | None = None,
+    own: Any = None,
+    cost: Cost | None = None,
+    dtype: str = "",
+    problem: str = "",
+) -> list[Finding]:
+    """Return what there is to know of one lane, the worst first.
+
+    `lane` is a mapping or an object whose fields are named as the scheduler's arguments; `own` the
+    same of the model's own settings, where they are known. `schedule` is None where the settings
+    give none, `problem` then the sentence that says why. `dtype` is that of the latents, such as
+    "float16". `index` becomes the findings' `lane`; the cost is about no lane.
+    """
+    case = Case(lane=lane, schedule=schedule, steps=steps, own=own, dtype=dtype)
+    found = [finding for check in OF_SETTINGS for finding in check(case)]
+    if schedule is None:
+        found += refused(case, problem)
+    elif broken := list(widths.broken(case)):
+        found += broken
+    else:
+        found += [finding for check in OF_A_SCHEDULE for finding in check(case)]
+    if index is not None:
+        found = [replace(finding, lane=index) for finding in found]
+    if cost is not None:
+        found += price(cost)
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
