@@ -1,6 +1,7 @@
 """The two ends of a schedule against those of the training: too low, too high, or cut off."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -19,41 +20,33 @@ def shrunk(case: Case) -> Iterator[Finding]:
     zero_snr = bool(case.get("rescale_betas_zero_snr"))
     if top >= end * (UNREACHED if zero_snr else SHRUNK):
         return
-    continuous = case.continuous
-    why, fix, severity = case.label, {}, NOTE
-    if case.listed:
-        why = "Your own list"
-    elif continuous and case.get("sigma_max"):
-        why = f"{case.label} with this sigma max"
-        fix, severity = case.mend("Use the table's end", sigma_max=0.0), WARNING
-    elif case.get("timestep_spacing") == "leading":
-        better = "linspace" if continuous else "trailing"
-        why = f"{case.label} under leading" if continuous else "Leading"
-        fix = case.mend(f"Use {better}", timestep_spacing=better)
-        severity = WARNING if continuous else NOTE
-    numbers = {"sigma_max": top, "training_sigma_max": end}
+    who, causes = _cut(case, "sigma_max", "leading")
+    fix = _to_the_end(case, causes)
+    shared = {
+        "field": next(iter(causes), "schedule_type"),
+        "numbers": {"sigma_max": top, "training_sigma_max": end},
+    }
     if zero_snr:
         yield Finding(
             severity=WARNING,
             code="zero_snr_unreached",
             sentence=(
-                f"{why} begins at sigma {top:.3g}: the end at {end:.4g}, for which the betas are "
+                f"{who} begins at sigma {top:.3g}: the end at {end:.4g}, for which the betas are "
                 "rescaled to zero terminal SNR, is never reached."
             ),
-            numbers=numbers,
-            field="rescale_betas_zero_snr",
+            **shared,
             **fix,
         )
         return
     yield Finding(
-        severity=severity,
+        # Leading alone is how diffusers runs SD: there it is a choice, elsewhere a slip.
+        severity=WARNING if causes and case.continuous else NOTE,
         code="range_shrunk",
         sentence=(
-            f"{why} begins at sigma {top:.3g} and not at the training's {end:.4g}: "
+            f"{who} begins at sigma {top:.3g} and not at the training's {end:.4g}: "
             "the model takes the start noise for traces of a picture."
         ),
-        numbers=numbers,
-        field="sigma_max" if "sigma_max" in fix.get("fix", ()) else "timestep_spacing",
+        **shared,
         **fix,
     )
 
@@ -62,28 +55,42 @@ def raised(case: Case) -> Iterator[Finding]:
     """A continuous schedule whose low end is well above the training's."""
     table = case.schedule
     low, end = float(table.sigma[-1]), float(table.training_sigma[0])
-    cut = case.get("discard_penultimate_sigma") or case.listed
-    if not case.continuous or cut or low <= RAISED * end or table.steps < 2:
+    if not case.continuous or table.steps < 2 or low <= RAISED * end:
         return
-    if case.get("sigma_min"):
-        why = f"{case.label} with this sigma min"
-        fix = case.mend("Use the table's end", sigma_min=0.0)
-    elif case.get("timestep_spacing") == "trailing":
-        why = f"{case.label} under trailing"
-        fix = case.mend("Use linspace", timestep_spacing="linspace")
-    else:
-        return
-    yield Finding(
-        severity=NOTE,
-        code="low_end_raised",
-        sentence=(
-            f"{why} ends at sigma {low:.3g} and not at the training's {end:.3g}: the last step "
-            "removes all that is left at once."
-        ),
-        numbers={"sigma_min": low, "training_sigma_min": end},
-        field="sigma_min" if "sigma_min" in fix.get("fix", ()) else "timestep_spacing",
-        **fix,
-    )
+    who, causes = _cut(case, "sigma_min", "trailing")
+    if causes and not case.get("discard_penultimate_sigma"):
+        yield Finding(
+            severity=NOTE,
+            code="low_end_raised",
+            sentence=(
+                f"{who} ends at sigma {low:.3g} and not at the training's {end:.3g}: the last step "
+                "removes all that is left at once."
+            ),
+            numbers={"sigma_min": low, "training_sigma_min": end},
+            field=next(iter(causes)),
+            **_to_the_end(case, causes),
+        )
+
+
+def _cut(case: Case, knob: str, spacing: str) -> tuple[str, dict[str, Any]]:
+    """What keeps a run from an end of the training, in words, and the settings without it."""
+    if case.listed:
+        return "The list", {}
+    who, causes = case.label, {}
+    if case.continuous and case.get(knob):
+        who, causes[knob] = f"{who} with this {knob.replace('_', ' ')}", 0.0
+    if case.get("timestep_spacing") == spacing and (case.continuous or case.kind == "automatic"):
+        who = who if causes else f"{who} under {spacing}"
+        causes["timestep_spacing"] = "linspace" if case.continuous else "trailing"
+    return who, causes
+
+
+def _to_the_end(case: Case, causes: dict[str, Any]) -> dict[str, Any]:
+    if not causes:
+        return {}
+    knobs = [name for name in causes if name != "timestep_spacing"]
+    label = "Use the table's end" if knobs else f"Use {causes['timestep_spacing']}"
+    return case.mend(label, **causes)
 
 
 def outside(case: Case) -> Iterator[Finding]:

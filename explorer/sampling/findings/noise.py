@@ -26,8 +26,8 @@ def churned(case: Case) -> Iterator[Finding]:
     sigma, hat = float(table.sigma[step]), float(table.sigma_hat[step])
     below = table.sigma[table.sigma < table.sigma[over].min()]
     # Churn starts with the first sigma that it does not lift above the table's end.
-    limit = float(f"{np.sqrt(below[0] * table.sigma[over].min()):.6g}") if len(below) else 0.0
-    window = limit > float(case.get("s_tmin", 0.0))
+    window = len(below) > 0 and below[0] >= case.get("s_tmin", 0.0)
+    limit = float(f"{np.sqrt(below[0] * table.sigma[over].min()):.6g}") if window else 0.0
     fix = {"s_tmax": limit} if window else {"s_churn": 0.0}
     yield Finding(
         severity=WARNING,

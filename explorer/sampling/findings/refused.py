@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
+import numpy as np
+
 from explorer.sampling.betas import LARGEST_SIGMA, training_betas, training_sigmas
 from explorer.sampling.findings.finding import ERROR, Case, Finding, value_of
 
@@ -83,7 +85,7 @@ def _ends_below(case: Case, limit: float, **changed: float) -> bool:
     names = ("beta_schedule", "beta_start", "beta_end", "trained_betas", "num_train_timesteps")
     given = {name: case.get(name) for name in names} | changed
     given = {name: value for name, value in given.items() if value is not None}
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError), np.errstate(all="ignore"):
         betas = training_betas(
             **given, rescale_betas_zero_snr=bool(case.get("rescale_betas_zero_snr"))
         )
