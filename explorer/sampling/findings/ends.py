@@ -103,8 +103,12 @@ def outside(case: Case) -> Iterator[Finding]:
         return
     worst = float(sigma[0] if over.any() else sigma[-1])
     ends = {"sigma_max": over.any(), "sigma_min": under.any()}
-    causes = {name: 0.0 for name, is_out in ends.items() if is_out and case.get(name)}
-    mended = not case.listed and len(causes) == sum(map(bool, ends.values()))
+    causes = {
+        name: 0.0
+        for name, is_out in ends.items()
+        if is_out and case.get(name) and case.continuous and not case.listed
+    }
+    mended = len(causes) == sum(map(bool, ends.values()))
     yield Finding(
         severity=WARNING,
         code="outside_training",
