@@ -280,17 +280,21 @@ class LaneSettings(Checked):
         return config | {flag: self.schedule_type == key for key, flag in SCHEDULE_FLAGS.items()}
 
     @classmethod
-    def from_config(cls, sampler: str, config: Mapping[str, Any]) -> "LaneSettings":
-        """The lane that a model's `scheduler_config.json` describes; other keys are ignored."""
+    def from_config(cls, sampler: str, config: Mapping[str, Any], **more: Any) -> "LaneSettings":
+        """The lane that a model's `scheduler_config.json` describes; other keys are ignored.
+
+        `more` are fields that no config has.
+        """
         given = {key: config[key] for key in CONFIG_KEYS if config.get(key) is not None}
         if given.get("s_tmax") == math.inf:
             del given["s_tmax"]
-        if "round_timesteps" in given:
-            given["round_timesteps"] = "on" if given["round_timesteps"] else "off"
+        for word, value in SWITCHES.items():
+            if given.get("round_timesteps") is value:
+                given["round_timesteps"] = word
         for key, flag in SCHEDULE_FLAGS.items():
             if config.get(flag):
                 given["schedule_type"] = key
-        return cls(sampler=sampler, **given)
+        return cls(sampler=sampler, **given | more)
 
     def as_a1111(self) -> "LaneSettings":
         """This lane with what makes its run equal A1111's and ComfyUI's; see presets.py."""

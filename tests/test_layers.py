@@ -13,7 +13,7 @@ FLOORS = (
     ("explorer.checks", "explorer.checked"),
     ("explorer.lane_settings",),
     ("explorer.settings", "explorer.problems"),
-    ("explorer.start",),
+    ("explorer.start", "explorer.scheduler_file"),
     ("explorer.refusals",),
     ("explorer.figures", "explorer.job"),
     ("explorer.events",),

@@ -10,8 +10,8 @@ class CallCounter:
     """The part of a scheduler that keeps its place in `timesteps`, two calls a step.
 
     A run begins at `begin_index` where that is set, or else at the call whose timestep the first
-    `scale_model_input` or `step` is given: one that begins a step, for a midpoint means nothing
-    without the call before it. From there on calls are counted.
+    `scale_model_input` or `step` is given. From there on calls are counted. A run begins with a
+    whole step: a midpoint's answer means nothing without the call before it.
     """
 
     schedule: Schedule
@@ -35,7 +35,7 @@ class CallCounter:
                 raise ValueError(
                     f"begin_index must be a call, 0 to {calls - 1}; got {begin_index}."
                 )
-            _check_whole_step("begin_index", int(begin_index))
+            check_whole_step("begin_index", int(begin_index))
         self._begin_index = None if begin_index is None else int(begin_index)
         self._move(None)
 
@@ -98,7 +98,6 @@ class CallCounter:
                 "call set_timesteps to start another."
             )
         if place != self._step_index:
-            _check_whole_step("timestep", place)
             self._move(place)
         return place
 
@@ -117,7 +116,8 @@ class CallCounter:
         return float(self.schedule.call_sigma[call])
 
 
-def _check_whole_step(name: str, call: int) -> None:
+def check_whole_step(name: str, call: int) -> None:
+    """Raise ValueError for a half step, where a run is to begin."""
     if call % 2:
         raise ValueError(
             f"{name} must begin a whole step, but call {call} is the half of step {call // 2 + 1}: "

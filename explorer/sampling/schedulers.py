@@ -19,7 +19,7 @@ from diffusers.utils import BaseOutput
 from explorer.sampling import samplers, schedules
 from explorer.sampling.arrays import Array, checked_generator, like, tensor, working_dtype
 from explorer.sampling.betas import training_betas
-from explorer.sampling.counting import CallCounter, to_host
+from explorer.sampling.counting import CallCounter, check_whole_step, to_host
 from explorer.sampling.flags import chosen_type, schedule_flags
 from explorer.sampling.noise import drawn
 from explorer.sampling.tables import PaddedTables, float32
@@ -71,7 +71,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
     - `interpolation_type`: "linear" or "log_linear", how a sigma is read between two training
       timesteps; None is the schedule type's own (linear, log_linear for sgm_uniform).
 
-    Runs begin on whole steps: `set_begin_index`, and a first timestep, of a half step are refused.
+    Runs begin on whole steps: `set_begin_index`, and a first `step`, of a half step are refused.
 
     Raises ValueError with a sentence that names the argument (NotImplementedError for an unknown
     `beta_schedule`).
@@ -222,6 +222,8 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         begun = first_slope = None
 
         if half:
+            if self.sample is None:
+                check_whole_step("timestep", call)
             # The whole step, from its beginning, with the midpoint's slope; then noise back up.
             slope = (x - denoised) / here
             if table.midpoint_ratio != 0.5:
@@ -255,7 +257,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         """Return the samples at the noise level of the timesteps, in their kind and dtype.
 
         With a begin index (image to image, inpainting) that is the level of the call that comes
-        next, half steps included. Without, a timestep of the run has its call's level, and any
+        next. Without, a timestep of the run has its call's level, and any
         other the level of training; so have integer timesteps, and all before `set_timesteps`.
         """
         x = tensor(original_samples).to(working_dtype(original_samples))
