@@ -101,6 +101,12 @@ class Engine:
         return self._models.device
 
     @property
+    def dtype(self) -> str:
+        """What the resident model computes in, such as "float16"; "" while there is none."""
+        model = self._models.get(self.resident)
+        return str(model.pipeline.unet.dtype).removeprefix("torch.") if model else ""
+
+    @property
     def threads(self) -> int | None:
         """The number of CPU threads, measured when a model was loaded; None on a GPU."""
         return self._models.threads

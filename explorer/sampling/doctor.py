@@ -9,7 +9,7 @@ from explorer.sampling.findings.finding import SEVERITIES, Case, Finding
 from explorer.sampling.findings.refused import refused
 from explorer.sampling.schedules import Schedule
 
-__all__ = ["Cost", "Finding", "examine"]
+__all__ = ["SEVERITIES", "Cost", "Finding", "examine"]
 
 OF_SETTINGS = (  # said also of a lane that has no schedule
     model.prediction_differs,

@@ -12,6 +12,7 @@ from gradio.events import Dependency
 from explorer.models.catalog import ModelError
 from explorer.settings import RunSettings, SettingsError
 from explorer.ui.betas import read_betas_file
+from explorer.ui.findings import Doctor
 from explorer.ui.form import Form, FormError
 from explorer.ui.live import Cancels, failure, keep_files, plan_payload, run_payloads
 from explorer.ui.models import OWN_TO_A_USER, Load, card, refill, unfit
@@ -119,21 +120,35 @@ def on_prompt(engine, form: Form, words: gr.HTML, loads: tuple[Dependency, ...])
         event(check, [prompt, menu], words, **AT_ONCE)
 
 
-def on_settings(engine, form: Form, axes: tuple[gr.Radio, gr.Radio], plot: gr.HTML) -> None:
-    """Redraw the plot on every change of a setting that it, or a sentence beside it, depends on."""
+def on_settings(
+    engine,
+    form: Form,
+    axes: tuple[gr.Radio, gr.Radio],
+    plot: gr.HTML,
+    doctor: Doctor,
+    afterwards: tuple[Dependency, ...],
+) -> None:
+    """Redraw the plot on every change of a setting that it, or a sentence beside it, depends on.
+
+    The doctor's findings come with it. They change too when a model is there and when a run has
+    ended: `afterwards` are those events.
+    """
     prompts = {form.run["prompt"], form.run["negative_prompt"]}
     inputs = form.controls() - prompts | set(axes)
     x_axis, scale = axes
     menu = form.run["model"]
 
     def redraw(values: dict) -> dict[str, Any]:
+        found = {}
         try:
             settings = form.read(values, unfit(engine, values[menu]))
-            return plot_payload(settings, values[x_axis], values[scale] == "log")
+            found["findings"] = doctor.findings(settings)  # also where a lane has no schedule
+            return plot_payload(settings, values[x_axis], values[scale] == "log") | found
         except FormError as error:
-            return problem_payload(error)
+            return problem_payload(error) | found
 
-    gr.on([control.change for control in inputs], redraw, inputs, plot, **AT_ONCE)
+    changes = [control.change for control in inputs]
+    gr.on([*changes, *(event.then for event in afterwards)], redraw, inputs, plot, **AT_ONCE)
 
 
 def on_betas(form: Form, uploads: list[gr.UploadButton]) -> None:
@@ -150,8 +165,11 @@ def on_betas(form: Form, uploads: list[gr.UploadButton]) -> None:
         upload.upload(read, upload, lane["trained_betas"], concurrency_limit=None, **INTERNAL)
 
 
-def on_run(engine, form: Form, parts: RunParts) -> None:
-    """Run streams into the viewer; Stop, and the closing of the page, set the run's flag."""
+def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
+    """Run streams into the viewer; Stop, and the closing of the page, set the run's flag.
+
+    Returns the event of a run, which ends with it.
+    """
     cancels = Cancels()
     keep = keep_files(parts.viewer)
 
@@ -160,7 +178,7 @@ def on_run(engine, form: Form, parts: RunParts) -> None:
         try:
             settings = form.read(values, unfit(engine, values[form.run["model"]]))
             plan = plan_payload(settings)
-            events = engine.stream(settings, cancel=cancel)
+            events = doctor.timed(settings, engine.stream(settings, cancel=cancel))
         except ValueError as error:  # its message is a sentence: FormError, SettingsError, ...
             yield failure(str(error))
             return
@@ -185,3 +203,4 @@ def on_run(engine, form: Form, parts: RunParts) -> None:
     started.failure(refused, None, parts.viewer, queue=False, **INTERNAL)
     parts.stop.click(stop, None, None, queue=False, **INTERNAL)
     parts.page.unload(stop)
+    return started

@@ -6,6 +6,7 @@ from explorer.figures import X_AXES, plotly_script
 from explorer.models.captions import EXAMPLES
 from explorer.settings import RunSettings
 from explorer.ui import events
+from explorer.ui.findings import Doctor
 from explorer.ui.form import Form, lane_rows, run_control, upload_row
 from explorer.ui.groups import picture_group, refiner_group, start_group
 from explorer.ui.models import card, model_choices, refiner_choices
@@ -41,12 +42,14 @@ def build(engine) -> gr.Blocks:
         viewer = part("viewer")
         axes = _axes()
         plot = part("plot", plot_payload(defaults), script=plotly_script().as_posix())
+        doctor = Doctor(engine)
+        part("doctor", doctor.findings(defaults))
 
         loads = events.on_model(engine, form, page, about)
         events.on_prompt(engine, form, words, loads)
-        events.on_settings(engine, form, axes, plot)
+        runs = events.on_run(engine, form, events.RunParts(page, run, stop, viewer), doctor)
+        events.on_settings(engine, form, axes, plot, doctor, (*loads, runs))
         events.on_betas(form, uploads)
-        events.on_run(engine, form, events.RunParts(page, run, stop, viewer))
     return page.queue(max_size=events.LONGEST_QUEUE)
 
 

@@ -66,6 +66,7 @@ class FakeEngine:
         self.progress: tuple[str, float | None] = ("", None)
         self.slow = threading.Event()
         self.calls_made = 0
+        self.dtype = ""
         self.settings: RunSettings | None = None  # of the newest run
 
     @property
@@ -87,6 +88,9 @@ class FakeEngine:
 
     def defaults(self, name: str = "") -> RunSettings:
         return DEFAULTS.get(find(name).name, RunSettings())
+
+    def lane_defaults(self, name: str = "") -> tuple[LaneSettings, ...]:
+        return self.defaults(name).lanes
 
     def unknown_words(self, prompt: str, name: str = "") -> list[str]:
         if find(name).name != "bundled":

@@ -109,7 +109,7 @@ def _noise(case: Case) -> str:
 
 def _churn(case: Case) -> str:
     lifted = (case.schedule.sigma_hat > case.schedule.sigma * SAME).any()
-    return "" if lifted else "no sigma of this run lies between S tmin and S tmax"
+    return "" if lifted else "no sigma of this run lies between sigma tmin and tmax"
 
 
 def _window(case: Case) -> str:
@@ -185,7 +185,7 @@ IDLE = tuple(
         ("beta", "Beta", 0.6, _only("beta")),
         (
             "align_your_steps_table",
-            "Align Your Steps table",
+            "Steps for (Align Your Steps)",
             "sd15",
             _only("align_your_steps"),
         ),
@@ -196,10 +196,10 @@ IDLE = tuple(
         ("interpolation_type", "Interpolation", "auto", _interpolation),
         ("round_timesteps", "Round timesteps", "auto", _rounding),
         ("eta", "Eta", 1.0, _eta),
-        ("s_noise", "S noise", 1.0, _noise),
-        ("s_churn", "S churn", 0.0, _churn),
-        ("s_tmin", "S tmin", 0.0, _window),
-        ("s_tmax", "S tmax", 0.0, _window),
+        ("s_noise", "Sigma noise", 1.0, _noise),
+        ("s_churn", "Sigma churn", 0.0, _churn),
+        ("s_tmin", "Sigma tmin", 0.0, _window),
+        ("s_tmax", "Sigma tmax", 0.0, _window),
         ("midpoint_ratio", "Midpoint ratio", 0.5, _midpoint),
         ("beta_schedule", "Beta schedule", "scaled_linear", _listed),
         ("beta_start", "Beta start", 0.00085, _beta_end),

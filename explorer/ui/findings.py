@@ -1,0 +1,108 @@
+"""The doctor's findings as the page shows them: of all lanes, equal ones merged, as plain JSON."""
+
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from explorer.capture.budget import Recording, limit_bytes
+from explorer.capture.trajectory import DONE
+from explorer.sampling.doctor import SEVERITIES, Cost, Finding, examine
+from explorer.settings import RunSettings
+from explorer.start import picture_size
+
+if TYPE_CHECKING:
+    from explorer.events import Event
+
+RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+LATENT_CHANNELS, LATENT_SCALE = 4, 8  # of every family's autoencoder that can be run here
+
+
+class Doctor:
+    """Examines the runs of one engine; knows how long a model call took in its last ones."""
+
+    def __init__(self, engine):
+        self._engine = engine
+        self._seconds_a_call: dict[tuple, float] = {}  # of one lane, by what it depends on
+
+    def findings(self, settings: RunSettings) -> list[dict[str, Any]]:
+        """The findings of a run, the worst first; a lane without a schedule is one of them.
+
+        Each is a `Finding` as a dict. In place of `lane` there are `lanes`, the indices of those
+        that it holds for (none: it is about the run), and `all_lanes`: is its fix one for all?
+        """
+        engine, name = self._engine, settings.model
+        known = engine.identity(name) is not None  # or its settings would be mere defaults
+        own = engine.lane_defaults(name)[0] if known else None
+        cost, found = self._cost(settings), []
+        for index, lane in enumerate(settings.lanes):
+            schedule, problem = None, ""
+            try:
+                schedule = lane.schedule(settings.steps)
+            except ValueError as error:
+                problem = str(error)
+            found += examine(
+                lane,
+                schedule,
+                settings.steps,
+                index=index,
+                own=own,
+                cost=cost if index == 0 else None,
+                dtype=engine.dtype if name in ("", engine.resident) else "",
+                problem=problem,
+            )
+        return merged(found, len(settings.lanes))
+
+    def timed(self, settings: RunSettings, events: Iterator["Event"]) -> Iterator["Event"]:
+        """The events of a run, unchanged; when it is done its pace is remembered."""
+        with closing(events):
+            for event in events:
+                if event.state == DONE and event.elapsed_s:
+                    calls = sum(len(each.calls) for each in event.trajectories)
+                    if calls:
+                        self._seconds_a_call[_pace_key(settings)] = event.elapsed_s / calls
+                yield event
+
+    def _cost(self, settings: RunSettings) -> Cost:
+        lanes = len(settings.lanes)
+        calls = lanes * settings.nfe
+        pace = self._seconds_a_call.get(_pace_key(settings))
+        identity, memory = self._engine.identity(settings.model), {}
+        if identity is not None:
+            width, height = picture_size(settings, (identity.width, identity.height))
+            recording = Recording(
+                lanes=lanes,
+                calls=settings.nfe,
+                images=settings.batch_size,
+                latent=(LATENT_CHANNELS, height // LATENT_SCALE, width // LATENT_SCALE),
+                picture=(height, width),
+            )
+            memory["recording_bytes"] = recording.total_bytes
+            with suppress(ValueError):  # a limit that is no number is said when a run begins
+                memory["room_bytes"] = limit_bytes()
+        return Cost(lanes=lanes, calls=calls, seconds=pace and pace * calls, **memory)
+
+
+def _pace_key(settings: RunSettings) -> tuple:
+    """What the seconds of a model call depend on."""
+    size = settings.width, settings.height, settings.batch_size
+    return settings.model, size, settings.cfg_scale > 1, len(settings.lanes)
+
+
+def merged(found: list[Finding], count: int) -> list[dict[str, Any]]:
+    """Findings as dicts, those that are equal but for their lane as one; the worst first.
+
+    `count` is the number of lanes.
+    """
+    by_words: dict[tuple, dict[str, Any]] = {}
+    for finding in found:
+        key = finding.severity, finding.code, finding.sentence, repr(finding.fix)
+        data = asdict(finding)
+        lane = data.pop("lane")
+        lanes = by_words.setdefault(key, data | {"lanes": []})["lanes"]
+        if lane is not None:
+            lanes.append(lane)
+    for data in by_words.values():
+        of_run = not data["lanes"] or "steps" in (data["fix"] or ())
+        data["all_lanes"] = of_run or len(data["lanes"]) == count
+    return sorted(by_words.values(), key=lambda data: RANK[data["severity"]])
