@@ -147,8 +147,9 @@ def on_settings(
         except FormError as error:
             return problem_payload(error) | found
 
-    changes = [control.change for control in inputs]
-    gr.on([*changes, *(event.then for event in afterwards)], redraw, inputs, plot, **AT_ONCE)
+    gr.on([control.change for control in inputs], redraw, inputs, plot, **AT_ONCE)
+    for event in afterwards:
+        event.then(redraw, inputs, plot, **AT_ONCE)
 
 
 def on_betas(form: Form, uploads: list[gr.UploadButton]) -> None:
