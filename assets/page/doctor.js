@@ -51,12 +51,13 @@ function line(finding) {
   for (const lane of lanes) {
     letters.append(make("b", `lane-${LANES[lane]}`, LANES[lane].toUpperCase()));
   }
-  item.append(letters, make("span", "words", sentence));
+  const words = make("span", "words", sentence);
+  item.append(letters, words);
   if (fix) {
     const button = make("button", "mend", fix_label);
     button.type = "button";
     button.addEventListener("click", () => mend(finding));
-    item.append(button);
+    words.append(button);
   }
   return item;
 }

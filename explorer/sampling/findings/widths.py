@@ -65,7 +65,7 @@ def widest(case: Case) -> Iterator[Finding]:
         return
     high, low = float(table.sigma[step]), float(table.sigma[step + 1])
     numbers = {"step": step + 1, "sigma": high, "sigma_next": low, "fold": fold, "medians": medians}
-    way = f"from sigma {high:.3g} to {low:.3g}, is {medians:.1f} times as wide as the median one"
+    way = f"from sigma {high:.3g} to {low:.3g}, is {medians:.1f} times the median width"
     if step == table.steps - 2 and not case.get("discard_penultimate_sigma"):
         if fold >= LAST_FOLD:
             yield _last_step(case, way, numbers)
@@ -90,7 +90,7 @@ def _last_step(case: Case, way: str, numbers: dict[str, float]) -> Finding:
         code="last_step",
         sentence=(
             f"The last step but one, {way} in log sigma and leaves noise; A1111 and ComfyUI leave "
-            f"out sigma {numbers['sigma_next']:.3g} for this sampler."
+            f"{numbers['sigma_next']:.3g} out."
         ),
         numbers=numbers,
         field="discard_penultimate_sigma",
