@@ -57,7 +57,7 @@ function line(finding) {
     const button = make("button", "mend", fix_label);
     button.type = "button";
     button.addEventListener("click", () => mend(finding));
-    words.append(button);
+    words.append(" ", button);
   }
   return item;
 }
