@@ -23,6 +23,7 @@ __all__ = ["LaneSettings", "RunSettings", "SettingsError", "picture_url"]
 
 RANDOM_SEED = -1
 MAX_SEED = 2**32 - 1
+MAX_LANES = 6
 
 
 class SettingsError(ValueError):
