@@ -85,6 +85,8 @@ export function makeTable(element, spec, on) {
       return { lane, cell, box: cell.firstChild };
     });
     row.append(...cells.map(({ cell }) => cell));
+    // Out of the cells: there the setting's own control is the only one.
+    row.append(...row.querySelectorAll("input[type=file]"));
     rows.push({ knob, row, cells });
     return row;
   }
