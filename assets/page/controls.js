@@ -34,7 +34,7 @@ const BOXES = {
   real: () => textBox({ inputMode: "decimal" }, "real"),
   text: () => textBox({}),
   list: () =>
-    Object.assign(document.createElement("textarea"), { rows: 1, placeholder: "paste a list", spellcheck: false }),
+    Object.assign(document.createElement("textarea"), { rows: 1, placeholder: "a list", spellcheck: false }),
 };
 
 function textBox(more, number) {

@@ -24,7 +24,8 @@ export function makeTable(element, spec, on) {
     element.toggleAttribute("data-same", state.same && state.lanes.length > 1);
     heads = state.lanes.map((_, lane) => headOf(lane, state));
     folds = spec.groups.map((group) => groupOf(group, state));
-    element.replaceChildren(make("div", "lane-heads", make("span", "label"), ...heads), ...folds.map(({ section }) => section));
+    const top = make("div", "lane-heads", make("span", "label"), ...heads);
+    element.replaceChildren(make("div", "lane-grid", top, ...folds.map(({ section }) => section)));
     restore(element, focus);
   }
 
