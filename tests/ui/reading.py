@@ -19,7 +19,15 @@ def run_to_end(page: Page) -> None:
 
 def fill(page: Page, control: str, text: str) -> None:
     """Type into the box of one of the form's controls."""
+    unfold(page, f"#{control}")
     page.locator(f"#{control} :is(input, textarea)").fill(text)
+
+
+def unfold(page: Page, control: str) -> None:
+    """Open the group of the lanes' table that a control stands in, where it is folded."""
+    head = page.locator(f"[data-group]:has({control}) .fold-head[aria-expanded=false]")
+    if head.count():
+        head.click()
 
 
 def scrub_to(page: Page, frame: int) -> None:
@@ -58,7 +66,12 @@ def curve(page: Page, lane: int, kind: str = "sigma") -> list[float]:
 
 
 def choose(page: Page, control: str, option: str) -> None:
-    """Choose in one of Gradio's dropdowns."""
+    """Choose in one of Gradio's dropdowns, or in a menu of the lanes' table."""
+    unfold(page, control)
+    menu = page.locator(f"{control} select")
+    if menu.count():
+        menu.select_option(label=option)
+        return
     page.click(f"{control} input")
     # Its own list: that of another one may still be fading away.
     page.locator(control).get_by_role("option", name=option, exact=True).click()
