@@ -4,7 +4,7 @@ import { readAsBase64 } from "./controls.js";
 import { dragNumbers } from "./drag.js";
 import { columnsOf, letter } from "./knobs.js";
 import { place, showProblems } from "./problems.js";
-import { on, setControl } from "./store.js";
+import { emit, form, on, setControl } from "./store.js";
 import { makeTable } from "./table.js";
 import { giveTips } from "./tip.js";
 
@@ -27,6 +27,7 @@ export function mount({ element, props, watch, server }) {
 
   function changed() {
     table.refresh(state, own);
+    publish();
     timer ||= setTimeout(tell, TOLD_AFTER_MS);
   }
 
@@ -34,6 +35,11 @@ export function mount({ element, props, watch, server }) {
     clearTimeout(timer);
     timer = 0;
     props.value = plain(state);
+  }
+
+  function publish() {
+    Object.assign(form, { columns: columnsOf(state), same: state.same && state.lanes.length > 1, own });
+    emit("lanes");
   }
 
   // --- what a user does --------------------------------------------------------------------------
@@ -120,6 +126,7 @@ export function mount({ element, props, watch, server }) {
     if (turn > filled) put(null, fill);
     filled = turn;
     table.refresh(state, own);
+    publish();
     if (turn && Object.keys(fill).length) tell(); // a run may be waiting for it
   }
 

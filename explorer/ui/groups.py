@@ -80,4 +80,5 @@ _SUMMARIES: dict[str, Callable[[RunSettings], str]] = {
     "picture": _picture,
     "start": _start,
     "refiner": _refiner,
+    "file": lambda _: "",
 }

@@ -8,11 +8,13 @@ from explorer.settings import RunSettings
 from explorer.ui import events
 from explorer.ui.findings import Doctor
 from explorer.ui.form import Form, run_control
-from explorer.ui.groups import picture_group, refiner_group, start_group
+from explorer.ui.groups import folded, picture_group, refiner_group, start_group
 from explorer.ui.lanes import lanes_part
 from explorer.ui.models import card, model_choices, refiner_choices
 from explorer.ui.parts import part, serve_files
 from explorer.ui.plot import plot_payload
+from explorer.ui.scheduler_files import file_part
+from explorer.ui.sigma_lists import sigma_lists_part
 
 KEEP_FILES_S = 24 * 3600
 MORE = (  # the run's further settings, row by row
@@ -45,6 +47,7 @@ def build(engine) -> gr.Blocks:
         plot = part("plot", plot_payload(defaults), script=plotly_script().as_posix())
         doctor = Doctor(engine)
         part("doctor", doctor.findings(defaults))
+        sigma_lists_part()
 
         loads = events.on_model(engine, form, page, about)
         events.on_prompt(engine, form, words, loads)
@@ -79,7 +82,10 @@ def _settings(engine, defaults: RunSettings) -> tuple[Form, gr.HTML, gr.HTML]:
     run |= picture_group(defaults)
     run |= start_group(defaults)
     run |= refiner_group(defaults, refiner_choices(engine), any_name)
-    return Form(run, lanes_part(defaults.lanes)), about, words
+    lanes = lanes_part(defaults.lanes)
+    with folded("file", "Settings file"):
+        file_part()
+    return Form(run, lanes), about, words
 
 
 def _axes() -> tuple[gr.Radio, gr.Radio]:

@@ -9,6 +9,7 @@ from explorer.settings import RunSettings
 from explorer.ui.form import FormError, Problem
 from explorer.ui.groups import summaries
 from explorer.ui.lanes import LANE_FIELDS, lane_id
+from explorer.ui.sigma_lists import sigma_lists
 
 if TYPE_CHECKING:
     from explorer.sampling.schedules import Schedule
@@ -28,6 +29,7 @@ def plot_payload(settings: RunSettings, x: str = "step", log_y: bool = True) -> 
         "key": schedule_key(settings),
         "labels": [lane.label for lane in settings.lanes],
         "folds": summaries(settings),
+        "lists": sigma_lists(settings),
         "problems": [],
     }
 

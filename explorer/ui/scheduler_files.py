@@ -1,0 +1,44 @@
+"""A lane as a settings file, for the page: take one over, write one; nothing is dropped unsaid."""
+
+from typing import Any
+
+import gradio as gr
+
+from explorer.lane_settings import SAMPLERS
+from explorer.scheduler_file import read_scheduler_file, write_scheduler_file
+from explorer.settings import SettingsError
+from explorer.ui.lanes import read_lanes, shown_lane
+from explorer.ui.parts import part
+
+NAME = "scheduler_config.json"
+NOT_WHOLE = {"problem": "The settings did not arrive whole; try again."}
+
+
+def file_part() -> gr.HTML:
+    """Paste or open a scheduler_config.json, or download a lane as one."""
+    return part("scheduler_file", {"name": NAME}, server_functions=[take_file, make_file])
+
+
+def take_file(given: Any) -> dict[str, Any]:
+    """`{"text", "sampler"}` to `{"values", "notes"}` for a lane's column, or `{"problem"}`.
+
+    Anybody may call this: it opens no path.
+    """
+    try:
+        text, sampler = given["text"], given["sampler"]
+        if not isinstance(text, str) or sampler not in SAMPLERS:
+            return NOT_WHOLE
+        read = read_scheduler_file(text, sampler)
+    except (TypeError, KeyError):
+        return NOT_WHOLE
+    except SettingsError as error:
+        return {"problem": str(error)}
+    return {"values": shown_lane(read.lane), "notes": list(read.notes)}
+
+
+def make_file(column: Any) -> dict[str, str]:
+    """A lane's column, as the table of the lanes holds it, to `{"text"}`, or `{"problem"}`."""
+    lanes, problems = read_lanes({"lanes": [column], "same": False})
+    if problems:
+        return {"problem": problems[0][1]}
+    return {"text": write_scheduler_file(lanes[0])}

@@ -1,0 +1,90 @@
+"""A lane as a file, and the lanes' sigma lists, in the browser."""
+
+import json
+
+import pytest
+from reading import choose, fill
+
+pytestmark = pytest.mark.browser
+
+FILE = "#scheduler_file"
+
+
+@pytest.fixture
+def fresh(open_page):
+    """A page of its own, whose settings file and sigma lists are open."""
+    page = open_page()
+    page.click("#file_group > .fold-head, #file_group .fold-head >> nth=0")
+    page.click("#sigmas .fold-head")
+    return page
+
+
+def take(page, text: str) -> None:
+    page.fill(f"{FILE} textarea", text)
+    page.click(f"{FILE} .take")
+
+
+def told(page, words: str) -> None:
+    page.wait_for_function(
+        "words => document.querySelector('#scheduler_file [role=status]').textContent.includes(words)",
+        arg=words,
+    )
+
+
+def test_a_pasted_file_is_taken_over_and_what_is_not_known_is_named(fresh):
+    config = {"_class_name": "PNDMScheduler", "use_karras_sigmas": True, "skip_prk_steps": True}
+    take(fresh, json.dumps(config))
+    told(fresh, "left out: skip_prk_steps")
+    told(fresh, "PNDMScheduler is not among the samplers here")
+    fresh.wait_for_selector("text=DPM2 Karras")
+    assert fresh.locator("#a_schedule_type select").evaluate(
+        "box => box.selectedOptions[0].text"
+    ) == ("Karras")
+
+
+def test_a_hostile_file_is_shown_as_text(fresh):
+    take(fresh, json.dumps({"<img src=x onerror=window.hit=1>": 1}))
+    told(fresh, "left out: <img src=x onerror=window.hit=1>")
+    assert fresh.evaluate("window.hit") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("", "Paste the file's text"), ("{", "no JSON"), ('{"beta_end": 3}', "Beta end must be")],
+)
+def test_a_file_that_will_not_do_is_a_sentence_and_changes_nothing(fresh, text, sentence):
+    take(fresh, text)
+    told(fresh, sentence)
+    assert fresh.locator("#a_beta_end input").input_value() == "0.012"
+
+
+def test_a_lane_is_downloaded_and_opened_again(fresh, tmp_path):
+    choose(fresh, "#a_schedule_type", "Polyexponential")
+    fill(fresh, "a_rho", "2.5")
+    with fresh.expect_download() as download:
+        fresh.click(f"{FILE} .save")
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    config = json.loads(path.read_text())
+    assert path.name == "scheduler_config.json"
+    assert (config["_class_name"], config["rho"]) == ("KDPM2DiscreteScheduler", 2.5)
+    choose(fresh, "#a_schedule_type", "Automatic")
+    fresh.set_input_files(f"{FILE} input[type=file]", path)
+    told(fresh, "Taken over")
+    assert fresh.locator("#a_rho input").input_value() == "2.5"
+
+
+def test_the_switch_runs_as_a1111_does_and_back(fresh):
+    fresh.wait_for_selector("#sigmas .differences li")
+    switch = fresh.get_by_label("as A1111 / ComfyUI")
+    switch.check()
+    fresh.wait_for_function("!document.querySelector('#sigmas .differences li')")
+    state = "form => [...document.querySelectorAll(form)].map(box => box.selectedOptions[0].text)"
+    boxes = "#a_discard_penultimate_sigma select, #a_interpolation_type select"
+    assert sorted(fresh.evaluate(state, boxes)) == ["log_linear", "on"]
+    fill(fresh, "steps", "10")
+    last = "[...document.querySelectorAll('#sigmas tr')].at(-2).textContent"
+    fresh.wait_for_function(f"{last} === '100.3437'")
+    switch.uncheck()
+    fresh.wait_for_selector("#sigmas .differences li")
+    assert sorted(fresh.evaluate(state, boxes)) == ["auto", "off"]

@@ -1,0 +1,76 @@
+"""The sigma lists beside A1111's, and what the settings file's server functions answer."""
+
+import json
+
+import pytest
+
+from explorer.settings import LaneSettings, RunSettings
+from explorer.ui.lanes import shown_lane
+from explorer.ui.scheduler_files import make_file, take_file
+from explorer.ui.sigma_lists import LONGEST, sigma_lists
+
+# Ten steps of DPM2 in A1111 with Stable Diffusion's betas, to three decimals.
+A1111 = [14.615, 8.307, 5.092, 3.325, 2.280, 1.616, 1.163, 0.832, 0.571, 0.344, 0]
+
+
+def numbers(texts: list[str]) -> list[float]:
+    return [round(float(text), 3) for text in texts]
+
+
+def lists(*lanes: LaneSettings, steps: int = 10):
+    return sigma_lists(RunSettings(steps=steps, lanes=lanes))
+
+
+def test_a_list_ends_in_zero_and_stands_beside_a1111s():
+    (entry,) = lists(LaneSettings())
+    assert numbers(entry["sigma"][1:3]) == [7.840, 4.609]
+    assert (len(entry["sigma"]), entry["sigma"][-1]) == (11, "0")
+    assert numbers(entry["a1111"]) == A1111
+    assert entry["difference"] == (
+        "A1111 and ComfyUI have another sigma in 9 of 10 steps, most so in step 10: 0.3437, "
+        "here 0.02917."
+    )
+    assert (entry["is"], entry["can"]) == (False, True)
+
+
+def test_a_lane_that_runs_as_they_do_has_nothing_to_compare():
+    (entry,) = lists(LaneSettings().as_a1111())
+    assert numbers(entry["sigma"]) == A1111
+    assert (entry["a1111"], entry["difference"]) == (None, "")
+    assert entry["is"]
+
+
+def test_an_own_list_and_a_run_without_room_cannot_be_switched():
+    own, longest = lists(LaneSettings(sigmas=(3.0, 1.0)))[0], lists(LaneSettings(), steps=1000)[0]
+    assert (own["can"], own["a1111"], own["sigma"]) == (False, None, ["3", "1", "0"])
+    assert (longest["can"], len(longest["sigma"])) == (False, LONGEST)
+
+
+def test_a_file_goes_out_and_in():
+    column = shown_lane(LaneSettings(sampler="dpm2_a", schedule_type="karras", rho=5.0))
+    column["rho"] = "5"  # as a person types it
+    text = make_file(column)["text"]
+    assert json.loads(text)["use_karras_sigmas"] is True
+    read = take_file({"text": text, "sampler": "dpm2"})
+    assert read == {"values": column | {"rho": 5.0}, "notes": []}
+
+
+@pytest.mark.parametrize("column", [None, 3, {"beta_end": 3}, {"nope": 1}, {"beta_end": [1]}])
+def test_a_column_that_will_not_do_is_a_sentence(column):
+    assert make_file(column)["problem"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        {},
+        "text",
+        {"text": 3, "sampler": "dpm2"},
+        {"text": "{}", "sampler": "nope"},
+        {"text": "{}", "sampler": ["dpm2"]},
+        {"text": "{", "sampler": "dpm2"},
+    ],
+)
+def test_a_text_that_will_not_do_is_a_sentence(given):
+    assert take_file(given)["problem"].endswith(".")
