@@ -23,6 +23,7 @@ OF_A_SCHEDULE = (
     ends.outside,
     ends.noise_left,
     noise.churned,
+    noise.churn_window,
     noise.half_overflow,
     widths.widest,
     widths.midpoints,
@@ -37,7 +38,7 @@ OF_A_SCHEDULE = (
 
 def examine(
     lane: Any,
-    schedule: Schedule | None,
+    schedule: Any,
     steps: int,
     *,
     index: int | None = None,
@@ -49,14 +50,17 @@ def examine(
     """Return what there is to know of one lane, the worst first.
 
     `lane` is a mapping or an object whose fields are named as the scheduler's arguments; `own` the
-    same of the model's own settings, where they are known. `schedule` is None where the settings
-    give none, `problem` then the sentence that says why. `dtype` is that of the latents, such as
-    "float16". `index` becomes the findings' `lane`; the cost is about no lane.
+    same of the model's own settings, where they are known. `schedule` is the lane's `Schedule`
+    (of any other table nothing is said), None where the settings give none; `problem` then is the
+    sentence that says why. `dtype` is that of the latents, such as "float16". `index` becomes the
+    findings' `lane`; the cost is about no lane.
     """
     case = Case(lane=lane, schedule=schedule, steps=steps, own=own, dtype=dtype)
     found = [finding for check in OF_SETTINGS for finding in check(case)]
     if schedule is None:
         found += refused(case, problem)
+    elif not isinstance(schedule, Schedule):
+        pass  # of a sampler that is not ours only the calls are known
     elif broken := list(widths.broken(case)):
         found += broken
     else:

@@ -31,6 +31,10 @@ class Finding:
     fix: dict[str, Any] | None = None
     fix_label: str = ""
 
+    def __post_init__(self):
+        numbers = {name: float(number) for name, number in self.numbers.items()}
+        object.__setattr__(self, "numbers", numbers)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Case:
