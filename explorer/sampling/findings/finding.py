@@ -80,7 +80,8 @@ class Case:
 
     def takes(self, name: str) -> bool:
         """Whether the lane's sampler has this argument: diffusers' own ones lack most knobs."""
-        return True
+        takes = getattr(self.sampler, "takes", None)
+        return takes is None or takes(name)
 
     def mend(self, label: str, **values: Any) -> dict[str, Any]:
         """A finding's `fix` and `fix_label`; nothing where the sampler lacks what would change."""

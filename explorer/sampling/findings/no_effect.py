@@ -50,6 +50,7 @@ def no_effect(case: Case) -> Iterator[Finding]:
                 if isinstance(value := case.get(idle.name), int | float)
             },
             field=idles[0].name,
+            # A sampler that lacks them holds them all the same, and they can be reset.
             fix={idle.name: idle.reset(case) for idle in idles},
             fix_label="Reset",
         )

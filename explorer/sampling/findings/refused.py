@@ -20,6 +20,7 @@ RESETS = {
     "sigma_min": ({"sigma_min": 0.0, "sigma_max": 0.0}, "Use the table's ends"),
     "final_sigmas_type": ({"final_sigmas_type": "zero"}, "End at 0"),
     "s_tmax": ({"s_tmax": 0.0}, "No limit"),
+    "steps_offset": ({"steps_offset": 0}, "No offset"),
     "sigmas": ({"sigmas": None}, "Drop the list"),
 }
 
