@@ -17,18 +17,26 @@ from explorer.sampling.schedules import BETA_KEYS
 FIXED = {DDIM.key: {"clip_sample": False}}  # True is for pixels: latents are not held in [-1, 1]
 
 
-def scheduler(sampler: Sampler, config: Mapping[str, Any], seeds: Sequence[int] = ()) -> Any:
+def scheduler(
+    sampler: Sampler,
+    config: Mapping[str, Any],
+    seeds: Sequence[int] = (),
+    noise_device: str = "cpu",
+) -> Any:
     """Diffusers' scheduler of a baseline; `config` are arguments of its class.
 
-    `seeds`, one a picture of the batch, are for DPM++ SDE alone, whose noise is a Brownian motion
-    of its own and not what a run's generators draw.
+    `seeds`, one a picture of the batch, and where to draw are for DPM++ SDE alone, whose noise is a
+    Brownian motion of its own and not what a run's generators draw.
     """
     import diffusers
 
-    more = dict(FIXED.get(sampler.key, {}))
-    if sampler.key == DPMPP_SDE.key and seeds:
-        more["noise_sampler_seed"] = list(seeds)
-    return getattr(diffusers, sampler.class_name)(**config, **more)
+    kind, more = getattr(diffusers, sampler.class_name), FIXED.get(sampler.key, {})
+    if sampler is DPMPP_SDE and seeds:
+        from explorer.sampling.brownian import HostNoiseSDEScheduler
+
+        kind = HostNoiseSDEScheduler if noise_device == "cpu" else kind
+        more = {"noise_sampler_seed": list(seeds)}
+    return kind(**config, **more)
 
 
 def own_steps(sampler: Sampler, sigmas: Sequence[float]) -> dict[str, list[float]]:

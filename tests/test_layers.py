@@ -13,7 +13,7 @@ FLOORS = (
     ("explorer.checks", "explorer.checked", "explorer.baselines"),
     ("explorer.lane_settings",),
     ("explorer.settings", "explorer.problems"),
-    ("explorer.start", "explorer.scheduler_file"),
+    ("explorer.start", "explorer.scheduler_file", "explorer.groups"),
     ("explorer.refusals",),
     ("explorer.figures", "explorer.job"),
     ("explorer.events",),
