@@ -9,7 +9,7 @@ from explorer.sampling.findings.finding import SEVERITIES, Case, Finding
 from explorer.sampling.findings.refused import refused
 from explorer.sampling.schedules import Schedule
 
-__all__ = ["SEVERITIES", "Cost", "Finding", "examine"]
+__all__ = ["SEVERITIES", "Cost", "Finding", "examine", "price"]
 
 OF_SETTINGS = (  # said also of a lane that has no schedule
     model.prediction_differs,
@@ -23,6 +23,7 @@ OF_A_SCHEDULE = (
     ends.outside,
     ends.noise_left,
     noise.churned,
+    noise.churn_window,
     noise.half_overflow,
     widths.widest,
     widths.midpoints,
@@ -30,14 +31,13 @@ OF_A_SCHEDULE = (
     timesteps.rounding,
     model.zero_snr_epsilon,
     model.terminal_snr,
-    no_effect.no_effect,
-    no_effect.own_steps,
 )
+OF_ANY_TABLE = (no_effect.no_effect, no_effect.own_steps)
 
 
 def examine(
     lane: Any,
-    schedule: Schedule | None,
+    schedule: Any,
     steps: int,
     *,
     index: int | None = None,
@@ -49,18 +49,21 @@ def examine(
     """Return what there is to know of one lane, the worst first.
 
     `lane` is a mapping or an object whose fields are named as the scheduler's arguments; `own` the
-    same of the model's own settings, where they are known. `schedule` is None where the settings
-    give none, `problem` then the sentence that says why. `dtype` is that of the latents, such as
-    "float16". `index` becomes the findings' `lane`; the cost is about no lane.
+    same of the model's own settings, where they are known. `schedule` is what the lane's
+    `schedule(steps)` returns (of a table that is no `Schedule` only the `steps` are read), None
+    where it raises; `problem` then is the sentence that says why. `dtype` is that of the latents,
+    such as "float16". `index` becomes the findings' `lane`; the cost is about no lane.
     """
     case = Case(lane=lane, schedule=schedule, steps=steps, own=own, dtype=dtype)
     found = [finding for check in OF_SETTINGS for finding in check(case)]
     if schedule is None:
         found += refused(case, problem)
+    elif not isinstance(schedule, Schedule):  # of diffusers' samplers only the calls are known
+        found += [finding for check in OF_ANY_TABLE for finding in check(case)]
     elif broken := list(widths.broken(case)):
         found += broken
     else:
-        found += [finding for check in OF_A_SCHEDULE for finding in check(case)]
+        found += [finding for check in OF_A_SCHEDULE + OF_ANY_TABLE for finding in check(case)]
     if index is not None:
         found = [replace(finding, lane=index) for finding in found]
     if cost is not None:

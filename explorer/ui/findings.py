@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from explorer.capture.budget import Recording, limit_bytes
 from explorer.capture.trajectory import DONE
-from explorer.sampling.doctor import SEVERITIES, Cost, Finding, examine
+from explorer.sampling.doctor import SEVERITIES, Cost, Finding, examine, price
+from explorer.sampling.schedules import Schedule
 from explorer.settings import RunSettings
 from explorer.start import picture_size
 
@@ -34,23 +35,21 @@ class Doctor:
         engine, name = self._engine, settings.model
         known = engine.identity(name) is not None  # or its settings would be mere defaults
         own = engine.lane_defaults(name)[0] if known else None
-        cost, found = self._cost(settings), []
+        dtype = engine.dtype if name in ("", engine.resident) else ""
+        tables, found = [], []
         for index, lane in enumerate(settings.lanes):
-            schedule, problem = None, ""
+            table, problem = None, ""
             try:
-                schedule = lane.schedule(settings.steps)
+                table = lane.schedule(settings.steps)
+                tables.append(table)
             except ValueError as error:
                 problem = str(error)
             found += examine(
-                lane,
-                schedule,
-                settings.steps,
-                index=index,
-                own=own,
-                cost=cost if index == 0 else None,
-                dtype=engine.dtype if name in ("", engine.resident) else "",
-                problem=problem,
+                lane, table, settings.steps, index=index, own=own, dtype=dtype, problem=problem
             )
+        if len(tables) == len(settings.lanes):
+            calls = [_calls(table, settings.first_step) for table in tables]
+            found += price(self._cost(settings, calls))
         return merged(found, len(settings.lanes))
 
     def timed(self, settings: RunSettings, events: Iterator["Event"]) -> Iterator["Event"]:
@@ -63,24 +62,32 @@ class Doctor:
                         self._seconds_a_call[_pace_key(settings)] = event.elapsed_s / calls
                 yield event
 
-    def _cost(self, settings: RunSettings) -> Cost:
-        lanes = len(settings.lanes)
-        calls = lanes * settings.nfe
+    def _cost(self, settings: RunSettings, calls: list[int]) -> Cost:
+        """The cost of lanes with so many model calls."""
         pace = self._seconds_a_call.get(_pace_key(settings))
         identity, memory = self._engine.identity(settings.model), {}
         if identity is not None:
             width, height = picture_size(settings, (identity.width, identity.height))
-            recording = Recording(
-                lanes=lanes,
-                calls=settings.nfe,
+            lane = Recording(
+                lanes=1,
+                calls=0,
                 images=settings.batch_size,
                 latent=(LATENT_CHANNELS, height // LATENT_SCALE, width // LATENT_SCALE),
                 picture=(height, width),
             )
-            memory["recording_bytes"] = recording.total_bytes
+            lanes = (replace(lane, calls=each) for each in calls)
+            memory["recording_bytes"] = sum(recording.total_bytes for recording in lanes)
             with suppress(ValueError):  # a limit that is no number is said when a run begins
                 memory["room_bytes"] = limit_bytes()
-        return Cost(lanes=lanes, calls=calls, seconds=pace and pace * calls, **memory)
+        total = sum(calls)
+        return Cost(lanes=len(calls), calls=total, seconds=pace and pace * total, **memory)
+
+
+def _calls(table: Any, first: int) -> int:
+    """The model calls of a lane from the run's first step on."""
+    if isinstance(table, Schedule):
+        return max(table.nfe - 2 * first, 0)
+    return int((table.step >= first).sum())
 
 
 def _pace_key(settings: RunSettings) -> tuple:

@@ -31,6 +31,10 @@ class Finding:
     fix: dict[str, Any] | None = None
     fix_label: str = ""
 
+    def __post_init__(self):
+        numbers = {name: float(number) for name, number in self.numbers.items()}
+        object.__setattr__(self, "numbers", numbers)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Case:
@@ -76,7 +80,8 @@ class Case:
 
     def takes(self, name: str) -> bool:
         """Whether the lane's sampler has this argument: diffusers' own ones lack most knobs."""
-        return True
+        takes = getattr(self.sampler, "takes", None)
+        return takes is None or takes(name)
 
     def mend(self, label: str, **values: Any) -> dict[str, Any]:
         """A finding's `fix` and `fix_label`; nothing where the sampler lacks what would change."""

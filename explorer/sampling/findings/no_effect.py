@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.sampling.findings.finding import NOTE, Case, Finding, value_of
-from explorer.sampling.schedules import SAME
 
 WHOLE = ("leading", "trailing")  # spacings that visit whole training timesteps
 OWN_LIST = "this lane runs its own list of sigmas"
@@ -51,6 +50,7 @@ def no_effect(case: Case) -> Iterator[Finding]:
                 if isinstance(value := case.get(idle.name), int | float)
             },
             field=idles[0].name,
+            # A sampler that lacks them holds them all the same, and they can be reset.
             fix={idle.name: idle.reset(case) for idle in idles},
             fix_label="Reset",
         )
@@ -89,6 +89,10 @@ def _only(*kinds: str) -> Callable[[Case], str]:
     return why
 
 
+def _acts(case: Case) -> str:
+    return ""
+
+
 def _listed(case: Case) -> str:
     return "the list of trained betas replaces {it}" if case.get("trained_betas") else ""
 
@@ -105,11 +109,6 @@ def _eta(case: Case) -> str:
 def _noise(case: Case) -> str:
     adds = case.schedule.noise.any() or (case.schedule.sigma_hat > case.schedule.sigma).any()
     return "" if adds else "no noise is added in this run"
-
-
-def _churn(case: Case) -> str:
-    lifted = (case.schedule.sigma_hat > case.schedule.sigma * SAME).any()
-    return "" if lifted else "no sigma of this run lies between sigma tmin and tmax"
 
 
 def _window(case: Case) -> str:
@@ -192,12 +191,12 @@ IDLE = tuple(
         ("sigma_min", "Sigma min", 0.0, _low_end),
         ("sigma_max", "Sigma max", 0.0, _end),
         ("discard_penultimate_sigma", "Discard penultimate sigma", False, _discard),
-        ("final_sigmas_type", "Final sigma", "zero", lambda case: ""),
+        ("final_sigmas_type", "Final sigma", "zero", _acts),
         ("interpolation_type", "Interpolation", "auto", _interpolation),
         ("round_timesteps", "Round timesteps", "auto", _rounding),
         ("eta", "Eta", 1.0, _eta),
         ("s_noise", "Sigma noise", 1.0, _noise),
-        ("s_churn", "Sigma churn", 0.0, _churn),
+        ("s_churn", "Sigma churn", 0.0, _acts),
         ("s_tmin", "Sigma tmin", 0.0, _window),
         ("s_tmax", "Sigma tmax", 0.0, _window),
         ("midpoint_ratio", "Midpoint ratio", 0.5, _midpoint),
@@ -205,6 +204,6 @@ IDLE = tuple(
         ("beta_start", "Beta start", 0.00085, _beta_end),
         ("beta_end", "Beta end", 0.012, _beta_end),
         ("num_train_timesteps", "Train timesteps", 1000, _listed),
-        ("rescale_betas_zero_snr", "Rescale betas", False, lambda case: ""),
+        ("rescale_betas_zero_snr", "Rescale betas", False, _acts),
     )
 )

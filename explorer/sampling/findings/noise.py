@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from explorer.sampling.findings.ends import OUTSIDE
-from explorer.sampling.findings.finding import ERROR, WARNING, Case, Finding
+from explorer.sampling.findings.finding import ERROR, NOTE, WARNING, Case, Finding
 from explorer.sampling.findings.refused import largest_beta_end
 from explorer.sampling.schedules import SAME
 
 LARGEST_HALF = 65504.0  # the largest float16
 DEVIATIONS = 4.5  # the largest of an SD latent's 16,384 normal numbers lies between 3.7 and 4.7
+LARGEST_LIMIT = 1e6  # that anybody would set: beyond it a fix leaves out churn altogether
 ROOM = 0.9  # what a fix leaves below the limit
 
 
@@ -26,7 +27,7 @@ def churned(case: Case) -> Iterator[Finding]:
     sigma, hat = float(table.sigma[step]), float(table.sigma_hat[step])
     below = table.sigma[table.sigma < table.sigma[over].min()]
     # Churn starts with the first sigma that it does not lift above the table's end.
-    window = len(below) > 0 and below[0] >= case.get("s_tmin", 0.0)
+    window = len(below) > 0 and case.get("s_tmin", 0.0) <= below[0] <= LARGEST_LIMIT
     limit = float(f"{np.sqrt(below[0] * table.sigma[over].min()):.6g}") if window else 0.0
     fix = {"s_tmax": limit} if window else {"s_churn": 0.0}
     yield Finding(
@@ -40,6 +41,20 @@ def churned(case: Case) -> Iterator[Finding]:
         field="s_churn",
         **case.mend(f"Churn up to sigma {limit:.3g}" if window else "No churn", **fix),
     )
+
+
+def churn_window(case: Case) -> Iterator[Finding]:
+    """Churn between two limits that no step lies between."""
+    churn, table = case.get("s_churn"), case.schedule
+    if churn and not (table.sigma_hat > table.sigma).any():
+        yield Finding(
+            severity=NOTE,
+            code="churn_window",
+            sentence="Sigma churn has no effect: no step lies between sigma tmin and sigma tmax.",
+            numbers={name: case.get(name, 0.0) for name in ("s_churn", "s_tmin", "s_tmax")},
+            field="s_churn",
+            **case.mend("No limits", s_tmin=0.0, s_tmax=0.0),
+        )
 
 
 def half_overflow(case: Case) -> Iterator[Finding]:

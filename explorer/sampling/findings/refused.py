@@ -10,17 +10,19 @@ from explorer.sampling.findings.finding import ERROR, Case, Finding, value_of
 
 HALVINGS = 40  # of the distance to a beta that is too large: finer than what is shown of it
 DIGITS = 3  # of a beta that a fix proposes
+# Stable Diffusion's, where the model's own are not known.
+USUAL = {"beta_start": 0.00085, "beta_end": 0.012}
 # What to set where a sentence of the schedules begins with such a name.
 RESETS = {
+    **{name: ({name: usual}, f"{usual:g}") for name, usual in USUAL.items()},
     "rho": ({"rho": 0.0}, "Rho of the type"),
     "alpha": ({"alpha": 0.6, "beta": 0.6}, "Alpha and beta 0.6"),
     "sigma_min": ({"sigma_min": 0.0, "sigma_max": 0.0}, "Use the table's ends"),
     "final_sigmas_type": ({"final_sigmas_type": "zero"}, "End at 0"),
     "s_tmax": ({"s_tmax": 0.0}, "No limit"),
+    "steps_offset": ({"steps_offset": 0}, "No offset"),
     "sigmas": ({"sigmas": None}, "Drop the list"),
 }
-# Stable Diffusion's, where the model's own are not known.
-USUAL = {"beta_start": 0.00085, "beta_end": 0.012}
 
 
 def refused(case: Case, problem: str) -> Iterator[Finding]:
@@ -78,7 +80,8 @@ def _exponent(value: float) -> int:
 
 
 def _overflows(case: Case) -> bool:
-    return not _ends_below(case, LARGEST_SIGMA)
+    betas = (case.get(name, usual) for name, usual in USUAL.items())
+    return all(0 < beta < 1 for beta in betas) and not _ends_below(case, LARGEST_SIGMA)
 
 
 def _ends_below(case: Case, limit: float, **changed: float) -> bool:

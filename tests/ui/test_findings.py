@@ -1,0 +1,133 @@
+"""The findings as the page gets them: equal ones merged, the cost of the whole run, the pace."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from fake_engine import FakeEngine
+
+from explorer.settings import LaneSettings, RunSettings
+from explorer.ui.findings import Doctor
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine(pace=0)
+
+
+def codes(found: list[dict]) -> dict[str, list[int]]:
+    return {data["code"]: data["lanes"] for data in found}
+
+
+def the(found: list[dict], code: str) -> dict:
+    return next(data for data in found if data["code"] == code)
+
+
+def test_equal_findings_of_several_lanes_are_one(engine):
+    found = Doctor(engine).findings(RunSettings())
+    assert codes(found) == {
+        "last_step": [0, 1],
+        "terminal_snr": [0, 1],
+        "midpoint_is_next": [1],
+        "cost": [],
+    }
+    assert the(found, "last_step")["all_lanes"]
+    assert not the(found, "midpoint_is_next")["all_lanes"]
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_lanes_that_differ_have_findings_of_their_own(engine):
+    lanes = LaneSettings(beta_end=0.02), LaneSettings(), LaneSettings(beta_end=0.02)
+    found = Doctor(engine).findings(RunSettings(lanes=lanes))
+    differs = the(found, "betas_differ")
+    assert differs["lanes"] == [0, 2]
+    assert not differs["all_lanes"]
+    assert found[0] == differs  # the worst comes first
+
+
+def test_a_lane_without_a_schedule_is_a_finding_with_its_mending(engine):
+    lanes = LaneSettings(beta_end=0.3), LaneSettings()
+    found = Doctor(engine).findings(RunSettings(lanes=lanes))
+    assert found[0]["code"] == "infinite_sigma"
+    assert found[0]["lanes"] == [0]
+    assert found[0]["fix"] == {"beta_end": 0.231}
+    assert the(found, "terminal_snr")["lanes"] == [1]
+
+
+def test_a_fix_of_the_run_is_one_for_all(engine):
+    lanes = LaneSettings(num_train_timesteps=10), LaneSettings()
+    found = Doctor(engine).findings(RunSettings(lanes=lanes))
+    assert the(found, "steps_beyond_training")["fix"] == {"steps": 10}
+    assert the(found, "steps_beyond_training")["all_lanes"]
+
+
+def test_the_models_own_settings_are_what_counts(engine):
+    found = Doctor(engine).findings(RunSettings(model="sdxl"))
+    assert the(found, "prediction_differs")["fix"] == {"prediction_type": "v_prediction"}
+    own = replace(engine.defaults("sdxl"), model="sdxl")
+    assert {data["severity"] for data in Doctor(engine).findings(own)} == {"note"}
+
+
+def test_of_a_model_that_is_not_here_nothing_is_claimed(engine):
+    lane = LaneSettings(prediction_type="sample", beta_end=0.02)
+    found = Doctor(engine).findings(RunSettings(model="owner/far", lanes=(lane,)))
+    assert not [
+        code for code in codes(found) if code.endswith("differ") or code.endswith("differs")
+    ]
+    assert the(found, "cost")["numbers"] == {"lanes": 1, "calls": 39}
+
+
+def test_half_precision_counts_for_the_model_that_is_there(engine):
+    run = RunSettings(lanes=(LaneSettings(beta_end=0.06),))
+    doctor = Doctor(engine)
+    engine.dtype = "float16"
+    assert "half_overflow" in codes(doctor.findings(run))
+    engine.resident = "bundled"
+    assert "half_overflow" in codes(doctor.findings(replace(run, model="bundled")))
+    assert "half_overflow" not in codes(doctor.findings(replace(run, model="sdxl")))
+
+
+def test_a_run_tells_how_long_the_next_one_takes(engine):
+    doctor, run = Doctor(engine), RunSettings(steps=5)
+    assert "seconds" not in the(doctor.findings(run), "cost")["numbers"]
+    events = list(doctor.timed(run, engine.stream(run)))
+    assert events[-1].state == "done"
+    took = events[-1].elapsed_s
+    assert the(doctor.findings(run), "cost")["numbers"]["seconds"] == pytest.approx(took)
+    longer = the(doctor.findings(replace(run, steps=14)), "cost")
+    assert longer["numbers"]["seconds"] == pytest.approx(3 * took)
+    assert "at the pace of the last run" in longer["sentence"]
+    larger = replace(run, width=512, height=512)
+    assert "seconds" not in the(doctor.findings(larger), "cost")["numbers"]
+
+
+def test_a_run_that_breaks_off_tells_nothing(engine):
+    doctor, run = Doctor(engine), RunSettings(steps=5, prompt="[nan]")
+    events = doctor.timed(run, engine.stream(run))
+    assert [event.state for event in events][-1] == "error"
+    assert "seconds" not in the(doctor.findings(run), "cost")["numbers"]
+
+
+def test_leaving_the_events_ends_the_run(engine):
+    closed = []
+
+    def stream():
+        try:
+            yield from engine.stream(RunSettings())
+        finally:
+            closed.append(True)
+
+    events = Doctor(engine).timed(RunSettings(), stream())
+    next(events)
+    events.close()
+    assert closed == [True]
+
+
+def test_a_recording_without_room_is_an_error(engine, monkeypatch):
+    monkeypatch.setenv("EXPLORER_RECORDING_GIB", "0.01")
+    found = Doctor(engine).findings(RunSettings())
+    assert found[0]["code"] == "recording_too_large"
+    monkeypatch.setenv("EXPLORER_RECORDING_GIB", "1")
+    assert "recording_too_large" not in codes(Doctor(engine).findings(RunSettings()))
+    monkeypatch.setenv("EXPLORER_RECORDING_GIB", "much")
+    assert "recording_too_large" not in codes(Doctor(engine).findings(RunSettings()))

@@ -1,0 +1,118 @@
+"""The doctor in a real browser: it follows the form, folds its notes, and its buttons mend."""
+
+import pytest
+from playwright.sync_api import expect
+from reading import choose, fill, run_to_end
+
+pytestmark = pytest.mark.browser
+
+DOCTOR = "#doctor .doctor"
+
+
+def item(page, code: str):
+    return page.locator(f"{DOCTOR} [data-code={code}]")
+
+
+def test_a_page_begins_calm(open_page):
+    page = open_page()
+    expect(page.locator(f"{DOCTOR} .fold-head")).to_have_text("3 notes")
+    expect(page.locator(f"{DOCTOR} .grave li")).to_have_count(0)
+    expect(item(page, "terminal_snr")).to_be_hidden()
+    assert "2 lanes make 78 model calls" in page.locator(f"{DOCTOR} .cost").inner_text()
+
+
+def test_notes_unfold_and_stay_so(open_page):
+    page = open_page()
+    fold = page.locator(f"{DOCTOR} .fold-head")
+    expect(fold).to_have_attribute("aria-expanded", "false")
+    fold.click()
+    expect(fold).to_have_attribute("aria-expanded", "true")
+    expect(item(page, "terminal_snr")).to_be_visible()
+    fill(page, "steps", "10")
+    expect(item(page, "last_step").first).to_contain_text("0.369 to 0.0292")
+    expect(item(page, "terminal_snr")).to_be_visible()
+    fold.click()
+    expect(item(page, "terminal_snr")).to_be_hidden()
+
+
+def test_lanes_have_their_letters_and_the_worst_comes_first(open_page):
+    page = open_page()
+    fill(page, "steps", "10")
+    warning = page.locator(f"{DOCTOR} .grave .warning")
+    expect(warning).to_have_attribute("data-code", "last_step")
+    expect(warning.locator(".letters")).to_have_text("B")
+    choose(page, "#a_prediction_type", "v_prediction")
+    expect(page.locator(f"{DOCTOR} .grave li").first).to_have_attribute(
+        "data-code", "prediction_differs"
+    )
+    expect(item(page, "prediction_differs").locator(".letters")).to_have_text("AB")
+    expect(page.locator(f"{DOCTOR} .grave")).to_have_attribute("aria-live", "polite")
+
+
+def test_a_button_mends_all_lanes(open_page):
+    page = open_page()
+    fill(page, "a_beta_end", "0.3")
+    expect(item(page, "infinite_sigma")).to_contain_text("0.231 is the largest safe beta end")
+    item(page, "infinite_sigma").get_by_role("button", name="Beta end 0.231").click()
+    expect(item(page, "infinite_sigma")).to_have_count(0)
+    expect(page.locator("#a_beta_end input")).to_have_value("0.231")
+    item(page, "betas_differ").get_by_role("button", name="Use the model's betas").click()
+    expect(item(page, "betas_differ")).to_have_count(0)
+    expect(page.locator("#a_beta_end input")).to_have_value("0.012")
+    expect(page.locator("#a_trained_betas textarea")).to_have_value("")
+    expect(page.locator("#plot .sentence")).to_have_text("")
+
+
+def test_a_button_mends_only_the_lanes_that_it_is_about(open_page):
+    page = open_page()
+    page.uncheck("#same input")
+    choose(page, "#b_schedule_type", "Karras")
+    choose(page, "#b_timestep_spacing", "leading")
+    shrunk = item(page, "range_shrunk")
+    expect(shrunk.locator(".letters")).to_have_text("B")
+    choose(page, "#a_timestep_spacing", "trailing")
+    shrunk.get_by_role("button", name="Use linspace").click()
+    expect(shrunk).to_have_count(0)
+    expect(page.locator("#b_timestep_spacing option:checked")).to_have_text("linspace")
+    expect(page.locator("#a_timestep_spacing option:checked")).to_have_text("trailing")
+
+
+def test_a_button_mends_the_run(open_page):
+    page = open_page()
+    fill(page, "a_num_train_timesteps", "10")
+    item(page, "steps_beyond_training").get_by_role("button", name="10 steps").click()
+    expect(page.locator("#steps input")).to_have_value("10")
+    expect(item(page, "steps_beyond_training")).to_have_count(0)
+
+
+def test_a_form_that_cannot_be_read_leaves_the_last_findings_pale(open_page):
+    page = open_page()
+    said = page.locator(DOCTOR).inner_text()
+    fill(page, "steps", "0")
+    page.wait_for_selector("#steps_problem")
+    expect(page.locator("#doctor [data-stale]")).to_have_count(1)
+    assert page.locator(DOCTOR).inner_text() == said
+    fill(page, "steps", "20")
+    expect(page.locator("#doctor [data-stale]")).to_have_count(0)
+
+
+def test_after_a_run_the_seconds_are_known(open_page):
+    page = open_page()
+    cost = page.locator(f"{DOCTOR} .cost")
+    fill(page, "steps", "6")
+    expect(cost).to_contain_text("22 model calls")
+    run_to_end(page)
+    expect(cost).to_contain_text("at the pace of the last run")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_on_a_phone_nothing_sticks_out(open_page, theme):
+    page = open_page(f"?__theme={theme}", width=390, height=844)
+    page.click(f"{DOCTOR} .fold-head")
+    expect(item(page, "terminal_snr")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    wide = page.evaluate(
+        f"Math.max(...[...document.querySelectorAll('{DOCTOR} *')].map("
+        "(part) => part.getBoundingClientRect().right))"
+    )
+    assert wide <= 390
