@@ -7,7 +7,9 @@ window.samplerExplorer = explorer;
 
 // Topics: "begin", "progress" and "end" of a run (run.js), "cursor" (viewer.js moved to a call),
 // "seek" (somebody asks viewer.js to), "settings" (plot.js got the form's labels and problems),
-// "model" (about.js got news of the one that is chosen).
+// "model" (about.js got news of the one that is chosen), "pins" (the list of pinned schedules has
+// changed), "kinds" (plot.js drew these marks), "edit" (are points edited from now on?), "apply"
+// (a lane is to get settings: { lane, values }, values by field).
 const bus = new EventTarget();
 export const emit = (topic, detail) => bus.dispatchEvent(new CustomEvent(topic, { detail }));
 export const on = (topic, listener) => bus.addEventListener(topic, (event) => listener(event.detail));

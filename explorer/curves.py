@@ -1,0 +1,231 @@
+"""The lines of the sigma plot as numbers: levels, step sizes and noise of a table of calls.
+
+One record, `Curve`, stands for a lane's schedule, for a lane of which only the calls are known, and
+for a pinned schedule; one `Quantity` says what is drawn of it. No plotly, no torch.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from explorer.sampling.schedules import Schedule
+
+
+class Calls(Protocol):
+    """A table of model calls: what is known of a sampler that is not ours. One row a call."""
+
+    step: np.ndarray  # from 0
+    half: np.ndarray  # true for a call inside a step
+    sigma: np.ndarray
+    timestep: np.ndarray
+
+
+class Points(NamedTuple):
+    """Where some model calls stand: float64 arrays of one length; steps count from 1."""
+
+    step: np.ndarray  # whole, or with a half for a call inside a step
+    timestep: np.ndarray
+    sigma: np.ndarray
+
+    def rows(self, which) -> "Points":
+        return Points(*(column[which] for column in self))
+
+
+class Series(NamedTuple):
+    """One trace: its kind, where it stands, its values, and the step that each belongs to."""
+
+    kind: str
+    at: Points
+    values: np.ndarray
+    of: np.ndarray  # steps from 0: which step makes the value, so that a start can be cut off
+
+    def rows(self, which) -> "Series":
+        return Series(self.kind, self.at.rows(which), self.values[which], self.of[which])
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One line of the plot with what happens inside its steps.
+
+    `whole` has a row a step, `half` a row a call inside one. What noise does is None where it is
+    not known. A curve belongs to a lane or is a pin; the other one of the two is None.
+    """
+
+    label: str
+    lane: int | None
+    whole: Points  # N
+    half: Points  # at most N
+    sigma_end: float  # where the last step lands
+    sigma_down: np.ndarray | None = None  # N: what each step denoises to
+    sigma_up: np.ndarray | None = None  # N: the noise that lifts it to the next sigma
+    pin: str | None = None
+    first: int = 0  # the step that a run begins at, from 0; those before are left out
+
+    @property
+    def steps(self) -> int:
+        return len(self.whole.step)
+
+
+def curve_of_schedule(
+    schedule: "Schedule",
+    label: str,
+    lane: int | None = None,
+    pin: str | None = None,
+    first: int = 0,
+) -> Curve:
+    """The curve of a table of our own samplers."""
+    step = np.arange(1.0, schedule.steps + 1)  # from 1, as progress counts
+    return Curve(
+        label=label,
+        lane=lane,
+        whole=Points(step, schedule.timestep, schedule.sigma),
+        half=Points(step[:-1] + 0.5, schedule.timestep_mid, schedule.sigma_mid),
+        sigma_end=float(schedule.sigma_next[-1]),
+        sigma_down=schedule.sigma_down,
+        sigma_up=schedule.sigma_up,
+        pin=pin,
+        first=first,
+    )
+
+
+def curve_of_calls(
+    calls: Calls, label: str, lane: int | None = None, pin: str | None = None, first: int = 0
+) -> Curve:
+    """The curve of a table of calls; its noise is not known, and its last step goes to 0."""
+    half = np.asarray(calls.half, bool)
+    columns = (np.asarray(calls.step) + 1 + 0.5 * half, calls.timestep, calls.sigma)
+    points = Points(*(np.asarray(column, float) for column in columns))
+    return Curve(
+        label, lane, whole=points[~half], half=points[half], sigma_end=0.0, pin=pin, first=first
+    )
+
+
+# --- what is drawn of a curve --------------------------------------------------------------------
+
+
+def log_snr(sigma: np.ndarray) -> np.ndarray:
+    """Return the log signal-to-noise ratio -2 ln sigma (Kingma et al. 2021); infinite at 0."""
+    with np.errstate(divide="ignore"):
+        return -2 * np.log(sigma)
+
+
+def alpha_bar(sigma: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + sigma^2): the share of the signal in the variance (Ho et al. 2020)."""
+    return 1 / (1 + np.square(sigma))
+
+
+def step_size(curve: Curve) -> np.ndarray:
+    """Return ln(sigma_i / sigma_{i+1}) of every step: its length for the solver.
+
+    The last step is infinite where it goes to 0.
+    """
+    sigma_next = np.append(curve.whole.sigma[1:], curve.sigma_end)
+    with np.errstate(divide="ignore"):
+        return np.log(curve.whole.sigma / sigma_next)
+
+
+def new_noise(curve: Curve) -> np.ndarray:
+    """Return the share of the noise in the latent that each step draws anew.
+
+    sigma_up^2 / (sigma_down^2 + sigma_up^2): of the variance at the level where the step ends, so
+    sigma_up^2 / sigma_next^2. 0 in a step without noise. One value a step; the curve's noise must
+    be known.
+    """
+    kept, drawn = np.square(curve.sigma_down), np.square(curve.sigma_up)
+    total = kept + drawn
+    return np.divide(drawn, total, out=np.zeros_like(total), where=total > 0)
+
+
+def noise_since_start(curve: Curve) -> np.ndarray:
+    """Return the share of the noise in the latent, after each step, that the run itself has drawn.
+
+    1 - prod_{j <= i} (1 - new_noise_j), from the step that the run begins at: denoising shrinks
+    what is left of the start noise by sigma_down / sigma, and noise of sigma_up is added to it.
+    """
+    kept = 1 - new_noise(curve)
+    kept[: curve.first] = 1
+    return 1 - np.cumprod(kept)
+
+
+def _levels(kind: str, of_sigma: Callable) -> Callable[[Curve], Iterator[Series]]:
+    """Series of a quantity that a sigma alone decides: of steps, then of the calls inside them."""
+
+    def series(curve: Curve) -> Iterator[Series]:
+        # The landing has no call, hence no timestep: it stands on the axis of steps only.
+        end = Points(*map(np.append, curve.whole, (curve.steps + 1, np.nan, curve.sigma_end)))
+        yield Series(kind, end, of_sigma(end.sigma), np.arange(curve.steps + 1))
+        if len(curve.half.step):
+            inside = np.floor(curve.half.step).astype(int) - 1
+            yield Series("midpoint", curve.half, of_sigma(curve.half.sigma), inside)
+
+    return series
+
+
+def _sigmas(curve: Curve) -> Iterator[Series]:
+    yield from _levels("sigma", lambda sigma: sigma)(curve)
+    if curve.sigma_up is not None and curve.sigma_up.any():
+        yield _landing("sigma down", curve, curve.sigma_down)
+        yield _landing("sigma up", curve, curve.sigma_up)
+
+
+def _step_sizes(curve: Curve) -> Iterator[Series]:
+    yield Series("step size", curve.whole, step_size(curve), np.arange(curve.steps))
+
+
+def _noise(curve: Curve) -> Iterator[Series]:
+    if curve.sigma_up is not None:
+        yield _landing("new in this step", curve, new_noise(curve))
+        yield _landing("new since the start", curve, noise_since_start(curve))
+
+
+def _landing(kind: str, curve: Curve, values: np.ndarray) -> Series:
+    """Values that a step makes where it lands; of the last one only the end would be left."""
+    return Series(kind, curve.whole.rows(slice(1, None)), values[:-1], np.arange(curve.steps - 1))
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What the plot's y axis shows: the words for it, its series, and which scales it has."""
+
+    label: str  # as a switch says it
+    title: str  # of the axis
+    series: Callable[[Curve], Iterator[Series]]
+    told: str  # its formula, for the hover
+    log: bool = False  # has a logarithmic scale
+    share: bool = False  # lies from 0 to 1
+    form: str = ".4g"  # of a number, as d3 writes it
+    ticks: str = ""  # of those at the axis
+
+
+QUANTITIES = {
+    "sigma": Quantity("sigma", "Sigma", _sigmas, "", log=True),
+    "log_snr": Quantity(
+        "log SNR", "log SNR, -2 ln sigma", _levels("log SNR", log_snr), "-2 ln sigma"
+    ),
+    "alpha_bar": Quantity(
+        "alpha-bar",
+        "alpha-bar, 1 / (1 + sigma²)",
+        _levels("alpha-bar", alpha_bar),
+        "1 / (1 + sigma²)",
+        share=True,
+    ),
+    "step_size": Quantity(
+        "step size",
+        "Step in log sigma",
+        _step_sizes,
+        "ln(sigma / next sigma)",
+        log=True,
+    ),
+    "noise": Quantity(
+        "noise",
+        "New noise, share of variance",
+        _noise,
+        "of its noise, sigma up² / next sigma² in a step",
+        share=True,
+        form=".1%",
+        ticks=".0%",
+    ),
+}

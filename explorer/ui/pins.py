@@ -1,0 +1,72 @@
+"""Pinned schedules: settings that a page keeps and sends back, to be drawn beside its lanes.
+
+A page may send anything, so each pin is checked like a form: what is wrong with it is a sentence.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from explorer.curves import Curve, curve_of_calls, curve_of_schedule
+from explorer.sampling.schedules import Schedule
+from explorer.settings import LaneSettings, RunSettings
+
+if TYPE_CHECKING:
+    from explorer.curves import Calls
+
+MOST_PINS = 100
+LONGEST_NAME = 80  # letters
+
+PLAIN = asdict(LaneSettings())
+
+
+@dataclass(frozen=True, eq=False)
+class Pin:
+    """One pin as the page names it: its curve, or the sentence that says why there is none."""
+
+    id: str
+    curve: Curve | None
+    problem: str = ""
+
+
+def pin_of(lane: LaneSettings, curve: Curve) -> dict[str, Any]:
+    """A lane's present schedule as a page keeps it: plain JSON, what differs from the defaults."""
+    changed = {key: value for key, value in asdict(lane).items() if value != PLAIN[key]}
+    return {"label": f"{lane.label}, {curve.steps} steps", "steps": curve.steps, "lane": changed}
+
+
+def read_pins(data: Any) -> list[Pin]:
+    """The pins in what a page sent; one that cannot be drawn has a sentence instead of a curve."""
+    if not isinstance(data, list):
+        return []
+    pins = [_read(entry) for entry in data[:MOST_PINS]]
+    for entry in data[MOST_PINS : 2 * MOST_PINS]:
+        pins.append(Pin(_id(entry), None, f"Only the first {MOST_PINS} pins are drawn."))
+    return pins
+
+
+def curve_of(table: "Schedule | Calls", label: str, **owner: Any) -> Curve:
+    """The curve of any lane: one of our samplers, or one of which only the calls are known."""
+    make = curve_of_schedule if isinstance(table, Schedule) else curve_of_calls
+    return make(table, label, **owner)
+
+
+def _read(entry: Any) -> Pin:
+    name = _id(entry)
+    try:
+        if not isinstance(entry, dict) or not isinstance(entry.get("lane"), dict):
+            raise ValueError("This pin holds no schedule; remove it.")
+        run = RunSettings.from_dict({"steps": entry.get("steps"), "lanes": [entry["lane"]]})
+        label = str(entry.get("label") or run.lanes[0].label)[:LONGEST_NAME]
+        return Pin(name, curve_of(_table(run.lanes[0], run.steps), label, pin=name))
+    except (ValueError, TypeError) as error:  # a TypeError is of a key that is no text
+        return Pin(name, None, f"Not drawn: {str(error)[:300]}")
+
+
+def _id(entry: Any) -> str:
+    return str(entry.get("id", ""))[:LONGEST_NAME] if isinstance(entry, dict) else ""
+
+
+@lru_cache(maxsize=4 * MOST_PINS)  # every redraw of a page draws its pins again
+def _table(lane: LaneSettings, steps: int) -> "Schedule | Calls":
+    return lane.schedule(steps)
