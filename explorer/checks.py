@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from explorer.pictures import check_picture
+from explorer.sampling.own_lists import own_sigmas
 from explorer.sampling.samplers import find_sampler
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
@@ -22,16 +23,31 @@ def whole(low: int, high: int):
     return check
 
 
-def real(low: float, high: float, *, inside: bool = False):
-    """A number from `low` to `high`, or with `inside` strictly between them."""
+def real(low: float, high: float, *, inside: bool = False, above: bool = False):
+    """A number from `low` to `high`; with `above` not `low`, with `inside` neither of them."""
     wanted = f"a number from {low:g} to {high:g}"
     if inside:
         wanted = f"a number above {low:g} and below {high:g}"
+    elif above:
+        wanted = f"a number above {low:g}, up to {high:g}"
 
     def check(label: str, value: Any) -> float:
         found = number(label, value, wanted)
-        fits = low < found < high if inside else low <= found <= high
-        if not fits:
+        outside = not low <= found <= high
+        if outside or (found == low and (inside or above)) or (found == high and inside):
+            raise ValueError(f"{label} must be {wanted}; got {value}.")
+        return found
+
+    return check
+
+
+def zero_or(low: float, high: float, meaning: str):
+    """A number from `low` to `high`, or 0, which stands for something else."""
+    wanted = f"0 ({meaning}) or a number " + (f"from {low:g} to" if low else "up to") + f" {high:g}"
+
+    def check(label: str, value: Any) -> float:
+        found = number(label, value, wanted)
+        if found and not (low <= found <= high):
             raise ValueError(f"{label} must be {wanted}; got {value}.")
         return found
 
@@ -55,7 +71,7 @@ def sampler(label: str, value: Any) -> str:
 
 def choice(choices):
     def check(label: str, value: Any) -> str:
-        if value not in choices:
+        if not isinstance(value, str) or value not in choices:
             raise ValueError(f"{label} must be one of {', '.join(choices)}; got {value!r}.")
         return value
 
@@ -90,6 +106,16 @@ def betas(label: str, value: Any) -> tuple[float, ...] | None:
                 f"{label} must all lie above 0 and below 1; value {position} is {beta:g}."
             )
     return betas
+
+
+def sigmas(label: str, value: Any) -> tuple[float, ...] | None:
+    """A lane's own list of sigmas, without the final 0; None for none."""
+    if value is None or (isinstance(value, list | tuple) and not value):
+        return None
+    try:
+        return tuple(map(float, own_sigmas(value)))
+    except ValueError as error:
+        raise ValueError(str(error).replace("sigmas", label, 1)) from None
 
 
 def flag(label: str, value: Any) -> bool:

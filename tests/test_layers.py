@@ -10,9 +10,10 @@ GROUND = ("explorer.sampling", "explorer.capture", "explorer.models")
 # floor by floor, from below; what stands on one floor knows only lower floors and itself
 FLOORS = (
     (*GROUND, "explorer.pictures"),
-    ("explorer.checks",),
+    ("explorer.checks", "explorer.checked"),
+    ("explorer.lane_settings",),
     ("explorer.settings", "explorer.problems"),
-    ("explorer.start",),
+    ("explorer.start", "explorer.scheduler_file"),
     ("explorer.refusals",),
     ("explorer.figures", "explorer.job"),
     ("explorer.events",),

@@ -124,9 +124,9 @@ def test_json_brings_everything_back():
     assert RunSettings.from_dict(json.loads(json.dumps(run.to_dict()))) == run
 
 
-@pytest.mark.parametrize("data", [{"stepz": 3}, {"lanes": [{"rho": 7}]}])
+@pytest.mark.parametrize("data", [{"stepz": 3}, {"lanes": [{"rhoo": 7}]}])
 def test_an_unknown_key_is_named(data):
-    with pytest.raises(SettingsError, match=r"'stepz'|'rho'"):
+    with pytest.raises(SettingsError, match=r"'stepz'|'rhoo'"):
         RunSettings.from_dict(data)
 
 

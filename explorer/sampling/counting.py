@@ -10,12 +10,14 @@ class CallCounter:
     """The part of a scheduler that keeps its place in `timesteps`, two calls a step.
 
     A run begins at `begin_index` where that is set, or else at the call whose timestep the first
-    `scale_model_input` or `step` is given. From there on calls are counted.
+    `scale_model_input` or `step` is given. From there on calls are counted. A run begins with a
+    whole step: a midpoint's answer means nothing without the call before it.
     """
 
     schedule: Schedule
     timesteps: torch.Tensor  # one a call
     sample: torch.Tensor | None  # where the step under way began
+    _first_slope: torch.Tensor | None  # and its slope there, where the step will need it
 
     @property
     def begin_index(self) -> int | None:
@@ -25,14 +27,21 @@ class CallCounter:
     def set_begin_index(self, begin_index: int | None = 0) -> None:
         """Let the next run begin at this call of `timesteps`; a run under way is dropped.
 
-        Raises ValueError for a call that the schedule has not.
+        Raises ValueError for a call that the schedule has not, and for a half step.
         """
         calls = self.schedule.nfe
-        if begin_index is not None and begin_index not in range(calls):
-            raise ValueError(f"begin_index must be a call, 0 to {calls - 1}; got {begin_index}.")
+        if begin_index is not None:
+            if begin_index not in range(calls):
+                raise ValueError(
+                    f"begin_index must be a call, 0 to {calls - 1}; got {begin_index}."
+                )
+            check_whole_step("begin_index", int(begin_index))
         self._begin_index = None if begin_index is None else int(begin_index)
-        self._step_index: int | None = None
-        self.sample = None
+        self._move(None)
+
+    def _move(self, call: int | None) -> None:
+        """Stand before a call; a step under way is dropped."""
+        self._step_index, self.sample, self._first_slope = call, None, None
 
     @property
     def step_index(self) -> int | None:
@@ -89,7 +98,7 @@ class CallCounter:
                 "call set_timesteps to start another."
             )
         if place != self._step_index:
-            self._step_index, self.sample = place, None
+            self._move(place)
         return place
 
     def _place_of(self, timestep) -> int | None:
@@ -105,6 +114,15 @@ class CallCounter:
         if call == len(calls) or calls[call] != np.float32(timestep):
             call = self.index_for_timestep(timestep)
         return float(self.schedule.call_sigma[call])
+
+
+def check_whole_step(name: str, call: int) -> None:
+    """Raise ValueError for a half step, where a run is to begin."""
+    if call % 2:
+        raise ValueError(
+            f"{name} must begin a whole step, but call {call} is the half of step {call // 2 + 1}: "
+            f"begin at call {call - 1} or {call + 1}."
+        )
 
 
 def to_host(values) -> np.ndarray:

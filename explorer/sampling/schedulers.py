@@ -4,6 +4,8 @@ Drop-in for diffusers' classes of the same names: the same config keys, tables a
 `from_config`, `save_pretrained` and any pipeline work both ways.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,12 +17,12 @@ from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
 from diffusers.utils import BaseOutput
 
 from explorer.sampling import samplers, schedules
+from explorer.sampling.arrays import Array, checked_generator, like, tensor, working_dtype
 from explorer.sampling.betas import training_betas
-from explorer.sampling.counting import CallCounter, to_host
+from explorer.sampling.counting import CallCounter, check_whole_step, to_host
+from explorer.sampling.flags import chosen_type, schedule_flags
 from explorer.sampling.noise import drawn
 from explorer.sampling.tables import PaddedTables, float32
-
-Array = torch.Tensor | np.ndarray
 
 
 @dataclass
@@ -34,14 +36,42 @@ class KDPM2SchedulerOutput(BaseOutput):
 class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
     """The method of both samplers: a midpoint step in log sigma, split by the sampler's `eta`.
 
-    A step is two model calls, the last is one: N steps are 2N-1 calls. A run that begins at a
-    midpoint goes on from there by Euler's method to the end of that step. Arithmetic is float32
+    A step is two model calls, the last is one: N steps are 2N-1 calls. Arithmetic is float32
     (float64 for float64 samples); the coefficients are float64 and stay on the host.
 
-    Arguments are those of diffusers' KDPM2 schedulers, in their order. `trained_betas` replace the
-    beta schedule, and their number replaces `num_train_timesteps`. One more, by keyword only:
-    `rescale_betas_zero_snr` rescales the betas to end without signal (Lin et al. 2023, algorithm
-    1) but for an alpha_bar of 2^-24, a sigma of 4096, at the last timestep.
+    The positional arguments are those of diffusers' KDPM2 schedulers. `trained_betas` replace the
+    beta schedule, and their number replaces `num_train_timesteps`. By keyword only, a step going
+    from sigma to sigma_next, and diffusers' behaviour where nothing is said:
+
+    - `rescale_betas_zero_snr`: the betas end without signal (Lin et al. 2023, algorithm 1) but for
+      an alpha_bar of 2^-24, a sigma of 4096, at the last timestep.
+    - `schedule_type`: a key of SCHEDULE_TYPES; None is what the booleans say, "automatic" without.
+      `karras` and `polyexponential` take `rho` (None: 7 and 1), `beta` takes `alpha` and `beta`,
+      `align_your_steps` takes `align_your_steps_table` ("sd15", "sdxl"); formulas and sources stand
+      in schedule_types.py.
+    - `sigma_min`, `sigma_max`: the ends of karras, exponential, polyexponential, beta and
+      kl_optimal; None is the table's, as far as the timestep spacing goes.
+    - `eta`, 0 to 1, None being the sampler's own (DPM2 0, DPM2 a 1): sigma_up = min(sigma_next, eta
+      sigma_next sqrt(1 - sigma_next^2 / sigma^2)), sigma_down = sqrt(sigma_next^2 - sigma_up^2)
+      (k-diffusion's `get_ancestral_step`).
+    - `s_noise`: multiplies all noise that is added.
+    - `s_churn`, `s_tmin`, `s_tmax` (Karras et al. 2022, algorithm 2): where s_tmin <= sigma <=
+      s_tmax the model is called at sigma_hat = sigma (1 + min(s_churn / N, sqrt(2) - 1)) and told
+      its timestep. The noise for it, sqrt(sigma_hat^2 - sigma^2), is added at the end of the step
+      before, with that step's own in one draw; the first step's is part of `init_noise_sigma`.
+      None for `s_tmax` is no limit.
+    - `midpoint_ratio` r, above 0, at most 1: the midpoint is sigma^(1-r) sigma_down^r, and the
+      step's slope weighs the two calls' 1 - 1/(2r) and 1/(2r) (DPM-Solver-2, Lu et al. 2022).
+    - `final_sigmas_type`: "zero", or "sigma_min": the run ends at `sigma_min` (the table's, where
+      that is None) instead; still by one call without noise, so N steps stay 2N-1 calls.
+    - `discard_penultimate_sigma`: build N+1 sigmas and leave the last but the final one out, as
+      A1111 and ComfyUI do for these samplers; N steps stay N steps.
+    - `round_timesteps`: call the model at whole timesteps at each step's beginning; None does so
+      for karras alone.
+    - `interpolation_type`: "linear" or "log_linear", how a sigma is read between two training
+      timesteps; None is the schedule type's own (linear, log_linear for sgm_uniform).
+
+    Runs begin on whole steps: `set_begin_index`, and a first `step`, of a half step are refused.
 
     Raises ValueError with a sentence that names the argument (NotImplementedError for an unknown
     `beta_schedule`).
@@ -67,19 +97,45 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         steps_offset: int = 0,
         *,
         rescale_betas_zero_snr: bool = False,
+        schedule_type: str | None = None,
+        rho: float | None = None,
+        alpha: float = 0.6,
+        beta: float = 0.6,
+        align_your_steps_table: str = "sd15",
+        sigma_min: float | None = None,
+        sigma_max: float | None = None,
+        eta: float | None = None,
+        s_noise: float = 1.0,
+        s_churn: float = 0.0,
+        s_tmin: float = 0.0,
+        s_tmax: float | None = None,
+        midpoint_ratio: float = 0.5,
+        final_sigmas_type: str = "zero",
+        discard_penultimate_sigma: bool = False,
+        round_timesteps: bool | None = None,
+        interpolation_type: str | None = None,
     ):
-        flags = {flag: bool(self.config[flag]) for flag in schedules.SCHEDULE_FLAGS.values()}
-        if sum(flags.values()) > 1:
-            chosen = " and ".join(flag for flag, on in flags.items() if on)
-            raise ValueError(f"Only one schedule type can be used at a time; got {chosen}.")
         if prediction_type not in schedules.PREDICTION_TYPES:
             known = ", ".join(schedules.PREDICTION_TYPES)
             raise ValueError(f"prediction_type must be one of {known}; got {prediction_type!r}.")
-        self.register_to_config(**flags)
+        if s_tmax == math.inf:  # which JSON has no word for
+            self.register_to_config(s_tmax=None)
+        self.register_to_config(**schedule_flags(self.config))
         if trained_betas is not None:
             self._register_trained_betas(trained_betas)
-        self.set_timesteps(self.config.num_train_timesteps)
+        self._prepare_longest_run()
         self._run_asked_for = False
+
+    def _prepare_longest_run(self) -> None:
+        """Of T steps, as diffusers does; of fewer where these arguments leave no room for so many.
+
+        Raises ValueError where they leave room for none.
+        """
+        longest = self.config.num_train_timesteps
+        try:
+            self.set_timesteps(longest)
+        except ValueError:
+            self.set_timesteps(min(2, max(1, longest - 1)))
 
     def _register_trained_betas(self, trained_betas) -> None:
         if isinstance(trained_betas, torch.Tensor):
@@ -93,26 +149,29 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
 
     def set_timesteps(
         self,
-        num_inference_steps: int,
+        num_inference_steps: int | None = None,
         device: str | torch.device | None = None,
         num_train_timesteps: int | None = None,
+        *,
+        sigmas: Sequence[float] | np.ndarray | None = None,
+        timesteps: Sequence[float] | np.ndarray | None = None,
     ) -> None:
-        """Prepare a run of `num_inference_steps` steps (1 to T); `timesteps` go to `device`.
+        """Prepare a run of `num_inference_steps` steps (1 to T), or of an own list of steps.
 
+        `self.timesteps` go to `device`. `sigmas` or `timesteps`, decreasing, one a whole step,
+        replace the number and the schedule type; the final sigma is appended.
         `num_train_timesteps`, where given, replaces the config's for this run: its tables are those
         of a scheduler constructed with that number. `trained_betas` allow only their own.
         Raises ValueError, and leaves everything as it was.
         """
-        config = {key: self.config[key] for key in _SCHEDULE_KEYS}
+        config = {key: self.config[key] for key in (*schedules.BETA_KEYS, *schedules.KNOB_KEYS)}
         if num_train_timesteps is not None:
             config["num_train_timesteps"] = num_train_timesteps
-        flags = schedules.SCHEDULE_FLAGS.items()
-        kinds = [kind for kind, flag in flags if self.config[flag]]
+        if config["eta"] is None:
+            config["eta"] = self.sampler.eta
+        config["schedule_type"] = chosen_type(self.config)
         schedule = schedules.build(
-            num_inference_steps,
-            eta=self.sampler.eta,
-            schedule_type=kinds[0] if kinds else "automatic",
-            **config,
+            num_inference_steps, sigmas=sigmas, timesteps=timesteps, **config
         )
         if num_train_timesteps not in (None, len(schedule.training_beta)):
             raise ValueError(
@@ -134,7 +193,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
     def scale_model_input(self, sample: Array, timestep: float | torch.Tensor) -> Array:
         """Return the latent as the network was trained to see it: over sqrt(sigma^2 + 1)."""
         scale = float(np.hypot(self.schedule.call_sigma[self._seek(timestep)], 1))
-        return _like(_tensor(sample).to(_working_dtype(sample)) / scale, sample)
+        return like(tensor(sample).to(working_dtype(sample)) / scale, sample)
 
     def step(
         self,
@@ -150,35 +209,40 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         sample, else ValueError) draws the noise of the second calls, where the sampler adds any.
         """
         call = self._seek(timestep)
-        x = _tensor(sample).to(_working_dtype(sample))
-        output = _tensor(model_output).to(x.dtype)
-        results = self._advance(call, output, x, _checked_generator(generator, x))
-        results = tuple(_like(result, sample) for result in results)
+        x = tensor(sample).to(working_dtype(sample))
+        output = tensor(model_output).to(x.dtype)
+        results = self._advance(call, output, x, checked_generator(generator, x))
+        results = tuple(like(result, sample) for result in results)
         return KDPM2SchedulerOutput(*results) if return_dict else results
 
     def _advance(self, call, output, x, generator) -> tuple[torch.Tensor, torch.Tensor]:
         table, (step, half) = self.schedule, divmod(call, 2)
-        sigma, here = float(table.sigma[step]), float(table.call_sigma[call])
+        sigma, here = float(table.sigma_hat[step]), float(table.call_sigma[call])
         denoised = self._denoised(output, x, here)
-        begun = None
+        begun = first_slope = None
 
         if half:
+            if self.sample is None:
+                check_whole_step("timestep", call)
             # The whole step, from its beginning, with the midpoint's slope; then noise back up.
-            start, sigma = (x, here) if self.sample is None else (self.sample.to(x), sigma)
             slope = (x - denoised) / here
-            x_next = start + slope * (float(table.sigma_down[step]) - sigma)
-            if sigma_up := float(table.sigma_up[step]):
-                noise = drawn(x, generator)
-                x_next = x_next + noise * sigma_up
+            if table.midpoint_ratio != 0.5:
+                part = 1 / (2 * table.midpoint_ratio)
+                slope = part * slope + (1 - part) * self._first_slope.to(x)
+            x_next = self.sample.to(x) + slope * (float(table.sigma_down[step]) - sigma)
+            if noise := float(table.noise[step]):
+                x_next = x_next + drawn(x, generator) * noise
         elif step < table.steps - 1:
             # To the midpoint; in this form no digits cancel when sigma is huge.
             x_next = denoised + (x - denoised) * (float(table.sigma_mid[step]) / sigma)
             begun = x.clone()  # lest the caller edits the latent in place before the next call
+            if table.midpoint_ratio != 0.5:
+                first_slope = (x - denoised) / sigma
         else:
-            # The last step: Euler to zero.
-            x_next = denoised.clone()
+            # The last step: Euler to the final sigma.
+            x_next = denoised + (x - denoised) * (table.final_sigma / sigma)
 
-        self._step_index, self.sample = call + 1, begun
+        self._step_index, self.sample, self._first_slope = call + 1, begun, first_slope
         return x_next, denoised
 
     def _denoised(self, output: torch.Tensor, x: torch.Tensor, sigma: float) -> torch.Tensor:
@@ -193,13 +257,13 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         """Return the samples at the noise level of the timesteps, in their kind and dtype.
 
         With a begin index (image to image, inpainting) that is the level of the call that comes
-        next, half steps included. Without, a timestep of the run has its call's level, and any
+        next. Without, a timestep of the run has its call's level, and any
         other the level of training; so have integer timesteps, and all before `set_timesteps`.
         """
-        x = _tensor(original_samples).to(_working_dtype(original_samples))
+        x = tensor(original_samples).to(working_dtype(original_samples))
         sigma = torch.from_numpy(self._noise_levels(timesteps)).to(x)
         sigma = sigma.reshape(-1, *[1] * (x.ndim - 1))
-        return _like(x + _tensor(noise).to(x) * sigma, original_samples)
+        return like(x + tensor(noise).to(x) * sigma, original_samples)
 
     def _noise_levels(self, timesteps) -> np.ndarray:
         if self.begin_index is not None:
@@ -234,42 +298,3 @@ class KDPM2AncestralDiscreteScheduler(KDPM2Scheduler):
     """
 
     sampler = samplers.DPM2_A
-
-
-_SCHEDULE_KEYS = (
-    "num_train_timesteps",
-    "beta_start",
-    "beta_end",
-    "beta_schedule",
-    "trained_betas",
-    "timestep_spacing",
-    "steps_offset",
-    "rescale_betas_zero_snr",
-)
-
-
-def _tensor(values: Array) -> torch.Tensor:
-    if isinstance(values, torch.Tensor):
-        return values
-    return torch.tensor(np.ascontiguousarray(values))
-
-
-def _working_dtype(values: Array) -> torch.dtype:
-    return torch.float64 if values.dtype in (torch.float64, np.float64) else torch.float32
-
-
-def _like(result: torch.Tensor, sample: Array) -> Array:
-    if isinstance(sample, torch.Tensor):
-        return result.to(sample.dtype)
-    return result.numpy().astype(sample.dtype)
-
-
-def _checked_generator(generator, x: torch.Tensor):
-    if not isinstance(generator, list | tuple):
-        return generator
-    if len(generator) != len(x):
-        raise ValueError(
-            f"generator must be one generator or a list of {len(x)}, one for each sample; "
-            f"got a list of {len(generator)}."
-        )
-    return list(generator)

@@ -1,101 +1,80 @@
-"""Noise schedules as pure float64 functions: spacings, schedule types, and one table a run.
+"""The table of a run as float64 data: one step of the method, and everything that N steps visit.
 
 The variance-exploding convention throughout: a latent at noise level `sigma` is x0 + sigma * noise.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from explorer.sampling.betas import training_betas, training_sigmas, whole
+from explorer.sampling.knobs import Knobs
+from explorer.sampling.own_lists import own_sigmas, own_timesteps
+from explorer.sampling.schedule_types import (
+    SCHEDULE_FLAGS,
+    SCHEDULE_TYPES,
+    Grid,
+    align_your_steps,
+    beta,
+    exponential,
+    karras,
+    kl_optimal,
+    polyexponential,
+)
+from explorer.sampling.spacings import (
+    TIMESTEP_SPACINGS,
+    leading,
+    linspace,
+    sgm_uniform,
+    sigma_to_timestep,
+    simple,
+    timestep_to_sigma,
+    trailing,
+)
+
+__all__ = [
+    "BETA_KEYS",
+    "KNOB_KEYS",
+    "PREDICTION_TYPES",
+    "SCHEDULE_FLAGS",
+    "SCHEDULE_TYPES",
+    "TIMESTEP_SPACINGS",
+    "Schedule",
+    "align_your_steps",
+    "ancestral_split",
+    "beta",
+    "build",
+    "churned",
+    "exponential",
+    "karras",
+    "kl_optimal",
+    "leading",
+    "linspace",
+    "midpoint",
+    "polyexponential",
+    "sgm_uniform",
+    "sigma_to_timestep",
+    "simple",
+    "timestep_to_sigma",
+    "trailing",
+]
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
+MOST_CHURN = 2**0.5 - 1  # Karras et al. 2022: more noise than the latent has is never added
+SAME = 1 + 1e-6  # the factor within which two sigmas are one
 
-
-# --- between a sigma and a training timestep ------------------------------------------------------
-
-
-def sigma_to_timestep(sigma: np.ndarray, training_sigma: np.ndarray) -> np.ndarray:
-    """Return the fractional timesteps of `sigma`, log-linear between the training sigmas."""
-    return np.interp(np.log(sigma), np.log(training_sigma), np.arange(len(training_sigma)))
-
-
-def timestep_to_sigma(timestep: np.ndarray, training_sigma: np.ndarray) -> np.ndarray:
-    """Return the sigmas of (fractional) timesteps, linear between the training sigmas."""
-    return np.interp(timestep, np.arange(len(training_sigma)), training_sigma)
-
-
-# --- spacings: which training timesteps a run visits (Lin et al. 2023, table 2), decreasing -------
-
-
-def linspace(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndarray:
-    """From the last training timestep to 0, both included; fractional; no offset."""
-    return np.linspace(num_train_timesteps - 1, 0, n)
-
-
-def leading(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndarray:
-    """Multiples of T // n, moved up by the offset, or by as much of it as the table has room for.
-
-    A single step starts at the last training timestep: there is nothing to lead.
-    """
-    last = num_train_timesteps - 1
-    if n == 1:
-        return np.array([float(last)])
-    timesteps = np.arange(n - 1.0, -1, -1) * (num_train_timesteps // n)
-    return timesteps + min(steps_offset, last - timesteps[0])
-
-
-def trailing(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndarray:
-    """Multiples of T / n, rounded, minus one; the last training timestep included; no offset."""
-    # arange for its own rounding, which decides the ties as in diffusers; it may give one too many.
-    return np.round(np.arange(num_train_timesteps, 0, -num_train_timesteps / n)[:n]) - 1
-
-
-TIMESTEP_SPACINGS = {"linspace": linspace, "leading": leading, "trailing": trailing}
-
-
-# --- schedule types: the sigmas of a run, decreasing, no trailing zero ---------------------------
-
-
-def karras(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> np.ndarray:
-    """Return n sigmas, evenly spaced in sigma^(1/rho) (Karras et al. 2022, eq. 5)."""
-    return np.linspace(sigma_max ** (1 / rho), sigma_min ** (1 / rho), n) ** rho
-
-
-def exponential(n: int, sigma_min: float, sigma_max: float) -> np.ndarray:
-    """Return n sigmas, evenly spaced in log sigma."""
-    return np.geomspace(sigma_max, sigma_min, n)
-
-
-def beta(
-    n: int, sigma_min: float, sigma_max: float, alpha: float = 0.6, beta: float = 0.6
-) -> np.ndarray:
-    """Return n sigmas at the quantiles of a beta distribution (Lee et al. 2024)."""
-    from scipy.special import betaincinv
-
-    return sigma_min + (sigma_max - sigma_min) * betaincinv(alpha, beta, np.linspace(1, 0, n))
-
-
-def _between_ends(curve: Callable) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda spaced: curve(len(spaced), spaced[-1], spaced[0])
-
-
-# Each takes the training sigmas at the spaced timesteps and returns as many sigmas.
-SCHEDULE_TYPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "automatic": lambda spaced: spaced,
-    "karras": _between_ends(karras),
-    "exponential": _between_ends(exponential),
-    "beta": _between_ends(beta),
-}
-SCHEDULE_FLAGS = {
-    "karras": "use_karras_sigmas",
-    "exponential": "use_exponential_sigmas",
-    "beta": "use_beta_sigmas",
-}
-# Rounded as in diffusers: the network is then called at whole training timesteps.
-WHOLE_TIMESTEPS = ("karras",)
+BETA_KEYS = (  # the arguments of `build` that say how the model was trained
+    "num_train_timesteps",
+    "beta_start",
+    "beta_end",
+    "beta_schedule",
+    "trained_betas",
+    "rescale_betas_zero_snr",
+)
+KNOB_KEYS = tuple(spec.name for spec in fields(Knobs))  # and its others
 
 
 # --- one step of the method ----------------------------------------------------------------------
@@ -115,29 +94,49 @@ def ancestral_split(
     return sigma_next * down, sigma_next * up
 
 
-def midpoint(sigma: np.ndarray, sigma_down: np.ndarray) -> np.ndarray:
-    """Return the sigma half way in log sigma (Karras et al. 2022, algorithm 2; Lu et al. 2022)."""
-    return np.sqrt(sigma * sigma_down)
+def midpoint(sigma: np.ndarray, sigma_down: np.ndarray, ratio: float = 0.5) -> np.ndarray:
+    """Return sigma^(1-r) sigma_down^r: the part `ratio` of the way in log sigma.
+
+    Half way is Karras et al. 2022, algorithm 2; the general r is DPM-Solver-2's (Lu et al. 2022).
+    """
+    if ratio == 0.5:
+        return np.sqrt(sigma * sigma_down)
+    return sigma ** (1 - ratio) * sigma_down**ratio
+
+
+def churned(
+    sigma: np.ndarray, s_churn: float, s_tmin: float = 0.0, s_tmax: float | None = None
+) -> np.ndarray:
+    """Return sigma_hat = sigma (1 + gamma) of each step (Karras et al. 2022, algorithm 2).
+
+    gamma is s_churn / N, at most sqrt(2) - 1, where s_tmin <= sigma <= s_tmax, and 0 elsewhere.
+    """
+    inside = (sigma >= s_tmin) & (sigma <= (np.inf if s_tmax is None else s_tmax))
+    return sigma * (1 + np.where(inside, min(s_churn / len(sigma), MOST_CHURN), 0.0))
 
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
     """Everything a run of N steps will visit: float64 arrays, one row a step, read-only.
 
-    Step i goes from `sigma[i]` by way of `sigma_mid[i]` to `sigma_down[i]`, and noise of
-    `sigma_up[i]` lifts it to `sigma_next[i]`. The last step goes to 0 and has no midpoint.
+    Step i goes from `sigma_hat[i]` by way of `sigma_mid[i]` to `sigma_down[i]`, and noise of
+    `sigma_up[i]` lifts it to `sigma_next[i]`; with churn more noise lifts it on to the next step's
+    `sigma_hat`. The last step goes to the final sigma by Euler's method and has no midpoint.
     """
 
     sigma: np.ndarray  # N, decreasing
-    sigma_next: np.ndarray  # N, the last is 0
-    sigma_down: np.ndarray  # N, the last is 0
+    sigma_hat: np.ndarray  # N, the level of each step's first call: sigma itself without churn
+    sigma_next: np.ndarray  # N, the last is the final sigma, 0 unless asked for otherwise
+    sigma_down: np.ndarray  # N, the last is the final sigma
     sigma_up: np.ndarray  # N, the last is 0
+    noise: np.ndarray  # N, the standard deviation of the noise added after each step
     sigma_mid: np.ndarray  # N-1
-    timestep: np.ndarray  # N
+    timestep: np.ndarray  # N, of sigma_hat
     timestep_mid: np.ndarray  # N-1
     training_beta: np.ndarray  # T
     training_sigma: np.ndarray  # T, increasing: the noise level of every training timestep
     eta: float
+    midpoint_ratio: float
     init_noise_sigma: float  # the standard deviation of a run's first latent
 
     def __post_init__(self):
@@ -154,10 +153,15 @@ class Schedule:
         """Model calls: two a step, one for the last."""
         return 2 * self.steps - 1
 
+    @property
+    def final_sigma(self) -> float:
+        """Where the last step ends."""
+        return float(self.sigma_next[-1])
+
     @cached_property
     def call_sigma(self) -> np.ndarray:
         """The noise level of the latent at each model call (2N-1)."""
-        return _interleave(self.sigma, self.sigma_mid)
+        return _interleave(self.sigma_hat, self.sigma_mid)
 
     @cached_property
     def call_timestep(self) -> np.ndarray:
@@ -166,29 +170,27 @@ class Schedule:
 
 
 def build(
-    num_inference_steps: int,
+    num_inference_steps: int | None = None,
     *,
-    eta: float = 0.0,
-    schedule_type: str = "automatic",
-    timestep_spacing: str = "linspace",
-    steps_offset: int = 0,
+    sigmas: Sequence[float] | np.ndarray | None = None,
+    timesteps: Sequence[float] | np.ndarray | None = None,
     beta_schedule: str = "linear",
     beta_start: float = 0.00085,
     beta_end: float = 0.012,
     trained_betas: Sequence[float] | np.ndarray | None = None,
     num_train_timesteps: int = 1000,
     rescale_betas_zero_snr: bool = False,
+    **knobs: Any,
 ) -> Schedule:
-    """Return the table of a run of `num_inference_steps` steps.
+    """Return the table of a run of `num_inference_steps` steps, or of one's own list.
+
+    `sigmas` or `timesteps` are the whole steps', decreasing; the final sigma is appended (a 0 at
+    the end of `sigmas` is left out). `knobs` are the arguments of `Knobs`.
 
     Raises ValueError with a sentence that names the argument (NotImplementedError for an unknown
     `beta_schedule`).
     """
-    _choice("schedule_type", schedule_type, SCHEDULE_TYPES)
-    _choice("timestep_spacing", timestep_spacing, TIMESTEP_SPACINGS)
-    offset = whole("steps_offset", steps_offset, 0)
-    if not 0 <= eta <= 1:
-        raise ValueError(f"eta must lie from 0 to 1; got {eta}.")
+    known = Knobs(**knobs)
     training_beta = training_betas(
         beta_schedule,
         beta_start,
@@ -198,35 +200,101 @@ def build(
         bool(rescale_betas_zero_snr),
     )
     training_sigma = training_sigmas(training_beta)
-    steps = whole("num_inference_steps", num_inference_steps, 1, len(training_sigma))
-    spaced = TIMESTEP_SPACINGS[timestep_spacing](steps, len(training_sigma), offset)
-    sigma = SCHEDULE_TYPES[schedule_type](timestep_to_sigma(spaced, training_sigma))
-    automatic = schedule_type == "automatic"
-    timestep = spaced if automatic else sigma_to_timestep(sigma, training_sigma)
-    if schedule_type in WHOLE_TIMESTEPS:
+    final = 0.0
+    if known.final_sigmas_type == "sigma_min":
+        final = float(training_sigma[0]) if known.sigma_min is None else known.sigma_min
+    if sigmas is not None and timesteps is not None:
+        raise ValueError("sigmas and timesteps are two ways to say one thing; give one of them.")
+    if sigmas is None and timesteps is None:
+        sigma, timestep = _chosen(num_inference_steps, Grid(training_sigma, known), final)
+    elif timesteps is None:
+        sigma, timestep = own_sigmas(sigmas), None
+    else:
+        timestep = own_timesteps(timesteps, len(training_sigma))
+        sigma = timestep_to_sigma(timestep, training_sigma, known.interpolation_type or "linear")
+    if num_inference_steps not in (None, len(sigma)):
+        raise ValueError(
+            f"num_inference_steps must be left out beside a list of {len(sigma)} steps; "
+            f"got {num_inference_steps!r}."
+        )
+    _check_falling(sigma, final, known)
+    return _table(sigma, timestep, final, training_beta, training_sigma, known)
+
+
+def _chosen(steps: int | None, grid: Grid, final: float) -> tuple[np.ndarray, np.ndarray | None]:
+    """The sigmas of N steps by the schedule type, and their timesteps where it goes by those."""
+    knobs, most = grid.knobs, len(grid.training_sigma)
+    more = int(knobs.discard_penultimate_sigma)
+    steps = whole("num_inference_steps", steps, 1, most - more)
+    kind = SCHEDULE_TYPES[knobs.schedule_type]
+    sigma, timestep = kind.points(steps + more, grid)
+    if final and sigma[steps - 1] <= final * SAME and steps + more < most:
+        # It would end where it is to arrive: one point more, so that every step denoises.
+        sigma, timestep = kind.points(steps + 1, grid)
+    return sigma[:steps], None if timestep is None else timestep[:steps]
+
+
+def _check_falling(sigma: np.ndarray, final: float, knobs: Knobs) -> None:
+    levels = np.append(sigma, final)
+    if np.all(np.isfinite(levels)) and np.all(np.diff(levels) < 0):
+        return
+    step = int(np.argmax(~(np.isfinite(levels[1:]) & (np.diff(levels) < 0))))
+    if step == len(sigma) - 1:
+        raise ValueError(
+            f"final_sigmas_type: the last sigma, {sigma[-1]:.4g}, must lie above the final one, "
+            f"{final:.4g}."
+        )
+    names = {"karras": "rho", "polyexponential": "rho", "beta": "alpha and beta"}
+    knob = names.get(knobs.schedule_type, "num_inference_steps")
+    raise ValueError(
+        f"{knob} must give sigmas that fall from step to step; from step {step + 1} to "
+        f"{step + 2} they go from {levels[step]:.6g} to {levels[step + 1]:.6g}. Take fewer steps "
+        "or a setting nearer its default."
+    )
+
+
+def _table(
+    sigma: np.ndarray,
+    timestep: np.ndarray | None,
+    final: float,
+    training_beta: np.ndarray,
+    training_sigma: np.ndarray,
+    knobs: Knobs,
+) -> Schedule:
+    """Everything that follows from the sigmas of the steps."""
+    hat = churned(sigma, knobs.s_churn, knobs.s_tmin, knobs.s_tmax)
+    if timestep is None:
+        timestep = sigma_to_timestep(hat, training_sigma)
+    elif knobs.s_churn:
+        timestep = np.where(hat > sigma, sigma_to_timestep(hat, training_sigma), timestep)
+    rounds = knobs.round_timesteps
+    if SCHEDULE_TYPES[knobs.schedule_type].whole_timesteps if rounds is None else rounds:
         timestep = np.round(timestep)
 
-    sigma_next = np.append(sigma[1:], 0.0)
-    sigma_down, sigma_up = ancestral_split(sigma, sigma_next, eta)
-    sigma_mid = midpoint(sigma, sigma_down)[:-1]
+    sigma_next = np.append(sigma[1:], final)
+    sigma_down, sigma_up = ancestral_split(hat, sigma_next, knobs.eta)
+    sigma_down[-1], sigma_up[-1] = final, 0.0  # nothing would take that noise away
+    churn = np.sqrt((hat - sigma) * (hat + sigma))  # what lifts sigma to sigma_hat
+    sigma_mid = midpoint(hat, sigma_down, knobs.midpoint_ratio)[:-1]
+    first = np.hypot(sigma[0], knobs.s_noise * churn[0])
+    # Under leading the run starts below the last training timestep, where data still shows.
+    init = np.hypot(first, 1) if knobs.timestep_spacing == "leading" else first
     return Schedule(
         sigma=sigma,
+        sigma_hat=hat,
         sigma_next=sigma_next,
         sigma_down=sigma_down,
         sigma_up=sigma_up,
+        noise=knobs.s_noise * np.hypot(sigma_up, np.append(churn[1:], 0.0)),
         sigma_mid=sigma_mid,
         timestep=timestep,
         timestep_mid=sigma_to_timestep(sigma_mid, training_sigma),
         training_beta=training_beta,
         training_sigma=training_sigma,
-        eta=float(eta),
-        init_noise_sigma=_init_noise_sigma(sigma[0], timestep_spacing),
+        eta=knobs.eta,
+        midpoint_ratio=knobs.midpoint_ratio,
+        init_noise_sigma=float(init),
     )
-
-
-def _init_noise_sigma(sigma_max: float, timestep_spacing: str) -> float:
-    # Under leading the run starts below the last training timestep, where data still shows.
-    return float(np.hypot(sigma_max, 1) if timestep_spacing == "leading" else sigma_max)
 
 
 def _interleave(even: np.ndarray, odd: np.ndarray) -> np.ndarray:
@@ -234,8 +302,3 @@ def _interleave(even: np.ndarray, odd: np.ndarray) -> np.ndarray:
     both[0::2], both[1::2] = even, odd
     both.setflags(write=False)
     return both
-
-
-def _choice(name: str, value: str, known) -> None:
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}.")

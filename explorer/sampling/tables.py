@@ -20,8 +20,8 @@ class PaddedTables:
 
     @property
     def sigmas(self) -> torch.Tensor:
-        """The steps' sigmas: s0, s1, s1, ..., s_{N-1}, s_{N-1}, 0, 0, 0."""
-        return _doubled(self.schedule.sigma, [0.0])
+        """The steps' sigmas: s0, s1, s1, ..., s_{N-1}, s_{N-1}, then the final one, 0, thrice."""
+        return _doubled(self.schedule.sigma, [self.schedule.final_sigma])
 
     @property
     def sigmas_interpol(self) -> torch.Tensor:
@@ -52,6 +52,6 @@ def float32(values: np.ndarray) -> torch.Tensor:
 
 
 def _doubled(*parts) -> torch.Tensor:
-    """The first value once, the others twice, a 0 behind."""
+    """The first value once, the others twice, the last thrice."""
     values = np.concatenate(parts)
-    return float32(np.concatenate([values[:1], values[1:].repeat(2), [0.0]]))
+    return float32(np.concatenate([values[:1], values[1:].repeat(2), values[-1:]]))

@@ -1,0 +1,33 @@
+"""Settings said once: dataclass fields that know their label, help, and what they may be."""
+
+from collections.abc import Callable
+from dataclasses import field, fields
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used: `name` is the field, the message a sentence to act on."""
+
+    def __init__(self, name: str, message: str):
+        super().__init__(message)
+        self.name = name
+
+    def __reduce__(self):
+        return type(self), (self.name, str(self))
+
+
+def setting(default, label: str, check: Callable, help: str = "", **hints):
+    """A dataclass field whose metadata is enough to check it and to draw its control."""
+    return field(default=default, metadata={"label": label, "check": check, "help": help, **hints})
+
+
+class Checked:
+    """Runs each field's check at construction and stores the checked value."""
+
+    def __post_init__(self):
+        for spec in fields(self):
+            if check := spec.metadata.get("check"):
+                try:
+                    value = check(spec.metadata["label"], getattr(self, spec.name))
+                except ValueError as error:
+                    raise SettingsError(spec.name, str(error)) from None
+                object.__setattr__(self, spec.name, value)

@@ -1,0 +1,34 @@
+"""Tensors and numpy arrays alike: computed with as tensors, handed back as what came."""
+
+import numpy as np
+import torch
+
+Array = torch.Tensor | np.ndarray
+Generators = torch.Generator | list[torch.Generator] | None
+
+
+def tensor(values: Array) -> torch.Tensor:
+    if isinstance(values, torch.Tensor):
+        return values
+    return torch.tensor(np.ascontiguousarray(values))
+
+
+def working_dtype(values: Array) -> torch.dtype:
+    return torch.float64 if values.dtype in (torch.float64, np.float64) else torch.float32
+
+
+def like(result: torch.Tensor, sample: Array) -> Array:
+    if isinstance(sample, torch.Tensor):
+        return result.to(sample.dtype)
+    return result.numpy().astype(sample.dtype)
+
+
+def checked_generator(generator: Generators, x: torch.Tensor) -> Generators:
+    if not isinstance(generator, list | tuple):
+        return generator
+    if len(generator) != len(x):
+        raise ValueError(
+            f"generator must be one generator or a list of {len(x)}, one for each sample; "
+            f"got a list of {len(generator)}."
+        )
+    return list(generator)

@@ -1,0 +1,65 @@
+"""A run's steps as the user's own list, of sigmas or of timesteps: checked, and made arrays."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from explorer.sampling.betas import LARGEST_SIGMA
+
+MOST = 1000  # steps
+
+
+def own_sigmas(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return a list of decreasing sigmas as float64; a 0 at its end, which is implied, is left out.
+
+    Raises ValueError that points at the first value that will not do.
+    """
+    sigmas = _numbers("sigmas", values)
+    if len(sigmas) > 1 and sigmas[-1] == 0:
+        sigmas = sigmas[:-1]
+    _check_range("sigmas", sigmas, 0, LARGEST_SIGMA, "above 0 (a 0 may stand at the end)")
+    return _falling("sigmas", sigmas)
+
+
+def own_timesteps(values: Sequence[float] | np.ndarray, num_train_timesteps: int) -> np.ndarray:
+    """Return a list of decreasing timesteps, 0 to T-1, fractional ones too, as float64.
+
+    Raises ValueError that points at the first value that will not do.
+    """
+    timesteps, last = _numbers("timesteps", values), num_train_timesteps - 1
+    _check_range("timesteps", timesteps, -1e-9, last, f"from 0 to {last}")
+    return _falling("timesteps", np.maximum(timesteps, 0.0))
+
+
+def _numbers(name: str, values: Sequence[float] | np.ndarray) -> np.ndarray:
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()
+    try:
+        if isinstance(values, str | bytes):
+            raise TypeError
+        numbers = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a list of decreasing numbers.") from None
+    if numbers.ndim != 1:
+        raise ValueError(f"{name} must be a plain list of numbers; got the shape {numbers.shape}.")
+    if not 1 <= len(numbers) <= MOST + 1:
+        raise ValueError(f"{name} must hold 1 to {MOST:,} values; got {len(numbers):,}.")
+    return numbers
+
+
+def _check_range(name: str, values: np.ndarray, above: float, high: float, wanted: str) -> None:
+    for position in np.flatnonzero(~((values > above) & (values <= high)))[:1]:
+        raise ValueError(
+            f"{name} must all be {wanted}; number {position + 1} is {values[position]:g}."
+        )
+
+
+def _falling(name: str, values: np.ndarray) -> np.ndarray:
+    for position in np.flatnonzero(~(np.diff(values) < 0))[:1]:
+        raise ValueError(
+            f"{name} must decrease; number {position + 2} is {values[position + 1]:g}, after "
+            f"{values[position]:g}."
+        )
+    if len(values) > MOST:
+        raise ValueError(f"{name} must hold 1 to {MOST:,} values; got {len(values):,}.")
+    return values

@@ -1,0 +1,161 @@
+"""Schedule types: pure functions that return the sigmas of a run, decreasing, no trailing zero."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from explorer.sampling.spacings import TIMESTEP_SPACINGS, sgm_uniform, simple, timestep_to_sigma
+
+if TYPE_CHECKING:
+    from explorer.sampling.knobs import Knobs
+
+RHO = 7.0  # Karras et al. 2022
+
+# Sigmas of ten steps, found by minimising an upper bound of the discretisation error
+# (Sabour et al. 2024, Align Your Steps).
+AYS_TABLES = {
+    "sd15": (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),
+    "sdxl": (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029),
+}
+
+
+def karras(n: int, sigma_min: float, sigma_max: float, rho: float = RHO) -> np.ndarray:
+    """Return n sigmas, evenly spaced in sigma^(1/rho) (Karras et al. 2022, eq. 5)."""
+    return np.linspace(sigma_max ** (1 / rho), sigma_min ** (1 / rho), n) ** rho
+
+
+def exponential(n: int, sigma_min: float, sigma_max: float) -> np.ndarray:
+    """Return n sigmas, evenly spaced in log sigma."""
+    return np.geomspace(sigma_max, sigma_min, n)
+
+
+def polyexponential(n: int, sigma_min: float, sigma_max: float, rho: float = 1.0) -> np.ndarray:
+    """Return n sigmas whose logarithm is a polynomial of degree rho; 1 is exponential.
+
+    k-diffusion's `get_sigmas_polyexponential`.
+    """
+    low, high = np.log(sigma_min), np.log(sigma_max)
+    return np.exp(np.linspace(1, 0, n) ** rho * (high - low) + low)
+
+
+def beta(
+    n: int, sigma_min: float, sigma_max: float, alpha: float = 0.6, beta: float = 0.6
+) -> np.ndarray:
+    """Return n sigmas at the quantiles of a beta distribution (Lee et al. 2024)."""
+    from scipy.special import betaincinv
+
+    return sigma_min + (sigma_max - sigma_min) * betaincinv(alpha, beta, np.linspace(1, 0, n))
+
+
+def kl_optimal(n: int, sigma_min: float, sigma_max: float) -> np.ndarray:
+    """Return n sigmas whose arc tangents are even (Sabour et al. 2024).
+
+    The n-th step ends at sigma_min, which is not among them.
+    """
+    part = np.arange(n) / n
+    return np.tan(part * np.arctan(sigma_min) + (1 - part) * np.arctan(sigma_max))
+
+
+def align_your_steps(n: int, table: str = "sd15") -> np.ndarray:
+    """Return n sigmas, log-linear between those of AYS_TABLES[table] (Sabour et al. 2024)."""
+    levels = np.log(AYS_TABLES[table])
+    return np.exp(np.interp(np.linspace(0, 1, n), np.linspace(0, 1, len(levels)), levels))
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """What a schedule type may draw on: the training sigmas and the knobs."""
+
+    training_sigma: np.ndarray
+    knobs: "Knobs"
+
+    def spaced(self, n: int) -> np.ndarray:
+        """The n timesteps of the timestep spacing."""
+        spacing = TIMESTEP_SPACINGS[self.knobs.timestep_spacing]
+        return spacing(n, len(self.training_sigma), self.knobs.steps_offset)
+
+    def ends(self, n: int) -> tuple[float, float]:
+        """(sigma_min, sigma_max): the knobs', or those of the spaced timesteps, as in diffusers.
+
+        Raises ValueError where they are the wrong way round.
+        """
+        low, high = self.knobs.sigma_min, self.knobs.sigma_max
+        spaced = timestep_to_sigma(self.spaced(n)[[-1, 0]], self.training_sigma)
+        ends = float(spaced[0] if low is None else low), float(spaced[1] if high is None else high)
+        lowest = self.training_sigma[0] if n == 1 and low is None else ends[0]
+        if lowest >= ends[1] and (low, high) != (None, None):
+            raise ValueError(
+                f"sigma_min must lie below sigma_max; with these settings they are {lowest:.4g} "
+                f"and {ends[1]:.4g}."
+            )
+        return ends
+
+
+@dataclass(frozen=True, eq=False)
+class ScheduleType:
+    """One way to choose a run's noise levels: by training timesteps, or by sigmas.
+
+    `continuous` ones go from sigma_max to sigma_min. `flag` is the argument by which diffusers
+    knows it.
+    """
+
+    label: str
+    sigmas: Callable[[int, Grid], np.ndarray] | None = None
+    timesteps: Callable[[int, Grid], np.ndarray] | None = None
+    interpolation: str = "linear"  # from timesteps to sigmas
+    continuous: bool = False
+    flag: str | None = None
+    whole_timesteps: bool = False  # as diffusers calls the network
+
+    def points(self, n: int, grid: Grid) -> tuple[np.ndarray, np.ndarray | None]:
+        """n sigmas, and the timesteps they were taken at where they were."""
+        if self.timesteps is None:
+            return self.sigmas(n, grid), None
+        timesteps = self.timesteps(n, grid)
+        interpolation = grid.knobs.interpolation_type or self.interpolation
+        return timestep_to_sigma(timesteps, grid.training_sigma, interpolation), timesteps
+
+
+SCHEDULE_TYPES: dict[str, ScheduleType] = {
+    "automatic": ScheduleType("Automatic", timesteps=lambda n, grid: grid.spaced(n)),
+    "karras": ScheduleType(
+        "Karras",
+        lambda n, grid: karras(n, *grid.ends(n), grid.knobs.rho or RHO),
+        continuous=True,
+        flag="use_karras_sigmas",
+        whole_timesteps=True,
+    ),
+    "exponential": ScheduleType(
+        "Exponential",
+        lambda n, grid: exponential(n, *grid.ends(n)),
+        continuous=True,
+        flag="use_exponential_sigmas",
+    ),
+    "polyexponential": ScheduleType(
+        "Polyexponential",
+        lambda n, grid: polyexponential(n, *grid.ends(n), grid.knobs.rho or 1.0),
+        continuous=True,
+    ),
+    "beta": ScheduleType(
+        "Beta",
+        lambda n, grid: beta(n, *grid.ends(n), grid.knobs.alpha, grid.knobs.beta),
+        continuous=True,
+        flag="use_beta_sigmas",
+    ),
+    "sgm_uniform": ScheduleType(
+        "SGM Uniform",
+        timesteps=lambda n, grid: sgm_uniform(n, len(grid.training_sigma)),
+        interpolation="log_linear",
+    ),
+    "simple": ScheduleType("Simple", timesteps=lambda n, grid: simple(n, len(grid.training_sigma))),
+    "kl_optimal": ScheduleType(
+        "KL Optimal", lambda n, grid: kl_optimal(n, *grid.ends(n)), continuous=True
+    ),
+    "align_your_steps": ScheduleType(
+        "Align Your Steps",
+        lambda n, grid: align_your_steps(n, grid.knobs.align_your_steps_table),
+    ),
+}
+SCHEDULE_FLAGS = {key: kind.flag for key, kind in SCHEDULE_TYPES.items() if kind.flag}
