@@ -61,6 +61,8 @@ class Curve:
     sigma_end: float  # where the last step lands
     sigma_down: np.ndarray | None = None  # N: what each step denoises to
     sigma_up: np.ndarray | None = None  # N: the noise that lifts it to the next sigma
+    noise: np.ndarray | None = None  # N: all the noise added after each step, churn's too
+    sigma_hat: np.ndarray | None = None  # N: what churn lifts each step's sigma to before it
     pin: str | None = None
     first: int = 0  # the step that a run begins at, from 0; those before are left out
 
@@ -83,9 +85,11 @@ def curve_of_schedule(
         lane=lane,
         whole=Points(step, schedule.timestep, schedule.sigma),
         half=Points(step[:-1] + 0.5, schedule.timestep_mid, schedule.sigma_mid),
-        sigma_end=float(schedule.sigma_next[-1]),
+        sigma_end=schedule.final_sigma,
         sigma_down=schedule.sigma_down,
         sigma_up=schedule.sigma_up,
+        noise=schedule.noise,
+        sigma_hat=schedule.sigma_hat,
         pin=pin,
         first=first,
     )
@@ -130,12 +134,12 @@ def step_size(curve: Curve) -> np.ndarray:
 def new_noise(curve: Curve) -> np.ndarray:
     """Return the share of the noise in the latent that each step draws anew.
 
-    sigma_up^2 / (sigma_down^2 + sigma_up^2): of the variance at the level where the step ends, so
-    sigma_up^2 / sigma_next^2. 0 in a step without noise. One value a step; the curve's noise must
-    be known.
+    noise^2 / (sigma_down^2 + noise^2), variances: what the step leaves of the noise is sigma_down.
+    Without churn and at s_noise = 1 that is sigma_up^2 / sigma_next^2. One value a step, 0 in one
+    without noise; the curve's noise must be known.
     """
-    kept, drawn = np.square(curve.sigma_down), np.square(curve.sigma_up)
-    total = kept + drawn
+    drawn = np.square(curve.noise)
+    total = np.square(curve.sigma_down) + drawn
     return np.divide(drawn, total, out=np.zeros_like(total), where=total > 0)
 
 
@@ -143,7 +147,7 @@ def noise_since_start(curve: Curve) -> np.ndarray:
     """Return the share of the noise in the latent, after each step, that the run itself has drawn.
 
     1 - prod_{j <= i} (1 - new_noise_j), from the step that the run begins at: denoising shrinks
-    what is left of the start noise by sigma_down / sigma, and noise of sigma_up is added to it.
+    what is left of the start noise by sigma_down / sigma, and new noise is added to it.
     """
     kept = 1 - new_noise(curve)
     kept[: curve.first] = 1
@@ -169,6 +173,9 @@ def _sigmas(curve: Curve) -> Iterator[Series]:
     if curve.sigma_up is not None and curve.sigma_up.any():
         yield _landing("sigma down", curve, curve.sigma_down)
         yield _landing("sigma up", curve, curve.sigma_up)
+    if curve.sigma_hat is not None and (lifted := curve.sigma_hat > curve.whole.sigma).any():
+        steps = np.arange(curve.steps)
+        yield Series("sigma hat", curve.whole, curve.sigma_hat, steps).rows(lifted)
 
 
 def _step_sizes(curve: Curve) -> Iterator[Series]:
@@ -176,7 +183,7 @@ def _step_sizes(curve: Curve) -> Iterator[Series]:
 
 
 def _noise(curve: Curve) -> Iterator[Series]:
-    if curve.sigma_up is not None:
+    if curve.noise is not None:
         yield _landing("new in this step", curve, new_noise(curve))
         yield _landing("new since the start", curve, noise_since_start(curve))
 
@@ -223,7 +230,7 @@ QUANTITIES = {
         "noise",
         "New noise, share of variance",
         _noise,
-        "of its noise, sigma up² / next sigma² in a step",
+        "noise² / (sigma down² + noise²) in a step",
         share=True,
         form=".1%",
         ticks=".0%",

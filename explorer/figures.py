@@ -22,6 +22,7 @@ SYMBOLS = {  # of what is no line
     "midpoint": "diamond-open",
     "sigma down": "triangle-down-open",
     "sigma up": "triangle-up-open",
+    "sigma hat": "cross-thin-open",
 }
 DOTTED = ("new since the start",)  # a second line beside a curve's own
 FONT = 'system-ui, -apple-system, "Segoe UI", sans-serif'

@@ -14,6 +14,7 @@ __all__ = ["LaneSettings", "RunSettings", "SettingsError", "picture_url"]
 
 RANDOM_SEED = -1
 MAX_SEED = 2**32 - 1
+MAX_LANES = 6
 
 
 @dataclass(frozen=True, kw_only=True)

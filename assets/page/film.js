@@ -8,8 +8,8 @@ const GREY = 128;
 export class Film {
   #sheets = {};
 
-  constructor({ label, calls, grid, denoised, noisy, image }) {
-    Object.assign(this, { label, calls, grid });
+  constructor({ label, steps, calls, grid, denoised, noisy, image }) {
+    Object.assign(this, { label, steps, calls, grid });
     this.urls = { denoised, noisy, image };
     const scratch = new OffscreenCanvas(grid.width, grid.height);
     this.scratch = scratch.getContext("2d", { willReadFrequently: true });

@@ -25,14 +25,17 @@ export function makePane(element, lane) {
   return {
     canvas,
     name,
-    show({ label, calls }, at, view) {
+    remove: () => pane.remove(),
+    // `at` is -1 before the lane's first call.
+    show({ label, calls, steps }, at, view) {
       const call = calls[at];
+      const step = call ? stepName(call) : "0";
       name(label);
       fact("call").textContent = `${at + 1} of ${calls.length}`;
-      fact("step").textContent = stepName(call);
-      fact("sigma").textContent = round(call.sigma);
-      fact("timestep").textContent = tenths(call.timestep);
-      canvas.setAttribute("aria-label", `${label}, ${view}, step ${stepName(call)}`);
+      fact("step").textContent = steps ? `${step} of ${steps}` : step;
+      fact("sigma").textContent = call ? round(call.sigma) : "";
+      fact("timestep").textContent = call ? tenths(call.timestep) : "";
+      canvas.setAttribute("aria-label", `${label}, ${view}, step ${step}`);
     },
   };
 }

@@ -15,6 +15,7 @@ export async function mount({ element }) {
     "[role=status]",
   ].map((query) => element.querySelector(query));
   let spokenAt = 0;
+  let fraction = 0; // of the calls of all lanes
 
   function show(position, remark = "", { speak = false } = {}) {
     where.textContent = position;
@@ -27,23 +28,26 @@ export async function mount({ element }) {
 
   function refresh() {
     element.dataset.state = explorer.state;
-    bar.value = explorer.calls ? explorer.call / explorer.calls : 0;
+    bar.value = fraction;
     runButton.setAttribute("aria-disabled", isRunning());
     stopButton.setAttribute("aria-disabled", !isRunning());
   }
 
   on("begin", () => {
+    fraction = 0;
     refresh();
     seed.hidden = true;
     show("Starting", "", { speak: true });
   });
   on("progress", (event) => {
+    fraction = event.fraction ?? fraction;
     refresh();
     if (isStopping()) return show("Stopping", "after this model call");
     if (!event.call) return show(event.message || "Waiting");
     return show(position(event), remaining(event.eta));
   });
   on("end", (event) => {
+    if (event.state === "done") fraction = 1;
     refresh();
     show(summary(event), "", { speak: true });
     seed.hidden = !event.run;
@@ -68,8 +72,9 @@ function guard(click) {
   } else if (!isStopping()) stop();
 }
 
-function position({ lane, step, steps, call, calls, half }) {
-  const whose = lane === null ? "" : `${LANES[lane].toUpperCase()}: `;
+function position({ lane, together, step, steps, call, calls, half }) {
+  const names = (together ?? [lane]).map((each) => LANES[each]?.toUpperCase());
+  const whose = lane === null ? "" : `${names.join(", ")}: `;
   return `${whose}step ${stepName({ step: step - 1, half })} of ${steps}, call ${call} of ${calls}`;
 }
 
@@ -79,8 +84,9 @@ function remaining(seconds) {
   return `${Math.round(seconds / 60)} min left`;
 }
 
-function summary({ state, message, call, calls, elapsed }) {
-  if (state === "done") return `${calls} calls in ${elapsed.toFixed(1)} s`;
+function summary({ state, message, call, calls, elapsed, run }) {
+  const counts = [...new Set(run?.lanes.map((lane) => lane.calls.length) ?? [calls])];
+  if (state === "done") return `${counts.join(" and ")} calls in ${elapsed.toFixed(1)} s`;
   if (state === "error") return message || "The run broke off";
   return call ? `Stopped after call ${call} of ${calls}` : "Stopped before the first call";
 }

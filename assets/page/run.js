@@ -1,11 +1,13 @@
 // One run after the other: what the page knows of it, from the click on Run to its last event.
 
+import { made } from "./align.js";
 import { emit, explorer, on } from "./store.js";
 
 const ENDS = ["done", "cancelled", "error"];
 const APPLIED_MS = 100; // until Gradio has put what came with the model into the form
 const SILENCE_MS = 60_000; // of a server that speaks at least twice a second
 
+let plan = []; // of the run that goes on: each lane's label, steps and calls
 let stopping = false;
 let watchdog = 0;
 let pending = ""; // how far a model is that the form will be filled for
@@ -19,6 +21,7 @@ export const isStopping = () => stopping;
 export function begin() {
   before = { ...explorer };
   stopping = false;
+  plan = [];
   held = pending !== "";
   Object.assign(explorer, { state: "running", call: 0, calls: 0, frame: -1 });
   emit("begin");
@@ -42,13 +45,24 @@ export function stop() {
 // Called with every value that the server gives the viewer.
 export function receive(event) {
   if (!event) return;
+  if (event.plan) plan = event.plan;
   if (event.calls) Object.assign(explorer, { call: event.call, calls: event.calls });
   if (ENDS.includes(event.state)) return end(event);
   explorer.state = "running";
   listen();
-  emit("progress", event);
+  emit("progress", event.call && plan.length ? { ...event, ...reach(event) } : event);
   // Stop was pressed before the server knew of the run: say it again, now that it does.
   if (stopping) document.querySelector("#stop").click();
+}
+
+// What news of a call says of every lane: the calls that each has made, and their share of all.
+function reach(event) {
+  const calls = made(plan, event);
+  const sum = (counts) => counts.reduce((total, count) => total + count, 0);
+  const together = plan.flatMap((lane, at) =>
+    event.lane === null || lane.calls.length === plan[event.lane].calls.length ? [at] : [],
+  );
+  return { made: calls, fraction: sum(calls) / sum(plan.map((lane) => lane.calls.length)), together };
 }
 
 function end(event) {

@@ -9,12 +9,13 @@ window.samplerExplorer = explorer;
 // "seek" (somebody asks viewer.js to), "settings" (plot.js got the form's labels and problems),
 // "model" (about.js got news of the one that is chosen), "pins" (the list of pinned schedules has
 // changed), "kinds" (plot.js drew these marks), "edit" (are points edited from now on?), "apply"
-// (a lane is to get settings: { lane, values }, values by field).
+// (somebody asks the form to hold {lane, values}: settings by field, in a lane counted from 0 or,
+// where that is null, in all).
 const bus = new EventTarget();
 export const emit = (topic, detail) => bus.dispatchEvent(new CustomEvent(topic, { detail }));
 export const on = (topic, listener) => bus.addEventListener(topic, (event) => listener(event.detail));
 
-export const LANES = ["a", "b"];
+export const LANES = [..."abcdef"];
 
 export function fileUrl(path) {
   const { root, api_prefix } = window.gradio_config;
@@ -40,4 +41,16 @@ export function typeInto(control, text) {
   const box = document.querySelector(`#${control} :is(input, textarea)`);
   box.value = text;
   box.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+// Make the control of a run's setting hold a value; no control of that name, nothing to do.
+export async function setControl(name, value) {
+  const box = document.getElementById(name)?.querySelector("input, textarea");
+  if (!box) return;
+  if (box.role !== "combobox") return typeInto(name, value ?? "");
+  const list = box.getAttribute("aria-controls");
+  box.focus(); // Gradio makes a dropdown's list when it opens
+  box.click();
+  const option = await appear(`#${list} [data-value="${CSS.escape(String(value))}"]`);
+  option.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
 }

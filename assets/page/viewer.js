@@ -1,5 +1,6 @@
 // The lanes' pictures: live while a run goes on, then every recorded call under the scrubber.
 
+import { atSigma, atStep, longest } from "./align.js";
 import { Film, paintPreview } from "./film.js";
 import { makePane } from "./pane.js";
 import { isRunning, receive } from "./run.js";
@@ -13,7 +14,9 @@ export function mount({ element, props, watch }) {
   const range = element.querySelector("input[type=range]");
   const play = element.querySelector(".play");
   const where = element.querySelector("output");
-  const panes = LANES.map((lane) => makePane(element, lane));
+  const unequal = element.querySelector(".unequal");
+  const area = element.querySelector(".panes");
+  const panes = []; // one a lane: of the run on screen, of the form before the first one
 
   let plan = []; // what the run that goes on will call, by lane
   let films = []; // what a run recorded, by lane
@@ -23,16 +26,19 @@ export function mount({ element, props, watch }) {
 
   const chosen = (name) => element.querySelector(`input[name=${name}]:checked`).value;
 
+  function setLanes(count) {
+    while (panes.length < count) panes.push(makePane(element, LANES[panes.length]));
+    panes.splice(count).forEach((pane) => pane.remove());
+    area.dataset.lanes = count;
+  }
+
   // Move to a call of one lane; the others follow by step or by sigma.
-  function seek(call, lead = 0) {
+  function seek(call, lead = longest(films)) {
     if (!films.length) return;
-    const sigma = films[lead].calls[call].sigma;
-    cursor = films.map((film, lane) =>
-      lane === lead || chosen("align") === "step"
-        ? Math.min(call, film.calls.length - 1)
-        : nearest(film.calls, sigma),
-    );
-    range.value = cursor[0];
+    const there = films[lead].calls[call];
+    const follow = chosen("align") === "step" ? atStep : atSigma;
+    cursor = films.map(({ calls }, lane) => (lane === lead ? call : follow(calls, there)));
+    range.value = cursor[longest(films)];
     emit("cursor", { calls: cursor, points: cursor.map((at, lane) => films[lane].calls[at]) });
     drawn ||= requestAnimationFrame(draw);
   }
@@ -44,8 +50,11 @@ export function mount({ element, props, watch }) {
       film.draw(panes[lane].canvas, view, cursor[lane]);
       panes[lane].show(film, cursor[lane], view);
     });
-    const { step, half } = films[0].calls[cursor[0]];
-    const text = `step ${stepName({ step, half })}, call ${cursor[0] + 1} of ${films[0].calls.length}`;
+    const lead = longest(films);
+    const { calls } = films[lead];
+    const alike = films.every((film) => film.calls.length === calls.length);
+    const whose = alike ? "" : `${LANES[lead].toUpperCase()}: `;
+    const text = `${whose}step ${stepName(calls[cursor[lead]])}, call ${cursor[lead] + 1} of ${calls.length}`;
     where.textContent = text;
     range.setAttribute("aria-valuetext", text);
   }
@@ -56,13 +65,14 @@ export function mount({ element, props, watch }) {
     play.setAttribute("aria-pressed", on);
     play.setAttribute("aria-label", on ? "Pause" : "Play");
     if (!on) return;
-    const last = films[0].calls.length - 1;
-    const first = cursor[0] < last ? cursor[0] : 0;
+    const lead = longest(films);
+    const last = films[lead].calls.length - 1;
+    const first = cursor[lead] < last ? cursor[lead] : 0;
     const speed = Math.max(CALLS_PER_SECOND, last / LONGEST_PLAY_S) / 1000;
     const began = performance.now();
     const tick = (now) => {
       const call = Math.min(last, first + Math.floor(Math.max(0, now - began) * speed));
-      if (call !== cursor[0]) seek(call);
+      if (call !== cursor[lead]) seek(call, lead);
       if (call === last) setPlaying(false);
       else playing = requestAnimationFrame(tick);
     };
@@ -90,12 +100,14 @@ export function mount({ element, props, watch }) {
     viewer.removeAttribute("data-waiting");
     close();
     where.textContent = "";
-    cursor = plan.map(({ calls }, lane) => reached(event, lane, calls.length));
+    setLanes(plan.length);
+    cursor = event.made.map((calls) => calls - 1);
     panes.forEach((pane, lane) => {
       pane.show(plan[lane], cursor[lane], "denoised");
       if (event.previews[lane]) paintPreview(pane.canvas, event.previews[lane]);
     });
-    Object.assign(range, { max: plan[0].calls.length - 1, value: cursor[0] });
+    const lead = longest(plan);
+    Object.assign(range, { max: plan[lead].calls.length - 1, value: Math.max(0, cursor[lead]) });
     emit("cursor", { calls: cursor, points: cursor.map((at, lane) => plan[lane].calls[at]) });
   }
 
@@ -108,10 +120,13 @@ export function mount({ element, props, watch }) {
   function open(run) {
     close();
     viewer.removeAttribute("data-empty");
-    films = run.lanes.map((lane) => new Film(lane));
-    range.max = films[0].calls.length - 1;
+    films = run.lanes.map((lane, at) => new Film({ ...lane, steps: plan[at]?.steps }));
+    setLanes(films.length);
+    const last = films[longest(films)].calls.length - 1;
+    range.max = last;
+    unequal.hidden = films.every(({ calls }) => calls.at(-1).step === films[0].calls.at(-1).step);
     fetchFrames(films);
-    seek(films[0].calls.length - 1);
+    seek(last);
   }
 
   // The scrubber works meanwhile: numbers and rings at once, pictures when they are here.
@@ -120,7 +135,7 @@ export function mount({ element, props, watch }) {
     const failed = await Promise.all(opened.map((film) => film.load())).catch((error) => error);
     if (opened !== films) return;
     viewer.removeAttribute("data-fetching");
-    seek(cursor[0]);
+    seek(cursor[longest(films)]);
     if (failed instanceof Error) where.textContent = "the frames could not be fetched";
   }
 
@@ -140,10 +155,12 @@ export function mount({ element, props, watch }) {
   });
   play.addEventListener("click", () => setPlaying(!playing));
   element.addEventListener("change", (change) => {
-    if (change.target.type === "radio" && films.length) seek(cursor[0]);
+    if (change.target.type === "radio" && films.length) seek(cursor[longest(films)]);
   });
   on("settings", ({ labels }) => {
-    if (!films.length && !isRunning()) labels?.forEach((label, lane) => panes[lane].name(label));
+    if (!labels || films.length || isRunning()) return;
+    setLanes(labels.length);
+    labels.forEach((label, lane) => panes[lane].name(label));
   });
   on("begin", begin);
   on("progress", progress);
@@ -154,15 +171,4 @@ export function mount({ element, props, watch }) {
     seek(call, lane);
   });
   watch("value", () => receive(props.value));
-}
-
-// The last call that a lane made; lanes that run one after the other say whose turn it is.
-function reached({ lane, call }, own, calls) {
-  if (lane === null || lane === own) return call - 1;
-  return lane > own ? calls - 1 : 0;
-}
-
-function nearest(calls, sigma) {
-  const distance = (call) => Math.abs(Math.log(call.sigma / sigma));
-  return calls.reduce((best, call, at) => (distance(call) < distance(calls[best]) ? at : best), 0);
 }

@@ -11,8 +11,8 @@ from gradio.events import Dependency
 
 from explorer.models.catalog import ModelError
 from explorer.settings import RunSettings, SettingsError
-from explorer.ui.betas import read_betas_file
 from explorer.ui.form import Form, FormError
+from explorer.ui.lanes import model_prop
 from explorer.ui.live import Cancels, failure, keep_files, plan_payload, run_payloads
 from explorer.ui.models import OWN_TO_A_USER, Load, card, refill, unfit
 from explorer.ui.pins import read_pins
@@ -73,9 +73,11 @@ def on_model(engine, form: Form, page: gr.Blocks, about: gr.HTML) -> tuple[Depen
             name = engine.resident or before
             yield {about: card(engine, name, turn, problem=load.problem), menu: name}
             return
-        wanted, said = {}, ""
+        own = model_prop(engine.defaults(name).lanes[0], turn=turn)
+        wanted, said = {form.lanes: gr.update(model=own)}, ""
         if waits:
-            wanted, said = refill(form, values, engine.defaults(name), engine.defaults(before))
+            begin, last = engine.defaults(name), engine.defaults(before)
+            wanted, said = refill(form, values, begin, last, turn)
         yield {**wanted, about: card(engine, name, turn, said=said), menu: name, settled: name}
 
     async def opened(values: dict, request: gr.Request) -> AsyncIterator[dict]:
@@ -151,20 +153,6 @@ def on_settings(engine, form: Form, parts: PlotParts) -> None:
             return problem_payload(error)
 
     gr.on([control.change for control in inputs], redraw, inputs, parts.plot, **AT_ONCE)
-
-
-def on_betas(form: Form, uploads: list[gr.UploadButton]) -> None:
-    """Put the list in an uploaded file into the lane's text box, to be seen and edited there."""
-
-    def read(path: str) -> str:
-        try:
-            return read_betas_file(path)
-        except SettingsError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-
-    for lane, upload in zip(form.lanes, uploads, strict=True):
-        # Through the queue: outside it Gradio shows no error.
-        upload.upload(read, upload, lane["trained_betas"], concurrency_limit=None, **INTERNAL)
 
 
 def on_run(engine, form: Form, parts: RunParts) -> None:

@@ -1,4 +1,4 @@
-"""The form: one control for every field of RunSettings and LaneSettings, and back to settings."""
+"""The form: one control for every field of RunSettings and the lanes' table, back to settings."""
 
 from collections.abc import Collection
 from dataclasses import Field, dataclass, fields, replace
@@ -7,15 +7,12 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.settings import LaneSettings, RunSettings, SettingsError, picture_url
-from explorer.ui.betas import FILE_TYPES, parse_betas
+from explorer.settings import RunSettings, SettingsError, picture_url
+from explorer.ui.lanes import read_lanes
 from explorer.ui.picture import start_picture
 
-LANE_NAMES = ("A", "B")
 RUN_FIELDS = {spec.name: spec for spec in fields(RunSettings) if spec.name != "lanes"}
-LANE_FIELDS = {spec.name: spec for spec in fields(LaneSettings)}
 SIZES = ("width", "height")  # an empty box is the model's own
-OFF_ON = [("off", False), ("on", True)]
 
 Controls = dict[str, gr.components.Component]  # by field
 Values = dict[gr.components.Component, Any]
@@ -39,20 +36,17 @@ class FormError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """The controls by field: those of the run, those of each lane, and the switch between them."""
+    """The controls of the run by field, and the lanes' table."""
 
     run: Controls
-    lanes: tuple[Controls, ...]
-    same: gr.Checkbox
+    lanes: gr.HTML
 
     def __post_init__(self):
         assert self.run.keys() == RUN_FIELDS.keys(), self.run.keys() ^ RUN_FIELDS.keys()
-        assert all(lane.keys() == LANE_FIELDS.keys() for lane in self.lanes), LANE_FIELDS
 
     def controls(self) -> set[gr.components.Component]:
         """All of them: the inputs of a run."""
-        lanes = (control for lane in self.lanes for control in lane.values())
-        return {*self.run.values(), *lanes, self.same}
+        return {*self.run.values(), self.lanes}
 
     def read(self, values: Values, without: Collection[str] = ()) -> RunSettings:
         """The settings that the controls' values make; raises FormError with every problem.
@@ -71,23 +65,11 @@ class Form:
             settings = RunSettings(**read)
         except SettingsError as error:
             problems.append(Problem(error.name, str(error)))
-        lanes = [self._lane(lane, values, problems) for lane in range(len(self.lanes))]
+        lanes, wrong = read_lanes(values[self.lanes])
+        problems += [Problem(*each) for each in wrong]
         if problems:
             raise FormError(problems)
-        return replace(settings, lanes=tuple(lanes))
-
-    def _lane(self, lane: int, values: Values, problems: list[Problem]) -> LaneSettings | None:
-        """One lane's settings, those of lane A but for the sampler where both are the same."""
-        source = 0 if values[self.same] else lane
-        read = {name: values[control] for name, control in self.lanes[source].items()}
-        read["sampler"] = values[self.lanes[lane]["sampler"]]
-        try:
-            return LaneSettings(**read | {"trained_betas": parse_betas(read["trained_betas"])})
-        except SettingsError as error:
-            problem = Problem(element_id(error.name, source), str(error))
-            if problem not in problems:
-                problems.append(problem)
-            return None
+        return replace(settings, lanes=lanes)
 
 
 def _read(name: str, value: Any) -> Any:
@@ -113,74 +95,26 @@ def shown(name: str, value: Any) -> Any:
     """What the control of a field holds for a setting's value."""
     if name in SIZES:
         return str(value) if value else ""
-    if name == "trained_betas":
-        return ", ".join(map(repr, value)) if value else ""
     if name == "init_image":
         return None  # a picture comes by upload
     return value
 
 
-def element_id(name: str, lane: int | None = None) -> str:
-    """The id of a field's control in the page: `steps`, or `a_beta_end` for one of a lane."""
-    return name if lane is None else f"{LANE_NAMES[lane].lower()}_{name}"
-
-
 def run_control(name: str, value: Any, **look: Any) -> gr.components.Component:
-    """The control of one field of RunSettings."""
+    """The control of one field of RunSettings; its element id is the field's name."""
     spec = RUN_FIELDS[name]
-    return _control(spec, value, element_id(name), label=spec.metadata["label"], **look)
+    return _control(spec, value, label=spec.metadata["label"], **look)
 
 
-def lane_rows(defaults: tuple[LaneSettings, ...]) -> tuple[Controls, ...]:
-    """A row for each field of LaneSettings, in it one control a lane; returns those, by lane."""
-    lanes: tuple[Controls, ...] = tuple({} for _ in defaults)
-    for spec in fields(LaneSettings):
-        with gr.Row(elem_classes=["setting", f"setting-{spec.name.replace('_', '-')}"]):
-            for lane, settings in enumerate(defaults):
-                lanes[lane][spec.name] = _lane_control(spec, lane, getattr(settings, spec.name))
-    return lanes
-
-
-def upload_row() -> list[gr.UploadButton]:
-    """A row of buttons that fill the lanes' trained betas from a file."""
-    with gr.Row(elem_classes=["setting", "files"]):
-        return [
-            gr.UploadButton(
-                "Betas from a file",
-                file_types=FILE_TYPES,
-                size="sm",
-                elem_id=element_id("trained_betas_file", lane),
-                elem_classes=["file", f"lane-{name.lower()}"],
-            )
-            for lane, name in enumerate(LANE_NAMES)
-        ]
-
-
-def _lane_control(spec: Field, lane: int, value: Any) -> gr.components.Component:
-    """Lane A's control carries the row's visible label, the others' are for screen readers."""
-    label = spec.metadata["label"]
-    return _control(
-        spec,
-        value,
-        element_id(spec.name, lane),
-        label=label if lane == 0 else f"{label}, lane {LANE_NAMES[lane]}",
-        show_label=lane == 0,
-        elem_classes=["lane", f"lane-{LANE_NAMES[lane].lower()}"],
-    )
-
-
-def _control(spec: Field, value: Any, elem_id: str, **look: Any) -> gr.components.Component:
+def _control(spec: Field, value: Any, **look: Any) -> gr.components.Component:
     """The control that fits a field's type; ranges are left to the settings' own sentences."""
-    look |= {"elem_id": elem_id, "min_width": 0}
+    look |= {"elem_id": spec.name, "min_width": 0}
     value, info = shown(spec.name, value), spec.metadata["help"] or None
     if spec.name == "init_image":
         return start_picture(**look)
-    own = OFF_ON if spec.type is bool else spec.metadata.get("choices")
-    if choices := look.pop("choices", own):
+    if choices := look.pop("choices", spec.metadata.get("choices")):
         return gr.Dropdown(choices, value=value, info=info, **{"filterable": False} | look)
     if spec.type in (int, float) and spec.name not in SIZES:
         step = 1 if spec.type is int else "any"
         return gr.Number(value, info=info, step=step, **look)
-    if spec.name == "trained_betas":
-        look |= {"placeholder": "paste a list", "max_lines": 3}
     return gr.Textbox(value, info=info, **look)

@@ -69,7 +69,8 @@ def plan_payload(settings: RunSettings) -> dict[str, Any]:
         schedule = lane.schedule(settings.steps)
         levels = zip(schedule.call_sigma, schedule.call_timestep, strict=True)
         calls = [_call(*divmod(call, 2), *level) for call, level in enumerate(levels)]
-        lanes.append({"label": lane.label, "calls": calls[2 * settings.first_step :]})
+        calls = calls[2 * settings.first_step :]
+        lanes.append({"label": lane.label, "steps": schedule.steps, "calls": calls})
     return {"state": "running", "message": "Starting", "plan": lanes, "key": schedule_key(settings)}
 
 

@@ -6,14 +6,19 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
+import gradio as gr
+
 from explorer.models.catalog import Entry, ModelError
-from explorer.settings import RunSettings
-from explorer.ui.form import LANE_FIELDS, RUN_FIELDS, Form, Values, shown
+from explorer.settings import LaneSettings, RunSettings
+from explorer.ui.form import RUN_FIELDS, Form, Values, shown
+from explorer.ui.lanes import LANE_FIELDS, group_of, held, holds, model_prop, shown_lane
 
 LOG = logging.getLogger(__name__)
 
 LOOK_S = 0.25  # between two looks at how far a load is
 OWN_TO_A_USER = ("prompt", "negative_prompt", "seed", "init_image")
+# Of a lane, with all of the training group: a model always sets them.
+OWN_TO_A_MODEL = ("prediction_type", "schedule_type", "timestep_spacing", "steps_offset")
 LONGEST_VALUE = 24
 
 Choices = list[tuple[str, str]]
@@ -109,25 +114,23 @@ class Load:
 
 
 def refill(
-    form: Form, values: Values, begin: RunSettings, before: RunSettings
+    form: Form, values: Values, begin: RunSettings, before: RunSettings, turn: int = 0
 ) -> tuple[Values, str]:
     """What the form's controls must hold for a model, and a sentence on what that changes.
 
     `values` is what they hold, `begin` and `before` are the defaults of this model and of the one
-    before. Lanes take the model's scheduler arguments; their samplers stay, and their schedule
-    types where it asks for none. Of the run, what both models begin with stays.
+    before. Lanes take the model's scheduler arguments; their samplers stay, and so do their
+    schedule types where it asks for none, and what else both models begin with. Of the
+    run, what both models begin with stays. `turn` tells the page's fills apart.
     """
-    wanted, said = {}, {}
-    seen = form.lanes[:1] if values[form.same] else form.lanes
-    for name, spec in LANE_FIELDS.items():
-        if name == "sampler" or (
-            name == "schedule_type" and begin.lanes[0].schedule_type == "automatic"
-        ):
-            continue
-        for lane, settings in zip(form.lanes, begin.lanes, strict=True):
-            wanted[lane[name]] = shown(name, getattr(settings, name))
-        if any(values[lane[name]] != wanted[lane[name]] for lane in seen):
-            said[spec.metadata["label"]] = getattr(begin.lanes[0], name)
+    said, own = {}, begin.lanes[0]
+    names = [name for name in LANE_FIELDS if _fills(name, own, before.lanes[0])]
+    fill = {name: shown_lane(own)[name] for name in names}
+    wanted: Values = {form.lanes: gr.update(model=model_prop(own, fill, turn))}
+    for name in names:
+        value = getattr(own, name)
+        if not all(holds(name, each, value) for each in held(values[form.lanes], name)):
+            said[LANE_FIELDS[name].metadata["label"]] = value
     for name, spec in RUN_FIELDS.items():
         value, control = getattr(begin, name), form.run[name]
         if name not in ("model", *OWN_TO_A_USER) and value != getattr(before, name):
@@ -136,6 +139,15 @@ def refill(
                 said[spec.metadata["label"]] = value
     listed = ", ".join(f"{label} {_short(value)}" for label, value in said.items())
     return wanted, f"Set as this model wants: {listed}." if listed else ""
+
+
+def _fills(name: str, own: LaneSettings, before: LaneSettings) -> bool:
+    """Whether a model sets this field of the lanes, or leaves it as the user has it."""
+    value = getattr(own, name)
+    if name == "sampler" or (name == "schedule_type" and value == "automatic"):
+        return False
+    models = name in OWN_TO_A_MODEL or group_of(LANE_FIELDS[name]) == "training"
+    return models or value != getattr(before, name)
 
 
 def _short(value: Any) -> str:

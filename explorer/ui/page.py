@@ -7,8 +7,9 @@ from explorer.figures import X_AXES, plotly_script
 from explorer.models.captions import EXAMPLES
 from explorer.settings import RunSettings
 from explorer.ui import events
-from explorer.ui.form import Form, lane_rows, run_control, upload_row
+from explorer.ui.form import Form, run_control
 from explorer.ui.groups import picture_group, refiner_group, start_group
+from explorer.ui.lanes import lanes_part
 from explorer.ui.models import card, model_choices, refiner_choices
 from explorer.ui.parts import part, serve_files
 from explorer.ui.plot import plot_payload
@@ -34,7 +35,7 @@ def build(engine) -> gr.Blocks:
     ) as page:
         with gr.Sidebar(width=384, elem_id="settings"):
             part("brand")
-            form, about, words, uploads = _settings(engine, defaults)
+            form, about, words = _settings(engine, defaults)
         with gr.Row(elem_id="bar"):
             run = gr.Button("Run", variant="primary", elem_id="run", min_width=0)
             stop = gr.Button("Stop", elem_id="stop", min_width=0)
@@ -45,13 +46,12 @@ def build(engine) -> gr.Blocks:
         loads = events.on_model(engine, form, page, about)
         events.on_prompt(engine, form, words, loads)
         events.on_settings(engine, form, plot)
-        events.on_betas(form, uploads)
         events.on_run(engine, form, events.RunParts(page, run, stop, viewer))
     return page.queue(max_size=events.LONGEST_QUEUE)
 
 
-def _settings(engine, defaults: RunSettings) -> tuple[Form, gr.HTML, gr.HTML, list]:
-    """The sidebar: the model, what to draw, then the lanes side by side, one row a field."""
+def _settings(engine, defaults: RunSettings) -> tuple[Form, gr.HTML, gr.HTML]:
+    """The sidebar: the model, what to draw, then the table of the lanes."""
     any_name, first = engine.catalog.anything, engine.entries[0].name
     run = {
         "model": run_control(
@@ -76,11 +76,7 @@ def _settings(engine, defaults: RunSettings) -> tuple[Form, gr.HTML, gr.HTML, li
     run |= picture_group(defaults)
     run |= start_group(defaults)
     run |= refiner_group(defaults, refiner_choices(engine), any_name)
-    with gr.Row(elem_id="lanes-head"):
-        same = gr.Checkbox(True, label="Same settings for both", elem_id="same", min_width=0)
-        part("lanes")
-    lanes = lane_rows(defaults.lanes)
-    return Form(run, lanes, same), about, words, upload_row()
+    return Form(run, lanes_part(defaults.lanes)), about, words
 
 
 def _plot(defaults: RunSettings) -> events.PlotParts:

@@ -8,7 +8,7 @@ import gradio as gr
 from explorer.figures import plotly_script
 
 PAGE_FILES = Path(__file__).resolve().parents[2] / "assets" / "page"
-STYLES = ("base", "controls", "stage", "plot", "narrow")
+STYLES = ("base", "controls", "lanes", "stage", "plot", "narrow")
 
 
 def part(

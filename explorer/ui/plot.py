@@ -9,8 +9,9 @@ from explorer.curves import QUANTITIES
 from explorer.figures import schedule_figure
 from explorer.sampling.schedules import Schedule
 from explorer.settings import RunSettings
-from explorer.ui.form import LANE_FIELDS, FormError, Problem, element_id
+from explorer.ui.form import FormError, Problem
 from explorer.ui.groups import summaries
+from explorer.ui.lanes import LANE_FIELDS, lane_id
 from explorer.ui.pins import Pin, curve_of, pin_of
 
 if TYPE_CHECKING:
@@ -92,5 +93,5 @@ def _blamed(sentence: str, lane: int) -> str:
     """The control that a schedule's error names; its sentences begin with the argument."""
     name = sentence.split()[0]
     if name == "num_inference_steps":
-        return element_id("steps")
-    return element_id(name, lane) if name in LANE_FIELDS else ""
+        return "steps"
+    return lane_id(name, lane) if name in LANE_FIELDS else ""

@@ -22,6 +22,13 @@ def fill(page: Page, control: str, text: str) -> None:
     page.locator(f"#{control} :is(input, textarea)").fill(text)
 
 
+def unfold(page: Page, group: str) -> None:
+    """Open a folded group of the lanes' table."""
+    head = page.locator(f"[data-group={group}] .fold-head")
+    if head.get_attribute("aria-expanded") == "false":
+        head.click()
+
+
 def scrub_to(page: Page, frame: int) -> None:
     """Move the scrubber as a person does, and wait until pictures and facts have followed."""
     page.get_by_label("Step", exact=True).fill(str(frame))
@@ -58,7 +65,11 @@ def curve(page: Page, lane: int, kind: str = "sigma") -> list[float]:
 
 
 def choose(page: Page, control: str, option: str) -> None:
-    """Choose in one of Gradio's dropdowns."""
+    """Choose in one of Gradio's dropdowns, or in a menu of the lanes' table."""
+    menu = page.locator(f"{control} select")
+    if menu.count():
+        menu.select_option(label=option)
+        return
     page.click(f"{control} input")
     # Its own list: that of another one may still be fading away.
     page.locator(control).get_by_role("option", name=option, exact=True).click()

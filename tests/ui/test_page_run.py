@@ -33,7 +33,7 @@ def test_progress_names_step_and_call(page, engine):
     assert state(page) == {"state": "running", "call": 8, "calls": CALLS, "frame": 7}
     assert progress(page) == "step 4½ of 20, call 8 of 39"
     assert page.locator("#progress .note").inner_text().endswith(" left")
-    assert facts(page, "a")["step"] == "4½"
+    assert facts(page, "a")["step"] == "4½ of 20"
 
 
 def test_run_says_running_at_once(page, engine):

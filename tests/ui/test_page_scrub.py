@@ -21,7 +21,7 @@ def test_every_call_has_its_picture_and_numbers(recorded):
     scrub_to(recorded, 0)
     assert facts(recorded, "a") == {
         "call": "1 of 39",
-        "step": "1",
+        "step": "1 of 20",
         "sigma": "14.61",
         "timestep": "999",
     }
@@ -30,7 +30,7 @@ def test_every_call_has_its_picture_and_numbers(recorded):
         scrub_to(recorded, frame)
         seen.add(picture(recorded, "a"))
     assert len(seen) == 3
-    assert facts(recorded, "a")["step"] == "14½"
+    assert facts(recorded, "a")["step"] == "14½ of 20"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,161 @@
+// The lanes' table: a row a knob, in it one control a lane; rows in groups that fold.
+
+import { iconButton, makeControl, showValue } from "./controls.js";
+import { acts, condition, differs, lanesOf, letter, summary } from "./knobs.js";
+import { LANES } from "./store.js";
+
+const RESET = "M12.8 6A5.2 5.2 0 1 0 13 9.2M13.2 2.6V6H9.8";
+const REMOVE = "M4.5 4.5l7 7M11.5 4.5l-7 7";
+
+// `on` are the actions of a user: set(lane, field, value), remove(lane), reset(lane), read(lane, knob, file).
+export function makeTable(element, spec, on) {
+  const open = new Map(spec.groups.map(({ key, folded }) => [key, !folded]));
+  const knobs = spec.groups.flatMap((group) => group.knobs);
+  let rows = []; // {knob, row, cells: [{lane, cell, box}]}
+  let folds = []; // {group, section, head}
+  let heads = [];
+
+  // Draw the table for so many lanes; the focus stays where it was.
+  function draw(state) {
+    const focus = remember(element);
+    rows = [];
+    element.style.setProperty("--count", state.lanes.length);
+    element.dataset.count = state.lanes.length;
+    element.toggleAttribute("data-same", state.same && state.lanes.length > 1);
+    heads = state.lanes.map((_, lane) => headOf(lane, state));
+    folds = spec.groups.map((group) => groupOf(group, state));
+    element.replaceChildren(make("div", "lane-heads", make("span", "label"), ...heads), ...folds.map(({ section }) => section));
+    restore(element, focus);
+  }
+
+  function headOf(lane, { lanes, same }) {
+    const head = make("div", `head lane-${LANES[lane]}`, make("b", "", letter(lane)));
+    const label = same && lanes.length > 1 ? "all lanes" : `lane ${letter(lane)}`;
+    if (!same || lane === 0) head.append(button("reset", `Reset ${label} to the model's own`, RESET, () => on.reset(lane)));
+    if (lanes.length > 1) head.append(button("remove", `Remove lane ${letter(lane)}`, REMOVE, () => on.remove(lane)));
+    return head;
+  }
+
+  function groupOf(group, state) {
+    const body = make("div", "rows", ...group.knobs.map((knob) => rowOf(knob, state)));
+    body.id = `knobs_${group.key}`;
+    const section = make("section", "knobs");
+    section.dataset.group = group.key;
+    if (!group.title) {
+      section.append(body);
+      return { group, section };
+    }
+    const head = make("button", "fold-head", chevron(), make("span", "title", group.title), make("span", "summary"));
+    head.type = "button";
+    head.setAttribute("aria-controls", body.id);
+    head.addEventListener("click", () => fold({ group, section, head }, !open.get(group.key)));
+    section.append(head, body);
+    fold({ group, section, head }, open.get(group.key));
+    return { group, section, head };
+  }
+
+  function fold({ group, section, head }, is) {
+    open.set(group.key, is);
+    section.toggleAttribute("data-open", is);
+    head.setAttribute("aria-expanded", is);
+  }
+
+  function rowOf(knob, state) {
+    const hint = make("span", "sr-only", [knob.help, condition(knob, knobs)].filter(Boolean).join(" "));
+    hint.id = `help_${knob.name}`;
+    const row = make("div", "knob", make("span", "label", make("span", "name", knob.label), hint));
+    row.dataset.field = knob.name;
+    const number = knob.kind === "whole" || knob.kind === "real";
+    row.firstChild.toggleAttribute("data-drag", number);
+    const lanes = lanesOf(knob, state);
+    const shared = lanes.length < state.lanes.length;
+    const cells = lanes.map((lane) => {
+      const cell = make("div", `cell lane-${LANES[lane]}`);
+      cell.id = `${LANES[lane]}_${knob.name}`;
+      cell.toggleAttribute("data-shared", shared);
+      cell.append(
+        ...makeControl(knob, {
+          label: shared || state.lanes.length === 1 ? knob.label : `${knob.label}, lane ${letter(lane)}`,
+          hint: hint.id,
+          told: (value) => on.set(lane, knob.name, value),
+          files: spec.files,
+          read: (file) => on.read(lane, knob, file),
+        }),
+      );
+      return { lane, cell, box: cell.firstChild };
+    });
+    row.append(...cells.map(({ cell }) => cell));
+    rows.push({ knob, row, cells });
+    return row;
+  }
+
+  // Make every control show what it holds, and show the rows that matter. Cheap: no row is made.
+  function refresh(state, own) {
+    for (const { knob, row, cells } of rows) {
+      const seen = cells.map(({ lane, cell, box }) => {
+        showValue(knob, box, state.lanes[lane][knob.name]);
+        const acting = acts(knob, lane, state);
+        const kept = differs(knob, state.lanes[lane], own);
+        cell.toggleAttribute("data-idle", !acting);
+        cell.toggleAttribute("data-empty", !acting && !kept && !cell.contains(document.activeElement));
+        return { acting, kept };
+      });
+      const idle = !seen.some(({ acting }) => acting);
+      // What does not act is out of sight, unless somebody has set it: then it must not be lost.
+      const lost = idle && !seen.some(({ kept }) => kept);
+      row.toggleAttribute("data-idle", idle);
+      row.hidden = lost && !row.querySelector(".sentence") && !row.contains(document.activeElement);
+    }
+    for (const { group, section, head } of folds) {
+      section.hidden = [...section.querySelectorAll(".knob")].every((row) => row.hidden);
+      if (head) head.querySelector(".summary").textContent = summary(group, state, own);
+    }
+    heads.forEach((head, lane) => {
+      const reset = head.querySelector(".reset");
+      const changed = knobs.some((knob) => differs(knob, state.lanes[lane], own));
+      if (reset) reset.disabled = !changed;
+    });
+  }
+
+  // Unfold what holds the control with this id.
+  function reveal(id) {
+    const control = document.getElementById(id);
+    const at = folds.find(({ head, section }) => head && control && section.contains(control));
+    if (at) fold(at, true);
+    if (at) control.closest(".knob").hidden = at.section.hidden = false;
+  }
+
+  return { draw, refresh, reveal };
+}
+
+function make(tag, className, ...children) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  made.append(...children); // strings become text, never markup
+  return made;
+}
+
+function button(name, label, path, pressed) {
+  const made = iconButton(name, label, path);
+  made.addEventListener("click", pressed);
+  return made;
+}
+
+function chevron() {
+  const holder = document.createElement("template");
+  holder.innerHTML = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M5.5 3.5 10 8l-4.5 4.5" /></svg>';
+  return holder.content.firstChild;
+}
+
+// Where the focus and the caret are, by the id of the cell: a table that is drawn anew has new nodes.
+function remember(element) {
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  const cell = focused?.closest(".cell");
+  return cell && { id: cell.id, start: focused.selectionStart, end: focused.selectionEnd };
+}
+
+function restore(element, focus) {
+  const box = focus && element.querySelector(`#${focus.id} :is(input, select, textarea)`);
+  box?.focus({ preventScroll: true });
+  if (box && focus.start != null) box.setSelectionRange(focus.start, focus.end);
+}
