@@ -102,9 +102,8 @@ def curve_of_calls(
     half = np.asarray(calls.half, bool)
     columns = (np.asarray(calls.step) + 1 + 0.5 * half, calls.timestep, calls.sigma)
     points = Points(*(np.asarray(column, float) for column in columns))
-    return Curve(
-        label, lane, whole=points[~half], half=points[half], sigma_end=0.0, pin=pin, first=first
-    )
+    whole, inside = points.rows(~half), points.rows(half)
+    return Curve(label, lane, whole, inside, sigma_end=0.0, pin=pin, first=first)
 
 
 # --- what is drawn of a curve --------------------------------------------------------------------
@@ -209,12 +208,10 @@ class Quantity:
 
 QUANTITIES = {
     "sigma": Quantity("sigma", "Sigma", _sigmas, "", log=True),
-    "log_snr": Quantity(
-        "log SNR", "log SNR, -2 ln sigma", _levels("log SNR", log_snr), "-2 ln sigma"
-    ),
+    "log_snr": Quantity("log SNR", "log SNR", _levels("log SNR", log_snr), "−2 ln sigma"),
     "alpha_bar": Quantity(
         "alpha-bar",
-        "alpha-bar, 1 / (1 + sigma²)",
+        "alpha-bar",
         _levels("alpha-bar", alpha_bar),
         "1 / (1 + sigma²)",
         share=True,
@@ -228,7 +225,7 @@ QUANTITIES = {
     ),
     "noise": Quantity(
         "noise",
-        "New noise, share of variance",
+        "Share of new noise",
         _noise,
         "noise² / (sigma down² + noise²) in a step",
         share=True,

@@ -61,7 +61,7 @@ def schedule_figure(
 
     traces = [_pin_trace(pin, drawn[id(pin)][0], shows, x) for pin in pins if drawn[id(pin)]]
     for index, lane in reversed(list(enumerate(lanes))):
-        under = sum(_same_line(lane, before) for before in lanes[:index])
+        under = sum(_same_line(drawn[id(lane)], drawn[id(before)]) for before in lanes[:index])
         traces += _lane_traces(lane, drawn[id(lane)], shows, x, under)
 
     layout = _layout(x, log_y, shows)
@@ -91,8 +91,11 @@ def _series(curve: Curve, shows: Quantity, x: str, log_y: bool):
             yield series.rows(fits)
 
 
-def _same_line(one: Curve, other: Curve) -> bool:
-    return one.steps == other.steps and np.allclose(one.whole.sigma, other.whole.sigma)
+def _same_line(one: list[Series], other: list[Series]) -> bool:
+    """Whether two curves' own lines hide each other."""
+    if not one or not other or len(one[0].values) != len(other[0].values):
+        return False
+    return np.allclose(one[0].values, other[0].values)
 
 
 def _along(x: str, points: Points) -> np.ndarray:

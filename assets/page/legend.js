@@ -8,7 +8,8 @@ const MARKS = { midpoint: "◇", "sigma down": "▽", "sigma up": "△", "sigma 
 export function mount({ element, props }) {
   const list = element.querySelector(".pins");
   const edit = element.querySelector(".edit");
-  const clear = element.querySelector(".clear");
+  const clear = document.createElement("button");
+  Object.assign(clear, { type: "button", className: "clear", textContent: "Remove all" });
   let shown = null; // the plot's newest payload that has a figure
 
   element.querySelector(".pin").addEventListener("click", () => shown && pin(JSON.parse(shown.pin)));
@@ -33,7 +34,11 @@ export function mount({ element, props }) {
   function renew() {
     const focused = [...list.querySelectorAll("button")].indexOf(document.activeElement);
     list.replaceChildren(...pinned().map(item));
-    clear.hidden = pinned().length < 2;
+    if (pinned().length > 1) {
+      const last = document.createElement("li");
+      last.append(clear);
+      list.append(last);
+    }
     if (focused >= 0) list.querySelectorAll("button")[focused]?.focus();
   }
 
