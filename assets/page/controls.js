@@ -2,7 +2,8 @@
 
 import { asText } from "./knobs.js";
 
-// A control in its cell, whose id is that of the setting. `told` gets each new value, `read` a file.
+// The control of a setting, for its cell, and what stands beside it there. `told` gets each new
+// value, `read` a file.
 export function makeControl(knob, { label, hint, told, files, read }) {
   const box = BOXES[knob.kind](knob);
   box.setAttribute("aria-label", label);
@@ -33,7 +34,7 @@ const BOXES = {
   real: () => textBox({ inputMode: "decimal" }, "real"),
   text: () => textBox({}),
   list: () =>
-    Object.assign(document.createElement("textarea"), { rows: 1, placeholder: "paste a list", spellcheck: false }),
+    Object.assign(document.createElement("textarea"), { rows: 1, placeholder: "a list", spellcheck: false }),
 };
 
 function textBox(more, number) {

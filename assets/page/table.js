@@ -24,7 +24,8 @@ export function makeTable(element, spec, on) {
     element.toggleAttribute("data-same", state.same && state.lanes.length > 1);
     heads = state.lanes.map((_, lane) => headOf(lane, state));
     folds = spec.groups.map((group) => groupOf(group, state));
-    element.replaceChildren(make("div", "lane-heads", make("span", "label"), ...heads), ...folds.map(({ section }) => section));
+    const top = make("div", "lane-heads", make("span", "label"), ...heads);
+    element.replaceChildren(make("div", "lane-grid", top, ...folds.map(({ section }) => section)));
     restore(element, focus);
   }
 
@@ -85,6 +86,8 @@ export function makeTable(element, spec, on) {
       return { lane, cell, box: cell.firstChild };
     });
     row.append(...cells.map(({ cell }) => cell));
+    // Out of the cells: there the setting's own control is the only one.
+    row.append(...row.querySelectorAll("input[type=file]"));
     rows.push({ knob, row, cells });
     return row;
   }

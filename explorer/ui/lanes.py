@@ -68,21 +68,7 @@ def spec() -> dict[str, Any]:
 
 def group_of(field: Field) -> str:
     """The group that a field of LaneSettings stands in."""
-    return field.metadata.get("group") or _UNTIL.get(field.name, "sampler")
-
-
-_UNTIL = {
-    "prediction_type": "training",
-    "beta_schedule": "training",
-    "beta_start": "training",
-    "beta_end": "training",
-    "trained_betas": "training",
-    "num_train_timesteps": "training",
-    "rescale_betas_zero_snr": "training",
-    "schedule_type": "schedule",
-    "timestep_spacing": "schedule",
-    "steps_offset": "schedule",
-}
+    return field.metadata["group"]
 
 
 def _knob(field: Field) -> dict[str, Any]:

@@ -19,13 +19,14 @@ def run_to_end(page: Page) -> None:
 
 def fill(page: Page, control: str, text: str) -> None:
     """Type into the box of one of the form's controls."""
+    unfold(page, f"#{control}")
     page.locator(f"#{control} :is(input, textarea)").fill(text)
 
 
-def unfold(page: Page, group: str) -> None:
-    """Open a folded group of the lanes' table."""
-    head = page.locator(f"[data-group={group}] .fold-head")
-    if head.get_attribute("aria-expanded") == "false":
+def unfold(page: Page, control: str) -> None:
+    """Open the group of the lanes' table that a control stands in, where it is folded."""
+    head = page.locator(f"[data-group]:has({control}) .fold-head[aria-expanded=false]")
+    if head.count():
         head.click()
 
 
@@ -66,6 +67,7 @@ def curve(page: Page, lane: int, kind: str = "sigma") -> list[float]:
 
 def choose(page: Page, control: str, option: str) -> None:
     """Choose in one of Gradio's dropdowns, or in a menu of the lanes' table."""
+    unfold(page, control)
     menu = page.locator(f"{control} select")
     if menu.count():
         menu.select_option(label=option)

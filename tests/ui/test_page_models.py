@@ -70,7 +70,8 @@ def test_a_models_own_configuration_refills_the_lanes(models_page, engine):
     fill(page, "prompt", "a red sailboat")
     choose(page, "#model", "SDXL <img src=x onerror=window.hit=1>")
     wait_to_be_said(page, "said", "Prediction type v_prediction")
-    assert "Prediction type v_prediction" in page.locator("[data-group=training] .summary").inner_text()
+    chosen = page.locator("#a_prediction_type option:checked")
+    assert chosen.text_content() == "v_prediction"
     assert page.locator("#width :is(input, textarea)").get_attribute("placeholder") == "1024"
     run_to_end(page)
     assert engine.settings.prompt == "a red sailboat"

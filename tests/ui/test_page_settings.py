@@ -186,7 +186,8 @@ def test_a_file_without_betas_is_a_sentence(page, tmp_path):
     novel = tmp_path / "novel.txt"
     novel.write_text("It was a dark and stormy night")
     page.set_input_files("input[type=file][accept*=npy] >> nth=0", novel)
-    page.get_by_text("Trained betas must be numbers").first.wait_for()
+    page.wait_for_selector("#a_trained_betas_problem")
+    assert "Trained betas must be numbers" in sentence(page, "a_trained_betas")
 
 
 def test_the_seed_of_a_random_run_is_shown_and_can_be_kept(page, engine):

@@ -63,7 +63,7 @@ def test_a_run_from_a_picture_counts_the_calls_it_makes(folds, engine, tmp_path)
     assert state(page) == {"state": "done", "call": 29, "calls": 29, "frame": 28}
     assert engine.settings.init_image == picture_url(path)
     scrub_to(page, 0)
-    assert page.locator(".lane-a [data-fact=step]").inner_text() == "6"
+    assert page.locator(".lane-a [data-fact=step]").inner_text() == "6 of 20"
     fill(page, "strength", "0")
     page.wait_for_selector("#strength_problem")
     fill(page, "strength", "0.75")
