@@ -85,12 +85,14 @@ export function makeEditor({ element, area, redraw }) {
     return sigmas(lane).map((sigma, at) => [xaxis.d2p(along[at]), yaxis.d2p(sigma)]);
   }
 
+  // Where the points of lanes lie upon each other, it is the chosen lane's that is meant.
   function nearest({ clientX, clientY }) {
     const box = area.querySelector(".nsewdrag").getBoundingClientRect();
     let best = { distance: Infinity };
     for (const lane of lanes()) {
       places(lane).forEach(([left, top], at) => {
-        const distance = Math.hypot(left - (clientX - box.left), top - (clientY - box.top));
+        const away = Math.hypot(left - (clientX - box.left), top - (clientY - box.top));
+        const distance = lane === chosen.lane ? away - 1 : away;
         if (distance < best.distance) best = { distance, lane, at };
       });
     }
@@ -206,9 +208,9 @@ export function makeEditor({ element, area, redraw }) {
   function hold(down) {
     if (!editing || !down.target.closest(".nsewdrag")) return;
     down.stopPropagation();
+    down.preventDefault(); // or Plotly takes the mouse, and no click becomes a double one
     const { distance, lane, at } = nearest(down);
     if (distance > (REACH[down.pointerType] ?? REACH.mouse)) return;
-    down.preventDefault();
     choose(lane, at);
     grips[lane].focus({ preventScroll: true });
     const { xaxis, yaxis } = area._fullLayout;
@@ -233,16 +235,16 @@ export function makeEditor({ element, area, redraw }) {
     document.addEventListener("pointercancel", end, { signal: stop.signal });
   }
 
-  // On a point: it goes. Beside one: a new one comes, at the height of the pointer where it can.
+  // On a point: it goes. Elsewhere: the chosen lane gets one, at the pointer's height where it can.
   function twice(event) {
     if (!editing || !event.target.closest(".nsewdrag")) return;
     event.stopPropagation();
     const { distance, lane, at } = nearest(event);
-    if (distance === Infinity) return;
     if (distance <= REACH.mouse) return remove(lane, at);
+    if (!sigmas(chosen.lane)) return;
     const box = area.querySelector(".nsewdrag").getBoundingClientRect();
-    const before = places(lane).findLastIndex(([left]) => left <= event.clientX - box.left);
-    insert(lane, Math.max(before, 0), sigmaAt(event));
+    const before = places(chosen.lane).findLastIndex(([left]) => left <= event.clientX - box.left);
+    insert(chosen.lane, Math.max(before, 0), sigmaAt(event));
   }
 
   // Before Plotly and the scrubber hear of it.
