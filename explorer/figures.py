@@ -5,7 +5,9 @@ hold the figures against plotly's own schema instead. The page gives the lanes a
 colours, those of its theme.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +81,7 @@ def schedule_figure(
     return {"data": traces, "layout": layout}
 
 
-def _series(curve: Curve, shows: Quantity, x: str, log_y: bool):
+def _series(curve: Curve, shows: Quantity, x: str, log_y: bool) -> Iterator[Series]:
     """The series of a curve without the points that the axes have no place for."""
     for series in shows.series(curve):
         fits = np.isfinite(series.values) & np.isfinite(_along(x, series.at))
@@ -148,7 +150,7 @@ def _trace(curve: Curve, series: Series, shows: Quantity, x: str) -> Trace:
         "meta": owner | {"kind": series.kind},
         "x": _along(x, series.at).tolist(),
         "y": series.values.tolist(),
-        "text": _facts(series.at),
+        "text": _facts(series.at.step.tobytes(), series.at.timestep.tobytes()),
         "hovertemplate": told.replace("<br><extra>", "<extra>"),
     }
 
@@ -158,10 +160,13 @@ def _literal(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
-def _facts(at: Points) -> list[str]:
+@lru_cache(maxsize=64)  # many traces stand at the same calls, of one figure and of the next
+def _facts(steps: bytes, timesteps: bytes) -> list[str]:
+    """What the hover says of calls at float64 steps and timesteps."""
+    calls = zip(np.frombuffer(steps).tolist(), np.frombuffer(timesteps).tolist(), strict=True)
     return [
-        f"step {step:g}<br>timestep {timestep:.4g}" if timestep == timestep else "the end"
-        for step, timestep in zip(at.step.tolist(), at.timestep.tolist(), strict=True)
+        "the end" if math.isnan(timestep) else f"step {step:g}<br>timestep {timestep:.4g}"
+        for step, timestep in calls
     ]
 
 

@@ -3,7 +3,8 @@
 A page may send anything, so each pin is checked like a form: what is wrong with it is a sentence.
 """
 
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 MOST_PINS = 100
 LONGEST_NAME = 80  # letters
 
-PLAIN = asdict(LaneSettings())
+PLAIN = LaneSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,8 @@ class Pin:
 
 def pin_of(lane: LaneSettings, curve: Curve) -> dict[str, Any]:
     """A lane's present schedule as a page keeps it: plain JSON, what differs from the defaults."""
-    changed = {key: value for key, value in asdict(lane).items() if value != PLAIN[key]}
+    held = {spec.name: getattr(lane, spec.name) for spec in fields(lane)}
+    changed = {name: value for name, value in held.items() if value != getattr(PLAIN, name)}
     return {"label": f"{lane.label}, {curve.steps} steps", "steps": curve.steps, "lane": changed}
 
 
@@ -52,21 +54,23 @@ def curve_of(table: "Schedule | Calls", label: str, **owner: Any) -> Curve:
 
 
 def _read(entry: Any) -> Pin:
+    if not isinstance(entry, dict) or not isinstance(entry.get("lane"), dict):
+        return Pin(_id(entry), None, "This pin holds no schedule; remove it.")
+    return _drawn(json.dumps(entry))
+
+
+@lru_cache(maxsize=2 * MOST_PINS)  # every redraw of a page sends its pins again
+def _drawn(text: str) -> Pin:
+    entry = json.loads(text)
     name = _id(entry)
     try:
-        if not isinstance(entry, dict) or not isinstance(entry.get("lane"), dict):
-            raise ValueError("This pin holds no schedule; remove it.")
         run = RunSettings.from_dict({"steps": entry.get("steps"), "lanes": [entry["lane"]]})
-        label = str(entry.get("label") or run.lanes[0].label)[:LONGEST_NAME]
-        return Pin(name, curve_of(_table(run.lanes[0], run.steps), label, pin=name))
-    except (ValueError, TypeError) as error:  # a TypeError is of a key that is no text
+        lane = run.lanes[0]
+        label = str(entry.get("label") or lane.label)[:LONGEST_NAME]
+        return Pin(name, curve_of(lane.schedule(run.steps), label, pin=name))
+    except ValueError as error:
         return Pin(name, None, f"Not drawn: {str(error)[:300]}")
 
 
 def _id(entry: Any) -> str:
     return str(entry.get("id", ""))[:LONGEST_NAME] if isinstance(entry, dict) else ""
-
-
-@lru_cache(maxsize=4 * MOST_PINS)  # every redraw of a page draws its pins again
-def _table(lane: LaneSettings, steps: int) -> "Schedule | Calls":
-    return lane.schedule(steps)
