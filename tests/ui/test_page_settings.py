@@ -159,21 +159,29 @@ def test_the_end_of_a_prompt_that_is_too_long_is_named(page):
 
 
 def test_dragging_a_label_changes_its_number(page):
-    label = page.locator("#steps [data-testid=block-info]").bounding_box()
-    x, y = label["x"] + 10, label["y"] + label["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 50, y, steps=5)
-    page.mouse.up()
+    drag(page, "#steps [data-testid=block-info]", 50)
     wait_for_curve(page, 0, LaneSettings().schedule(30))
     assert page.locator("#steps input").input_value() == "30"
+    drag(page, "[data-field=beta_end] .label", 10)
+    page.wait_for_function("document.querySelector('#a_beta_end input').value === '0.0133'")
+    wait_for_curve(page, 0, LaneSettings(beta_end=0.0133).schedule(30))
+
+
+def drag(page, label: str, pixels: int) -> None:
+    page.locator(label).scroll_into_view_if_needed()
+    box = page.locator(label).bounding_box()
+    x, y = box["x"] + 10, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + pixels, y, steps=5)
+    page.mouse.up()
 
 
 def test_a_file_of_betas_becomes_text_in_the_form(page, tmp_path):
     betas = tmp_path / "betas.json"
     betas.write_text("[0.001, 0.01, 0.02, 0.04]")
     fill(page, "steps", "3")
-    page.set_input_files("input[type=file][accept*=npy] >> nth=0", betas)
+    page.set_input_files("[data-field=trained_betas] input[type=file]", betas)
     box = page.locator("#a_trained_betas textarea")
     page.wait_for_function(
         "document.querySelector('#a_trained_betas textarea').value.startsWith('0.001')"
@@ -185,7 +193,7 @@ def test_a_file_of_betas_becomes_text_in_the_form(page, tmp_path):
 def test_a_file_without_betas_is_a_sentence(page, tmp_path):
     novel = tmp_path / "novel.txt"
     novel.write_text("It was a dark and stormy night")
-    page.set_input_files("input[type=file][accept*=npy] >> nth=0", novel)
+    page.set_input_files("[data-field=trained_betas] input[type=file]", novel)
     page.wait_for_selector("#a_trained_betas_problem")
     assert "Trained betas must be numbers" in sentence(page, "a_trained_betas")
 
