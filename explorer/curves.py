@@ -6,21 +6,12 @@ for a pinned schedule; one `Quantity` says what is drawn of it. No plotly, no to
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from explorer.sampling.schedules import Schedule
-
-
-class Calls(Protocol):
-    """A table of model calls: what is known of a sampler that is not ours. One row a call."""
-
-    step: np.ndarray  # from 0
-    half: np.ndarray  # true for a call inside a step
-    sigma: np.ndarray
-    timestep: np.ndarray
+from explorer.sampling.calls import CallTable
+from explorer.sampling.schedules import Schedule
 
 
 class Points(NamedTuple):
@@ -55,55 +46,45 @@ class Curve:
     """
 
     label: str
-    lane: int | None
     whole: Points  # N
     half: Points  # at most N
     sigma_end: float  # where the last step lands
+    lane: int | None = None
+    pin: str | None = None
     sigma_down: np.ndarray | None = None  # N: what each step denoises to
     sigma_up: np.ndarray | None = None  # N: the noise that lifts it to the next sigma
     noise: np.ndarray | None = None  # N: all the noise added after each step, churn's too
     sigma_hat: np.ndarray | None = None  # N: what churn lifts each step's sigma to before it
-    pin: str | None = None
     first: int = 0  # the step that a run begins at, from 0; those before are left out
+    inside: str = "midpoint"  # what a call inside a step is
 
     @property
     def steps(self) -> int:
         return len(self.whole.step)
 
 
-def curve_of_schedule(
-    schedule: "Schedule",
-    label: str,
-    lane: int | None = None,
-    pin: str | None = None,
-    first: int = 0,
-) -> Curve:
-    """The curve of a table of our own samplers."""
-    step = np.arange(1.0, schedule.steps + 1)  # from 1, as progress counts
+def curve_of(table: Schedule | CallTable, label: str, **owner: Any) -> Curve:
+    """The curve of a lane or a pin, which `owner` names, with the step that it begins at.
+
+    Of a table of calls the noise is not known.
+    """
+    if isinstance(table, CallTable):
+        step = table.step + 1 + 0.5 * table.half
+        points = Points(step, table.timestep, table.sigma)
+        whole, half = points.rows(~table.half), points.rows(table.half)
+        return Curve(label, whole, half, table.sigma_end, inside="second call", **owner)
+    step = np.arange(1.0, table.steps + 1)  # from 1, as progress counts
     return Curve(
-        label=label,
-        lane=lane,
-        whole=Points(step, schedule.timestep, schedule.sigma),
-        half=Points(step[:-1] + 0.5, schedule.timestep_mid, schedule.sigma_mid),
-        sigma_end=schedule.final_sigma,
-        sigma_down=schedule.sigma_down,
-        sigma_up=schedule.sigma_up,
-        noise=schedule.noise,
-        sigma_hat=schedule.sigma_hat,
-        pin=pin,
-        first=first,
+        label,
+        whole=Points(step, table.timestep, table.sigma),
+        half=Points(step[:-1] + 0.5, table.timestep_mid, table.sigma_mid),
+        sigma_end=table.final_sigma,
+        sigma_down=table.sigma_down,
+        sigma_up=table.sigma_up,
+        noise=table.noise,
+        sigma_hat=table.sigma_hat,
+        **owner,
     )
-
-
-def curve_of_calls(
-    calls: Calls, label: str, lane: int | None = None, pin: str | None = None, first: int = 0
-) -> Curve:
-    """The curve of a table of calls; its noise is not known, and its last step goes to 0."""
-    half = np.asarray(calls.half, bool)
-    columns = (np.asarray(calls.step) + 1 + 0.5 * half, calls.timestep, calls.sigma)
-    points = Points(*(np.asarray(column, float) for column in columns))
-    whole, inside = points.rows(~half), points.rows(half)
-    return Curve(label, lane, whole, inside, sigma_end=0.0, pin=pin, first=first)
 
 
 # --- what is drawn of a curve --------------------------------------------------------------------
@@ -162,7 +143,7 @@ def _levels(kind: str, of_sigma: Callable) -> Callable[[Curve], Iterator[Series]
         yield Series(kind, end, of_sigma(end.sigma), np.arange(curve.steps + 1))
         if len(curve.half.step):
             inside = np.floor(curve.half.step).astype(int) - 1
-            yield Series("midpoint", curve.half, of_sigma(curve.half.sigma), inside)
+            yield Series(curve.inside, curve.half, of_sigma(curve.half.sigma), inside)
 
     return series
 

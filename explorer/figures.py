@@ -22,6 +22,7 @@ MANY = 200  # more points than that are a line: markers would hide each other, a
 LOG_TICKS = [digit * 10.0**power for power in range(-4, 6) for digit in (1, 2, 5)]
 SYMBOLS = {  # of what is no line
     "midpoint": "diamond-open",
+    "second call": "diamond-open",
     "sigma down": "triangle-down-open",
     "sigma up": "triangle-up-open",
     "sigma hat": "cross-thin-open",

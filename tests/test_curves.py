@@ -6,7 +6,7 @@ import pytest
 from explorer.curves import (
     QUANTITIES,
     alpha_bar,
-    curve_of_schedule,
+    curve_of,
     log_snr,
     new_noise,
     noise_since_start,
@@ -17,7 +17,7 @@ from explorer.settings import LaneSettings
 
 def curve(steps: int = 12, first: int = 0, **settings):
     schedule = LaneSettings(**settings).schedule(steps)
-    return curve_of_schedule(schedule, "", lane=0, first=first), schedule
+    return curve_of(schedule, "", lane=0, first=first), schedule
 
 
 def test_alpha_bar_is_that_of_training():

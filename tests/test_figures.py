@@ -6,8 +6,9 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from explorer.curves import QUANTITIES, curve_of_calls, curve_of_schedule
+from explorer.curves import QUANTITIES, curve_of
 from explorer.figures import X_AXES, plotly_script, schedule_figure
+from explorer.sampling.calls import CallTable
 from explorer.settings import LaneSettings
 
 DPM2 = LaneSettings().schedule(10)
@@ -17,13 +18,19 @@ KARRAS = LaneSettings(schedule_type="karras").schedule(6)
 
 def lanes(*schedules, first: int = 0) -> list:
     return [
-        curve_of_schedule(schedule, f"lane {lane}", lane=lane, first=first)
+        curve_of(schedule, f"lane {lane}", lane=lane, first=first)
         for lane, schedule in enumerate(schedules)
     ]
 
 
 LANES = lanes(DPM2, DPM2_A)
-PIN = curve_of_schedule(KARRAS, "kept", pin="p1")
+HEUN = CallTable(
+    step=np.array([0, 0, 1]),
+    half=np.array([False, True, False]),
+    sigma=np.array([10.0, 3.0, 3.0]),
+    timestep=np.array([900.0, 500.0, 500.0]),
+)
+PIN = curve_of(KARRAS, "kept", pin="p1")
 
 
 def trace(figure, lane: int, kind: str) -> dict:
@@ -141,24 +148,18 @@ def test_lines_that_hide_each_other_grow_broader():
 
 
 def test_what_is_not_known_of_a_lane_is_said():
-    calls = curve_of_calls(_Calls, "Euler <a>", lane=1)
+    calls = curve_of(HEUN, "Euler <a>", lane=1)
     figure = schedule_figure([*lanes(DPM2_A), calls], quantity="noise")
     (note,) = figure["layout"]["annotations"]
     assert note["text"] == "not known of Euler &lt;a>"
     assert {each["meta"]["lane"] for each in figure["data"]} == {0}
 
 
-class _Calls:
-    step = np.array([0, 0, 1])
-    half = np.array([False, True, False])
-    sigma = np.array([10.0, 3.0, 1.0])
-    timestep = np.array([900.0, 500.0, 100.0])
-
-
 def test_a_table_of_calls_is_drawn_by_whole_and_half_steps():
-    figure = schedule_figure([curve_of_calls(_Calls, "Heun", lane=0)])
-    assert trace(figure, 0, "sigma")["y"] == [10, 1]
-    assert (trace(figure, 0, "midpoint")["x"], trace(figure, 0, "midpoint")["y"]) == ([1.5], [3])
+    figure = schedule_figure([curve_of(HEUN, "Heun", lane=0)])
+    assert trace(figure, 0, "sigma")["y"] == [10, 3]
+    second = trace(figure, 0, "second call")
+    assert (second["x"], second["y"]) == ([1.5], [3])
 
 
 def test_plotly_ships_its_script():

@@ -10,7 +10,7 @@ GROUND = ("explorer.sampling", "explorer.capture", "explorer.models")
 # floor by floor, from below; what stands on one floor knows only lower floors and itself
 FLOORS = (
     (*GROUND, "explorer.pictures"),
-    ("explorer.checks", "explorer.checked", "explorer.curves"),
+    ("explorer.checks", "explorer.checked", "explorer.baselines", "explorer.curves"),
     ("explorer.lane_settings",),
     ("explorer.settings", "explorer.problems"),
     ("explorer.start", "explorer.scheduler_file"),

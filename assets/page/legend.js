@@ -3,7 +3,7 @@
 import { pin, pinned, dashesOf, toggle, unpin, unpinAll } from "./pins.js";
 import { emit, on } from "./store.js";
 
-const MARKS = { midpoint: "◇", "sigma down": "▽", "sigma up": "△", "sigma hat": "+", "new since the start": "┈" };
+const MARKS = { midpoint: "◇", "second call": "◇", "sigma down": "▽", "sigma up": "△", "sigma hat": "+", "new since the start": "┈" };
 
 export function mount({ element, props }) {
   const list = element.querySelector(".pins");

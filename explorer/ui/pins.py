@@ -6,14 +6,10 @@ A page may send anything, so each pin is checked like a form: what is wrong with
 import json
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from explorer.curves import Curve, curve_of_calls, curve_of_schedule
-from explorer.sampling.schedules import Schedule
+from explorer.curves import Curve, curve_of
 from explorer.settings import LaneSettings, RunSettings
-
-if TYPE_CHECKING:
-    from explorer.curves import Calls
 
 MOST_PINS = 100
 LONGEST_NAME = 80  # letters
@@ -45,12 +41,6 @@ def read_pins(data: Any) -> list[Pin]:
     for entry in data[MOST_PINS : 2 * MOST_PINS]:
         pins.append(Pin(_id(entry), None, f"Only the first {MOST_PINS} pins are drawn."))
     return pins
-
-
-def curve_of(table: "Schedule | Calls", label: str, **owner: Any) -> Curve:
-    """The curve of any lane: one of our samplers, or one of which only the calls are known."""
-    make = curve_of_schedule if isinstance(table, Schedule) else curve_of_calls
-    return make(table, label, **owner)
 
 
 def _read(entry: Any) -> Pin:

@@ -3,19 +3,17 @@
 import json
 import zlib
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from explorer.curves import QUANTITIES
+from explorer.curves import QUANTITIES, Curve, curve_of
 from explorer.figures import schedule_figure
+from explorer.sampling.calls import CallTable
 from explorer.sampling.schedules import Schedule
-from explorer.settings import RunSettings
+from explorer.settings import LaneSettings, RunSettings
 from explorer.ui.form import FormError, Problem
 from explorer.ui.groups import summaries
 from explorer.ui.lanes import LANE_FIELDS, lane_id
-from explorer.ui.pins import Pin, curve_of, pin_of
-
-if TYPE_CHECKING:
-    from explorer.curves import Calls
+from explorer.ui.pins import Pin, pin_of
 
 
 @dataclass(frozen=True)
@@ -35,15 +33,13 @@ def plot_payload(settings: RunSettings, view: View = View()) -> dict[str, Any]:
     too: `points`, the sigmas of each lane that can be dragged, and `pin`, the lanes' schedules as
     pins. `pins` says, by id, what is wrong with each of the page's own.
     """
-    tables = _tables(settings)
+    tables, spans = _tables(settings), settings.spans
     curves = [
-        curve_of(table, lane.label, lane=index, first=settings.first_step)
-        for index, (lane, table) in enumerate(zip(settings.lanes, tables, strict=True))
+        curve_of(table, lane.label, lane=index, first=span.first)
+        for index, (lane, table, span) in enumerate(zip(settings.lanes, tables, spans, strict=True))
     ]
     pinned = [pin.curve for pin in view.pins if pin.curve]
-    figure = schedule_figure(
-        [*curves, *pinned], view.x, view.log_y, view.quantity, settings.base_steps
-    )
+    figure = schedule_figure([*curves, *pinned], view.x, view.log_y, view.quantity, spans[0].cut)
     return {
         "figure": json.dumps(figure),
         "quantity": view.quantity,
@@ -51,7 +47,7 @@ def plot_payload(settings: RunSettings, view: View = View()) -> dict[str, Any]:
         "x": view.x,
         "key": schedule_key(settings),
         "labels": [lane.label for lane in settings.lanes],
-        "points": json.dumps(list(map(_movable, tables))),
+        "points": json.dumps(list(map(_movable, settings.lanes, curves))),
         "pin": json.dumps(list(map(pin_of, settings.lanes, curves))),
         "pins": {pin.id: pin.problem for pin in view.pins},
         "folds": summaries(settings),
@@ -59,9 +55,9 @@ def plot_payload(settings: RunSettings, view: View = View()) -> dict[str, Any]:
     }
 
 
-def _movable(table: "Schedule | Calls") -> list[float] | None:
+def _movable(lane: LaneSettings, curve: Curve) -> list[float] | None:
     """The sigmas that can be dragged: those of a lane that takes a list of its own."""
-    return table.sigma.tolist() if isinstance(table, Schedule) else None
+    return curve.whole.sigma.tolist() if lane.solver.takes("sigmas") else None
 
 
 def schedule_key(settings: RunSettings) -> str:
@@ -75,7 +71,7 @@ def problem_payload(error: FormError) -> dict[str, Any]:
     return {"figure": None, "problems": list(map(asdict, error.problems))}
 
 
-def _tables(settings: RunSettings) -> list["Schedule | Calls"]:
+def _tables(settings: RunSettings) -> list[Schedule | CallTable]:
     tables, problems = [], []
     for index, lane in enumerate(settings.lanes):
         try:
