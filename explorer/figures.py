@@ -1,29 +1,36 @@
-"""Records to plotly figures; the only place that knows plotly. Pure functions, no torch."""
+"""Curves to plotly figures; the only place that knows plotly. Pure functions, no torch.
 
-from collections.abc import Sequence
+A figure is a plain dict, plotly's JSON: making its objects costs ten times what is in it, so tests
+hold the figures against plotly's own schema instead. The page gives the lanes and the pins their
+colours, those of its theme.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import plotly
-import plotly.graph_objects as go
 
-if TYPE_CHECKING:
-    from explorer.sampling.schedules import Schedule
+from explorer.curves import QUANTITIES, Curve, Points, Quantity, Series
 
-LANE_COLOURS = ("#1b6ac9", "#bf5209")  # the page's --lane-a and --lane-b, light theme
 X_AXES = {"step": "step", "timestep": "timestep", "log_sigma": "log sigma"}  # as a switch says it
 X_TITLES = {"step": "Step", "timestep": "Timestep", "log_sigma": "Sigma, log scale"}
 MANY = 200  # more points than that are a line: markers would hide each other, and take their time
 LOG_TICKS = [digit * 10.0**power for power in range(-4, 6) for digit in (1, 2, 5)]
-SYMBOLS = {
-    "sigma": "circle",
+SYMBOLS = {  # of what is no line
     "midpoint": "diamond-open",
+    "second call": "diamond-open",
     "sigma down": "triangle-down-open",
     "sigma up": "triangle-up-open",
-    "left out": "circle",
+    "sigma hat": "cross-thin-open",
 }
+DOTTED = ("new since the start",)  # a second line beside a curve's own
 FONT = 'system-ui, -apple-system, "Segoe UI", sans-serif'
+
+Trace = dict[str, Any]
 
 
 def plotly_script() -> Path:
@@ -32,75 +39,146 @@ def plotly_script() -> Path:
 
 
 def schedule_figure(
-    lanes: Sequence[tuple[str, "Schedule"]],
+    curves: Sequence[Curve],
     x: str = "step",
     log_y: bool = True,
-    first_step: int = 0,
+    quantity: str = "sigma",
     base_steps: int | None = None,
-) -> go.Figure:
-    """Draw the schedules of all lanes on one axis: sigmas, midpoints, sigma_down and sigma_up.
+) -> dict[str, Any]:
+    """Draw one quantity of all curves on one axis: the lanes' and, thin and under them, the pins'.
 
-    `lanes` pairs a label with a schedule; `x` is a key of X_AXES. A logarithmic axis has no room
-    for the final 0, which stands at the end of a linear one. The steps before `first_step`, which a
-    start picture leaves out, are a faint line; `base_steps`, where fewer than all, is the step that
-    a refiner takes over at, counted from 0. Each trace carries its lane's index in `meta`, so that
-    a page can give the lanes the colours of its own theme.
+    `x` is a key of X_AXES, `quantity` one of QUANTITIES, which say whether `log_y` has an effect. A
+    logarithmic axis has no room for the final 0, which stands at the end of a linear one. The steps
+    before a curve's `first`, which a start picture leaves out, are a faint line; `base_steps`,
+    where fewer than all, is the step that a refiner takes over at, counted from 0. The `meta` of
+    each trace holds its kind and its curve's lane or pin. Raises ValueError for an unknown key.
     """
-    if x not in X_AXES:
-        raise ValueError(f"x must be one of {', '.join(X_AXES)}; got {x!r}.")
-    traces = [
-        trace
-        for lane, (label, schedule) in reversed(list(enumerate(lanes)))
-        for trace in _lane_traces(lane, label, schedule, x, log_y, first_step)
-    ]
-    beginnings = {"the run begins here": first_step, "the refiner takes over": base_steps or 0}
-    layout = _layout(x, log_y)
-    layout["annotations"] = [
-        _note(text, step, lanes[0][1], x, log_y)
-        for text, step in beginnings.items()
-        if 0 < step < lanes[0][1].steps
-    ]
-    return go.Figure(data=traces, layout=layout)
+    for name, value, known in (("x", x, X_AXES), ("quantity", quantity, QUANTITIES)):
+        if value not in known:
+            raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}.")
+    shows = QUANTITIES[quantity]
+    log_y = log_y and shows.log
+    lanes = [curve for curve in curves if curve.lane is not None]
+    pins = [curve for curve in curves if curve.lane is None]
+    drawn = {id(curve): list(_series(curve, shows, x, log_y)) for curve in curves}
+
+    traces = [_pin_trace(pin, drawn[id(pin)][0], shows, x) for pin in pins if drawn[id(pin)]]
+    for index, lane in reversed(list(enumerate(lanes))):
+        under = sum(_same_line(drawn[id(lane)], drawn[id(before)]) for before in lanes[:index])
+        traces += _lane_traces(lane, drawn[id(lane)], shows, x, under)
+
+    layout = _layout(x, log_y, shows)
+    layout["annotations"] = []
+    if lanes and drawn[id(lanes[0])]:
+        line = drawn[id(lanes[0])][0]
+        beginnings = {"the run begins here": lanes[0].first, "the refiner takes over": base_steps}
+        layout["annotations"] += [
+            _note(text, step, line.rows(line.of == step), x, log_y)
+            for text, step in beginnings.items()
+            if step and step in line.of and step < lanes[0].steps
+        ]
+    if unknown := [lane.label for lane in lanes if not drawn[id(lane)]]:
+        layout["annotations"].append(_remark(f"not known of {', '.join(unknown)}"))
+    return {"data": traces, "layout": layout}
+
+
+def _series(curve: Curve, shows: Quantity, x: str, log_y: bool) -> Iterator[Series]:
+    """The series of a curve without the points that the axes have no place for."""
+    for series in shows.series(curve):
+        fits = np.isfinite(series.values) & np.isfinite(_along(x, series.at))
+        if log_y:
+            fits &= series.values > 0
+        if x == "log_sigma":
+            fits &= series.at.sigma > 0
+        if fits.any():
+            yield series.rows(fits)
+
+
+def _same_line(one: list[Series], other: list[Series]) -> bool:
+    """Whether two curves' own lines hide each other."""
+    if not one or not other or len(one[0].values) != len(other[0].values):
+        return False
+    return np.allclose(one[0].values, other[0].values)
+
+
+def _along(x: str, points: Points) -> np.ndarray:
+    return points.sigma if x == "log_sigma" else getattr(points, x)
 
 
 def _lane_traces(
-    lane: int, label: str, schedule: "Schedule", x: str, log_y: bool, first: int
-) -> list[dict]:
-    """One lane: its sigmas as a line, then what happens inside each step as markers."""
-    whole = np.arange(1, schedule.steps + 1)  # steps count from 1, as progress does
-    columns = ("step", "timestep", "log_sigma")
-    at = dict(zip(columns, (whole, schedule.timestep, schedule.sigma), strict=True))
-    halves = (whole[:-1] + 0.5, schedule.timestep_mid, schedule.sigma_mid)
-    at_mid = dict(zip(columns, halves, strict=True))
+    lane: Curve, drawn: list[Series], shows: Quantity, x: str, under: int
+) -> list[Trace]:
+    """One lane: its line, then what happens inside each step as markers.
 
-    sigma = {"x": at[x], "y": schedule.sigma, "text": _facts(whole, schedule.timestep)}
-    if x == "step" and not log_y:
-        end = {"x": schedule.steps + 1, "y": 0.0, "text": "the end"}
-        sigma = {key: np.append(values, end[key]) for key, values in sigma.items()}
-    middle = {"x": at_mid[x], "y": schedule.sigma_mid, "text": _facts(*halves[:2])}
-    points = {"sigma": sigma, "midpoint": middle}
-    if schedule.sigma_up.any():
-        landing = {"x": at[x][1:], "text": _facts(whole, schedule.timestep)[1:]}
-        points["sigma down"] = landing | {"y": schedule.sigma_down[:-1]}
-        points["sigma up"] = landing | {"y": schedule.sigma_up[:-1]}
-    if first:
-        skipped = {key: values[: first + 1] for key, values in sigma.items()}
-        points = {
-            kind: {key: values[first:] for key, values in data.items()}
-            for kind, data in points.items()
-        } | {"left out": skipped}
-    return [_trace(lane, label, kind, data) for kind, data in points.items()]
+    A line under `under` others that are the same is as much broader, so that all can be seen.
+    """
+    first, traces = lane.first, []
+    for series in drawn:
+        ran = series.rows(series.of >= first)
+        look = {"mode": "markers", "marker": {"size": 7, "symbol": SYMBOLS.get(series.kind)}}
+        if series.kind in DOTTED:
+            look = {"mode": "lines", "line": {"width": 1.25, "dash": "dot"}}
+        elif series.kind not in SYMBOLS:
+            look = {
+                "mode": "lines+markers",
+                "line": {"width": 1.5 + 3.5 * under},
+                "marker": {"size": 5 + 4 * under},
+                "opacity": 0.5 if under else 1,
+            }
+        if len(ran.values) > MANY:
+            look["mode"] = "lines"
+        traces.append(_trace(lane, ran, shows, x) | look)
+    if first and drawn:
+        line = drawn[0]
+        left_out = line.rows(line.of <= first)._replace(kind="left out")
+        look = {"mode": "lines", "line": {"width": 1, "dash": "dot"}, "opacity": 0.5}
+        traces.append(_trace(lane, left_out, shows, x) | look)
+    return traces
 
 
-def _note(text: str, step: int, schedule: "Schedule", x: str, log_y: bool) -> dict:
+def _pin_trace(pin: Curve, line: Series, shows: Quantity, x: str) -> Trace:
+    """One pin: its line alone."""
+    return _trace(pin, line, shows, x) | {"mode": "lines", "line": {"width": 1.25, "dash": "dash"}}
+
+
+def _trace(curve: Curve, series: Series, shows: Quantity, x: str) -> Trace:
+    """What every trace has, whatever it looks like."""
+    owner = {"pin": curve.pin} if curve.lane is None else {"lane": curve.lane}
+    told = f"%{{fullData.name}} %{{y:{shows.form}}}<br>%{{text}}<br>{shows.told}<extra></extra>"
+    return {
+        "type": "scatter",
+        "name": _literal(f"{curve.label}: {series.kind}"),
+        "meta": owner | {"kind": series.kind},
+        "x": _along(x, series.at).tolist(),
+        "y": series.values.tolist(),
+        "text": _facts(series.at.step.tobytes(), series.at.timestep.tobytes()),
+        "hovertemplate": told.replace("<br><extra>", "<extra>"),
+    }
+
+
+def _literal(text: str) -> str:
+    """Plotly reads a little HTML in every text."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+@lru_cache(maxsize=64)  # many traces stand at the same calls, of one figure and of the next
+def _facts(steps: bytes, timesteps: bytes) -> list[str]:
+    """What the hover says of calls at float64 steps and timesteps."""
+    calls = zip(np.frombuffer(steps).tolist(), np.frombuffer(timesteps).tolist(), strict=True)
+    return [
+        "the end" if math.isnan(timestep) else f"step {step:g}<br>timestep {timestep:.4g}"
+        for step, timestep in calls
+    ]
+
+
+def _note(text: str, step: int, there: Series, x: str, log_y: bool) -> dict:
     """Words above a step, counted from 0, of a lane's line, with an arrow down to it."""
-    at = {"step": step + 1, "timestep": schedule.timestep[step], "log_sigma": schedule.sigma[step]}
-    sigma = schedule.sigma[step]
+    along, value = _along(x, there.at)[0], there.values[0]
     return {
         "text": f"{text}: step {step + 1}",
         # annotations, unlike traces, stand on a logarithmic axis by the logarithm
-        "x": float(np.log10(at[x]) if x == "log_sigma" else at[x]),
-        "y": float(np.log10(sigma) if log_y else sigma),
+        "x": float(np.log10(along) if x == "log_sigma" else along),
+        "y": float(np.log10(value) if log_y else value),
         "ax": 0,
         "ay": -34,
         "arrowhead": 0,
@@ -109,59 +187,34 @@ def _note(text: str, step: int, schedule: "Schedule", x: str, log_y: bool) -> di
     }
 
 
-def _facts(steps: np.ndarray, timesteps: np.ndarray) -> list[str]:
-    return [
-        f"step {step:g}<br>timestep {timestep:.4g}"
-        for step, timestep in zip(steps, timesteps, strict=True)
-    ]
+def _remark(text: str) -> dict:
+    """Words in the upper right corner."""
+    corner = {"x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right"}
+    return corner | {"text": _literal(text), "yanchor": "top", "showarrow": False}
 
 
-def _trace(lane: int, label: str, kind: str, data: dict) -> dict:
-    """One scatter trace; the first lane's thin lines stay visible over the others' broad ones."""
-    colour = LANE_COLOURS[lane % len(LANE_COLOURS)]
-    line = {"width": 1, "dash": "dot"}
-    marker = {"size": 7, "symbol": SYMBOLS[kind]}
-    mode = "markers"
-    if kind == "sigma":
-        line = {"width": 5 if lane else 1.5}
-        marker["size"] = 9 if lane else 5
-        mode = "lines+markers"
-    if kind == "left out":
-        mode = "lines"
-    return data | {
-        "type": "scatter",
-        "name": f"{label} {kind}",
-        "meta": {"lane": lane, "kind": kind},
-        "mode": mode if len(data["x"]) <= MANY else "lines",
-        "line": line | {"color": colour},
-        "marker": marker | {"color": colour},
-        "opacity": 0.5 if kind == "left out" or (kind == "sigma" and lane) else 1,
-        "hovertemplate": f"{label}: {kind} %{{y:.4g}}<br>%{{text}}<extra></extra>",
-    }
-
-
-def _layout(x: str, log_y: bool) -> dict:
-    """Fonts, margins and axes of every figure; the page's theme recolours it."""
-    axis = {"zeroline": False, "gridcolor": "#e6e8eb", "linecolor": "#c4c9cf", "ticks": ""}
+def _layout(x: str, log_y: bool, shows: Quantity) -> dict:
+    """Fonts, margins and axes of every figure."""
+    axis = {"zeroline": False, "ticks": ""}
     horizontal = {"title": {"text": X_TITLES[x], "standoff": 8}}
     if x == "timestep":
         horizontal["autorange"] = "reversed"  # a run goes from much noise to none
     if x == "log_sigma":
         horizontal |= {"type": "log", "autorange": "reversed", "tickvals": LOG_TICKS}
-    vertical = {"title": {"text": "Sigma", "standoff": 8}, "type": "log" if log_y else "linear"}
+    vertical = {"title": {"text": shows.title, "standoff": 8}, "type": "log" if log_y else "linear"}
     if log_y:
-        vertical["dtick"] = 1
+        vertical |= {"dtick": 1} if shows is QUANTITIES["sigma"] else {"tickvals": LOG_TICKS}
+    if shows.share:
+        vertical |= {"range": [-0.03, 1.03], "dtick": 0.25, "tickformat": shows.ticks}
     return {
-        "template": "none",
-        "font": {"family": FONT, "size": 12, "color": "#3c434a"},
+        "font": {"family": FONT, "size": 12},
         "margin": {"l": 52, "r": 12, "t": 8, "b": 40},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "xaxis": axis | horizontal,
         "yaxis": axis | vertical,
-        "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "font": {"size": 11}},
-        "hoverlabel": {"bgcolor": "#ffffff", "font": {"color": "#15181c"}},
+        "showlegend": False,  # the page has its own
         "hovermode": "closest",
         "dragmode": False,
-        "uirevision": f"{x} {log_y}",
+        "uirevision": f"{shows.label} {x} {log_y}",
     }

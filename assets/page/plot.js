@@ -1,5 +1,7 @@
 // The sigma plot: follows the form, shows where the frames are, and moves them when dragged over.
 
+import { makeEditor } from "./editor.js";
+import { dashesOf, pinned } from "./pins.js";
 import { LANES, emit, fileUrl, on, styleOf } from "./store.js";
 
 const CONFIG = {
@@ -14,11 +16,18 @@ const AXIS = {
   log_sigma: ({ sigma }) => sigma,
 };
 
+// How high a call stands on each y axis that a sigma alone decides.
+const HEIGHT = {
+  sigma: ({ sigma }) => sigma,
+  log_snr: ({ sigma }) => -2 * Math.log(sigma),
+  alpha_bar: ({ sigma }) => 1 / (1 + sigma ** 2),
+};
+
 export async function mount({ element, props, watch }) {
   const area = element.querySelector(".area");
   const sentence = element.querySelector(".sentence");
   const note = element.querySelector(".note");
-  const marks = element.querySelectorAll(".mark");
+  const marks = LANES.map((lane, index) => makeMark(element, lane, index));
   let palette = readPalette();
   let shown = null; // the last good figure, as the server sent it
   let runKey = ""; // of the run on screen
@@ -26,10 +35,15 @@ export async function mount({ element, props, watch }) {
   let lanes = []; // all calls of the recorded run, by lane
 
   await load(props.script);
+  const editor = makeEditor({ element, area, redraw: draw });
 
   function receive() {
     const { problems, figure } = props.value;
-    if (figure) shown = props.value;
+    if (figure) {
+      shown = props.value;
+      for (const input of document.querySelectorAll("#y_axis input")) input.disabled = !shown.scales;
+      editor.receive(shown);
+    }
     emit("settings", props.value);
     sentence.textContent = problems.map((problem) => problem.sentence).join(" ");
     element.toggleAttribute("data-stale", problems.length > 0);
@@ -43,9 +57,16 @@ export async function mount({ element, props, watch }) {
   }
 
   function draw() {
-    const { data, layout } = themed(JSON.parse(shown.figure), palette);
+    const figure = JSON.parse(shown.figure);
+    const kinds = figure.data.filter(({ meta }) => !("pin" in meta)).map(({ meta }) => meta.kind);
+    emit("kinds", [...new Set(kinds)].filter((kind) => kind !== "left out"));
+    figure.data = figure.data.filter(({ meta }) => !("pin" in meta) || visible(meta.pin));
+    const { data, layout } = themed(figure, palette);
+    editor.amend({ data, layout });
     Plotly.react(area, data, layout, CONFIG);
   }
+
+  const visible = (id) => pinned().some((pin) => pin.id === id && !pin.hidden);
 
   // Put each lane's line and ring where its call on screen is; cheap enough for every frame.
   function mark() {
@@ -54,14 +75,15 @@ export async function mount({ element, props, watch }) {
       const point = points[lane];
       mark.hidden = !point;
       if (!point) return;
-      const [left, top] = [xaxis.d2p(AXIS[shown.x](point)), yaxis.d2p(point.sigma)];
+      const height = HEIGHT[shown.quantity]?.(point) ?? NaN;
+      const [left, top] = [xaxis.d2p(AXIS[shown.x](point)), yaxis.d2p(height)];
       const [line, ring] = mark.children;
       mark.hidden = left < 0 || left > xaxis._length;
       mark.style.transform = `translate(${area.offsetLeft + xaxis._offset + left}px, ${area.offsetTop}px)`;
       line.style.top = `${yaxis._offset}px`;
       line.style.height = `${yaxis._length}px`;
       ring.style.top = `${yaxis._offset + top}px`;
-      ring.hidden = top < 0 || top > yaxis._length;
+      ring.hidden = !(top >= 0 && top <= yaxis._length);
     });
   }
 
@@ -70,11 +92,12 @@ export async function mount({ element, props, watch }) {
     const { xaxis, yaxis } = area._fullLayout;
     const box = area.querySelector(".nsewdrag").getBoundingClientRect();
     const [left, top] = [clientX - box.left, clientY - box.top];
+    const height = HEIGHT[shown.quantity];
     let best = { distance: Infinity };
     lanes.forEach((calls, lane) =>
       calls.forEach((point, call) => {
         const aside = Math.abs(xaxis.d2p(AXIS[shown.x](point)) - left);
-        const above = Math.abs(yaxis.d2p(point.sigma) - top);
+        const above = height ? Math.abs(yaxis.d2p(height(point)) - top) : 0;
         const distance = aside + above / 1000;
         if (distance < best.distance) best = { distance, call, lane };
       }),
@@ -104,13 +127,27 @@ export async function mount({ element, props, watch }) {
   on("end", ({ run }) => {
     if (run) lanes = run.lanes.map((lane) => lane.calls);
   });
-  area.on("plotly_afterplot", mark);
+  on("pins", draw);
+  area.on("plotly_afterplot", () => {
+    mark();
+    editor.place();
+  });
   new ResizeObserver(() => Plotly.Plots.resize(area)).observe(area);
   new MutationObserver(() => {
     palette = readPalette();
     draw();
   }).observe(document.body, { attributeFilter: ["class"] });
   watch("value", receive);
+}
+
+function makeMark(element, lane, index) {
+  const mark = document.createElement("div");
+  mark.className = `mark lane-${lane}`;
+  mark.style.setProperty("--index", index);
+  mark.hidden = true;
+  mark.append(document.createElement("i"), document.createElement("b"));
+  element.querySelector(".marks").append(mark);
+  return mark;
 }
 
 function load(path) {
@@ -123,18 +160,20 @@ function load(path) {
 
 // The colours of the page's theme. Asking for them lays the page out, so not for every figure.
 function readPalette() {
-  const names = ["--ink", "--ink-2", "--field", "--rule", "--rule-2", "--ground"];
-  const [text, ink, paper, grid, line, ground] = names.map(styleOf);
-  return { text, ink, paper, grid, line, ground, lanes: LANES.map((lane) => styleOf(`--lane-${lane}`)) };
+  const names = ["--ink", "--ink-2", "--ink-3", "--field", "--rule", "--rule-2", "--ground"];
+  const [text, ink, faint, paper, grid, line, ground] = names.map(styleOf);
+  const lanes = LANES.map((lane) => styleOf(`--lane-${lane}`));
+  return { text, ink, faint, paper, grid, line, ground, lanes };
 }
 
-function themed({ data, layout }, { text, ink, paper, grid, line, ground, lanes }) {
+function themed({ data, layout }, { text, ink, faint, paper, grid, line, ground, lanes }) {
   for (const trace of data) {
-    const colour = lanes[trace.meta.lane];
-    trace.marker.color = colour;
-    trace.line.color = colour;
+    const pin = pinned().find(({ id }) => id === trace.meta.pin);
+    const color = pin ? faint : lanes[trace.meta.lane];
+    trace.marker = { ...trace.marker, color };
+    trace.line = { ...trace.line, color };
+    if (pin) trace.line.dash = dashesOf(pin).replaceAll(" ", ",");
   }
-  layout.showlegend = false; // the page has its own
   layout.font.color = ink;
   layout.hoverlabel = { bgcolor: paper, font: { color: text } };
   layout.modebar = { bgcolor: "transparent", color: line, activecolor: ink };

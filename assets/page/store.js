@@ -7,8 +7,10 @@ window.samplerExplorer = explorer;
 
 // Topics: "begin", "progress" and "end" of a run (run.js), "cursor" (viewer.js moved to a call),
 // "seek" (somebody asks viewer.js to), "settings" (plot.js got the form's labels and problems),
-// "lanes" (the lanes' table changed: see `form`), "model" (about.js got news of the one that is chosen), "apply" (somebody asks the form to hold
-// {lane, values}: settings by field, in a lane counted from 0 or, where that is null, in all).
+// "lanes" (the lanes' table changed: see `form`), "model" (about.js got news of the one that is
+// chosen), "pins" (the list of pinned schedules has changed), "kinds" (plot.js drew these marks),
+// "edit" (are points edited from now on?), "apply" (somebody asks the form to hold {lane, values}:
+// settings by field, in a lane counted from 0 or, where that is null, in all).
 const bus = new EventTarget();
 export const emit = (topic, detail) => bus.dispatchEvent(new CustomEvent(topic, { detail }));
 export const on = (topic, listener) => bus.addEventListener(topic, (event) => listener(event.detail));

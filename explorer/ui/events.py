@@ -16,7 +16,8 @@ from explorer.ui.form import Form, FormError
 from explorer.ui.lanes import model_prop
 from explorer.ui.live import Cancels, failure, keep_files, plan_payload, run_payloads
 from explorer.ui.models import OWN_TO_A_USER, Load, card, refill, unfit
-from explorer.ui.plot import plot_payload, problem_payload
+from explorer.ui.pins import read_pins
+from explorer.ui.plot import View, plot_payload, problem_payload
 
 WAITING_RUNS = 16  # waiting for the device, each in one of Gradio's 40 threads
 LONGEST_QUEUE = 64
@@ -35,6 +36,17 @@ class RunParts:
     run: gr.Button
     stop: gr.Button
     viewer: gr.HTML
+
+
+@dataclass(frozen=True)
+class PlotParts:
+    """The plot, the switches above it, and its legend, whose value is the page's list of pins."""
+
+    plot: gr.HTML
+    legend: gr.HTML
+    quantity: gr.Radio
+    x_axis: gr.Radio
+    scale: gr.Radio
 
 
 def on_model(engine, form: Form, page: gr.Blocks, about: gr.HTML) -> tuple[Dependency, ...]:
@@ -125,8 +137,7 @@ def on_prompt(engine, form: Form, words: gr.HTML, loads: tuple[Dependency, ...])
 def on_settings(
     engine,
     form: Form,
-    axes: tuple[gr.Radio, gr.Radio],
-    plot: gr.HTML,
+    parts: PlotParts,
     doctor: Doctor,
     afterwards: tuple[Dependency, ...],
 ) -> None:
@@ -136,22 +147,27 @@ def on_settings(
     ended: `afterwards` are those events.
     """
     prompts = {form.run["prompt"], form.run["negative_prompt"]}
-    inputs = form.controls() - prompts | set(axes)
-    x_axis, scale = axes
+    switches = {parts.quantity, parts.x_axis, parts.scale, parts.legend}
+    inputs = form.controls() - prompts | switches
     menu = form.run["model"]
+
+    def view(values: dict) -> View:
+        pins = tuple(read_pins(values[parts.legend]))
+        log_y = values[parts.scale] == "log"
+        return View(values[parts.quantity], values[parts.x_axis], log_y, pins)
 
     def redraw(values: dict) -> dict[str, Any]:
         found = {}
         try:
             settings = form.read(values, unfit(engine, values[menu]))
             found["findings"] = doctor.findings(settings)  # also where a lane has no schedule
-            return plot_payload(settings, values[x_axis], values[scale] == "log") | found
+            return plot_payload(settings, view(values)) | found
         except FormError as error:
             return problem_payload(error) | found
 
-    gr.on([control.change for control in inputs], redraw, inputs, plot, **AT_ONCE)
+    gr.on([control.change for control in inputs], redraw, inputs, parts.plot, **AT_ONCE)
     for event in afterwards:
-        event.then(redraw, inputs, plot, **AT_ONCE)
+        event.then(redraw, inputs, parts.plot, **AT_ONCE)
 
 
 def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:

@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from explorer.curves import QUANTITIES
 from explorer.figures import X_AXES, plotly_script
 from explorer.models.captions import EXAMPLES
 from explorer.settings import RunSettings
@@ -43,8 +44,7 @@ def build(engine) -> gr.Blocks:
             stop = gr.Button("Stop", elem_id="stop", min_width=0)
             part("progress")
         viewer = part("viewer")
-        axes = _axes()
-        plot = part("plot", plot_payload(defaults), script=plotly_script().as_posix())
+        plot = _plot(defaults)
         doctor = Doctor(engine)
         part("doctor", doctor.findings(defaults))
         sigma_lists_part()
@@ -52,7 +52,7 @@ def build(engine) -> gr.Blocks:
         loads = events.on_model(engine, form, page, about)
         events.on_prompt(engine, form, words, loads)
         runs = events.on_run(engine, form, events.RunParts(page, run, stop, viewer), doctor)
-        events.on_settings(engine, form, axes, plot, doctor, (*loads, runs))
+        events.on_settings(engine, form, plot, doctor, (*loads, runs))
     return page.queue(max_size=events.LONGEST_QUEUE)
 
 
@@ -88,11 +88,18 @@ def _settings(engine, defaults: RunSettings) -> tuple[Form, gr.HTML, gr.HTML]:
     return Form(run, lanes), about, words
 
 
-def _axes() -> tuple[gr.Radio, gr.Radio]:
-    """The switches above the plot: its x axis, and the scale of its y axis."""
+def _plot(defaults: RunSettings) -> events.PlotParts:
+    """The plot under its switches: what is drawn, its x axis, and the scale of its y axis."""
     with gr.Row(elem_id="axes"):
-        x_axes = [(label, key) for key, label in X_AXES.items()]
-        x_axis = gr.Radio(x_axes, value="step", label="x axis", elem_id="x_axis", min_width=0)
-        scales = ["log", "linear"]
-        scale = gr.Radio(scales, value="log", label="sigma", elem_id="y_axis", min_width=0)
-    return x_axis, scale
+        quantity = _switch("quantity", "curve", {k: one.label for k, one in QUANTITIES.items()})
+        x_axis = _switch("x_axis", "x axis", X_AXES)
+        scale = _switch("y_axis", "y axis", {"log": "log", "linear": "linear"})
+    legend = part("legend", [])
+    plot = part("plot", plot_payload(defaults), script=plotly_script().as_posix())
+    return events.PlotParts(plot, legend, quantity, x_axis, scale)
+
+
+def _switch(elem_id: str, label: str, words: dict[str, str]) -> gr.Radio:
+    """A choice between the words of some keys, of which the first is chosen."""
+    choices = [(word, key) for key, word in words.items()]
+    return gr.Radio(choices, value=next(iter(words)), label=label, elem_id=elem_id, min_width=0)

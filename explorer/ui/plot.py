@@ -1,37 +1,65 @@
 """The sigma plot's payload: the figure of the form's settings, or what is wrong with them."""
 
+import json
 import zlib
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from explorer.curves import QUANTITIES, Curve, curve_of
 from explorer.figures import schedule_figure
-from explorer.settings import RunSettings
+from explorer.sampling.calls import CallTable
+from explorer.sampling.schedules import Schedule
+from explorer.settings import LaneSettings, RunSettings
 from explorer.ui.form import FormError, Problem
 from explorer.ui.groups import summaries
 from explorer.ui.lanes import LANE_FIELDS, lane_id
+from explorer.ui.pins import Pin, pin_of
 from explorer.ui.sigma_lists import sigma_lists
 
-if TYPE_CHECKING:
-    from explorer.sampling.schedules import Schedule
+
+@dataclass(frozen=True)
+class View:
+    """What the page's switches show: the plot's quantity and axes, and the page's pins."""
+
+    quantity: str = "sigma"
+    x: str = "step"
+    log_y: bool = True
+    pins: tuple[Pin, ...] = ()
 
 
-def plot_payload(settings: RunSettings, x: str = "step", log_y: bool = True) -> dict[str, Any]:
+def plot_payload(settings: RunSettings, view: View = View()) -> dict[str, Any]:
     """The figure as JSON text, no problems; raises FormError where a lane has no schedule.
 
-    Text, because Gradio's page wraps every object in a value, however deep, to watch it.
+    Text, because Gradio's page wraps every object in a value, however deep, to watch it. As text
+    too: `points`, the sigmas of each lane that can be dragged, and `pin`, the lanes' schedules as
+    pins. `pins` says, by id, what is wrong with each of the page's own.
     """
-    figure = schedule_figure(
-        _schedules(settings), x, log_y, settings.first_step, settings.base_steps
-    )
+    tables, spans = _tables(settings), settings.spans
+    curves = [
+        curve_of(table, lane.label, lane=index, first=span.first)
+        for index, (lane, table, span) in enumerate(zip(settings.lanes, tables, spans, strict=True))
+    ]
+    pinned = [pin.curve for pin in view.pins if pin.curve]
+    figure = schedule_figure([*curves, *pinned], view.x, view.log_y, view.quantity, spans[0].cut)
     return {
-        "figure": figure.to_json(validate=False),
-        "x": x,
+        "figure": json.dumps(figure),
+        "quantity": view.quantity,
+        "scales": QUANTITIES[view.quantity].log,
+        "x": view.x,
         "key": schedule_key(settings),
         "labels": [lane.label for lane in settings.lanes],
+        "points": json.dumps(list(map(_movable, settings.lanes, curves))),
+        "pin": json.dumps(list(map(pin_of, settings.lanes, curves))),
+        "pins": {pin.id: pin.problem for pin in view.pins},
         "folds": summaries(settings),
         "lists": sigma_lists(settings),
         "problems": [],
     }
+
+
+def _movable(lane: LaneSettings, curve: Curve) -> list[float] | None:
+    """The sigmas that can be dragged: those of a lane that takes a list of its own."""
+    return curve.whole.sigma.tolist() if lane.solver.takes("sigmas") else None
 
 
 def schedule_key(settings: RunSettings) -> str:
@@ -45,18 +73,18 @@ def problem_payload(error: FormError) -> dict[str, Any]:
     return {"figure": None, "problems": list(map(asdict, error.problems))}
 
 
-def _schedules(settings: RunSettings) -> list[tuple[str, "Schedule"]]:
-    schedules, problems = [], []
+def _tables(settings: RunSettings) -> list[Schedule | CallTable]:
+    tables, problems = [], []
     for index, lane in enumerate(settings.lanes):
         try:
-            schedules.append((lane.label, lane.schedule(settings.steps)))
+            tables.append(lane.schedule(settings.steps))
         except ValueError as error:
             problem = Problem(_blamed(str(error), index), str(error))
             if problem.sentence not in [known.sentence for known in problems]:
                 problems.append(problem)
     if problems:
         raise FormError(problems)
-    return schedules
+    return tables
 
 
 def _blamed(sentence: str, lane: int) -> str:

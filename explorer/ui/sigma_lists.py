@@ -35,7 +35,7 @@ def sigma_lists(settings: RunSettings) -> list[dict[str, Any]]:
 def _entry(lane: LaneSettings, steps: int) -> dict[str, Any]:
     ours = _levels(lane, steps)
     entry = {"label": lane.label, "sigma": _text(ours), "a1111": None, "difference": ""}
-    can = not lane.sigmas
+    can = not (lane.sigmas or lane.solver.baseline)
     entry |= {"can": can, "is": can and lane == lane.as_a1111()}
     if not can or entry["is"]:
         return entry
@@ -55,8 +55,8 @@ def _entry(lane: LaneSettings, steps: int) -> dict[str, Any]:
 
 
 def _levels(lane: LaneSettings, steps: int) -> np.ndarray:
-    schedule = lane.schedule(steps)
-    return np.append(schedule.sigma, schedule.final_sigma)
+    calls = lane.calls(steps)
+    return np.append(calls.sigma[~calls.half], calls.sigma_end)
 
 
 def _text(levels: np.ndarray) -> list[str]:

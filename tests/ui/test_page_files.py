@@ -25,10 +25,8 @@ def take(page, text: str) -> None:
 
 
 def told(page, words: str) -> None:
-    page.wait_for_function(
-        "words => document.querySelector('#scheduler_file [role=status]').textContent.includes(words)",
-        arg=words,
-    )
+    status = "document.querySelector('#scheduler_file [role=status]').textContent"
+    page.wait_for_function(f"words => {status}.includes(words)", arg=words)
 
 
 def test_a_pasted_file_is_taken_over_and_what_is_not_known_is_named(fresh):

@@ -40,6 +40,13 @@ def test_a_lane_that_runs_as_they_do_has_nothing_to_compare():
     assert entry["is"]
 
 
+def test_a_baseline_has_a_list_and_no_switch():
+    (entry,) = lists(LaneSettings(sampler="euler"))
+    assert (entry["can"], entry["is"], entry["difference"]) == (False, False, "")
+    assert numbers(entry["sigma"])[:2] == [14.615, 7.840]
+    assert (len(entry["sigma"]), entry["sigma"][-1]) == (11, "0")
+
+
 def test_an_own_list_and_a_run_without_room_cannot_be_switched():
     own, longest = lists(LaneSettings(sigmas=(3.0, 1.0)))[0], lists(LaneSettings(), steps=1000)[0]
     assert (own["can"], own["a1111"], own["sigma"]) == (False, None, ["3", "1", "0"])

@@ -1,0 +1,58 @@
+// The page's pinned schedules: settings that outlive a change of the form, kept for this tab.
+
+import { emit } from "./store.js";
+
+const STORED = "sampler-explorer-pins";
+const DASHES = ["6 3", "2 2", "9 3 2 3", "14 4"]; // of their lines, in turn
+
+let pins = stored();
+
+// Each is { id, label, steps, lane, look, hidden }; `lane` is what the server calls the settings.
+export const pinned = () => pins;
+
+export const dashesOf = ({ look }) => DASHES[look % DASHES.length];
+
+export function pin(schedules) {
+  const same = ({ steps, lane }) => JSON.stringify([steps, lane]);
+  const fresh = schedules.filter((one) => !pins.some((pin) => same(pin) === same(one)));
+  const shown = pins.map((pin) =>
+    schedules.some((one) => same(one) === same(pin)) ? { ...pin, hidden: false } : pin,
+  );
+  let next = 1 + Math.max(-1, ...pins.map(({ look }) => look));
+  change(fresh.reduce((all, one) => [...all, { ...one, ...named(one, all), look: next++, hidden: false }], shown));
+}
+
+export const unpin = (id) => change(pins.filter((pin) => pin.id !== id));
+export const unpinAll = () => change([]);
+export const toggle = (id) =>
+  change(pins.map((pin) => (pin.id === id ? { ...pin, hidden: !pin.hidden } : pin)));
+
+function change(list) {
+  pins = list;
+  try {
+    sessionStorage.setItem(STORED, JSON.stringify(pins));
+  } catch {
+    // full or forbidden: they live as long as the page
+  }
+  emit("pins", pins);
+}
+
+// Two schedules may have one name: those of another beta, say.
+function named({ label }, others) {
+  const taken = (name) => others.some((pin) => pin.label === name);
+  let [name, number] = [label, 1];
+  while (taken(name)) name = `${label} (${(number += 1)})`;
+  return { label: name, id: `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}` };
+}
+
+// Whatever was stored, by whomever: what is no pin is left, the server judges the rest.
+function stored() {
+  try {
+    const list = JSON.parse(sessionStorage.getItem(STORED) ?? "[]");
+    return list
+      .filter((pin) => pin && typeof pin === "object" && typeof pin.id === "string")
+      .map((pin, at) => ({ ...pin, label: String(pin.label), look: Number.isInteger(pin.look) ? Math.abs(pin.look) : at }));
+  } catch {
+    return [];
+  }
+}

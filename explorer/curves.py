@@ -1,0 +1,216 @@
+"""The lines of the sigma plot as numbers: levels, step sizes and noise of a table of calls.
+
+One record, `Curve`, stands for a lane's schedule, for a lane of which only the calls are known, and
+for a pinned schedule; one `Quantity` says what is drawn of it. No plotly, no torch.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from explorer.sampling.calls import CallTable
+from explorer.sampling.schedules import Schedule
+
+
+class Points(NamedTuple):
+    """Where some model calls stand: float64 arrays of one length; steps count from 1."""
+
+    step: np.ndarray  # whole, or with a half for a call inside a step
+    timestep: np.ndarray
+    sigma: np.ndarray
+
+    def rows(self, which) -> "Points":
+        return Points(*(column[which] for column in self))
+
+
+class Series(NamedTuple):
+    """One trace: its kind, where it stands, its values, and the step that each belongs to."""
+
+    kind: str
+    at: Points
+    values: np.ndarray
+    of: np.ndarray  # steps from 0: which step makes the value, so that a start can be cut off
+
+    def rows(self, which) -> "Series":
+        return Series(self.kind, self.at.rows(which), self.values[which], self.of[which])
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One line of the plot with what happens inside its steps.
+
+    `whole` has a row a step, `half` a row a call inside one. What noise does is None where it is
+    not known. A curve belongs to a lane or is a pin; the other one of the two is None.
+    """
+
+    label: str
+    whole: Points  # N
+    half: Points  # at most N
+    sigma_end: float  # where the last step lands
+    lane: int | None = None
+    pin: str | None = None
+    sigma_down: np.ndarray | None = None  # N: what each step denoises to
+    sigma_up: np.ndarray | None = None  # N: the noise that lifts it to the next sigma
+    noise: np.ndarray | None = None  # N: all the noise added after each step, churn's too
+    sigma_hat: np.ndarray | None = None  # N: what churn lifts each step's sigma to before it
+    first: int = 0  # the step that a run begins at, from 0; those before are left out
+    inside: str = "midpoint"  # what a call inside a step is
+
+    @property
+    def steps(self) -> int:
+        return len(self.whole.step)
+
+
+def curve_of(table: Schedule | CallTable, label: str, **owner: Any) -> Curve:
+    """The curve of a lane or a pin, which `owner` names, with the step that it begins at.
+
+    Of a table of calls the noise is not known.
+    """
+    if isinstance(table, CallTable):
+        step = table.step + 1 + 0.5 * table.half
+        points = Points(step, table.timestep, table.sigma)
+        whole, half = points.rows(~table.half), points.rows(table.half)
+        return Curve(label, whole, half, table.sigma_end, inside="second call", **owner)
+    step = np.arange(1.0, table.steps + 1)  # from 1, as progress counts
+    return Curve(
+        label,
+        whole=Points(step, table.timestep, table.sigma),
+        half=Points(step[:-1] + 0.5, table.timestep_mid, table.sigma_mid),
+        sigma_end=table.final_sigma,
+        sigma_down=table.sigma_down,
+        sigma_up=table.sigma_up,
+        noise=table.noise,
+        sigma_hat=table.sigma_hat,
+        **owner,
+    )
+
+
+# --- what is drawn of a curve --------------------------------------------------------------------
+
+
+def log_snr(sigma: np.ndarray) -> np.ndarray:
+    """Return the log signal-to-noise ratio -2 ln sigma (Kingma et al. 2021); infinite at 0."""
+    with np.errstate(divide="ignore"):
+        return -2 * np.log(sigma)
+
+
+def alpha_bar(sigma: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + sigma^2): the share of the signal in the variance (Ho et al. 2020)."""
+    return 1 / (1 + np.square(sigma))
+
+
+def step_size(curve: Curve) -> np.ndarray:
+    """Return ln(sigma_i / sigma_{i+1}) of every step: its length for the solver.
+
+    The last step is infinite where it goes to 0.
+    """
+    sigma_next = np.append(curve.whole.sigma[1:], curve.sigma_end)
+    with np.errstate(divide="ignore"):
+        return np.log(curve.whole.sigma / sigma_next)
+
+
+def new_noise(curve: Curve) -> np.ndarray:
+    """Return the share of the noise in the latent that each step draws anew.
+
+    noise^2 / (sigma_down^2 + noise^2), variances: what the step leaves of the noise is sigma_down.
+    Without churn and at s_noise = 1 that is sigma_up^2 / sigma_next^2. One value a step, 0 in one
+    without noise; the curve's noise must be known.
+    """
+    drawn = np.square(curve.noise)
+    total = np.square(curve.sigma_down) + drawn
+    return np.divide(drawn, total, out=np.zeros_like(total), where=total > 0)
+
+
+def noise_since_start(curve: Curve) -> np.ndarray:
+    """Return the share of the noise in the latent, after each step, that the run itself has drawn.
+
+    1 - prod_{j <= i} (1 - new_noise_j), from the step that the run begins at: denoising shrinks
+    what is left of the start noise by sigma_down / sigma, and new noise is added to it.
+    """
+    kept = 1 - new_noise(curve)
+    kept[: curve.first] = 1
+    return 1 - np.cumprod(kept)
+
+
+def _levels(kind: str, of_sigma: Callable) -> Callable[[Curve], Iterator[Series]]:
+    """Series of a quantity that a sigma alone decides: of steps, then of the calls inside them."""
+
+    def series(curve: Curve) -> Iterator[Series]:
+        # The landing has no call, hence no timestep: it stands on the axis of steps only.
+        end = Points(*map(np.append, curve.whole, (curve.steps + 1, np.nan, curve.sigma_end)))
+        yield Series(kind, end, of_sigma(end.sigma), np.arange(curve.steps + 1))
+        if len(curve.half.step):
+            inside = np.floor(curve.half.step).astype(int) - 1
+            yield Series(curve.inside, curve.half, of_sigma(curve.half.sigma), inside)
+
+    return series
+
+
+def _sigmas(curve: Curve) -> Iterator[Series]:
+    yield from _levels("sigma", lambda sigma: sigma)(curve)
+    if curve.sigma_up is not None and curve.sigma_up.any():
+        yield _landing("sigma down", curve, curve.sigma_down)
+        yield _landing("sigma up", curve, curve.sigma_up)
+    if curve.sigma_hat is not None and (lifted := curve.sigma_hat > curve.whole.sigma).any():
+        steps = np.arange(curve.steps)
+        yield Series("sigma hat", curve.whole, curve.sigma_hat, steps).rows(lifted)
+
+
+def _step_sizes(curve: Curve) -> Iterator[Series]:
+    yield Series("step size", curve.whole, step_size(curve), np.arange(curve.steps))
+
+
+def _noise(curve: Curve) -> Iterator[Series]:
+    if curve.noise is not None:
+        yield _landing("new in this step", curve, new_noise(curve))
+        yield _landing("new since the start", curve, noise_since_start(curve))
+
+
+def _landing(kind: str, curve: Curve, values: np.ndarray) -> Series:
+    """Values that a step makes where it lands; of the last one only the end would be left."""
+    return Series(kind, curve.whole.rows(slice(1, None)), values[:-1], np.arange(curve.steps - 1))
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What the plot's y axis shows: the words for it, its series, and which scales it has."""
+
+    label: str  # as a switch says it
+    title: str  # of the axis
+    series: Callable[[Curve], Iterator[Series]]
+    told: str  # its formula, for the hover
+    log: bool = False  # has a logarithmic scale
+    share: bool = False  # lies from 0 to 1
+    form: str = ".4g"  # of a number, as d3 writes it
+    ticks: str = ""  # of those at the axis
+
+
+QUANTITIES = {
+    "sigma": Quantity("sigma", "Sigma", _sigmas, "", log=True),
+    "log_snr": Quantity("log SNR", "log SNR", _levels("log SNR", log_snr), "−2 ln sigma"),
+    "alpha_bar": Quantity(
+        "alpha-bar",
+        "alpha-bar",
+        _levels("alpha-bar", alpha_bar),
+        "1 / (1 + sigma²)",
+        share=True,
+    ),
+    "step_size": Quantity(
+        "step size",
+        "Step in log sigma",
+        _step_sizes,
+        "ln(sigma / next sigma)",
+        log=True,
+    ),
+    "noise": Quantity(
+        "noise",
+        "Share of new noise",
+        _noise,
+        "noise² / (sigma down² + noise²) in a step",
+        share=True,
+        form=".1%",
+        ticks=".0%",
+    ),
+}

@@ -1,0 +1,66 @@
+"""Pinned schedules: settings that a page keeps and sends back, to be drawn beside its lanes.
+
+A page may send anything, so each pin is checked like a form: what is wrong with it is a sentence.
+"""
+
+import json
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+from explorer.curves import Curve, curve_of
+from explorer.settings import LaneSettings, RunSettings
+
+MOST_PINS = 100
+LONGEST_NAME = 80  # letters
+
+PLAIN = LaneSettings()
+
+
+@dataclass(frozen=True, eq=False)
+class Pin:
+    """One pin as the page names it: its curve, or the sentence that says why there is none."""
+
+    id: str
+    curve: Curve | None
+    problem: str = ""
+
+
+def pin_of(lane: LaneSettings, curve: Curve) -> dict[str, Any]:
+    """A lane's present schedule as a page keeps it: plain JSON, what differs from the defaults."""
+    held = {spec.name: getattr(lane, spec.name) for spec in fields(lane)}
+    changed = {name: value for name, value in held.items() if value != getattr(PLAIN, name)}
+    return {"label": f"{lane.label}, {curve.steps} steps", "steps": curve.steps, "lane": changed}
+
+
+def read_pins(data: Any) -> list[Pin]:
+    """The pins in what a page sent; one that cannot be drawn has a sentence instead of a curve."""
+    if not isinstance(data, list):
+        return []
+    pins = [_read(entry) for entry in data[:MOST_PINS]]
+    for entry in data[MOST_PINS : 2 * MOST_PINS]:
+        pins.append(Pin(_id(entry), None, f"Only the first {MOST_PINS} pins are drawn."))
+    return pins
+
+
+def _read(entry: Any) -> Pin:
+    if not isinstance(entry, dict) or not isinstance(entry.get("lane"), dict):
+        return Pin(_id(entry), None, "This pin holds no schedule; remove it.")
+    return _drawn(json.dumps(entry))
+
+
+@lru_cache(maxsize=2 * MOST_PINS)  # every redraw of a page sends its pins again
+def _drawn(text: str) -> Pin:
+    entry = json.loads(text)
+    name = _id(entry)
+    try:
+        run = RunSettings.from_dict({"steps": entry.get("steps"), "lanes": [entry["lane"]]})
+        lane = run.lanes[0]
+        label = str(entry.get("label") or lane.label)[:LONGEST_NAME]
+        return Pin(name, curve_of(lane.schedule(run.steps), label, pin=name))
+    except ValueError as error:
+        return Pin(name, None, f"Not drawn: {str(error)[:300]}")
+
+
+def _id(entry: Any) -> str:
+    return str(entry.get("id", ""))[:LONGEST_NAME] if isinstance(entry, dict) else ""

@@ -1,0 +1,366 @@
+"""The plot in a real browser: its curves, pinned schedules, and points that are moved by hand."""
+
+import numpy as np
+import pytest
+from reading import choose, curve, fill, wait_for
+
+from explorer.curves import alpha_bar, log_snr
+from explorer.settings import LaneSettings
+
+pytestmark = pytest.mark.browser
+
+DPM2 = LaneSettings().schedule(20)
+TITLES = {
+    "sigma": "Sigma",
+    "log SNR": "log SNR",
+    "alpha-bar": "alpha-bar",
+    "step size": "Step in log sigma",
+    "noise": "Share of new noise",
+}
+
+
+@pytest.fixture(scope="module")
+def opened(context, server):
+    from conftest import opening
+
+    with opening(context, server) as open_page:
+        yield open_page()
+
+
+@pytest.fixture
+def plot(opened):
+    """A page that shows the defaults' sigmas by step, without pins, in view mode."""
+    if opened.get_by_role("button", name="Edit points").get_attribute("aria-pressed") == "true":
+        opened.click(".legend .edit")
+    while opened.locator(".legend .pinned .remove").count():
+        opened.click(".legend .pinned .remove >> nth=0")
+    show(opened, "sigma")
+    switch(opened, "y_axis", "log")
+    choose(opened, "#a_sampler", "DPM2")
+    fill(opened, "a_sigmas", "")
+    fill(opened, "steps", "20")
+    wait_for_points(opened, 0, DPM2.sigma)
+    return opened
+
+
+def switch(page, control: str, word: str) -> None:
+    page.locator(f"#{control}").get_by_role("radio", name=word, exact=True).check(force=True)
+
+
+def show(page, word: str) -> None:
+    """Choose a curve, and wait until its axis is there."""
+    switch(page, "quantity", word)
+    wait_for(page, f"{LAYOUT}.yaxis.title.text === '{TITLES[word]}'")
+
+
+LAYOUT = "document.querySelector('#plot .area')._fullLayout"
+
+
+def wait_for_points(page, lane: int, values, kind: str = "sigma") -> None:
+    page.wait_for_function(
+        """([lane, kind, values]) => {
+            const isIt = ({ meta }) => meta.lane === lane && meta.kind === kind;
+            const { y } = document.querySelector('#plot .area')._fullData.find(isIt) ?? { y: [] };
+            const near = (value, at) =>
+                Math.abs(value - values[at]) < 1e-5 * Math.abs(values[at]) + 1e-9;
+            return y.length === values.length && Array.from(y).every(near);
+        }""",
+        arg=[lane, kind, list(map(float, values))],
+    )
+
+
+def place(page, lane: int, at: int, kind: str = "sigma") -> tuple[float, float]:
+    """Where the plot draws one of a lane's points, in pixels of the page."""
+    return tuple(
+        page.evaluate(
+            f"""() => {{ const area = document.querySelector('#plot .area');
+            const {{ xaxis, yaxis }} = area._fullLayout;
+            const box = area.querySelector('.nsewdrag').getBoundingClientRect();
+            const isIt = ({{ meta }}) => meta.lane === {lane} && meta.kind === '{kind}';
+            const {{ x, y }} = area._fullData.find(isIt);
+            return [box.left + xaxis.d2p(x[{at}]), box.top + yaxis.d2p(y[{at}])]; }}"""
+        )
+    )
+
+
+def pinned(page) -> list[str]:
+    return page.locator(".legend .pinned .toggle span").all_inner_texts()
+
+
+def drawn_pins(page) -> int:
+    return page.evaluate(
+        "document.querySelector('#plot .area').data.filter(({ meta }) => 'pin' in meta).length"
+    )
+
+
+# --- curves --------------------------------------------------------------------------------------
+
+
+def test_every_curve_is_drawn_for_every_lane(plot):
+    show(plot, "log SNR")
+    wait_for_points(plot, 0, log_snr(DPM2.sigma), "log SNR")
+    show(plot, "alpha-bar")
+    wait_for_points(plot, 1, [*alpha_bar(DPM2.sigma), 1], "alpha-bar")
+    show(plot, "step size")
+    wait_for_points(plot, 0, np.log(DPM2.sigma[:-1] / DPM2.sigma[1:]), "step size")
+    show(plot, "noise")
+    wait_for_points(plot, 0, [0] * 19, "new in this step")
+    assert curve(plot, 1, "new since the start")[-1] > 0.99
+
+
+def test_a_curve_follows_the_form(plot):
+    show(plot, "log SNR")
+    fill(plot, "steps", "9")
+    wait_for_points(plot, 0, log_snr(LaneSettings().schedule(9).sigma), "log SNR")
+
+
+def test_the_scale_is_offered_where_it_acts(plot):
+    off = plot.locator("#y_axis input:disabled")
+    show(plot, "alpha-bar")
+    off.first.wait_for(state="attached")
+    assert off.count() == 2
+    assert plot.evaluate(f"{LAYOUT}.yaxis.type") == "linear"
+    show(plot, "step size")
+    assert off.count() == 0
+    switch(plot, "y_axis", "linear")
+    wait_for(plot, f"{LAYOUT}.yaxis.type === 'linear'")
+
+
+def test_the_marks_of_the_curve_are_named(plot):
+    keys = plot.locator(".legend .keys li")
+    assert keys.all_inner_texts()[0] == "● sigma"
+    show(plot, "noise")
+    assert keys.all_inner_texts() == ["● new in this step", "┈ new since the start"]
+
+
+def test_the_rings_stand_on_the_chosen_curve(recorded):
+    for word in ("alpha-bar", "log SNR"):
+        show(recorded, word)
+        box = recorded.locator("#plot .mark.lane-a b").bounding_box()
+        wanted = recorded.evaluate(
+            f"""() => {{ const area = document.querySelector('#plot .area');
+            const {{ xaxis, yaxis }} = area._fullLayout;
+            const box = area.querySelector('.nsewdrag').getBoundingClientRect();
+            const {{ x, y }} = area._fullData.find(
+                ({{ meta }}) => meta.lane === 0 && meta.kind === '{word}');
+            return [box.left + xaxis.d2p(x[19]), box.top + yaxis.d2p(y[19])]; }}"""
+        )
+        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        assert np.allclose(middle, wanted, atol=1.5)
+    show(recorded, "step size")
+    assert recorded.locator("#plot .mark.lane-a b").is_hidden()
+    show(recorded, "sigma")
+
+
+# --- pins ----------------------------------------------------------------------------------------
+
+
+def test_pinned_schedules_stay_when_the_form_moves_on(plot):
+    plot.click(".legend .pin")
+    assert pinned(plot) == ["DPM2, 20 steps", "DPM2 a, 20 steps"]
+    wait_for(plot, f"{PINS}.length === 2")
+    fill(plot, "steps", "8")
+    wait_for_points(plot, 0, LaneSettings().schedule(8).sigma)
+    kept = plot.evaluate(f"Array.from({PINS}[0].y)")
+    np.testing.assert_allclose(kept, DPM2.sigma)
+    show(plot, "log SNR")
+    wait_for(plot, f"{PINS}.length === 2 && {PINS}[0].y[0] < 0")
+
+
+PINS = "document.querySelector('#plot .area').data.filter(({ meta }) => 'pin' in meta)"
+
+
+def test_a_pin_is_hidden_and_removed_by_a_click(plot):
+    plot.click(".legend .pin")
+    wait_for(plot, f"{PINS}.length === 2")
+    toggle = plot.locator(".legend .toggle").first
+    toggle.click()
+    wait_for(plot, f"{PINS}.length === 1")
+    assert toggle.get_attribute("aria-pressed") == "false"
+    toggle.click()
+    wait_for(plot, f"{PINS}.length === 2")
+    plot.get_by_role("button", name="Remove DPM2, 20 steps", exact=True).click()
+    assert pinned(plot) == ["DPM2 a, 20 steps"]
+    wait_for(plot, f"{PINS}.length === 1")
+    fill(plot, "steps", "5")
+    wait_for_points(plot, 0, LaneSettings().schedule(5).sigma)
+    plot.click(".legend .pin")
+    plot.get_by_role("button", name="Remove all").click()
+    assert pinned(plot) == []
+    wait_for(plot, f"{PINS}.length === 0")
+
+
+def test_the_same_schedule_is_pinned_once_and_two_of_a_name_are_told_apart(plot):
+    plot.click(".legend .pin")
+    plot.click(".legend .pin")
+    assert len(pinned(plot)) == 2
+    fill(plot, "a_beta_end", "0.02")
+    wait_for_points(plot, 0, LaneSettings(beta_end=0.02).schedule(20).sigma)
+    plot.click(".legend .pin")
+    assert pinned(plot)[2:] == ["DPM2, 20 steps (2)", "DPM2 a, 20 steps (2)"]
+    fill(plot, "a_beta_end", "0.012")
+
+
+HOSTILE = [
+    "not json",
+    "null",
+    '{"0": 1}',
+    "[1, null, [], {}]",
+    '[{"id": "x", "label": "<img src=x onerror=window.hit=1>", "steps": 1e9, "lane": {}}]',
+    '[{"id": "x", "label": "%{y}", "steps": 20, "lane": {"pony": 1}}]',
+    '[{"id": "x", "label": {}, "look": "a", "lane": [], "hidden": 0}]',
+    '[{"id": "x", "label": "", "steps": 4, "lane": {"sigmas": [1, 2, "NaN"]}}]',
+]
+
+
+@pytest.mark.parametrize("stored", HOSTILE)
+def test_a_broken_store_of_pins_is_a_sentence_at_most(open_page, stored):
+    page = open_page()
+    page.evaluate("text => sessionStorage.setItem('sampler-explorer-pins', text)", stored)
+    page.reload()
+    page.wait_for_selector("#plot .nsewdrag")
+    if '"id"' in stored:
+        wait_for(page, "document.querySelector('.legend .pinned .sentence').textContent !== ''")
+        page.click(".legend .pinned .remove")
+    assert pinned(page) == []
+    assert page.evaluate("window.hit") is None
+    np.testing.assert_allclose(curve(page, 0), DPM2.sigma)
+
+
+def test_pins_outlive_a_reload(open_page):
+    page = open_page()
+    page.click(".legend .pin")
+    page.reload()
+    page.wait_for_selector("#plot .nsewdrag")
+    wait_for(page, f"{PINS}.length === 2")
+    assert pinned(page) == ["DPM2, 20 steps", "DPM2 a, 20 steps"]
+
+
+# --- moving points -------------------------------------------------------------------------------
+
+
+def own_sigmas(page) -> list[float]:
+    """The list in lane A's own field."""
+    text = page.locator("#a_sigmas textarea").input_value()
+    return [float(word) for word in text.split(",")] if text else []
+
+
+def edit(page) -> None:
+    page.click(".legend .edit")
+    page.wait_for_selector("#plot .editing")
+
+
+def drag(page, start, end) -> None:
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end, steps=4)
+
+
+def test_a_point_follows_the_mouse_and_becomes_the_lanes_own_list(plot):
+    edit(plot)
+    x, y = place(plot, 0, 5)
+    drag(plot, (x, y), (x, y - 6))
+    moving = f"{SIGMAS}[5] > {DPM2.sigma[5]} * 1.01"
+    wait_for(plot, moving)
+    assert own_sigmas(plot) == []  # the server is asked at the end
+    plot.mouse.up()
+    wait_for(plot, "document.querySelector('#a_sigmas textarea').value !== ''")
+    moved = own_sigmas(plot)
+    assert len(moved) == 20
+    assert DPM2.sigma[5] * 1.01 < moved[5] < DPM2.sigma[4]
+    np.testing.assert_allclose(np.delete(moved, 5), np.delete(DPM2.sigma, 5), rtol=1e-6)
+    expected = LaneSettings(sigmas=tuple(moved)).schedule(20)
+    wait_for_points(plot, 0, expected.sigma_mid, "midpoint")
+    wait_for_points(plot, 0, expected.sigma)
+
+
+SIGMAS = """Array.from(document.querySelector('#plot .area')._fullData
+    .find(({ meta }) => meta.lane === 0 && meta.kind === 'sigma').y)"""
+
+
+def test_a_point_stays_between_its_neighbours(plot):
+    edit(plot)
+    x, y = place(plot, 0, 5)
+    drag(plot, (x, y), (x, y - 150))
+    plot.mouse.up()
+    wait_for(plot, "document.querySelector('#a_sigmas textarea').value !== ''")
+    moved = own_sigmas(plot)
+    assert moved[4] > moved[5] > 0.999 * moved[4]
+
+
+def test_a_click_without_a_move_changes_nothing(plot):
+    edit(plot)
+    plot.mouse.click(*place(plot, 0, 5))
+    assert plot.locator("#plot .editing output").inner_text().startswith("A, step 6: sigma")
+    assert own_sigmas(plot) == []
+
+
+def test_a_double_click_removes_a_point_and_brings_one(plot):
+    edit(plot)
+    plot.mouse.dblclick(*place(plot, 0, 5))
+    wait_for(plot, "document.querySelector('#a_sigmas textarea').value !== ''")
+    fewer = own_sigmas(plot)
+    np.testing.assert_allclose(fewer, np.delete(DPM2.sigma, 5), rtol=1e-6)
+    wait_for_points(plot, 0, fewer)
+    (left, top), (right, _) = place(plot, 0, 9), place(plot, 0, 10)
+    plot.mouse.dblclick((left + right) / 2, top + 40)
+    wait_for(plot, f"{SIGMAS}.length === 20")
+    more = own_sigmas(plot)
+    assert len(more) == 20
+    assert fewer[9] > more[10] > fewer[10]
+
+
+def test_keys_choose_move_remove_and_insert_points(plot):
+    edit(plot)
+    grip = plot.get_by_role("slider", name="Sigma of lane A, a point at a time")
+    grip.focus()
+    grip.press("Home")
+    for _ in range(3):
+        grip.press("ArrowRight")
+    assert grip.get_attribute("aria-valuetext").startswith("step 4 of 20, sigma")
+    grip.press("ArrowUp")
+    grip.press("ArrowUp")
+    wait_for(plot, "document.querySelector('#a_sigmas textarea').value !== ''")
+    assert own_sigmas(plot)[3] == pytest.approx(DPM2.sigma[3] * 1.02**2, rel=1e-5)
+    grip.press("Delete")
+    wait_for(plot, f"{SIGMAS}.length === 19")
+    grip.press("Insert")
+    wait_for(plot, f"{SIGMAS}.length === 20")
+    assert len(own_sigmas(plot)) == 20
+    grip.press("Escape")
+    plot.wait_for_selector("#plot .editing", state="hidden")
+    assert grip.is_hidden()
+
+
+def test_points_are_edited_on_the_sigma_curve_only(plot):
+    edit(plot)
+    show(plot, "noise")
+    plot.wait_for_selector("#plot .editing", state="hidden")
+    assert plot.locator(".legend .edit").is_disabled()
+
+
+def test_in_view_mode_a_drag_moves_no_point(plot):
+    x, y = place(plot, 0, 5)
+    drag(plot, (x, y), (x, y - 30))
+    plot.mouse.up()
+    assert own_sigmas(plot) == []
+    np.testing.assert_allclose(curve(plot, 0), DPM2.sigma)
+
+
+def test_a_finger_moves_a_point(context, server):
+    touch = context.browser.new_context(has_touch=True, viewport={"width": 390, "height": 844})
+    page = touch.new_page()
+    page.goto(server)
+    page.wait_for_selector("#plot .nsewdrag")
+    page.wait_for_selector("#stop[aria-disabled=true]")
+    page.locator("#plot").scroll_into_view_if_needed()
+    page.tap(".legend .edit")
+    page.wait_for_selector("#plot .editing")
+    x, y = place(page, 0, 5)
+    client = touch.new_cdp_session(page)
+    for kind, down in (("touchStart", 0), ("touchMove", 4), ("touchMove", 9), ("touchEnd", None)):
+        points = [] if down is None else [{"x": x, "y": y + down}]
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    wait_for(page, "document.querySelector('#a_sigmas textarea').value !== ''")
+    assert DPM2.sigma[6] < own_sigmas(page)[5] < DPM2.sigma[5]
+    touch.close()
