@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from explorer.pictures import check_picture
+from explorer.sampling.betas import shown
 from explorer.sampling.own_lists import own_sigmas
 from explorer.sampling.samplers import find_sampler
 
@@ -66,13 +67,13 @@ def number(label: str, value: Any, wanted: str) -> float:
 
 
 def sampler(label: str, value: Any) -> str:
-    return find_sampler(str(value)).key
+    return find_sampler(str(value)[:40]).key
 
 
 def choice(choices):
     def check(label: str, value: Any) -> str:
         if not isinstance(value, str) or value not in choices:
-            raise ValueError(f"{label} must be one of {', '.join(choices)}; got {value!r}.")
+            raise ValueError(f"{label} must be one of {', '.join(choices)}; got {shown(value)}.")
         return value
 
     return check
@@ -81,7 +82,7 @@ def choice(choices):
 def text(longest: int):
     def check(label: str, value: Any) -> str:
         if not isinstance(value, str):
-            raise ValueError(f"{label} must be text; got {value!r}.")
+            raise ValueError(f"{label} must be text; got {shown(value)}.")
         if len(value) > longest:
             raise ValueError(
                 f"{label} may have at most {longest:,} characters; this one has {len(value):,}."
@@ -96,7 +97,7 @@ def betas(label: str, value: Any) -> tuple[float, ...] | None:
         return None
     try:
         betas = tuple(float(beta) for beta in value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{label} must be a list of numbers between 0 and 1.") from None
     if not 2 <= len(betas) <= 10_000:
         raise ValueError(f"{label} needs 2 to 10,000 values; got {len(betas):,}.")

@@ -7,9 +7,9 @@ from typing import Any
 
 from explorer import checks
 from explorer.checked import Checked, SettingsError, setting
-from explorer.sampling.betas import BETA_SCHEDULES
-from explorer.sampling.knobs import FINAL_SIGMAS, LARGEST, SMALLEST_RHO
-from explorer.sampling.presets import AS_A1111
+from explorer.sampling.betas import BETA_SCHEDULES, SMALLEST_SIGMA
+from explorer.sampling.knobs import FINAL_SIGMAS, LARGEST, SMALLEST_RATIO, SMALLEST_RHO
+from explorer.sampling.presets import AS_A1111, KL_OPTIMAL_AS_COMFYUI
 from explorer.sampling.samplers import SAMPLERS, Sampler
 from explorer.sampling.schedule_types import AYS_TABLES, SCHEDULE_FLAGS, SCHEDULE_TYPES
 from explorer.sampling.schedules import (
@@ -94,7 +94,7 @@ class LaneSettings(Checked):
     sigma_min: float = setting(
         0.0,
         "Sigma min",
-        checks.zero_or(0, LARGEST**2, "the table's end"),
+        checks.zero_or(SMALLEST_SIGMA, LARGEST**2, "the table's end"),
         "Where the schedule's curve ends; 0 is the training table's end.",
         group="schedule",
         when={"schedule_type": CONTINUOUS},
@@ -102,7 +102,7 @@ class LaneSettings(Checked):
     sigma_max: float = setting(
         0.0,
         "Sigma max",
-        checks.zero_or(0, LARGEST**2, "the table's end"),
+        checks.zero_or(SMALLEST_SIGMA, LARGEST**2, "the table's end"),
         "Where the schedule's curve begins; 0 is the training table's end.",
         group="schedule",
         when={"schedule_type": CONTINUOUS},
@@ -192,7 +192,7 @@ class LaneSettings(Checked):
     midpoint_ratio: float = setting(
         0.5,
         "Midpoint ratio",
-        checks.real(0, 1, above=True),
+        checks.real(SMALLEST_RATIO, 1),
         "Where in log sigma the second call stands (DPM-Solver-2's r).",
         group="noise",
     )
@@ -285,6 +285,8 @@ class LaneSettings(Checked):
         given = {key: config[key] for key in CONFIG_KEYS if config.get(key) is not None}
         if given.get("s_tmax") == math.inf:
             del given["s_tmax"]
+        if given.get("s_tmax") == 0:  # no limit here, but there no churn at all
+            given["s_churn"] = 0.0
         if "round_timesteps" in given:
             given["round_timesteps"] = "on" if given["round_timesteps"] else "off"
         for key, flag in SCHEDULE_FLAGS.items():
@@ -294,7 +296,10 @@ class LaneSettings(Checked):
 
     def as_a1111(self) -> "LaneSettings":
         """This lane with what makes its run equal A1111's and ComfyUI's; see presets.py."""
-        return replace(self, **AS_A1111 | {"round_timesteps": "off"})
+        theirs = AS_A1111 | {"round_timesteps": "off"}
+        if self.schedule_type == "kl_optimal":
+            theirs |= KL_OPTIMAL_AS_COMFYUI
+        return replace(self, **theirs)
 
     def schedule(self, steps: int) -> Schedule:
         """The table of `steps` steps, or of the own list, that this lane will run.
