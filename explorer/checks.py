@@ -18,7 +18,9 @@ def whole(low: int, high: int):
     def check(label: str, value: Any) -> int:
         found = number(label, value, f"a whole number from {low} to {high}")
         if found != int(found) or not low <= found <= high:
-            raise ValueError(f"{label} must be a whole number from {low} to {high}; got {value}.")
+            raise ValueError(
+                f"{label} must be a whole number from {low} to {high}; got {said(value)}."
+            )
         return int(found)
 
     return check
@@ -36,7 +38,7 @@ def real(low: float, high: float, *, inside: bool = False, above: bool = False):
         found = number(label, value, wanted)
         outside = not low <= found <= high
         if outside or (found == low and (inside or above)) or (found == high and inside):
-            raise ValueError(f"{label} must be {wanted}; got {value}.")
+            raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
         return found
 
     return check
@@ -49,7 +51,7 @@ def zero_or(low: float, high: float, meaning: str):
     def check(label: str, value: Any) -> float:
         found = number(label, value, wanted)
         if found and not (low <= found <= high):
-            raise ValueError(f"{label} must be {wanted}; got {value}.")
+            raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
         return found
 
     return check
@@ -61,9 +63,13 @@ def number(label: str, value: Any, wanted: str) -> float:
     except (TypeError, ValueError, OverflowError):
         found = math.nan
     if isinstance(value, bool) or not math.isfinite(found):
-        shown = "nothing" if value in (None, "") else str(value)[:40]
-        raise ValueError(f"{label} must be {wanted}; got {shown}.")
+        raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
     return found
+
+
+def said(value: Any) -> str:
+    """What was typed, for a sentence: not more of it than fits."""
+    return str(value)[:40] if value is not None and value != "" else "nothing"
 
 
 def sampler(label: str, value: Any) -> str:
@@ -130,7 +136,7 @@ def side(label: str, value: Any) -> int:
     wanted = f"0 (the model's own) or a multiple of 8 from {SMALLEST_SIDE} to {LARGEST_SIDE:,}"
     found = number(label, value, wanted)
     if found and not (SMALLEST_SIDE <= found <= LARGEST_SIDE and found % 8 == 0):
-        raise ValueError(f"{label} must be {wanted}; got {value}.")
+        raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
     return int(found)
 
 
@@ -138,7 +144,7 @@ def part(label: str, value: Any) -> float:
     """A share above 0, up to the whole."""
     found = number(label, value, "a number above 0, up to 1")
     if not 0 < found <= 1:
-        raise ValueError(f"{label} must be a number above 0, up to 1; got {value}.")
+        raise ValueError(f"{label} must be a number above 0, up to 1; got {said(value)}.")
     return found
 
 

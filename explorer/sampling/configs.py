@@ -25,7 +25,7 @@ def checked_config(config: Mapping[str, Any]) -> dict[str, Any]:
         known = ", ".join(PREDICTION_TYPES)
         raise ValueError(f"prediction_type must be one of {known}; got {shown(prediction_type)}.")
     changed = {key: _plain(value) for key, value in config.items() if _plain(value) is not value}
-    if config["s_tmax"] == math.inf:  # which JSON has no word for
+    if isinstance(config["s_tmax"], Real) and config["s_tmax"] == math.inf:  # no word of JSON's
         changed["s_tmax"] = None
     return changed | _schedule_flags(config)
 

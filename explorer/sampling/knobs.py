@@ -47,7 +47,7 @@ class Knobs:
         self._number("s_noise", 0, LARGEST)
         self._number("s_churn", 0, LARGEST)
         self._number("s_tmin", 0, LARGEST_SIGMA)
-        if self.s_tmax == math.inf:
+        if isinstance(self.s_tmax, Real) and self.s_tmax == math.inf:
             object.__setattr__(self, "s_tmax", None)
         self._number("s_tmax", 0, LARGEST_SIGMA, optional=True)
         if self.s_tmax is not None and self.s_tmax < self.s_tmin:

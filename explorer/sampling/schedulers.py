@@ -136,7 +136,9 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         try:
             self.set_timesteps(longest)
         except ValueError:
-            self.set_timesteps(min(2, max(1, longest - 1)))
+            if not isinstance(longest, int) or longest < 2:
+                raise
+            self.set_timesteps(min(2, longest - 1))
 
     def _register_trained_betas(self, trained_betas) -> None:
         if isinstance(trained_betas, torch.Tensor):
