@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from explorer.pictures import check_picture
+from explorer.sampling.betas import shown
 from explorer.sampling.own_lists import own_sigmas
 from explorer.sampling.samplers import find_sampler
 
@@ -17,7 +18,9 @@ def whole(low: int, high: int):
     def check(label: str, value: Any) -> int:
         found = number(label, value, f"a whole number from {low} to {high}")
         if found != int(found) or not low <= found <= high:
-            raise ValueError(f"{label} must be a whole number from {low} to {high}; got {value}.")
+            raise ValueError(
+                f"{label} must be a whole number from {low} to {high}; got {said(value)}."
+            )
         return int(found)
 
     return check
@@ -35,7 +38,7 @@ def real(low: float, high: float, *, inside: bool = False, above: bool = False):
         found = number(label, value, wanted)
         outside = not low <= found <= high
         if outside or (found == low and (inside or above)) or (found == high and inside):
-            raise ValueError(f"{label} must be {wanted}; got {value}.")
+            raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
         return found
 
     return check
@@ -48,7 +51,7 @@ def zero_or(low: float, high: float, meaning: str):
     def check(label: str, value: Any) -> float:
         found = number(label, value, wanted)
         if found and not (low <= found <= high):
-            raise ValueError(f"{label} must be {wanted}; got {value}.")
+            raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
         return found
 
     return check
@@ -60,19 +63,23 @@ def number(label: str, value: Any, wanted: str) -> float:
     except (TypeError, ValueError, OverflowError):
         found = math.nan
     if isinstance(value, bool) or not math.isfinite(found):
-        shown = "nothing" if value in (None, "") else str(value)[:40]
-        raise ValueError(f"{label} must be {wanted}; got {shown}.")
+        raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
     return found
 
 
+def said(value: Any) -> str:
+    """What was typed, for a sentence: not more of it than fits."""
+    return str(value)[:40] if value is not None and value != "" else "nothing"
+
+
 def sampler(label: str, value: Any) -> str:
-    return find_sampler(str(value)).key
+    return find_sampler(str(value)[:40]).key
 
 
 def choice(choices):
     def check(label: str, value: Any) -> str:
         if not isinstance(value, str) or value not in choices:
-            raise ValueError(f"{label} must be one of {', '.join(choices)}; got {value!r}.")
+            raise ValueError(f"{label} must be one of {', '.join(choices)}; got {shown(value)}.")
         return value
 
     return check
@@ -81,7 +88,7 @@ def choice(choices):
 def text(longest: int):
     def check(label: str, value: Any) -> str:
         if not isinstance(value, str):
-            raise ValueError(f"{label} must be text; got {value!r}.")
+            raise ValueError(f"{label} must be text; got {shown(value)}.")
         if len(value) > longest:
             raise ValueError(
                 f"{label} may have at most {longest:,} characters; this one has {len(value):,}."
@@ -96,7 +103,7 @@ def betas(label: str, value: Any) -> tuple[float, ...] | None:
         return None
     try:
         betas = tuple(float(beta) for beta in value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{label} must be a list of numbers between 0 and 1.") from None
     if not 2 <= len(betas) <= 10_000:
         raise ValueError(f"{label} needs 2 to 10,000 values; got {len(betas):,}.")
@@ -129,7 +136,7 @@ def side(label: str, value: Any) -> int:
     wanted = f"0 (the model's own) or a multiple of 8 from {SMALLEST_SIDE} to {LARGEST_SIDE:,}"
     found = number(label, value, wanted)
     if found and not (SMALLEST_SIDE <= found <= LARGEST_SIDE and found % 8 == 0):
-        raise ValueError(f"{label} must be {wanted}; got {value}.")
+        raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
     return int(found)
 
 
@@ -137,7 +144,7 @@ def part(label: str, value: Any) -> float:
     """A share above 0, up to the whole."""
     found = number(label, value, "a number above 0, up to 1")
     if not 0 < found <= 1:
-        raise ValueError(f"{label} must be a number above 0, up to 1; got {value}.")
+        raise ValueError(f"{label} must be a number above 0, up to 1; got {said(value)}.")
     return found
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from explorer import baselines, checks
 from explorer.checked import Checked, SettingsError, setting
-from explorer.sampling.betas import BETA_SCHEDULES
+from explorer.sampling.betas import BETA_SCHEDULES, SMALLEST_SIGMA
 from explorer.sampling.calls import CallTable
-from explorer.sampling.knobs import FINAL_SIGMAS, LARGEST, SMALLEST_RHO
-from explorer.sampling.presets import AS_A1111
+from explorer.sampling.knobs import FINAL_SIGMAS, LARGEST, SMALLEST_RATIO, SMALLEST_RHO
+from explorer.sampling.presets import AS_A1111, KL_OPTIMAL_AS_COMFYUI
 from explorer.sampling.samplers import OURS, SAMPLERS, Sampler, split_name, taking
 from explorer.sampling.schedule_types import AYS_TABLES, SCHEDULE_FLAGS, SCHEDULE_TYPES
 from explorer.sampling.schedules import (
@@ -99,7 +99,7 @@ class LaneSettings(Checked):
     sigma_min: float = setting(
         0.0,
         "Sigma min",
-        checks.zero_or(0, LARGEST**2, "the table's end"),
+        checks.zero_or(SMALLEST_SIGMA, LARGEST**2, "the table's end"),
         "Where the schedule's curve ends; 0 is the training table's end.",
         group="schedule",
         when={"sampler": WITH_ENDS, "schedule_type": CONTINUOUS},
@@ -107,7 +107,7 @@ class LaneSettings(Checked):
     sigma_max: float = setting(
         0.0,
         "Sigma max",
-        checks.zero_or(0, LARGEST**2, "the table's end"),
+        checks.zero_or(SMALLEST_SIGMA, LARGEST**2, "the table's end"),
         "Where the schedule's curve begins; 0 is the training table's end.",
         group="schedule",
         when={"sampler": WITH_ENDS, "schedule_type": CONTINUOUS},
@@ -213,7 +213,7 @@ class LaneSettings(Checked):
     midpoint_ratio: float = setting(
         0.5,
         "Midpoint ratio",
-        checks.real(0, 1, above=True),
+        checks.real(SMALLEST_RATIO, 1),
         "Where in log sigma the second call stands (DPM-Solver-2's r).",
         group="noise",
         when={"sampler": OURS},
@@ -361,6 +361,8 @@ class LaneSettings(Checked):
         given = {key: config[key] for key in CONFIG_KEYS if config.get(key) is not None}
         if given.get("s_tmax") == math.inf:
             del given["s_tmax"]
+        if given.get("s_tmax") == 0:  # no limit here, but there no churn at all
+            given["s_churn"] = 0.0
         for word, value in SWITCHES.items():
             if given.get("round_timesteps") is value:
                 given["round_timesteps"] = word
@@ -371,7 +373,10 @@ class LaneSettings(Checked):
 
     def as_a1111(self) -> "LaneSettings":
         """This lane with what makes its run equal A1111's and ComfyUI's; see presets.py."""
-        return replace(self, **AS_A1111 | {"round_timesteps": "off"})
+        theirs = AS_A1111 | {"round_timesteps": "off"}
+        if self.schedule_type == "kl_optimal":
+            theirs |= KL_OPTIMAL_AS_COMFYUI
+        return replace(self, **theirs)
 
     def step_count(self, steps: int) -> int:
         """How many steps this lane makes where the run has `steps`: its own list has its own."""

@@ -2,8 +2,7 @@
 
 import { LANES, emit, form, on } from "./store.js";
 
-export function mount({ element, props }) {
-  const { values } = props.value; // what the switch sets
+export function mount({ element }) {
   const find = (name) => element.querySelector(name);
   const fold = find(".fold-head");
   let lists = [];
@@ -37,6 +36,7 @@ export function mount({ element, props }) {
     const label = make("label", lane === null ? "" : `lane-${LANES[lane]}`);
     const box = Object.assign(make("input"), { type: "checkbox" });
     box.addEventListener("change", () => {
+      const { values } = lists[lane ?? 0];
       const own = Object.fromEntries(Object.keys(values).map((name) => [name, form.own[name]]));
       emit("apply", { lane, values: box.checked ? values : own });
     });

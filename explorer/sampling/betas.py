@@ -2,11 +2,15 @@
 
 import operator
 from collections.abc import Sequence
+from numbers import Real
+from typing import Any
 
 import numpy as np
 
 # Beyond this sigma, alpha_bar = 1 / (1 + sigma^2) is no longer a normal float32 number.
 LARGEST_SIGMA = float(np.finfo(np.float32).max) ** 0.5
+SMALLEST_SIGMA = 1e-9  # so that sigma^2 / LARGEST_SIGMA, a fully ancestral step's end, is one
+MOST_TIMESTEPS = 1_000_000
 TERMINAL_ALPHA_BAR = 2.0**-24  # of betas rescaled to zero terminal SNR
 
 
@@ -49,16 +53,22 @@ def training_betas(
     """
     if trained_betas is not None:
         betas, source = _listed_betas(trained_betas), "trained_betas"
-    elif beta_schedule not in BETA_SCHEDULES:
+    elif not isinstance(beta_schedule, str) or beta_schedule not in BETA_SCHEDULES:
         known = ", ".join(BETA_SCHEDULES)
-        raise NotImplementedError(f"beta_schedule must be one of {known}; got {beta_schedule!r}.")
+        raise NotImplementedError(
+            f"beta_schedule must be one of {known}; got {shown(beta_schedule)}."
+        )
     else:
         source = "beta_start and beta_end"
         for name, beta in (("beta_start", beta_start), ("beta_end", beta_end)):
-            if not 0 < beta < 1:
-                raise ValueError(f"{name} must lie above 0 and below 1; got {beta}.")
-        steps = whole("num_train_timesteps", num_train_timesteps, 1)
+            if not (isinstance(beta, Real) and 0 < beta < 1):
+                raise ValueError(f"{name} must be a number above 0 and below 1; got {shown(beta)}.")
+        steps = whole("num_train_timesteps", num_train_timesteps, 1, MOST_TIMESTEPS)
         betas = BETA_SCHEDULES[beta_schedule](beta_start, beta_end, steps)
+    if not isinstance(rescale_betas_zero_snr, bool):
+        raise ValueError(
+            f"rescale_betas_zero_snr must be True or False; got {shown(rescale_betas_zero_snr)}."
+        )
     if rescale_betas_zero_snr:
         betas = zero_snr(betas)
     sigmas = training_sigmas(betas)
@@ -66,6 +76,11 @@ def training_betas(
         raise ValueError(
             f"{source} must give finite, growing sigmas over {len(betas)} training timesteps; "
             f"these end at sigma {sigmas[-1]:g}. Lower the betas or take fewer timesteps."
+        )
+    if sigmas[0] < SMALLEST_SIGMA:
+        raise ValueError(
+            f"{source} must give sigmas of at least {SMALLEST_SIGMA:g}; these begin at "
+            f"{sigmas[0]:g}. Raise the first beta."
         )
     return betas
 
@@ -94,7 +109,7 @@ def training_sigmas(betas: np.ndarray) -> np.ndarray:
 def _listed_betas(trained_betas) -> np.ndarray:
     try:
         betas = np.array(trained_betas, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError("trained_betas must be a list of numbers between 0 and 1.") from None
     if betas.ndim != 1 or not betas.size:
         raise ValueError(f"trained_betas must be a list of numbers; got the shape {betas.shape}.")
@@ -107,11 +122,17 @@ def _listed_betas(trained_betas) -> np.ndarray:
 
 
 def whole(name: str, value: int, low: int, high: int | None = None) -> int:
-    wanted = f"a whole number of at least {low}" if high is None else f"{low} to {high}"
+    wanted = f"at least {low}" if high is None else f"{low} to {high}"
     try:
         number = operator.index(value)
     except TypeError:
-        raise ValueError(f"{name} must be a whole number, {wanted}; got {value!r}.") from None
-    if isinstance(value, bool) or number < low or (high is not None and number > high):
-        raise ValueError(f"{name} must be a whole number, {wanted}; got {value!r}.")
+        number = None
+    fits = number is not None and low <= number and (high is None or number <= high)
+    if isinstance(value, bool) or not fits:
+        raise ValueError(f"{name} must be a whole number, {wanted}; got {shown(value)}.")
     return number
+
+
+def shown(value: Any) -> str:
+    """A wrong value for a sentence: not more of it than fits."""
+    return repr(value)[:40]

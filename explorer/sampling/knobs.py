@@ -4,15 +4,15 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
 
-from explorer.sampling.betas import LARGEST_SIGMA, whole
+from explorer.sampling.betas import LARGEST_SIGMA, SMALLEST_SIGMA, shown, whole
 from explorer.sampling.schedule_types import AYS_TABLES, SCHEDULE_TYPES
 from explorer.sampling.spacings import INTERPOLATIONS, TIMESTEP_SPACINGS
 
 FINAL_SIGMAS = ("zero", "sigma_min")
 LARGEST = 1000.0  # of numbers that have no natural end
 SMALLEST_RHO = 0.1  # below it sigma^(1/rho) may overflow
+SMALLEST_RATIO = 0.01  # below it the two slopes of a step differ by float32's rounding alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,19 +47,19 @@ class Knobs:
         self._number("s_noise", 0, LARGEST)
         self._number("s_churn", 0, LARGEST)
         self._number("s_tmin", 0, LARGEST_SIGMA)
-        if self.s_tmax == math.inf:
+        if isinstance(self.s_tmax, Real) and self.s_tmax == math.inf:
             object.__setattr__(self, "s_tmax", None)
         self._number("s_tmax", 0, LARGEST_SIGMA, optional=True)
         if self.s_tmax is not None and self.s_tmax < self.s_tmin:
             raise ValueError(
                 f"s_tmax must be at least s_tmin, {self.s_tmin:g}; got {self.s_tmax:g}."
             )
-        self._number("midpoint_ratio", 0, 1, above=True)
+        self._number("midpoint_ratio", SMALLEST_RATIO, 1)
         self._number("rho", SMALLEST_RHO, LARGEST, optional=True)
         self._number("alpha", 0, LARGEST, above=True)
         self._number("beta", 0, LARGEST, above=True)
-        self._number("sigma_min", 0, LARGEST_SIGMA, above=True, optional=True)
-        self._number("sigma_max", 0, LARGEST_SIGMA, above=True, optional=True)
+        self._number("sigma_min", SMALLEST_SIGMA, LARGEST_SIGMA, optional=True)
+        self._number("sigma_max", SMALLEST_SIGMA, LARGEST_SIGMA, optional=True)
         if None not in (self.sigma_min, self.sigma_max) and self.sigma_min >= self.sigma_max:
             raise ValueError(
                 f"sigma_min must lie below sigma_max, {self.sigma_max:g}; got {self.sigma_min:g}."
@@ -83,20 +83,16 @@ class Knobs:
         fits = isinstance(value, Real) and not isinstance(value, bool)
         if not (fits and low <= value <= high and not (above and value == low)):
             wanted = f"above {low:g} and at most {high:g}" if above else f"from {low:g} to {high:g}"
-            raise ValueError(f"{name} must be a number {wanted}; got {_shown(value)}.")
+            raise ValueError(f"{name} must be a number {wanted}; got {shown(value)}.")
         object.__setattr__(self, name, float(value))
 
     def _choice(self, name: str, known: Collection[str], *, optional: bool = False) -> None:
         value = getattr(self, name)
         if (value is None and optional) or (isinstance(value, str) and value in known):
             return
-        raise ValueError(f"{name} must be one of {', '.join(known)}; got {_shown(value)}.")
+        raise ValueError(f"{name} must be one of {', '.join(known)}; got {shown(value)}.")
 
     def _flag(self, name: str, *, optional: bool = False) -> None:
         value = getattr(self, name)
         if not (isinstance(value, bool) or (value is None and optional)):
-            raise ValueError(f"{name} must be True or False; got {_shown(value)}.")
-
-
-def _shown(value: Any) -> str:
-    return repr(value)[:40]
+            raise ValueError(f"{name} must be True or False; got {shown(value)}.")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from explorer.sampling.betas import LARGEST_SIGMA
+from explorer.sampling.betas import LARGEST_SIGMA, SMALLEST_SIGMA
 
 MOST = 1000  # steps
 
@@ -17,7 +17,7 @@ def own_sigmas(values: Sequence[float] | np.ndarray) -> np.ndarray:
     sigmas = _numbers("sigmas", values)
     if len(sigmas) > 1 and sigmas[-1] == 0:
         sigmas = sigmas[:-1]
-    _check_range("sigmas", sigmas, 0, LARGEST_SIGMA, "above 0 (a 0 may stand at the end)")
+    _check_range("sigmas", sigmas, SMALLEST_SIGMA, LARGEST_SIGMA, " (a 0 may stand at the end)")
     return _falling("sigmas", sigmas)
 
 
@@ -27,18 +27,18 @@ def own_timesteps(values: Sequence[float] | np.ndarray, num_train_timesteps: int
     Raises ValueError that points at the first value that will not do.
     """
     timesteps, last = _numbers("timesteps", values), num_train_timesteps - 1
-    _check_range("timesteps", timesteps, -1e-9, last, f"from 0 to {last}")
-    return _falling("timesteps", np.maximum(timesteps, 0.0))
+    _check_range("timesteps", timesteps, 0, last)
+    return _falling("timesteps", timesteps)
 
 
 def _numbers(name: str, values: Sequence[float] | np.ndarray) -> np.ndarray:
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
+    if hasattr(values, "detach"):  # a tensor; numpy has no bfloat16, some devices no float64
+        values = values.detach().cpu().double().numpy()
     try:
-        if isinstance(values, str | bytes):
+        if np.asarray(values).dtype.kind not in "iufO":  # text, too, could be made numbers
             raise TypeError
         numbers = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name} must be a list of decreasing numbers.") from None
     if numbers.ndim != 1:
         raise ValueError(f"{name} must be a plain list of numbers; got the shape {numbers.shape}.")
@@ -47,10 +47,11 @@ def _numbers(name: str, values: Sequence[float] | np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _check_range(name: str, values: np.ndarray, above: float, high: float, wanted: str) -> None:
-    for position in np.flatnonzero(~((values > above) & (values <= high)))[:1]:
+def _check_range(name: str, values: np.ndarray, low: float, high: float, but: str = "") -> None:
+    for position in np.flatnonzero(~((values >= low) & (values <= high)))[:1]:
         raise ValueError(
-            f"{name} must all be {wanted}; number {position + 1} is {values[position]:g}."
+            f"{name} must all be from {low:g} to {high:g}{but}; "
+            f"number {position + 1} is {values[position]:g}."
         )
 
 

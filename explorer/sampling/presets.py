@@ -12,3 +12,7 @@ AS_A1111 = {
     "final_sigmas_type": "zero",
     "midpoint_ratio": 0.5,
 }
+
+# ComfyUI's kl_optimal ends at sigma_min, which leaving the penultimate sigma out takes away again:
+# the list that is ours from the start. A1111's ends at sigma_min and not at 0, by two calls.
+KL_OPTIMAL_AS_COMFYUI = {"discard_penultimate_sigma": False}

@@ -55,7 +55,8 @@ def kl_optimal(n: int, sigma_min: float, sigma_max: float) -> np.ndarray:
     The n-th step ends at sigma_min, which is not among them.
     """
     part = np.arange(n) / n
-    return np.tan(part * np.arctan(sigma_min) + (1 - part) * np.arctan(sigma_max))
+    # The angle from a right one: in the angle itself a huge sigma_max would lose its digits.
+    return 1 / np.tan(part * np.arctan(1 / sigma_min) + (1 - part) * np.arctan(1 / sigma_max))
 
 
 def align_your_steps(n: int, table: str = "sd15") -> np.ndarray:

@@ -4,8 +4,7 @@ Drop-in for diffusers' classes of the same names: the same config keys, tables a
 `from_config`, `save_pretrained` and any pipeline work both ways.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,8 +18,8 @@ from diffusers.utils import BaseOutput
 from explorer.sampling import samplers, schedules
 from explorer.sampling.arrays import Array, checked_generator, like, tensor, working_dtype
 from explorer.sampling.betas import training_betas
+from explorer.sampling.configs import checked_config, chosen_type, overridden
 from explorer.sampling.counting import CallCounter, check_whole_step, to_host
-from explorer.sampling.flags import chosen_type, schedule_flags
 from explorer.sampling.noise import drawn
 from explorer.sampling.tables import PaddedTables, float32
 
@@ -115,16 +114,18 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         round_timesteps: bool | None = None,
         interpolation_type: str | None = None,
     ):
-        if prediction_type not in schedules.PREDICTION_TYPES:
-            known = ", ".join(schedules.PREDICTION_TYPES)
-            raise ValueError(f"prediction_type must be one of {known}; got {prediction_type!r}.")
-        if s_tmax == math.inf:  # which JSON has no word for
-            self.register_to_config(s_tmax=None)
-        self.register_to_config(**schedule_flags(self.config))
+        self.register_to_config(**checked_config(self.config))
         if trained_betas is not None:
             self._register_trained_betas(trained_betas)
         self._prepare_longest_run()
         self._run_asked_for = False
+
+    @classmethod
+    def from_config(cls, config=None, return_unused_kwargs: bool = False, **arguments):
+        """As every diffusers class does; a schedule type among the arguments replaces another."""
+        if isinstance(config, Mapping):
+            config = overridden(config, arguments)
+        return super().from_config(config, return_unused_kwargs, **arguments)
 
     def _prepare_longest_run(self) -> None:
         """Of T steps, as diffusers does; of fewer where these arguments leave no room for so many.
@@ -135,7 +136,9 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         try:
             self.set_timesteps(longest)
         except ValueError:
-            self.set_timesteps(min(2, max(1, longest - 1)))
+            if not isinstance(longest, int) or longest < 2:
+                raise
+            self.set_timesteps(min(2, longest - 1))
 
     def _register_trained_betas(self, trained_betas) -> None:
         if isinstance(trained_betas, torch.Tensor):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from explorer.sampling.betas import training_betas, training_sigmas, whole
+from explorer.sampling.configs import PREDICTION_TYPES
 from explorer.sampling.knobs import Knobs
 from explorer.sampling.own_lists import own_sigmas, own_timesteps
 from explorer.sampling.schedule_types import (
@@ -62,7 +63,6 @@ __all__ = [
     "trailing",
 ]
 
-PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 MOST_CHURN = 2**0.5 - 1  # Karras et al. 2022: more noise than the latent has is never added
 SAME = 1 + 1e-6  # the factor within which two sigmas are one
 
@@ -197,7 +197,7 @@ def build(
         beta_end,
         trained_betas,
         num_train_timesteps,
-        bool(rescale_betas_zero_snr),
+        rescale_betas_zero_snr,
     )
     training_sigma = training_sigmas(training_beta)
     final = 0.0
@@ -242,7 +242,7 @@ def _check_falling(sigma: np.ndarray, final: float, knobs: Knobs) -> None:
     if step == len(sigma) - 1:
         raise ValueError(
             f"final_sigmas_type: the last sigma, {sigma[-1]:.4g}, must lie above the final one, "
-            f"{final:.4g}."
+            f"{final:.4g}. Take fewer steps, a smaller sigma_min, or 'zero'."
         )
     names = {"karras": "rho", "polyexponential": "rho", "beta": "alpha and beta"}
     knob = names.get(knobs.schedule_type, "num_inference_steps")

@@ -15,7 +15,6 @@ from explorer.ui.models import card, model_choices, refiner_choices
 from explorer.ui.parts import part, serve_files
 from explorer.ui.plot import plot_payload
 from explorer.ui.scheduler_files import file_part
-from explorer.ui.sigma_lists import sigma_lists_part
 
 KEEP_FILES_S = 24 * 3600
 MORE = (  # the run's further settings, row by row
@@ -47,7 +46,7 @@ def build(engine) -> gr.Blocks:
         plot = _plot(defaults)
         doctor = Doctor(engine)
         part("doctor", doctor.findings(defaults))
-        sigma_lists_part()
+        part("sigmas")
 
         loads = events.on_model(engine, form, page, about)
         events.on_prompt(engine, form, words, loads)

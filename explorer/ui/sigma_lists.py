@@ -2,32 +2,22 @@
 
 from typing import Any
 
-import gradio as gr
 import numpy as np
 
+from explorer.sampling.presets import AS_A1111
 from explorer.settings import LaneSettings, RunSettings
 from explorer.ui.lanes import shown
-from explorer.ui.parts import part
 
 LONGEST = 200  # rows of a list; nobody reads more, and every redraw sends them
 SAME = 5e-4  # relative: how far programs that round differently are apart
-
-
-def sigma_lists_part() -> gr.HTML:
-    """The lists, and a switch that makes a lane run as those programs do."""
-    default = LaneSettings()
-    wanted = default.as_a1111()
-    names = [name for name in vars(default) if getattr(default, name) != getattr(wanted, name)]
-    names.append("timestep_spacing")  # a model's own may be another
-    values = {name: shown(name, getattr(wanted, name)) for name in names}
-    return part("sigmas", {"values": values})
 
 
 def sigma_lists(settings: RunSettings) -> list[dict[str, Any]]:
     """One entry a lane; raises ValueError where a lane has no schedule.
 
     `sigma` is its list, the final one included; `a1111` the other programs' list where it differs,
-    and `difference` says how. `is` tells whether the lane runs as they do, `can` whether it may.
+    and `difference` says how. `is` tells whether the lane runs as they do, `can` whether it may, and
+    `values` what makes it do so.
     """
     return [_entry(lane, settings.steps) for lane in settings.lanes]
 
@@ -35,12 +25,13 @@ def sigma_lists(settings: RunSettings) -> list[dict[str, Any]]:
 def _entry(lane: LaneSettings, steps: int) -> dict[str, Any]:
     ours = _levels(lane, steps)
     entry = {"label": lane.label, "sigma": _text(ours), "a1111": None, "difference": ""}
-    can = not (lane.sigmas or lane.solver.baseline)
-    entry |= {"can": can, "is": can and lane == lane.as_a1111()}
+    entry["values"] = {name: shown(name, getattr(wanted, name)) for name in AS_A1111}
+    can, wanted = not (lane.sigmas or lane.solver.baseline), lane.as_a1111()
+    entry |= {"can": can, "is": can and lane == wanted}
     if not can or entry["is"]:
         return entry
     try:
-        theirs = _levels(lane.as_a1111(), steps)
+        theirs = _levels(wanted, steps)
     except ValueError:  # as many steps as training had leave no room for one more
         return entry | {"can": False}
     apart = np.abs(ours - theirs) > SAME * np.maximum(ours, theirs)
