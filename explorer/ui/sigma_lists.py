@@ -16,8 +16,8 @@ def sigma_lists(settings: RunSettings) -> list[dict[str, Any]]:
     """One entry a lane; raises ValueError where a lane has no schedule.
 
     `sigma` is its list, the final one included; `a1111` the other programs' list where it differs,
-    and `difference` says how. `is` tells whether the lane runs as they do, `can` whether it may, and
-    `values` what makes it do so.
+    and `difference` says how. `is` tells whether the lane runs as they do, `can` whether it may,
+    and `values` what makes it do so.
     """
     return [_entry(lane, settings.steps) for lane in settings.lanes]
 
@@ -25,9 +25,9 @@ def sigma_lists(settings: RunSettings) -> list[dict[str, Any]]:
 def _entry(lane: LaneSettings, steps: int) -> dict[str, Any]:
     ours = _levels(lane, steps)
     entry = {"label": lane.label, "sigma": _text(ours), "a1111": None, "difference": ""}
-    entry["values"] = {name: shown(name, getattr(wanted, name)) for name in AS_A1111}
     can, wanted = not (lane.sigmas or lane.solver.baseline), lane.as_a1111()
-    entry |= {"can": can, "is": can and lane == wanted}
+    values = {name: shown(name, getattr(wanted, name)) for name in AS_A1111}
+    entry |= {"can": can, "is": can and lane == wanted, "values": values}
     if not can or entry["is"]:
         return entry
     try:
