@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from explorer.capture.budget import Recording, limit_bytes
 from explorer.capture.trajectory import DONE
 from explorer.sampling.doctor import SEVERITIES, Cost, Finding, examine, price
-from explorer.sampling.schedules import Schedule
 from explorer.settings import RunSettings
 from explorer.start import picture_size
 
@@ -36,20 +35,18 @@ class Doctor:
         known = engine.identity(name) is not None  # or its settings would be mere defaults
         own = engine.lane_defaults(name)[0] if known else None
         dtype = engine.dtype if name in ("", engine.resident) else ""
-        tables, found = [], []
+        found, runs = [], True
         for index, lane in enumerate(settings.lanes):
             table, problem = None, ""
             try:
                 table = lane.schedule(settings.steps)
-                tables.append(table)
             except ValueError as error:
-                problem = str(error)
+                problem, runs = str(error), False
             found += examine(
                 lane, table, settings.steps, index=index, own=own, dtype=dtype, problem=problem
             )
-        if len(tables) == len(settings.lanes):
-            calls = [_calls(table, settings.first_step) for table in tables]
-            found += price(self._cost(settings, calls))
+        if runs:
+            found += price(self._cost(settings))
         return merged(found, len(settings.lanes))
 
     def timed(self, settings: RunSettings, events: Iterator["Event"]) -> Iterator["Event"]:
@@ -62,32 +59,23 @@ class Doctor:
                         self._seconds_a_call[_pace_key(settings)] = event.elapsed_s / calls
                 yield event
 
-    def _cost(self, settings: RunSettings, calls: list[int]) -> Cost:
-        """The cost of lanes with so many model calls."""
+    def _cost(self, settings: RunSettings) -> Cost:
         pace = self._seconds_a_call.get(_pace_key(settings))
+        calls = tuple(span.nfe for span in settings.spans)
         identity, memory = self._engine.identity(settings.model), {}
         if identity is not None:
             width, height = picture_size(settings, (identity.width, identity.height))
-            lane = Recording(
-                lanes=1,
-                calls=0,
+            recording = Recording(
+                calls=calls,
                 images=settings.batch_size,
                 latent=(LATENT_CHANNELS, height // LATENT_SCALE, width // LATENT_SCALE),
                 picture=(height, width),
             )
-            lanes = (replace(lane, calls=each) for each in calls)
-            memory["recording_bytes"] = sum(recording.total_bytes for recording in lanes)
+            memory["recording_bytes"] = recording.total_bytes
             with suppress(ValueError):  # a limit that is no number is said when a run begins
                 memory["room_bytes"] = limit_bytes()
-        total = sum(calls)
-        return Cost(lanes=len(calls), calls=total, seconds=pace and pace * total, **memory)
-
-
-def _calls(table: Any, first: int) -> int:
-    """The model calls of a lane from the run's first step on."""
-    if isinstance(table, Schedule):
-        return max(table.nfe - 2 * first, 0)
-    return int((table.step >= first).sum())
+        seconds = pace and pace * sum(calls)
+        return Cost(lanes=len(calls), calls=sum(calls), seconds=seconds, **memory)
 
 
 def _pace_key(settings: RunSettings) -> tuple:

@@ -79,9 +79,9 @@ class Case:
         return value_of(self.lane, name, otherwise)
 
     def takes(self, name: str) -> bool:
-        """Whether the lane's sampler has this argument: diffusers' own ones lack most knobs."""
-        takes = getattr(self.sampler, "takes", None)
-        return takes is None or takes(name)
+        """Whether the lane's sampler has a use for this: diffusers' own ones lack most knobs."""
+        ours_without_noise = not self.sampler.baseline and not self.sampler.eta
+        return self.sampler.takes(name) and not (name == "eta" and ours_without_noise)
 
     def mend(self, label: str, **values: Any) -> dict[str, Any]:
         """A finding's `fix` and `fix_label`; nothing where the sampler lacks what would change."""

@@ -50,9 +50,8 @@ def no_effect(case: Case) -> Iterator[Finding]:
                 if isinstance(value := case.get(idle.name), int | float)
             },
             field=idles[0].name,
-            # A sampler that lacks them holds them all the same, and they can be reset.
-            fix={idle.name: idle.reset(case) for idle in idles},
-            fix_label="Reset",
+            # Not for what the sampler lacks: other lanes, with the same settings, may have a use.
+            **case.mend("Reset", **{idle.name: idle.reset(case) for idle in idles}),
         )
 
 
@@ -73,7 +72,10 @@ def _lacking(name: str, why: Callable[[Case], str]) -> Callable[[Case], str]:
     """The reason, or that the sampler has no such argument."""
 
     def reason(case: Case) -> str:
-        return why(case) if case.takes(name) else f"{case.sampler.label} has no such argument"
+        if case.takes(name):
+            return why(case)
+        lack = "has no such argument" if case.sampler.baseline else "adds no noise"
+        return f"{case.sampler.label} {lack}"
 
     return reason
 
@@ -100,10 +102,6 @@ def _listed(case: Case) -> str:
 def _beta_end(case: Case) -> str:
     cosine = case.get("beta_schedule") == "squaredcos_cap_v2"
     return _listed(case) or ("squaredcos_cap_v2 has no start and no end" if cosine else "")
-
-
-def _eta(case: Case) -> str:
-    return "" if case.sampler.eta else f"{case.sampler.label} adds no noise"
 
 
 def _noise(case: Case) -> str:
@@ -194,7 +192,7 @@ IDLE = tuple(
         ("final_sigmas_type", "Final sigma", "zero", _acts),
         ("interpolation_type", "Interpolation", "auto", _interpolation),
         ("round_timesteps", "Round timesteps", "auto", _rounding),
-        ("eta", "Eta", 1.0, _eta),
+        ("eta", "Eta", 1.0, _acts),
         ("s_noise", "Sigma noise", 1.0, _noise),
         ("s_churn", "Sigma churn", 0.0, _acts),
         ("s_tmin", "Sigma tmin", 0.0, _window),
