@@ -73,8 +73,8 @@ def call_table(
     if calls != sampler.calls(steps):
         got = (calls + sampler.order - 1) // sampler.order
         raise ValueError(
-            f"num_inference_steps: {sampler.label} makes {got} steps where {steps} are asked for, "
-            f"by rounding under {config['timestep_spacing']}. Take a step more or less."
+            f"num_inference_steps must not be {steps} under {config['timestep_spacing']}: by "
+            f"rounding, {sampler.label} makes {got} steps of them. Take one more or one less."
         )
     highest = float(made.timesteps.max())
     if not highest <= len(betas) - 1:

@@ -1,8 +1,13 @@
 """DPM++ SDE's noise where the run's other noise is drawn: on the CPU, whatever computes."""
 
+import warnings
+
 import torch
 from diffusers import DPMSolverSDEScheduler
 from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampler
+
+# torchsde rounds the ends of its range to 1e-6, diffusers asks at them unrounded, and is answered.
+warnings.filterwarnings("ignore", "Should have t[ab][<>]=t[01]", UserWarning, "torchsde")
 
 
 class HostNoiseSDEScheduler(DPMSolverSDEScheduler):

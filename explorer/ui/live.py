@@ -15,6 +15,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from explorer.capture.previews import sheet
+from explorer.capture.trajectory import STEP
 from explorer.settings import RunSettings
 from explorer.ui.plot import schedule_key
 
@@ -65,18 +66,18 @@ def plan_payload(settings: RunSettings) -> dict[str, Any]:
     Raises SettingsError (a ValueError) or the ValueError of a lane that has no schedule.
     """
     lanes = []
-    for lane in settings.lanes:
-        schedule = lane.schedule(settings.steps)
-        levels = zip(schedule.call_sigma, schedule.call_timestep, strict=True)
-        calls = [_call(*divmod(call, 2), *level) for call, level in enumerate(levels)]
-        calls = calls[2 * settings.first_step :]
-        lanes.append({"label": lane.label, "steps": schedule.steps, "calls": calls})
+    for lane, span in zip(settings.lanes, settings.spans, strict=True):
+        table = lane.calls(settings.steps)
+        columns = table.step, table.half, table.sigma, table.timestep
+        calls = [_call(*row) for row in zip(*columns, strict=True)][span.first_call :]
+        lanes.append({"label": lane.label, "steps": table.steps, "calls": calls})
     return {"state": "running", "message": "Starting", "plan": lanes, "key": schedule_key(settings)}
 
 
 def _call(step: int, half: bool, sigma: float, timestep: float) -> dict[str, Any]:
     """Where one model call stands in its schedule."""
-    return {"step": step, "half": bool(half), "sigma": float(sigma), "timestep": float(timestep)}
+    place = {"step": int(step), "half": bool(half)}
+    return place | {"sigma": float(sigma), "timestep": float(timestep)}
 
 
 def run_payloads(
@@ -129,8 +130,7 @@ def _lane(
 ) -> dict[str, Any]:
     """What the scrubber needs of one lane: its calls, its two sheets of frames, its picture."""
     calls = [
-        _call(call.step, call.stage == "midpoint", call.sigma, call.timestep)
-        for call in trajectory.calls
+        _call(call.step, call.stage != STEP, call.sigma, call.timestep) for call in trajectory.calls
     ]
     denoised, grid = frame_sheet(frames.denoised)
     noisy, _ = frame_sheet(frames.noisy)
