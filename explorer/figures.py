@@ -78,7 +78,7 @@ def schedule_figure(
             if step and step in line.of and step < lanes[0].steps
         ]
     if unknown := [lane.label for lane in lanes if not drawn[id(lane)]]:
-        layout["annotations"].append(_remark(f"not known of {', '.join(unknown)}"))
+        layout["annotations"].append(_remark(f"Not known of {', '.join(unknown)}."))
     return {"data": traces, "layout": layout}
 
 
@@ -188,9 +188,9 @@ def _note(text: str, step: int, there: Series, x: str, log_y: bool) -> dict:
 
 
 def _remark(text: str) -> dict:
-    """Words in the upper right corner."""
-    corner = {"x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right"}
-    return corner | {"text": _literal(text), "yanchor": "top", "showarrow": False}
+    """Words at the right, above the lowest line."""
+    place = {"x": 1, "y": 0.1, "xref": "paper", "yref": "paper", "xanchor": "right"}
+    return place | {"text": _literal(text), "yanchor": "bottom", "showarrow": False}
 
 
 def _layout(x: str, log_y: bool, shows: Quantity) -> dict:

@@ -151,7 +151,7 @@ def test_what_is_not_known_of_a_lane_is_said():
     calls = curve_of(HEUN, "Euler <a>", lane=1)
     figure = schedule_figure([*lanes(DPM2_A), calls], quantity="noise")
     (note,) = figure["layout"]["annotations"]
-    assert note["text"] == "not known of Euler &lt;a>"
+    assert note["text"] == "Not known of Euler &lt;a>."
     assert {each["meta"]["lane"] for each in figure["data"]} == {0}
 
 

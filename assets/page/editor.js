@@ -55,6 +55,7 @@ export function makeEditor({ element, area, redraw }) {
   // Put what has been moved here into a figure of the server's.
   function amend({ data, layout }) {
     if (drag) {
+      layout.hovermode = false;
       for (const [name, range] of Object.entries(drag.ranges)) {
         Object.assign(layout[name], { range: [...range], autorange: false });
       }
@@ -111,6 +112,7 @@ export function makeEditor({ element, area, redraw }) {
     grips.forEach((grip, lane) => {
       grip.hidden = !editing || !sigmas(lane) || !area._fullLayout;
       if (grip.hidden) return;
+      grip.toggleAttribute("data-chosen", lane === chosen.lane);
       const at = Math.min(lane === chosen.lane ? chosen.at : grip.at, sigmas(lane).length - 1);
       const [left, top] = places(lane)[at] ?? [];
       const { xaxis, yaxis } = area._fullLayout;
