@@ -15,12 +15,12 @@ SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
 
 
 def whole(low: int, high: int):
+    wanted = f"a whole number from {low} to {high}"
+
     def check(label: str, value: Any) -> int:
-        found = number(label, value, f"a whole number from {low} to {high}")
+        found = number(label, value, wanted)
         if found != int(found) or not low <= found <= high:
-            raise ValueError(
-                f"{label} must be a whole number from {low} to {high}; got {said(value)}."
-            )
+            raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
         return int(found)
 
     return check
@@ -69,7 +69,7 @@ def number(label: str, value: Any, wanted: str) -> float:
 
 def said(value: Any) -> str:
     """What was typed, for a sentence: not more of it than fits."""
-    return str(value)[:40] if value is not None and value != "" else "nothing"
+    return str(value)[:40] if value is not None and str(value) else "nothing"
 
 
 def sampler(label: str, value: Any) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from numbers import Real
 
-from explorer.sampling.betas import LARGEST_SIGMA, SMALLEST_SIGMA, shown, whole
+from explorer.sampling.betas import LARGEST_SIGMA, MOST_TIMESTEPS, SMALLEST_SIGMA, shown, whole
 from explorer.sampling.schedule_types import AYS_TABLES, SCHEDULE_TYPES
 from explorer.sampling.spacings import INTERPOLATIONS, TIMESTEP_SPACINGS
 
@@ -71,7 +71,8 @@ class Knobs:
         self._choice("interpolation_type", INTERPOLATIONS, optional=True)
         self._flag("discard_penultimate_sigma")
         self._flag("round_timesteps", optional=True)
-        object.__setattr__(self, "steps_offset", whole("steps_offset", self.steps_offset, 0))
+        offset = whole("steps_offset", self.steps_offset, 0, MOST_TIMESTEPS)
+        object.__setattr__(self, "steps_offset", offset)
 
     def _number(
         self, name: str, low: float, high: float, *, above: bool = False, optional: bool = False

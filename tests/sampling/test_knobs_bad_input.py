@@ -53,7 +53,7 @@ SWITCHES = {
 NO_SWITCHES = ["yes", "False", "", 2, 0.0, [], ["a"], math.nan, "x" * 5000, np.array([True, False])]
 WHOLE = {
     "num_train_timesteps": ("1 to 1000000", [0, -1, 10**9, HUGE]),
-    "steps_offset": ("at least 0", [-1, -HUGE]),
+    "steps_offset": ("0 to 1000000", [-1, -HUGE, HUGE]),
 }
 NO_WHOLES = [1.0, 0.5, "7", None, True, math.nan, math.inf, [3], "x" * 5000]
 
