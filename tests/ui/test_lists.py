@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from explorer.ui.betas import LONGEST_TEXT, parse_betas, read_betas_file
 
 from explorer.settings import SettingsError
-from explorer.ui.betas import LONGEST_TEXT, parse_betas, read_betas_file
 
 BETAS = (0.001, 0.02, 0.3)
 
