@@ -552,7 +552,7 @@ print([name for name in ("torch", "diffusers", "transformers", "PIL") if name in
 
 def test_many_threads_load_once(tiny_pipeline_folder):
     engine = Engine(tiny_pipeline_folder, device="cpu")
-    assert (engine.state, engine.threads) == ("loading", None)
+    assert (engine.state, engine.threads, engine.dtype) == ("loading", None, "")
     seen = []
     threads = [threading.Thread(target=lambda: seen.append(engine.pipeline)) for _ in range(4)]
     for thread in threads:
@@ -561,7 +561,7 @@ def test_many_threads_load_once(tiny_pipeline_folder):
         thread.join()
     assert len({id(pipeline) for pipeline in seen}) == 1
     assert engine.state == "ready"
-    assert engine.threads == torch.get_num_threads()
+    assert (engine.threads, engine.dtype) == (torch.get_num_threads(), "float32")
 
 
 def test_a_missing_model_is_a_sentence(tmp_path):

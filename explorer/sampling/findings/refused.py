@@ -103,7 +103,7 @@ def _infinite(case: Case) -> Finding:
         what = f"These {len(case.get('trained_betas'))} trained betas"
         fix, label = {"trained_betas": None}, "Drop the list"
     else:
-        start, got = case.get("beta_start"), case.get("beta_end")
+        start, got = (case.get(name, usual) for name, usual in USUAL.items())
         what = f"Betas from {start:g} to {got:g}"
         numbers = {"beta_start": start, "beta_end": got}
         if end is not None:

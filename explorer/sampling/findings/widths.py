@@ -66,7 +66,8 @@ def widest(case: Case) -> Iterator[Finding]:
     high, low = float(table.sigma[step]), float(table.sigma[step + 1])
     numbers = {"step": step + 1, "sigma": high, "sigma_next": low, "fold": fold, "medians": medians}
     way = f"from sigma {high:.3g} to {low:.3g}, is {medians:.1f} times the median width"
-    if step == table.steps - 2 and not case.get("discard_penultimate_sigma"):
+    lowest = step == table.steps - 2 and not case.listed
+    if lowest and not case.get("discard_penultimate_sigma"):
         if fold >= LAST_FOLD:
             yield _last_step(case, way, numbers)
     elif fold >= WIDE_FOLD:
@@ -84,6 +85,7 @@ def widest(case: Case) -> Iterator[Finding]:
 def _last_step(case: Case, way: str, numbers: dict[str, float]) -> Finding:
     # Without noise the wide step does little harm, and dropping its end smooths the picture.
     grave = case.schedule.eta > 0 and numbers["fold"] >= LAST_FOLD_WARNS
+    has_room = case.schedule.steps < len(case.schedule.training_sigma)  # for one more
     fix = case.mend("Discard penultimate sigma", discard_penultimate_sigma=True)
     return Finding(
         severity=WARNING if grave else NOTE,
@@ -94,7 +96,7 @@ def _last_step(case: Case, way: str, numbers: dict[str, float]) -> Finding:
         ),
         numbers=numbers,
         field="discard_penultimate_sigma",
-        **({} if case.listed else fix),
+        **(fix if has_room else {}),
     )
 
 
