@@ -118,7 +118,7 @@ def payload(event: "Event", keep: Keep) -> dict[str, Any]:
         "eta": event.eta_s,
         "previews": [_data_url(preview) for preview in event.previews],
     }
-    if event.frames:
+    if event.frames and all(event.frames):  # the page has no pane for a lane without a frame
         images = event.images or [None] * len(event.frames)
         lanes = zip(event.trajectories, event.frames, images, strict=True)
         data["run"] = {"seed": event.seed, "lanes": [_lane(*lane, keep) for lane in lanes]}
