@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from reading import choose, curve, facts, fill, run_to_end, unfold, wait_for
+from reading import choose, curve, facts, fill, progress, run_to_end, unfold, wait_for
 
 from explorer.settings import MAX_LANES, LaneSettings
 
@@ -33,9 +33,8 @@ def apply(page, lane: int | None, **values) -> None:
     """Ask the form for settings as another part of the page does."""
     page.evaluate(
         """async (detail) => {
-            const { root, api_prefix } = window.gradio_config;
-            const module = document.querySelector('script[src*=store]')?.src
-                ?? performance.getEntriesByType('resource').find((r) => r.name.endsWith('/store.js')).name;
+            const files = performance.getEntriesByType('resource').map(({ name }) => name);
+            const module = files.find((name) => name.endsWith('/store.js'));
             (await import(module)).emit('apply', detail);
         }""",
         {"lane": lane, "values": values},
@@ -77,7 +76,7 @@ def test_an_added_lane_is_a_copy_of_the_last_one_and_six_are_the_most(open_page,
     assert value(page, "a_s_noise") == "1"
     assert page.locator(ADD).inner_text() == "Six lanes are the most"
     assert page.locator(ADD).get_attribute("aria-disabled") == "true"
-    page.click(ADD)
+    page.click(ADD, force=True)
     assert page.locator(".lane-heads .head").count() == MAX_LANES
     run_to_end(page)
     assert page.locator(".pane").count() == MAX_LANES
@@ -238,9 +237,9 @@ def test_what_is_typed_or_asked_for_is_shown_literally(open_page, text):
     page = open_page()
     page.uncheck("#same input")
     fill(page, "b_beta_end", text)
-    apply(page, 0, sigmas=text, sampler=text, beta=text)
+    apply(page, 0, sigmas=text, sampler=text, beta=text, beta_end=text)
     page.wait_for_selector("#b_beta_end_problem")
-    page.wait_for_selector("#a_sampler_problem")
+    page.wait_for_selector("#a_sigmas_problem")
     page.click(ADD)
     page.wait_for_selector("#b_beta_end_problem")
     unfold(page, "#a_beta_end")
@@ -305,3 +304,24 @@ def test_lanes_of_unequal_length_wait_for_each_other(open_page, engine):
     page.wait_for_function(
         "document.querySelector('.lane-b [data-fact=step]').textContent === '3 of 3'"
     )
+
+
+def test_lanes_that_run_one_after_the_other_are_each_counted(open_page, engine):
+    page = open_page()
+    page.uncheck("#same input")
+    fill(page, "a_sigmas", "10 2 0.5")
+    wait_for(page, "document.querySelector('.lane-a .name').textContent.includes('own')")
+    engine.hold_at = 3
+    page.click("#run")
+    wait_for(page, "samplerExplorer.call === 3")
+    assert facts(page, "a")["call"] == "3 of 5"
+    assert facts(page, "b") == {"call": "0 of 39", "step": "0 of 20", "sigma": "", "timestep": ""}
+    engine.hold_at = 20
+    wait_for(page, "samplerExplorer.call === 20")
+    assert (facts(page, "a")["call"], facts(page, "b")["call"]) == ("5 of 5", "20 of 39")
+    assert progress(page) == "B: step 10½ of 20, call 20 of 39"
+    share = page.locator("#progress progress").get_attribute("value")
+    assert float(share) == pytest.approx(25 / 44)
+    engine.hold_at = None
+    wait_for(page, "samplerExplorer.state === 'done'")
+    assert progress(page).startswith("5 and 39 calls in ")
