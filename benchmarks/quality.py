@@ -20,7 +20,7 @@ from explorer.models.captions import Scene, every_scene
 from explorer.models.judge import Judge
 from explorer.models.scenes import render
 from explorer.sampling import schedulers
-from explorer.sampling.samplers import SAMPLERS
+from explorer.sampling.samplers import OURS, SAMPLERS
 
 GOALS = {"psnr_db": 30.0, "judge": 0.99, "followed": 0.95}
 BATCH = 32
@@ -71,7 +71,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=BUNDLED)
     parser.add_argument("--prompts", type=int, default=512)
-    parser.add_argument("--sampler", choices=SAMPLERS, default="dpm2")
+    parser.add_argument("--sampler", choices=OURS, default="dpm2")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--cfg-scale", type=float, default=3.0)
     parser.add_argument("--seed", type=int, default=10_000, help="training drew from seed 0")

@@ -9,7 +9,7 @@ from typing import Any
 from explorer.capture.frames import Filmstrip, LaneFrames
 from explorer.capture.grids import lane_png
 from explorer.capture.previews import Decoder
-from explorer.capture.trajectory import CANCELLED, ERROR, MIDPOINT, Call, Trajectory
+from explorer.capture.trajectory import CANCELLED, ERROR, STEP, Call, Trajectory
 from explorer.job import RUNNING, Job
 from explorer.problems import sentence
 
@@ -23,12 +23,13 @@ class Event:
     """One piece of news of a run: plain data, picklable.
 
     `state` is "queued", "loading", "running", "done", "cancelled" or "error". Step k of `steps`
-    and call c of `calls` count from 1; `half` marks a midpoint. `lane` is None where the news is
-    of all lanes. `previews` are JPEGs of each lane's newest prediction, a batch tiled. The last
-    event brings what was recorded, and the lanes' pictures as PNG, a batch in one grid, None for a
-    lane that has none, nothing where no lane has one; `frames` are empty unless every lane made a
-    call. `seed` is the one that was drawn where the settings left it open, `model` the model's name
-    once it is known.
+    and call c of `calls` count from 1; `half` marks a call inside a step. `lane` is None where the
+    news is of all lanes, in lockstep; where groups of lanes take turns it is one of the group's,
+    and steps and calls are that lane's. `previews` are JPEGs of each lane's newest prediction, a
+    batch tiled. The last event brings what was recorded, the lanes' frames, and their pictures as
+    PNG, a batch in one grid; None for a lane that has none, nothing where no lane has one. `seed`
+    is the one that was drawn where the settings left it open, `model` the model's name once it is
+    known.
     """
 
     state: str
@@ -43,7 +44,7 @@ class Event:
     eta_s: float | None = None
     previews: tuple[bytes | None, ...] = ()
     trajectories: tuple[Trajectory, ...] = ()
-    frames: tuple[LaneFrames, ...] = ()
+    frames: tuple[LaneFrames | None, ...] = ()
     images: tuple[bytes | None, ...] = ()
     seed: int = 0
     model: str = ""
@@ -108,21 +109,21 @@ class _Teller:
         job, run = self.job, self.job.settings
         self._careful(self._look)
         self._told, self._told_at = self._state(), time.monotonic()
-        position = {}
+        position = {"steps": run.steps, "calls": run.nfe}
         if self._newest is not None:
             lane, call = self._newest
             position = {
                 "lane": None if len(job.groups) == 1 else lane,
                 "step": call.step + 1,
+                "steps": job.spans[lane].steps,
                 "call": call.index + 1,
-                "half": call.stage == MIDPOINT,
-                "eta_s": job.eta_s,
+                "calls": job.spans[lane].nfe,
+                "half": call.stage != STEP,
+                "eta_s": job.pace.left_s,
             }
         return Event(
             state=state,
             message=message,
-            steps=run.steps,
-            calls=run.nfe,
             elapsed_s=job.elapsed_s,
             previews=self._previews,
             seed=run.seed,
@@ -136,7 +137,7 @@ class _Teller:
             job.end(ERROR, self.problem)
         trajectories = job.trajectories()
         counts = [each.nfe for each in trajectories]
-        frames = self.film.frames(counts) if all(counts) and not self.problem else ()
+        frames = self.film.frames(counts) if any(counts) and not self.problem else ()
         images = tuple(None if each.images is None else lane_png(each) for each in trajectories)
         images = images if any(images) else ()
         return self.event(

@@ -1,7 +1,6 @@
 """One run on the device: its lanes through the stock pipeline, every call recorded and checked."""
 
 import queue
-import statistics
 import threading
 import time
 from collections import deque
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explorer import start
+from explorer import baselines, start
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Call, Trajectory
+from explorer.groups import Group, Pace, groups_of
 from explorer.problems import RunProblem, sentence
 from explorer.refusals import refuse
-from explorer.settings import LaneSettings, RunSettings, SettingsError
+from explorer.settings import RunSettings
 
 if TYPE_CHECKING:
     import torch
@@ -44,14 +44,14 @@ class Job:
         cancel: threading.Event | None = None,
     ):
         self.settings = settings.resolved()
-        self.groups = _groups(self.settings)
+        self.spans, self.groups = self.settings.spans, groups_of(self.settings)
+        self.pace = Pace(self.groups)
         self.model, self.noise_device = self.settings.model, ""
         self.phase, self.note = QUEUED, ""
         self.on_gpu = False
         self.state, self.message = "", ""
         self.news: queue.SimpleQueue[dict[int, Call] | None] = queue.SimpleQueue()
         self.finished = threading.Event()
-        self.seconds: list[float] = []  # of each call of all lanes that run together
         self._cancel, self._stop = cancel, threading.Event()
         self._calls: list[list[Call]] = [[] for _ in self.settings.lanes]
         self._finals: list[np.ndarray | None] = [None] * len(self.settings.lanes)
@@ -89,7 +89,8 @@ class Job:
         All lanes start from the same noise, that of picture i being what a generator with the seed
         plus i draws first, and each goes on drawing from copies of those generators: every lane is
         the batch that `pipe(prompt, generator=[...])` makes with its scheduler. A `refiner` takes
-        over at the settings' step. Lanes that are finished stay so whatever comes after.
+        over at the settings' step. Lanes of unequal length go one group after the other, and those
+        that are finished stay so whatever comes after.
         """
         try:
             self.check_stop()
@@ -100,9 +101,11 @@ class Job:
                 each.prepare_vae(*start.picture_size(self.settings, model.native))
             self.phase, self.note = RUNNING, ""
             self._began = time.monotonic()
-            for lanes in self.groups.values():
-                self._denoise_together(model, refiner, lanes)
-                self._decode(refiner or model, lanes)
+            begin = start.beginning(model.pipeline, self.settings, model.native)
+            for group in self.groups:
+                self.check_stop()
+                self._denoise_together(model, refiner, group, begin)
+                self._decode(refiner or model, group.lanes)
             self.end(DONE)
         except Stopped:
             self.end(CANCELLED)
@@ -111,40 +114,52 @@ class Job:
         finally:
             self._ended = time.monotonic()
 
-    def _denoise_together(self, model: Any, refiner: Any, lanes: list[int]) -> None:
-        run, pipe = self.settings, model.pipeline
-        size = start.picture_size(run, model.native)
-        schedulers = [_scheduler(run.lanes[lane]) for lane in lanes]
-        draws = start.generators(run, pipe)
-        first, cut = 2 * run.first_step, 2 * run.base_steps if refiner else None
-        if run.init_image:
-            try:
-                clean = start.clean(pipe, run, size, draws)
-            except ValueError as error:
-                raise RunProblem(str(error)) from None
-            noise = start.noise(pipe, size, draws)
-            latents = start.noised(schedulers, run.steps, first, clean, noise)
-        else:
-            latents = start.noise(pipe, size, draws).repeat(len(lanes), 1, 1, 1)
+    def _denoise_together(
+        self, model: Any, refiner: Any, group: Group, begin: start.Beginning
+    ) -> None:
+        from explorer.sampling.lockstep import LockstepScheduler
+
+        run, count = self.settings, len(group.lanes)
         lockstep = partial(
-            _lockstep, schedulers, [start.copies(draws) for _ in lanes], run.batch_size
+            LockstepScheduler,
+            [self._scheduler(lane) for lane in group.lanes],
+            [start.copies(begin.draws) for _ in group.lanes],
+            images_per_lane=run.batch_size,
+            own_steps=[self._own_steps(lane) for lane in group.lanes],
         )
-        part = lockstep(first=first, last=cut, begun=bool(run.init_image))
-        latents = self._part(model, lanes, part, latents, size)
+        part = lockstep(first=group.first, last=group.cut, begun=begin.clean is not None)
+        if begin.clean is None:
+            latents = begin.noise.repeat(count, 1, 1, 1)
+        else:
+            latents = start.noised(part, run.steps, begin.clean, begin.noise)
+        latents = self._part(model, group, part, latents)
         if refiner:
-            part = lockstep(first=cut, last=None, begun=True)
-            latents = self._part(refiner, lanes, part, latents, size, cut - first)
+            part = lockstep(first=group.cut, begun=True)
+            latents = self._part(refiner, group, part, latents, group.cut - group.first)
         finals = latents.float().cpu().numpy()
-        for lane, final in zip(lanes, np.split(finals, len(lanes)), strict=True):
+        for lane, final in zip(group.lanes, np.split(finals, count), strict=True):
             self._finals[lane] = final
+
+    def _scheduler(self, lane: int) -> Any:
+        from explorer.sampling import schedulers
+
+        run = self.settings
+        solver, config = run.lanes[lane].solver, run.lanes[lane].scheduler_config()
+        if solver.baseline:
+            seeds = range(run.seed, run.seed + run.batch_size)
+            return baselines.scheduler(solver, config, seeds, self.noise_device)
+        return getattr(schedulers, solver.class_name)(**config)
+
+    def _own_steps(self, lane: int) -> dict[str, Any]:
+        each = self.settings.lanes[lane]
+        return baselines.own_steps(each.solver, each.sigmas) if each.sigmas else {}
 
     def _part(
         self,
         model: Any,
-        lanes: list[int],
+        group: Group,
         lockstep: Any,
         latents: "torch.Tensor",
-        size: tuple[int, int],
         calls_before: int = 0,
     ) -> "torch.Tensor":
         """One model's calls of a run, through its stock pipeline: latents in, latents out."""
@@ -158,11 +173,12 @@ class Job:
         if model.is_refiner:  # its pipeline asks for a picture: the latents are one
             options |= {"image": latents, "strength": 1.0}
         else:
+            size = start.picture_size(run, model.native)
             options |= dict(zip(("width", "height"), size, strict=True))
         with ExitStack() as undo:
             undo.callback(self._settle)  # also of a run that breaks off: its calls so far count
-            for lane, scheduler in zip(lanes, lockstep.lanes, strict=True):
-                on_call = partial(self._on_call, together, lanes, lane)
+            for lane, scheduler in zip(group.lanes, lockstep.lanes, strict=True):
+                on_call = partial(self._on_call, together, group, lane)
                 undo.enter_context(recording(scheduler, on_call, calls_before))
             undo.callback(setattr, pipe, "scheduler", pipe.scheduler)
             pipe.scheduler = lockstep
@@ -177,9 +193,9 @@ class Job:
                 **options,
             ).images
 
-    def _on_call(self, together: dict[int, Call], lanes: list[int], lane: int, call: Call) -> None:
+    def _on_call(self, together: dict[int, Call], group: Group, lane: int, call: Call) -> None:
         together[lane] = call
-        if len(together) < len(lanes):
+        if len(together) < len(group.lanes):
             return
         self._unchecked.append(dict(together))
         together.clear()
@@ -187,7 +203,7 @@ class Job:
         # nothing, and keeps the launching from running ahead of the device: a stop is a stop.
         self._settle(keep=1)
         now = time.perf_counter()
-        self.seconds.append(now - self._mark)
+        self.pace.add(group, now - self._mark)
         self._mark = now
         self.check_stop()
 
@@ -206,15 +222,15 @@ class Job:
 
     def _check(self, lane: int, call: Call) -> None:
         if not call.finite:
-            run = self.settings
+            span = self.spans[lane]
             self._unchecked.clear()
             raise RunProblem(
                 f"{self._name(lane)} gave NaN or infinite numbers in step {call.step + 1} of "
-                f"{run.steps}, at sigma {call.sigma:.4g} (model call {call.index + 1} of "
-                f"{run.nfe}). The calls before it are kept."
+                f"{span.steps}, at sigma {call.sigma:.4g} (model call {call.index + 1} of "
+                f"{span.nfe}). The calls before it are kept."
             )
 
-    def _decode(self, model: Any, lanes: list[int]) -> None:
+    def _decode(self, model: Any, lanes: tuple[int, ...]) -> None:
         """The lanes' pictures; one that fails does not cost the others theirs."""
         from explorer.capture.previews import VaeDecoder
         from explorer.models.fast import quick_vae
@@ -249,13 +265,6 @@ class Job:
             return None
         return (self._ended or time.monotonic()) - self._began
 
-    @property
-    def eta_s(self) -> float | None:
-        """Seconds that the calls still to come will take; the first one's warm-up counts little."""
-        if not self.seconds:
-            return None
-        return statistics.median(self.seconds) * max(0, sum(self.groups) - len(self.seconds))
-
     def trajectories(self) -> tuple[Trajectory, ...]:
         """What was recorded; lanes that ran together have made the same number of calls."""
         return tuple(
@@ -273,27 +282,3 @@ class Job:
             )
             for lane, settings in enumerate(self.settings.lanes)
         )
-
-
-def _groups(settings: RunSettings) -> dict[int, list[int]]:
-    """The lanes by the number of their model calls: those of one number run in lockstep."""
-    groups: dict[int, list[int]] = {}
-    for lane, each in enumerate(settings.lanes):
-        try:
-            calls = each.schedule(settings.steps).nfe - 2 * settings.first_step
-        except ValueError as error:
-            raise SettingsError("lanes", f"Lane {chr(65 + lane)}: {error}") from None
-        groups.setdefault(calls, []).append(lane)
-    return groups
-
-
-def _scheduler(lane: LaneSettings) -> Any:
-    from explorer.sampling import schedulers
-
-    return getattr(schedulers, lane.solver.class_name)(**lane.scheduler_config())
-
-
-def _lockstep(schedulers: list[Any], generators: list[Any], images: int, **cut: Any) -> Any:
-    from explorer.sampling.lockstep import LockstepScheduler
-
-    return LockstepScheduler(schedulers, generators, images_per_lane=images, **cut)

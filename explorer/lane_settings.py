@@ -1,16 +1,18 @@
 """The settings of one lane: a sampler, and every argument of its scheduler."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
-from explorer import checks
+from explorer import baselines, checks
 from explorer.checked import Checked, SettingsError, setting
 from explorer.sampling.betas import BETA_SCHEDULES
+from explorer.sampling.calls import CallTable
 from explorer.sampling.knobs import FINAL_SIGMAS, LARGEST, SMALLEST_RHO
 from explorer.sampling.presets import AS_A1111
-from explorer.sampling.samplers import SAMPLERS, Sampler
+from explorer.sampling.samplers import OURS, SAMPLERS, Sampler, split_name, taking
 from explorer.sampling.schedule_types import AYS_TABLES, SCHEDULE_FLAGS, SCHEDULE_TYPES
 from explorer.sampling.schedules import (
     BETA_KEYS,
@@ -27,7 +29,10 @@ AUTO = "auto"
 ZERO_IS_NONE = ("rho", "sigma_min", "sigma_max", "s_tmax")
 SWITCHES = {AUTO: None, "off": False, "on": True}
 CONTINUOUS = tuple(key for key, kind in SCHEDULE_TYPES.items() if kind.continuous)
-ANCESTRAL = tuple(key for key, sampler in SAMPLERS.items() if sampler.eta)
+ANCESTRAL = tuple(key for key in OURS if SAMPLERS[key].eta)
+WITH_ENDS = taking("sigma_min")
+WITH_ZERO_SNR = taking("rescale_betas_zero_snr")
+KEPT_TABLES = 256  # of baselines' calls: every redraw of a page asks for its lanes'
 
 
 def _same(choices) -> list[tuple[str, str]]:
@@ -64,7 +69,7 @@ class LaneSettings(Checked):
         checks.zero_or(SMALLEST_RHO, LARGEST, "the type's own"),
         "0 is the type's own: 7 for Karras, 1 for Polyexponential.",
         group="schedule",
-        when={"schedule_type": ("karras", "polyexponential")},
+        when={"sampler": OURS, "schedule_type": ("karras", "polyexponential")},
     )
     alpha: float = setting(
         0.6,
@@ -72,7 +77,7 @@ class LaneSettings(Checked):
         checks.real(0, LARGEST, above=True),
         "Of the beta distribution: smaller gives more steps to high sigmas.",
         group="schedule",
-        when={"schedule_type": ("beta",)},
+        when={"sampler": OURS, "schedule_type": ("beta",)},
     )
     beta: float = setting(
         0.6,
@@ -80,7 +85,7 @@ class LaneSettings(Checked):
         checks.real(0, LARGEST, above=True),
         "Of the beta distribution: smaller gives more steps to low sigmas.",
         group="schedule",
-        when={"schedule_type": ("beta",)},
+        when={"sampler": OURS, "schedule_type": ("beta",)},
     )
     align_your_steps_table: str = setting(
         "sd15",
@@ -89,7 +94,7 @@ class LaneSettings(Checked):
         "The model that the ten sigmas were found for (Sabour et al. 2024).",
         choices=[("SD 1.5", "sd15"), ("SDXL", "sdxl")],
         group="schedule",
-        when={"schedule_type": ("align_your_steps",)},
+        when={"sampler": OURS, "schedule_type": ("align_your_steps",)},
     )
     sigma_min: float = setting(
         0.0,
@@ -97,7 +102,7 @@ class LaneSettings(Checked):
         checks.zero_or(0, LARGEST**2, "the table's end"),
         "Where the schedule's curve ends; 0 is the training table's end.",
         group="schedule",
-        when={"schedule_type": CONTINUOUS},
+        when={"sampler": WITH_ENDS, "schedule_type": CONTINUOUS},
     )
     sigma_max: float = setting(
         0.0,
@@ -105,7 +110,7 @@ class LaneSettings(Checked):
         checks.zero_or(0, LARGEST**2, "the table's end"),
         "Where the schedule's curve begins; 0 is the training table's end.",
         group="schedule",
-        when={"schedule_type": CONTINUOUS},
+        when={"sampler": WITH_ENDS, "schedule_type": CONTINUOUS},
     )
     sigmas: tuple[float, ...] | None = setting(
         None,
@@ -120,6 +125,7 @@ class LaneSettings(Checked):
         checks.flag,
         "One sigma more is made and the last but 0 left out, as A1111 and ComfyUI do here.",
         group="schedule",
+        when={"sampler": OURS},
     )
     final_sigmas_type: str = setting(
         "zero",
@@ -128,6 +134,7 @@ class LaneSettings(Checked):
         "Where the last step ends: at 0, or at the smallest sigma.",
         choices=_same(FINAL_SIGMAS),
         group="schedule",
+        when={"sampler": OURS},
     )
     timestep_spacing: str = setting(
         "linspace",
@@ -152,6 +159,7 @@ class LaneSettings(Checked):
         "How a sigma is read between two training timesteps; auto is the schedule type's own.",
         choices=_same((AUTO, *INTERPOLATIONS)),
         group="schedule",
+        when={"sampler": OURS},
     )
     round_timesteps: str = setting(
         AUTO,
@@ -160,6 +168,7 @@ class LaneSettings(Checked):
         "Whether the model is called at whole timesteps; auto does so for Karras, as diffusers.",
         choices=_same(SWITCHES),
         group="schedule",
+        when={"sampler": OURS},
     )
     eta: float = setting(
         1.0,
@@ -170,7 +179,12 @@ class LaneSettings(Checked):
         when={"sampler": ANCESTRAL},
     )
     s_noise: float = setting(
-        1.0, "Sigma noise", checks.real(0, LARGEST), "Multiplies all added noise.", group="noise"
+        1.0,
+        "Sigma noise",
+        checks.real(0, LARGEST),
+        "Multiplies all added noise.",
+        group="noise",
+        when={"sampler": OURS},
     )
     s_churn: float = setting(
         0.0,
@@ -178,9 +192,15 @@ class LaneSettings(Checked):
         checks.real(0, LARGEST),
         "Noise added before each step, divided among the steps (Karras et al. 2022).",
         group="noise",
+        when={"sampler": OURS},
     )
     s_tmin: float = setting(
-        0.0, "Sigma tmin", checks.real(0, LARGEST**2), "No churn below this sigma.", group="noise"
+        0.0,
+        "Sigma tmin",
+        checks.real(0, LARGEST**2),
+        "No churn below this sigma.",
+        group="noise",
+        when={"sampler": OURS},
     )
     s_tmax: float = setting(
         0.0,
@@ -188,6 +208,7 @@ class LaneSettings(Checked):
         checks.real(0, LARGEST**2),
         "No churn above this sigma; 0 is no limit.",
         group="noise",
+        when={"sampler": OURS},
     )
     midpoint_ratio: float = setting(
         0.5,
@@ -195,6 +216,7 @@ class LaneSettings(Checked):
         checks.real(0, 1, above=True),
         "Where in log sigma the second call stands (DPM-Solver-2's r).",
         group="noise",
+        when={"sampler": OURS},
     )
     prediction_type: str = setting(
         "epsilon",
@@ -248,10 +270,13 @@ class LaneSettings(Checked):
         checks.flag,
         "For models trained to start from pure noise, such as some SD 2.x ones.",
         group="training",
+        when={"sampler": WITH_ZERO_SNR},
     )
 
     def __post_init__(self):
+        self._take_type_from_name()
         super().__post_init__()
+        self._check_what_the_sampler_has()
         if self.s_tmax and self.s_tmax < self.s_tmin:
             raise SettingsError(
                 "s_tmax", f"Sigma tmax must be 0 or at least sigma tmin, {self.s_tmin:g}."
@@ -259,6 +284,43 @@ class LaneSettings(Checked):
         if self.sigma_max and self.sigma_min >= self.sigma_max:
             raise SettingsError(
                 "sigma_min", f"Sigma min must lie below sigma max, {self.sigma_max:g}."
+            )
+
+    def _take_type_from_name(self) -> None:
+        """ "DPM++ 2M Karras" is a sampler and a schedule type."""
+        sampler, kind = split_name(str(self.sampler))
+        if not kind:
+            return
+        if self.schedule_type not in ("automatic", kind):
+            raise SettingsError(
+                "schedule_type",
+                f"Schedule type {self.schedule_type} contradicts the sampler's name, "
+                f"{self.sampler!r}; leave one of them out.",
+            )
+        object.__setattr__(self, "sampler", sampler)
+        object.__setattr__(self, "schedule_type", kind)
+
+    def _check_what_the_sampler_has(self) -> None:
+        """What a baseline cannot do instead; what it merely lacks is not passed on to it."""
+        solver = self.solver
+        if self.sigmas and not solver.takes("sigmas"):
+            able = _listed([SAMPLERS[key].label for key in taking("sigmas")], "or")
+            raise SettingsError(
+                "sigmas",
+                f"{solver.label} takes no list of sigmas; clear it, or choose {able}.",
+            )
+        if not self.sigmas and self.schedule_type not in solver.schedule_types:
+            has = _listed([SCHEDULE_TYPES[key].label for key in solver.schedule_types])
+            raise SettingsError(
+                "schedule_type",
+                f"{solver.label} has no schedule type {SCHEDULE_TYPES[self.schedule_type].label}; "
+                f"it has {has}.",
+            )
+        if self.prediction_type not in solver.prediction_types:
+            raise SettingsError(
+                "prediction_type",
+                f"{solver.label} has no prediction type {self.prediction_type}; it has "
+                f"{_listed(solver.prediction_types)}.",
             )
 
     @property
@@ -274,10 +336,21 @@ class LaneSettings(Checked):
         return self.solver.label + (f" {kind}" if self.schedule_type != "automatic" else "")
 
     def scheduler_config(self) -> dict[str, Any]:
-        """The keyword arguments of the scheduler class; diffusers' own keys among them."""
+        """The keyword arguments of the scheduler class; diffusers' own keys among them.
+
+        Those of a baseline are the ones that its class has.
+        """
         config = self._arguments() | {"prediction_type": self.prediction_type}
         config["trained_betas"] = list(self.trained_betas) if self.trained_betas else None
-        return config | {flag: self.schedule_type == key for key, flag in SCHEDULE_FLAGS.items()}
+        flags = {flag: self.schedule_type == key for key, flag in SCHEDULE_FLAGS.items()}
+        if not self.solver.baseline:
+            return config | flags
+        if self.trained_betas:  # the length of which diffusers does not look at
+            config["num_train_timesteps"] = len(self.trained_betas)
+        taken = {key: value for key, value in config.items() if self.solver.takes(key)}
+        own = {SCHEDULE_FLAGS.get(key) for key in self.solver.schedule_types}
+        taken.pop("schedule_type", None)
+        return taken | {flag: on for flag, on in flags.items() if flag in own}
 
     @classmethod
     def from_config(cls, sampler: str, config: Mapping[str, Any], **more: Any) -> "LaneSettings":
@@ -300,17 +373,32 @@ class LaneSettings(Checked):
         """This lane with what makes its run equal A1111's and ComfyUI's; see presets.py."""
         return replace(self, **AS_A1111 | {"round_timesteps": "off"})
 
-    def schedule(self, steps: int) -> Schedule:
+    def step_count(self, steps: int) -> int:
+        """How many steps this lane makes where the run has `steps`: its own list has its own."""
+        return len(self.sigmas) if self.sigmas else steps
+
+    def nfe(self, steps: int) -> int:
+        """The model calls of this lane, from the first step to the last."""
+        return self.solver.calls(self.step_count(steps))
+
+    def schedule(self, steps: int) -> Schedule | CallTable:
         """The table of `steps` steps, or of the own list, that this lane will run.
 
-        Raises ValueError where there is none.
+        Of a baseline only the calls are known. Raises ValueError where there is none.
         """
+        if self.solver.baseline:
+            return _calls_of_baseline(self, steps)
         arguments = self._arguments()
         eta = arguments.pop("eta")
         arguments["eta"] = self.solver.eta if eta is None else eta
         if self.sigmas:
             return build(sigmas=self.sigmas, **arguments)
         return build(steps, **arguments)
+
+    def calls(self, steps: int) -> CallTable:
+        """The model calls of any lane; raises ValueError as `schedule` does."""
+        table = self.schedule(steps)
+        return table if isinstance(table, CallTable) else CallTable.of(table)
 
     def _arguments(self) -> dict[str, Any]:
         """The schedule's arguments as the scheduler says them; eta None is the sampler's own."""
@@ -327,3 +415,13 @@ class LaneSettings(Checked):
 CONFIG_KEYS = tuple(
     spec.name for spec in fields(LaneSettings) if spec.name not in ("sampler", "sigmas")
 )
+
+
+@lru_cache(maxsize=KEPT_TABLES)
+def _calls_of_baseline(lane: LaneSettings, steps: int) -> CallTable:
+    return baselines.call_table(lane.solver, lane.scheduler_config(), steps, lane.sigmas)
+
+
+def _listed(words: Sequence[str], joined: str = "and") -> str:
+    *others, last = words
+    return f"{', '.join(others)} {joined} {last}" if others else f"{last} only"

@@ -36,8 +36,7 @@ def recording_of(run: RunSettings, model: Any) -> Recording:
     pipe = model.pipeline
     scale, channels = pipe.vae_scale_factor, pipe.unet.config.in_channels
     return Recording(
-        lanes=len(run.lanes),
-        calls=run.nfe,
+        calls=tuple(span.nfe for span in run.spans),
         images=run.batch_size,
         latent=(channels, height // scale, width // scale),
         picture=(height, width),

@@ -9,8 +9,9 @@ from explorer import checks
 from explorer.checked import Checked, SettingsError, setting
 from explorer.lane_settings import LaneSettings
 from explorer.pictures import picture_url
+from explorer.sampling.span import Span
 
-__all__ = ["LaneSettings", "RunSettings", "SettingsError", "picture_url"]
+__all__ = ["MAX_LANES", "LaneSettings", "RunSettings", "SettingsError", "picture_url"]
 
 RANDOM_SEED = -1
 MAX_SEED = 2**32 - 1
@@ -27,7 +28,9 @@ class RunSettings(Checked):
     prompt: str = setting("", "Prompt", checks.text(2000))
     negative_prompt: str = setting("", "Negative prompt", checks.text(2000))
     seed: int = setting(RANDOM_SEED, "Seed", checks.whole(RANDOM_SEED, MAX_SEED), "-1 is random.")
-    steps: int = setting(20, "Steps", checks.whole(1, 1000), "N steps are 2N-1 model calls.")
+    steps: int = setting(
+        20, "Steps", checks.whole(1, 1000), "N steps of DPM2 are 2N-1 model calls."
+    )
     cfg_scale: float = setting(
         7.0, "CFG scale", checks.real(1, 30), "How closely the prompt is followed; 1 is off."
     )
@@ -67,36 +70,69 @@ class RunSettings(Checked):
         if not self.lanes:
             raise SettingsError("lanes", "A run needs at least one lane.")
         object.__setattr__(self, "lanes", tuple(self.lanes))
-        if self.first_step == self.steps:
+        if len(self.lanes) > MAX_LANES:
+            raise SettingsError(
+                "lanes", f"A run has at most {MAX_LANES} lanes; got {len(self.lanes):,}."
+            )
+        for lane, span in enumerate(self.spans):
+            self._check("" if span.steps == self.steps else f"Lane {chr(65 + lane)}: ", span)
+
+    def _check(self, lane: str, span: Span) -> None:
+        """Raise SettingsError where a start picture or the refiner leaves a lane no step."""
+        if span.first == span.steps:
             raise SettingsError(
                 "strength",
-                f"A strength of {self.strength:g} leaves none of the {self.steps} steps to do; "
-                f"take at least {math.ceil(1000 / self.steps) / 1000:g}, or more steps.",
+                f"{lane}A strength of {self.strength:g} leaves none of the {span.steps} steps to "
+                f"do; take at least {math.ceil(1000 / span.steps) / 1000:g}, or more steps.",
             )
-        if self.refiner and not self.first_step < self.base_steps < self.steps:
-            left = "the refiner" if self.base_steps >= self.steps else "the model before it"
+        if self.refiner and not span.first < span.cut < span.steps:
+            left = "the refiner" if span.cut >= span.steps else "the model before it"
             raise SettingsError(
                 "refiner_switch_at",
-                f"Switch at {self.refiner_switch_at:g} leaves {left} none of the steps "
-                f"{self.first_step + 1} to {self.steps}.",
+                f"{lane}Switch at {self.refiner_switch_at:g} leaves {left} none of the steps "
+                f"{span.first + 1} to {span.steps}.",
             )
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Which steps and calls each lane makes: those of a lane with a list of its own differ."""
+        return tuple(
+            Span(
+                sampler=lane.solver,
+                steps=(steps := lane.step_count(self.steps)),
+                first=self._first(steps),
+                cut=self._cut(steps),
+            )
+            for lane in self.lanes
+        )
+
+    def _first(self, steps: int) -> int:
+        """Whole steps that a start picture leaves out, counted as diffusers does."""
+        return steps - min(int(steps * self.strength), steps) if self.init_image else 0
+
+    def _cut(self, steps: int) -> int:
+        """The step at which the refiner takes over, counted from 0; all of them without one."""
+        return round(steps * self.refiner_switch_at) if self.refiner else steps
 
     @property
     def first_step(self) -> int:
-        """Whole steps that a start picture leaves out, counted as diffusers does."""
-        if not self.init_image:
-            return 0
-        return self.steps - min(int(self.steps * self.strength), self.steps)
+        """The step that a lane of the run's own number of steps begins at, counted from 0."""
+        return self._first(self.steps)
 
     @property
     def base_steps(self) -> int:
-        """The step at which the refiner takes over, counted from 0; all of them without one."""
-        return round(self.steps * self.refiner_switch_at) if self.refiner else self.steps
+        """The step at which the refiner takes over in such a lane; all of them without one."""
+        return self._cut(self.steps)
 
     @property
     def nfe(self) -> int:
-        """Model calls of one lane: two a step, one for the last."""
-        return 2 * (self.steps - self.first_step) - 1
+        """Model calls of the longest lane."""
+        return max(span.nfe for span in self.spans)
+
+    @property
+    def total_nfe(self) -> int:
+        """Model calls of all lanes."""
+        return sum(span.nfe for span in self.spans)
 
     def resolved(self) -> "RunSettings":
         """These settings with a random seed drawn, so that the run can be repeated."""

@@ -1,11 +1,12 @@
 """What a run starts from, as tensors: its prompt, its noise, and the latents of a start picture."""
 
-from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from explorer.capture.previews import in_float32
 from explorer.pictures import read_picture
+from explorer.problems import RunProblem
 from explorer.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -75,6 +76,28 @@ def clean(pipe: Any, run: RunSettings, size: tuple[int, int], draws: Generators)
     return (latents - mean) * vae.config.scaling_factor / deviation
 
 
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """What all lanes of a run share: unit noise, a start picture's latents where there is one, and
+    generators for whatever is drawn after them. One entry a picture of the batch.
+    """
+
+    noise: "torch.Tensor"
+    clean: "torch.Tensor | None"
+    draws: Generators
+
+
+def beginning(pipe: Any, run: RunSettings, native: tuple[int, int]) -> Beginning:
+    """What the run begins with; raises RunProblem for a start picture whose file is damaged."""
+    size, draws, latents = picture_size(run, native), generators(run, pipe), None
+    if run.init_image:
+        try:
+            latents = clean(pipe, run, size, draws)
+        except ValueError as error:
+            raise RunProblem(str(error)) from None
+    return Beginning(noise(pipe, size, draws), latents, draws)
+
+
 def words(pipe: Any, run: RunSettings, guided: bool, times: int) -> dict[str, "torch.Tensor"]:
     """The prompt as the networks read it, read once: the pipeline's arguments, for `times` images.
 
@@ -106,18 +129,10 @@ _WORDS = (  # as `encode_prompt` returns them: the last two by SDXL's alone
 
 
 def noised(
-    schedulers: Sequence[Any],
-    steps: int,
-    call: int,
-    latents: "torch.Tensor",
-    unit_noise: "torch.Tensor",
+    lockstep: Any, steps: int, latents: "torch.Tensor", unit_noise: "torch.Tensor"
 ) -> "torch.Tensor":
-    """For each lane, a batch at the noise level of its model call number `call`; put together."""
-    import torch
-
-    lanes = []
-    for scheduler in schedulers:
-        scheduler.set_timesteps(steps)
-        scheduler.set_begin_index(call)
-        lanes.append(scheduler.add_noise(latents, unit_noise, scheduler.timesteps[call : call + 1]))
-    return torch.cat(lanes)
+    """For each lane, the batch at the noise level of its part's first call; put together."""
+    lockstep.set_timesteps(steps)
+    lockstep.set_begin_index(0)
+    batches = [each.repeat(len(lockstep.lanes), 1, 1, 1) for each in (latents, unit_noise)]
+    return lockstep.add_noise(*batches, lockstep.timesteps[0][: len(batches[0])])

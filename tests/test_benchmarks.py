@@ -22,7 +22,7 @@ def test_ratios_are_parts_of_the_bare_runs_of_their_round():
         "two lanes, not recorded": 2.0,
         "two lanes, previews": 3.3,
         "two lanes compiled": 1.0,
-        "eight lanes recorded": 4.0,
+        "six lanes recorded": 3.0,
         "every frame decoded": 1.1,
         "every frame by the VAE": 4.4,
     }
@@ -30,7 +30,7 @@ def test_ratios_are_parts_of_the_bare_runs_of_their_round():
         {
             "two_lanes_recorded": 0.55,
             "two_lanes_compiled": 0.25,
-            "eight_lanes_recorded": 0.25,
+            "six_lanes_recorded": 0.25,
             "recording_overhead": 0.1,
             "previews_overhead": 0.5,
             "hook_overhead": 0.1,

@@ -10,10 +10,10 @@ GROUND = ("explorer.sampling", "explorer.capture", "explorer.models")
 # floor by floor, from below; what stands on one floor knows only lower floors and itself
 FLOORS = (
     (*GROUND, "explorer.pictures"),
-    ("explorer.checks", "explorer.checked"),
+    ("explorer.checks", "explorer.checked", "explorer.baselines"),
     ("explorer.lane_settings",),
     ("explorer.settings", "explorer.problems"),
-    ("explorer.start", "explorer.scheduler_file"),
+    ("explorer.start", "explorer.scheduler_file", "explorer.groups"),
     ("explorer.refusals",),
     ("explorer.figures", "explorer.job"),
     ("explorer.events",),

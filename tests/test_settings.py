@@ -53,7 +53,7 @@ BAD_RUNS = [
     ("refiner_switch_at", math.nan),
 ]
 BAD_LANES = [
-    ("sampler", "euler"),
+    ("sampler", "plms"),
     ("schedule_type", "zigzag"),
     ("prediction_type", ""),
     ("timestep_spacing", "even"),

@@ -19,11 +19,11 @@ class TooLarge(ValueError):
 class Recording:
     """A run's recording before it is made: how much there will be of everything.
 
-    `latent` is channels x height x width of one latent, `picture` height x width in pixels.
+    `calls` are the model calls of each lane, `latent` is channels x height x width of one latent,
+    `picture` height x width in pixels.
     """
 
-    lanes: int
-    calls: int
+    calls: tuple[int, ...]
     images: int
     latent: tuple[int, int, int]
     picture: tuple[int, int]
@@ -38,14 +38,22 @@ class Recording:
     def total_bytes(self) -> int:
         """The whole run: all calls of all lanes, their last latents and their pictures."""
         ends = self.images * (4 * math.prod(self.latent) + 3 * math.prod(self.picture))
-        return self.lanes * (self.calls * self.call_bytes + ends)
+        return sum(self.calls) * self.call_bytes + len(self.calls) * ends
+
+    @property
+    def _counts(self) -> str:
+        """The lanes and their calls in words."""
+        lanes = f"{len(self.calls)} lanes" if len(self.calls) > 1 else "1 lane"
+        numbers = [str(calls) for calls in dict.fromkeys(self.calls)]
+        *others, last = numbers
+        return f"{lanes} of {', '.join(others)} and {last}" if others else f"{lanes} of {last}"
 
     def check(self, limit: int) -> None:
         """Raise TooLarge where the recording would pass `limit` bytes."""
         if self.total_bytes > limit:
             raise TooLarge(
-                f"Recording this run would take {_shown(self.total_bytes)}: {self.lanes} lanes of "
-                f"{self.calls} model calls, {_shown(self.call_bytes)} each. There is room for "
+                f"Recording this run would take {_shown(self.total_bytes)}: {self._counts} "
+                f"model calls, {_shown(self.call_bytes)} each. There is room for "
                 f"{_shown(limit)}. Lower the steps, the batch size, the picture's size or the "
                 f"number of lanes; whoever runs the server can raise {LIMIT_VARIABLE}."
             )

@@ -58,16 +58,18 @@ class Filmstrip:
         images = next((len(calls[0].halves()[0].values) for calls in self._calls if calls), 1)
         return max(1, SLICE // images)
 
-    def frames(self, count: list[int]) -> tuple[LaneFrames, ...]:
-        """The first `count[lane]` calls of every lane, which must have been decoded."""
+    def frames(self, count: list[int]) -> tuple[LaneFrames | None, ...]:
+        """The first `count[lane]` calls of every lane, which must have been decoded; None for 0."""
         return tuple(
-            LaneFrames(
-                *(
-                    np.stack([self._pictures[lane, index, kind] for index in range(calls)])
-                    for kind in ("denoised", "noisy")
-                )
+            self._lane_frames(lane, calls) if calls else None for lane, calls in enumerate(count)
+        )
+
+    def _lane_frames(self, lane: int, calls: int) -> LaneFrames:
+        return LaneFrames(
+            *(
+                np.stack([self._pictures[lane, index, kind] for index in range(calls)])
+                for kind in ("denoised", "noisy")
             )
-            for lane, calls in enumerate(count)
         )
 
     def _develop(self, keys: list[tuple[int, int, str]]) -> None:

@@ -10,6 +10,7 @@ from diffusers import EulerAncestralDiscreteScheduler
 from explorer.capture.trajectory import CORRECTION, MIDPOINT, STEP
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
+TERMINAL_ALPHA = 2.0**-24  # in place of zero terminal SNR's 0: as diffusers' sigma tables have it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +160,8 @@ def _from_alphas(timesteps: list[float], alphas_cumprod: list[float]) -> list[Le
     PNDM's two calls at one timestep count as one step.
     """
     distinct = list(dict.fromkeys(timesteps))
-    sigmas = [sqrt(1 / alphas_cumprod[int(timestep)] - 1) for timestep in distinct] + [0.0]
+    alphas = [max(alphas_cumprod[int(timestep)], TERMINAL_ALPHA) for timestep in distinct]
+    sigmas = [sqrt(1 / alpha - 1) for alpha in alphas] + [0.0]
     rows = []
     for timestep in timesteps:
         step = distinct.index(timestep)

@@ -1,7 +1,7 @@
 """Several schedulers as one: their lanes are denoised as one batch by one stock pipeline call."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,6 +28,9 @@ class LockstepScheduler:
     calls this part makes (as indices of all calls, `last` excluded). With `begun` the pipeline's
     latents are a run's own, at the noise level of the first call, and are not scaled again.
 
+    `own_steps` holds for each lane the keyword arguments of its `set_timesteps` that replace the
+    pipeline's number of steps, such as a list of sigmas; an empty one for a lane that has none.
+
     Lanes may differ in class and in every argument, but must make the same number of calls.
     """
 
@@ -40,6 +43,7 @@ class LockstepScheduler:
         first: int = 0,
         last: int | None = None,
         begun: bool = False,
+        own_steps: Sequence[Mapping[str, Any]] = (),
     ):
         self.lanes = list(lanes)
         if not self.lanes:
@@ -51,6 +55,12 @@ class LockstepScheduler:
                 f"generators must hold one entry for each of the {len(self.lanes)} lanes; "
                 f"got {len(generators)}."
             )
+        if own_steps and len(own_steps) != len(self.lanes):
+            raise ValueError(
+                f"own_steps must hold one entry for each of the {len(self.lanes)} lanes; "
+                f"got {len(own_steps)}."
+            )
+        self.own_steps = own_steps or [{}] * len(self.lanes)
         self.generators = generators
         self.guidance = guidance
         self.images_per_lane = images_per_lane
@@ -76,8 +86,9 @@ class LockstepScheduler:
 
     def set_timesteps(self, num_inference_steps: int, device=None, **kwargs) -> None:
         """Prepare all lanes; ValueError where they would not make the same number of calls."""
-        for lane in self.lanes:
-            lane.set_timesteps(num_inference_steps, device=device, **kwargs)
+        for lane, own in zip(self.lanes, self.own_steps, strict=True):
+            steps = own or {"num_inference_steps": num_inference_steps}
+            lane.set_timesteps(device=device, **steps, **kwargs)
         if len({len(lane.timesteps) for lane in self.lanes}) > 1:
             counts = ", ".join(
                 f"{type(lane).__name__} {len(lane.timesteps)}" for lane in self.lanes

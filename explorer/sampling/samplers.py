@@ -1,17 +1,63 @@
-"""The two samplers by name: what a person calls them and what sets them apart. No torch."""
+"""The samplers by name: what a person calls them, what they take, what sets them apart. No torch.
+
+Two are ours. The others are diffusers' own classes, to compare with: baselines.
+"""
 
 from dataclasses import dataclass
+
+from explorer.sampling.schedule_types import SCHEDULE_FLAGS, SCHEDULE_TYPES
+
+ALL_TYPES = tuple(SCHEDULE_TYPES)
+DIFFUSERS_TYPES = ("automatic", *SCHEDULE_FLAGS)  # those that have a boolean there
+ALL_PREDICTIONS = ("epsilon", "v_prediction", "sample")
+NO_SAMPLE = ("epsilon", "v_prediction")
+
+# A setting of a lane that each baseline has an argument for; `takes` adds the schedule type.
+TRAINING = (
+    "prediction_type",
+    "beta_schedule",
+    "beta_start",
+    "beta_end",
+    "trained_betas",
+    "num_train_timesteps",
+    "timestep_spacing",
+    "steps_offset",
+)
+ZERO_SNR = ("rescale_betas_zero_snr",)
+ENDS = ("sigma_min", "sigma_max")
+
+KARRAS_SUFFIX = "ka"  # as A1111 ends its short names: k_dpmpp_2m_ka
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """One member of the family: its names and its `eta` (0 adds no noise, 1 is fully ancestral)."""
+    """One sampler: its names, what it takes, and how often it calls the model.
+
+    `eta` 0 adds no noise, 1 is fully ancestral; it tells our two apart and says nothing of a
+    baseline. A step of `order` 2 is two model calls, the last is one. `arguments` are the settings
+    of a lane, named as its fields, that a baseline's class has; ours take them all.
+    """
 
     key: str
     label: str
     class_name: str
-    eta: float
+    eta: float = 0.0
     aliases: tuple[str, ...] = ()
+    order: int = 2
+    baseline: bool = False
+    arguments: tuple[str, ...] = ()
+    schedule_types: tuple[str, ...] = ALL_TYPES
+    prediction_types: tuple[str, ...] = ALL_PREDICTIONS
+
+    def takes(self, name: str) -> bool:
+        """Whether a setting of a lane, by its field's name, means anything to this sampler."""
+        if not self.baseline or name == "sampler":
+            return True
+        return name in self.arguments or (name == "schedule_type" and len(self.schedule_types) > 1)
+
+    def calls(self, steps: int) -> int:
+        """Model calls of so many steps up to the end of a run, the last of which is one call."""
+        return self.order * steps - (self.order - 1)
 
 
 DPM2 = Sampler(
@@ -24,7 +70,85 @@ DPM2_A = Sampler(
     1.0,
     ("k_dpm_2_a", "dpm_2_ancestral", "kdpm_2_a", "kdpm2_a", "dpm2_ancestral"),
 )
-SAMPLERS = {sampler.key: sampler for sampler in (DPM2, DPM2_A)}
+
+
+def _baseline(
+    key: str, name: str, class_name: str, *aliases: str, arguments: tuple[str, ...] = (), **more
+) -> Sampler:
+    return Sampler(
+        key,
+        f"{name} (diffusers)",
+        class_name,
+        aliases=(name, *aliases),
+        baseline=True,
+        arguments=TRAINING + arguments,
+        **{"schedule_types": DIFFUSERS_TYPES} | more,
+    )
+
+
+EULER = _baseline(
+    "euler",
+    "Euler",
+    "EulerDiscreteScheduler",
+    "k_euler",
+    arguments=(*ZERO_SNR, *ENDS, "sigmas"),
+    order=1,
+)
+EULER_A = _baseline(
+    "euler_a",
+    "Euler a",
+    "EulerAncestralDiscreteScheduler",
+    "k_euler_a",
+    "euler_ancestral",
+    "k_euler_ancestral",
+    arguments=ZERO_SNR,
+    order=1,
+    schedule_types=("automatic",),
+    prediction_types=NO_SAMPLE,
+)
+HEUN = _baseline("heun", "Heun", "HeunDiscreteScheduler", "k_heun")
+DPMPP_2M = _baseline(
+    "dpmpp_2m",
+    "DPM++ 2M",
+    "DPMSolverMultistepScheduler",
+    "k_dpmpp_2m",
+    "dpm++_2m",
+    "dpmsolver++",
+    "dpmsolver_multistep",
+    arguments=ZERO_SNR,
+    order=1,
+)
+DPMPP_SDE = _baseline(
+    "dpmpp_sde",
+    "DPM++ SDE",
+    "DPMSolverSDEScheduler",
+    "k_dpmpp_sde",
+    "dpm++_sde",
+    "dpmsolver_sde",
+    prediction_types=NO_SAMPLE,
+)
+DDIM = _baseline(
+    "ddim", "DDIM", "DDIMScheduler", arguments=ZERO_SNR, order=1, schedule_types=("automatic",)
+)
+UNIPC = _baseline(
+    "unipc",
+    "UniPC",
+    "UniPCMultistepScheduler",
+    "uni_pc",
+    "uni_pc_bh2",
+    arguments=(*ZERO_SNR, *ENDS),
+    order=1,
+)
+SAMPLERS = {
+    sampler.key: sampler
+    for sampler in (DPM2, DPM2_A, EULER, EULER_A, HEUN, DPMPP_2M, DPMPP_SDE, DDIM, UNIPC)
+}
+OURS = tuple(key for key, sampler in SAMPLERS.items() if not sampler.baseline)
+
+
+def taking(name: str) -> tuple[str, ...]:
+    """The keys of the samplers that take a setting."""
+    return tuple(key for key, sampler in SAMPLERS.items() if sampler.takes(name))
 
 
 def find_sampler(name: str) -> Sampler:
@@ -32,10 +156,36 @@ def find_sampler(name: str) -> Sampler:
 
     Raises ValueError, naming the known samplers, for any other name.
     """
-    wanted = name.strip().lower().replace(" ", "_")
+    wanted = _plain(name)
     for sampler in SAMPLERS.values():
         names = (sampler.key, sampler.label, sampler.class_name, *sampler.aliases)
-        if wanted in (known.lower().replace(" ", "_") for known in names):
+        if wanted in map(_plain, names):
             return sampler
-    known = " or ".join(sampler.label for sampler in SAMPLERS.values())
-    raise ValueError(f"Sampler must be {known}; got {name!r}.")
+    *others, last = (sampler.label for sampler in SAMPLERS.values())
+    raise ValueError(f"Sampler must be {', '.join(others)} or {last}; got {name[:40]!r}.")
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split "DPM++ 2M Karras", as menus write it, into (sampler, schedule type).
+
+    The type's key is "" where the name ends in none; the sampler's name is not looked up.
+    """
+    words = _plain(name)
+    if not _known(words):
+        ends = {_plain(kind.label): key for key, kind in SCHEDULE_TYPES.items()}
+        for end, key in (ends | {KARRAS_SUFFIX: "karras"}).items():
+            sampler = words.removesuffix(f"_{end}")
+            if sampler != words and _known(sampler):
+                return sampler, key
+    return name, ""
+
+
+def _known(name: str) -> bool:
+    try:
+        return bool(find_sampler(name))
+    except ValueError:
+        return False
+
+
+def _plain(name: str) -> str:
+    return "_".join(name.strip().lower().split())

@@ -15,6 +15,8 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from explorer.capture.previews import sheet
+from explorer.capture.trajectory import STEP
+from explorer.groups import groups_of
 from explorer.settings import RunSettings
 from explorer.ui.plot import schedule_key
 
@@ -62,21 +64,24 @@ def keep_files(owner: gr.Blocks | gr.components.Component) -> Keep:
 def plan_payload(settings: RunSettings) -> dict[str, Any]:
     """What is about to run: the first thing that the page hears of it.
 
-    Raises SettingsError (a ValueError) or the ValueError of a lane that has no schedule.
+    Each lane says its `group`: lanes of one are called together, and groups take turns. Raises
+    SettingsError (a ValueError), also for a lane that has no schedule.
     """
     lanes = []
-    for lane in settings.lanes:
-        schedule = lane.schedule(settings.steps)
-        levels = zip(schedule.call_sigma, schedule.call_timestep, strict=True)
-        calls = [_call(*divmod(call, 2), *level) for call, level in enumerate(levels)]
-        calls = calls[2 * settings.first_step :]
-        lanes.append({"label": lane.label, "steps": schedule.steps, "calls": calls})
+    groups = {lane: at for at, group in enumerate(groups_of(settings)) for lane in group.lanes}
+    for lane, span in zip(settings.lanes, settings.spans, strict=True):
+        table = lane.calls(settings.steps)
+        columns = table.step, table.half, table.sigma, table.timestep
+        calls = [_call(*row) for row in zip(*columns, strict=True)][span.first_call :]
+        about = {"label": lane.label, "steps": table.steps, "group": groups[len(lanes)]}
+        lanes.append(about | {"calls": calls})
     return {"state": "running", "message": "Starting", "plan": lanes, "key": schedule_key(settings)}
 
 
 def _call(step: int, half: bool, sigma: float, timestep: float) -> dict[str, Any]:
     """Where one model call stands in its schedule."""
-    return {"step": step, "half": bool(half), "sigma": float(sigma), "timestep": float(timestep)}
+    place = {"step": int(step), "half": bool(half)}
+    return place | {"sigma": float(sigma), "timestep": float(timestep)}
 
 
 def run_payloads(
@@ -117,7 +122,7 @@ def payload(event: "Event", keep: Keep) -> dict[str, Any]:
         "eta": event.eta_s,
         "previews": [_data_url(preview) for preview in event.previews],
     }
-    if event.frames:
+    if any(event.frames):
         images = event.images or [None] * len(event.frames)
         lanes = zip(event.trajectories, event.frames, images, strict=True)
         data["run"] = {"seed": event.seed, "lanes": [_lane(*lane, keep) for lane in lanes]}
@@ -125,12 +130,16 @@ def payload(event: "Event", keep: Keep) -> dict[str, Any]:
 
 
 def _lane(
-    trajectory: "Trajectory", frames: "LaneFrames", image: bytes | None, keep: Keep
+    trajectory: "Trajectory", frames: "LaneFrames | None", image: bytes | None, keep: Keep
 ) -> dict[str, Any]:
-    """What the scrubber needs of one lane: its calls, its two sheets of frames, its picture."""
+    """What the scrubber needs of one lane: its calls, its two sheets of frames, its picture.
+
+    A lane whose turn did not come has a label and no calls.
+    """
+    if frames is None:
+        return {"label": trajectory.label, "calls": []}
     calls = [
-        _call(call.step, call.stage == "midpoint", call.sigma, call.timestep)
-        for call in trajectory.calls
+        _call(call.step, call.stage != STEP, call.sigma, call.timestep) for call in trajectory.calls
     ]
     denoised, grid = frame_sheet(frames.denoised)
     noisy, _ = frame_sheet(frames.noisy)

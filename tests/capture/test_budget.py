@@ -1,5 +1,7 @@
 """What a recording weighs, against what one really holds; and the sentence for one too large."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from explorer.capture import budget
 from explorer.capture.budget import Recording, TooLarge, limit_bytes
 from explorer.capture.trajectory import Call
 
-SMALL = Recording(lanes=2, calls=39, images=1, latent=(4, 64, 64), picture=(512, 512))
+SMALL = Recording(calls=(39, 39), images=1, latent=(4, 64, 64), picture=(512, 512))
 
 
 def test_a_call_weighs_what_its_arrays_hold():
@@ -16,7 +18,7 @@ def test_a_call_weighs_what_its_arrays_hold():
         index=0, step=0, stage="step", sigma=1, timestep=1, latent=latents, denoised=latents
     )
     held = sum(half.values.nbytes for half in call.halves())
-    recording = Recording(lanes=1, calls=1, images=3, latent=(4, 64, 48), picture=(512, 384))
+    recording = Recording(calls=(1,), images=3, latent=(4, 64, 48), picture=(512, 384))
     frames = 2 * 256 * 256 * 3
     assert recording.call_bytes == held + frames
     ends = latents.nbytes + 3 * 512 * 384 * 3
@@ -26,6 +28,16 @@ def test_a_call_weighs_what_its_arrays_hold():
 def test_a_run_grows_with_lanes_calls_and_images():
     assert SMALL.call_bytes == 2 * 2 * 4 * 64 * 64 + 2 * 256 * 256 * 3
     assert SMALL.total_bytes == 2 * (39 * SMALL.call_bytes + 4 * 4 * 64 * 64 + 512 * 512 * 3)
+
+
+def test_lanes_of_unequal_length_each_count_their_own():
+    one, other = (replace(SMALL, calls=(calls,)) for calls in (39, 20))
+    both = replace(SMALL, calls=(39, 20))
+    assert both.total_bytes == one.total_bytes + other.total_bytes
+    with pytest.raises(TooLarge, match="3 lanes of 39 and 20 model calls"):
+        replace(SMALL, calls=(39, 20, 39)).check(1)
+    with pytest.raises(TooLarge, match="1 lane of 20 model calls"):
+        other.check(1)
 
 
 def test_one_too_large_is_refused_with_the_numbers():

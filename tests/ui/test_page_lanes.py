@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from reading import choose, curve, facts, fill, progress, run_to_end, unfold, wait_for
+from reading import choose, curve, facts, fill, progress, run_to_end, scrub_to, unfold, wait_for
 
 from explorer.settings import MAX_LANES, LaneSettings
 
@@ -325,3 +325,18 @@ def test_lanes_that_run_one_after_the_other_are_each_counted(open_page, engine):
     engine.hold_at = None
     wait_for(page, "samplerExplorer.state === 'done'")
     assert progress(page).startswith("5 and 39 calls in ")
+
+
+def test_a_run_stopped_before_a_lanes_turn_keeps_the_others(open_page, engine):
+    page = open_page()
+    page.uncheck("#same input")
+    fill(page, "b_sigmas", "10 2 0.5")
+    wait_for(page, "document.querySelector('.lane-b .name').textContent.includes('own')")
+    engine.hold_at = 9
+    page.click("#run")
+    wait_for(page, "samplerExplorer.call === 9")
+    page.click("#stop")
+    wait_for(page, "samplerExplorer.state === 'cancelled'")
+    assert page.get_by_label("Step", exact=True).get_attribute("max") == "8"
+    scrub_to(page, 4)
+    assert (facts(page, "a")["call"], facts(page, "b")["call"]) == ("5 of 9", "0 of 0")

@@ -1,0 +1,101 @@
+"""Diffusers' own schedulers, to compare with: how each is made, and when it calls the model.
+
+Nothing of torch or diffusers is loaded before the first of them is asked for.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from explorer.sampling.betas import training_betas, whole
+from explorer.sampling.calls import CallTable
+from explorer.sampling.samplers import DDIM, DPMPP_SDE, Sampler
+from explorer.sampling.schedules import BETA_KEYS
+
+# What a lane must say beyond its settings; whatever else a class has keeps diffusers' default.
+FIXED = {DDIM.key: {"clip_sample": False}}  # True is for pixels: latents are not held in [-1, 1]
+
+
+def scheduler(
+    sampler: Sampler,
+    config: Mapping[str, Any],
+    seeds: Sequence[int] = (),
+    noise_device: str = "cpu",
+) -> Any:
+    """Diffusers' scheduler of a baseline; `config` are arguments of its class.
+
+    `seeds`, one a picture of the batch, and where to draw are for DPM++ SDE alone, whose noise is a
+    Brownian motion of its own and not what a run's generators draw.
+    """
+    import diffusers
+
+    kind, more = getattr(diffusers, sampler.class_name), FIXED.get(sampler.key, {})
+    if sampler is DPMPP_SDE and seeds:
+        from explorer.sampling.brownian import HostNoiseSDEScheduler
+
+        kind = HostNoiseSDEScheduler if noise_device == "cpu" else kind
+        more = {"noise_sampler_seed": list(seeds)}
+    return kind(**config, **more)
+
+
+def own_steps(sampler: Sampler, sigmas: Sequence[float]) -> dict[str, list[float]]:
+    """An own list of sigmas as the keyword argument of the sampler's `set_timesteps`.
+
+    Ours append the final 0 themselves, diffusers' take it as part of the list.
+    """
+    return {"sigmas": [*sigmas, 0.0] if sampler.baseline else list(sigmas)}
+
+
+def call_table(
+    sampler: Sampler,
+    config: Mapping[str, Any],
+    steps: int,
+    sigmas: Sequence[float] | None = None,
+) -> CallTable:
+    """The model calls of `steps` steps, or of an own list of sigmas, as diffusers makes them.
+
+    Raises ValueError, with a sentence that begins with the argument, for what diffusers lets pass:
+    betas that end at an infinite sigma, more steps than timesteps of training or timesteps beyond
+    them, sigmas that do not fall from step to step, and steps that come out as another number.
+    """
+    from explorer.capture.levels import levels
+    from explorer.capture.trajectory import STEP
+
+    betas = training_betas(**{key: config[key] for key in BETA_KEYS if key in config})
+    made = scheduler(sampler, config)
+    if sigmas is not None:
+        steps = len(sigmas)
+        made.set_timesteps(**own_steps(sampler, sigmas))
+    else:
+        made.set_timesteps(whole("num_inference_steps", steps, 1, len(betas)))
+    calls = len(made.timesteps)
+    if calls != sampler.calls(steps):
+        got = (calls + sampler.order - 1) // sampler.order
+        raise ValueError(
+            f"num_inference_steps must not be {steps} under {config['timestep_spacing']}: by "
+            f"rounding, {sampler.label} makes {got} steps of them. Take one more or one less."
+        )
+    highest = float(made.timesteps.max())
+    if not highest <= len(betas) - 1:
+        raise ValueError(
+            f"steps_offset must leave the timesteps of {sampler.label} within 0 to "
+            f"{len(betas) - 1}; with {steps} steps they reach {highest:g}. Lower it."
+        )
+    try:
+        rows = levels(made)
+    except (ValueError, ArithmeticError):  # what sigmas that rise, or NaN, lead to
+        rows = []
+    step = np.array([row.step for row in rows])
+    half = np.array([row.stage != STEP for row in rows], bool)
+    sigma = np.array([row.sigma for row in rows])
+    end = rows[-1].sigma_next if rows else np.nan
+    ladder = np.append(sigma[~half], end)
+    if not (np.all(np.isfinite(ladder)) and np.all(np.diff(ladder) < 0)):
+        raise ValueError(
+            f"num_inference_steps must give sigmas that fall from step to step; those of "
+            f"{sampler.label} with {steps} steps do not. Take fewer steps, or settings nearer "
+            "their defaults."
+        )
+    timestep = np.array([row.timestep for row in rows], float)
+    return CallTable(step, half, sigma, timestep, float(end))

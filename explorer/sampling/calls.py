@@ -1,0 +1,44 @@
+"""Which model calls a run makes, of any sampler: a table of plain arrays, a row a call."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from explorer.sampling.schedules import Schedule
+
+
+@dataclass(frozen=True, eq=False)
+class CallTable:
+    """The model calls of a whole run, in their order; read-only arrays of one length.
+
+    `sigma` is the noise level of the latent, in units of the data, that the model is called at, and
+    `timestep` what it is told. A call that is `half` stands inside its step: a midpoint, or Heun's
+    call at the step's end. The last step lands at `sigma_end`.
+    """
+
+    step: np.ndarray  # whole numbers, from 0
+    half: np.ndarray  # booleans
+    sigma: np.ndarray  # float64
+    timestep: np.ndarray  # float64
+    sigma_end: float = 0.0
+
+    def __post_init__(self):
+        for name in ("step", "half", "sigma", "timestep"):
+            getattr(self, name).setflags(write=False)
+
+    @classmethod
+    def of(cls, schedule: Schedule) -> "CallTable":
+        """The calls of our own samplers."""
+        step, half = np.divmod(np.arange(schedule.nfe), 2)
+        levels = schedule.call_sigma, schedule.call_timestep
+        return cls(step, half.astype(bool), *levels, schedule.final_sigma)
+
+    @property
+    def nfe(self) -> int:
+        """Model calls."""
+        return len(self.step)
+
+    @cached_property
+    def steps(self) -> int:
+        return int(self.step[-1]) + 1
