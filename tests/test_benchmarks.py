@@ -81,7 +81,7 @@ def test_growth_is_measured_on_every_axis_and_told_as_tables(monkeypatch):
 
     found = growth.points(Runs(), "cuda", repeats=2)
     assert [row["lanes"] for row in found["lanes"]] == list(growth.LANES)
-    assert (16, {}) in ran
+    assert (6, {}) in ran
     assert (2, {"steps": 100}) in ran
     assert (2, {"width": 1024, "height": 1024}) in ran
     assert len(ran) == 3 * (len(growth.LANES) + len(growth.STEPS) + len(growth.SIZES["cuda"]))

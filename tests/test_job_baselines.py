@@ -23,7 +23,10 @@ from explorer.sampling.samplers import SAMPLERS
 from explorer.settings import LaneSettings, RunSettings, picture_url
 
 # diffusers' own tables, built with numpy 2
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Should have t"),  # as brownian.py says
+]
 
 STEPS = 5
 CLOSE = 1e-5  # of the latents' largest value

@@ -247,3 +247,13 @@ def test_frames_come_in_order_a_slice_at_a_time():
         values = np.arange(count) + 5 * lane
         np.testing.assert_allclose(frames.denoised.mean(axis=(1, 2, 3)), 100 + 10 * values)
         np.testing.assert_allclose(frames.noisy.mean(axis=(1, 2, 3)), 100 - 10 * values)
+
+
+def test_a_lane_without_calls_has_no_frames():
+    film = Filmstrip(Grey(), lanes=2)
+    film.add(1, make_call(0, 0))
+    while film.behind:
+        film.work()
+    nothing, one = film.frames([0, 1])
+    assert nothing is None
+    assert len(one.denoised) == len(one.noisy) == 1

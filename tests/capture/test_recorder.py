@@ -213,6 +213,15 @@ def test_ddim_without_a_counter_starts_at_its_own_row():
     assert [call.timestep for call in calls] == scheduler.timesteps[5:].tolist()
 
 
+def test_ddim_that_begins_without_signal_has_a_finite_level():
+    """alpha_bar is 0 there; diffusers' tables of sigmas have 2^-24 in its place."""
+    config = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    calls, _ = record(make("DDIMScheduler", prediction_type="v_prediction", **config), Network())
+    assert calls[0].sigma == pytest.approx(4096, rel=1e-6)
+    assert calls[0].noise_scale == pytest.approx(1)
+    assert all(call.finite for call in calls)
+
+
 def test_timesteps_may_be_set_before_the_recording():
     scheduler = make("EulerDiscreteScheduler")
     scheduler.set_timesteps(STEPS)

@@ -152,6 +152,29 @@ def test_lanes_of_unequal_length_are_refused_with_their_counts():
         lockstep.set_timesteps(STEPS)
 
 
+def test_a_lanes_own_list_replaces_the_number_of_steps():
+    lists = [{"sigmas": [9.0, 4.0, 2.0, 0.5]}, {}, {"timesteps": [900, 500, 300, 10]}]
+    makers = [SECOND_ORDER[0], SECOND_ORDER[1], SECOND_ORDER[2]]
+    lockstep = LockstepScheduler([make() for make in makers], generators(3), False, own_steps=lists)
+    latents = draw(0, 3)
+    lockstep.set_timesteps(4)
+    assert lockstep.timesteps.shape == (7, 3)
+    x = latents * lockstep.init_noise_sigma
+    for t in lockstep.timesteps:
+        x = lockstep.step(network(lockstep.scale_model_input(x, t), t), t, x).prev_sample
+    for k, (make, own) in enumerate(zip(makers, lists, strict=True)):
+        lane, generator = make(), generators(3)[k]
+        lane.set_timesteps(**own or {"num_inference_steps": 4})
+        solo = latents[k : k + 1] * lane.init_noise_sigma
+        for t in lane.timesteps:
+            answer = network(lane.scale_model_input(solo, t), t)
+            solo = lane.step(answer, t, solo, generator=generator).prev_sample
+        assert torch.equal(x[k : k + 1], solo)
+    short = LockstepScheduler([makers[0]()], own_steps=[{"sigmas": [3.0]}], guidance=False)
+    short.set_timesteps(20)
+    assert len(short.timesteps) == 1
+
+
 def test_impossible_lanes_are_refused():
     lane = SECOND_ORDER[0]()
     with pytest.raises(ValueError, match="at least one lane"):
@@ -160,6 +183,8 @@ def test_impossible_lanes_are_refused():
         LockstepScheduler([lane, lane])
     with pytest.raises(ValueError, match="each of the 2 lanes; got 1"):
         LockstepScheduler([lane, SECOND_ORDER[1]()], generators(1))
+    with pytest.raises(ValueError, match="each of the 1 lanes; got 2"):
+        LockstepScheduler([lane], own_steps=[{}, {}])
     lockstep = LockstepScheduler([lane], guidance=False)
     lockstep.set_timesteps(STEPS)
     with pytest.raises(ValueError, match="must hold 1; got 2"):

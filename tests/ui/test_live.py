@@ -62,6 +62,25 @@ def test_a_plan_leaves_out_what_a_start_picture_does(keep):
     assert plan["key"] != plan_payload(SETTINGS)["key"]
 
 
+def test_the_plan_counts_every_lanes_own_calls():
+    own = LaneSettings(sampler="euler", sigmas=(9.0, 4.0, 1.0))
+    heun, ours = LaneSettings(sampler="heun"), LaneSettings(sigmas=(9.0, 4.0))
+    start = picture_url(Image.new("RGB", (8, 8)))
+    settings = replace(SETTINGS, lanes=(own, heun, ours), init_image=start, strength=0.5)
+    plan = json.loads(json.dumps(plan_payload(settings)))["plan"]
+    assert [lane["label"] for lane in plan] == [
+        "Euler (diffusers), own sigmas",
+        "Heun (diffusers)",
+        "DPM2, own sigmas",
+    ]
+    places = [[(call["step"], call["half"]) for call in lane["calls"]] for lane in plan]
+    assert places[0] == [(2, False)]
+    assert places[1] == [(2, False), (2, True), (3, False)]
+    assert places[2] == [(1, False)]
+    assert [lane["steps"] for lane in plan] == [3, 4, 2]
+    assert [lane["calls"][0]["sigma"] for lane in (plan[0], plan[2])] == [1, 4]
+
+
 def test_the_plan_is_said_until_the_first_call(keep):
     plan = plan_payload(SETTINGS)
     told = list(run_payloads(FakeEngine(pace=0).stream(SETTINGS), keep, plan))
