@@ -3,12 +3,13 @@
 import { fileUrl } from "./store.js";
 
 export const CHANGE_GAIN = 4;
+const NO_FRAMES = { columns: 1, width: 1, height: 1 };
 const GREY = 128;
 
 export class Film {
   #sheets = {};
 
-  constructor({ label, steps, calls, grid, denoised, noisy, image }) {
+  constructor({ label, steps, calls, grid = NO_FRAMES, denoised, noisy, image }) {
     Object.assign(this, { label, steps, calls, grid });
     this.urls = { denoised, noisy, image };
     const scratch = new OffscreenCanvas(grid.width, grid.height);

@@ -26,6 +26,7 @@ export function makePane(element, lane) {
     canvas,
     name,
     remove: () => pane.remove(),
+    clear: () => placeholder(canvas),
     // `at` is -1 before the lane's first call.
     show({ label, calls, steps }, at, view) {
       const call = calls[at];

@@ -59,9 +59,8 @@ export function receive(event) {
 function reach(event) {
   const calls = made(plan, event);
   const sum = (counts) => counts.reduce((total, count) => total + count, 0);
-  const together = plan.flatMap((lane, at) =>
-    event.lane === null || lane.calls.length === plan[event.lane].calls.length ? [at] : [],
-  );
+  const group = plan[event.lane ?? 0].group;
+  const together = [...plan.keys()].filter((lane) => plan[lane].group === group);
   return { made: calls, fraction: sum(calls) / sum(plan.map((lane) => lane.calls.length)), together };
 }
 

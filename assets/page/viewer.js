@@ -47,7 +47,8 @@ export function mount({ element, props, watch }) {
     drawn = 0;
     const view = chosen("view");
     films.forEach((film, lane) => {
-      film.draw(panes[lane].canvas, view, cursor[lane]);
+      if (cursor[lane] < 0) panes[lane].clear();
+      else film.draw(panes[lane].canvas, view, cursor[lane]);
       panes[lane].show(film, cursor[lane], view);
     });
     const lead = longest(films);
@@ -104,6 +105,7 @@ export function mount({ element, props, watch }) {
     cursor = event.made.map((calls) => calls - 1);
     panes.forEach((pane, lane) => {
       pane.show(plan[lane], cursor[lane], "denoised");
+      if (cursor[lane] < 0) pane.clear();
       if (event.previews[lane]) paintPreview(pane.canvas, event.previews[lane]);
     });
     const lead = longest(plan);
@@ -124,7 +126,7 @@ export function mount({ element, props, watch }) {
     setLanes(films.length);
     const last = films[longest(films)].calls.length - 1;
     range.max = last;
-    unequal.hidden = films.every(({ calls }) => calls.at(-1).step === films[0].calls.at(-1).step);
+    unequal.hidden = films.every(({ calls }) => calls.at(-1)?.step === films[0].calls.at(-1)?.step);
     fetchFrames(films);
     seek(last);
   }

@@ -1,7 +1,7 @@
 """The form: one control for every field of RunSettings and the lanes' table, back to settings."""
 
 from collections.abc import Collection
-from dataclasses import Field, dataclass, fields, replace
+from dataclasses import Field, dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -54,22 +54,20 @@ class Form:
         A control of the run that is missing from `values`, or whose field is in `without`, counts
         as untouched.
         """
-        problems: list[Problem] = []
-        settings = None
+        lanes, wrong = read_lanes(values[self.lanes])
+        problems = [Problem(*each) for each in wrong]
         try:
             read = {
                 name: _read(name, values[control])
                 for name, control in self.run.items()
                 if control in values and name not in without
             }
-            settings = RunSettings(**read)
+            settings = RunSettings(**read, **({} if wrong else {"lanes": lanes}))
         except SettingsError as error:
-            problems.append(Problem(error.name, str(error)))
-        lanes, wrong = read_lanes(values[self.lanes])
-        problems += [Problem(*each) for each in wrong]
+            problems.insert(0, Problem(error.name, str(error)))
         if problems:
             raise FormError(problems)
-        return replace(settings, lanes=lanes)
+        return settings
 
 
 def _read(name: str, value: Any) -> Any:

@@ -16,6 +16,7 @@ from gradio.utils import get_upload_folder
 
 from explorer.capture.previews import sheet
 from explorer.capture.trajectory import STEP
+from explorer.groups import groups_of
 from explorer.settings import RunSettings
 from explorer.ui.plot import schedule_key
 
@@ -63,14 +64,17 @@ def keep_files(owner: gr.Blocks | gr.components.Component) -> Keep:
 def plan_payload(settings: RunSettings) -> dict[str, Any]:
     """What is about to run: the first thing that the page hears of it.
 
-    Raises SettingsError (a ValueError) or the ValueError of a lane that has no schedule.
+    Each lane says its `group`: lanes of one are called together, and groups take turns. Raises
+    SettingsError (a ValueError), also for a lane that has no schedule.
     """
     lanes = []
+    groups = {lane: at for at, group in enumerate(groups_of(settings)) for lane in group.lanes}
     for lane, span in zip(settings.lanes, settings.spans, strict=True):
         table = lane.calls(settings.steps)
         columns = table.step, table.half, table.sigma, table.timestep
         calls = [_call(*row) for row in zip(*columns, strict=True)][span.first_call :]
-        lanes.append({"label": lane.label, "steps": table.steps, "calls": calls})
+        about = {"label": lane.label, "steps": table.steps, "group": groups[len(lanes)]}
+        lanes.append(about | {"calls": calls})
     return {"state": "running", "message": "Starting", "plan": lanes, "key": schedule_key(settings)}
 
 
@@ -118,7 +122,7 @@ def payload(event: "Event", keep: Keep) -> dict[str, Any]:
         "eta": event.eta_s,
         "previews": [_data_url(preview) for preview in event.previews],
     }
-    if event.frames and all(event.frames):  # the page has no pane for a lane without a frame
+    if any(event.frames):
         images = event.images or [None] * len(event.frames)
         lanes = zip(event.trajectories, event.frames, images, strict=True)
         data["run"] = {"seed": event.seed, "lanes": [_lane(*lane, keep) for lane in lanes]}
@@ -126,9 +130,14 @@ def payload(event: "Event", keep: Keep) -> dict[str, Any]:
 
 
 def _lane(
-    trajectory: "Trajectory", frames: "LaneFrames", image: bytes | None, keep: Keep
+    trajectory: "Trajectory", frames: "LaneFrames | None", image: bytes | None, keep: Keep
 ) -> dict[str, Any]:
-    """What the scrubber needs of one lane: its calls, its two sheets of frames, its picture."""
+    """What the scrubber needs of one lane: its calls, its two sheets of frames, its picture.
+
+    A lane whose turn did not come has a label and no calls.
+    """
+    if frames is None:
+        return {"label": trajectory.label, "calls": []}
     calls = [
         _call(call.step, call.stage != STEP, call.sigma, call.timestep) for call in trajectory.calls
     ]

@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
+from explorer.groups import groups_of
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.families import FAMILIES, Identity
+from explorer.sampling.span import Span
 from explorer.settings import LaneSettings, RunSettings
 
 SIZE = 64
@@ -104,12 +106,12 @@ class FakeEngine:
     def stream(self, settings: RunSettings, cancel: threading.Event | None = None) -> Iterator:
         cancel = cancel or threading.Event()
         self.settings = settings = settings.resolved()
-        yield event("queued", settings, 0, message="Waiting for the device")
+        yield event("queued", settings, message="Waiting for the device")
         while not self.lock.acquire(timeout=0.05):
             if cancel.is_set():
-                yield event("cancelled", settings, 0)
+                yield event("cancelled", settings)
                 return
-            yield event("queued", settings, 0, message="Waiting for another run to end")
+            yield event("queued", settings, message="Waiting for another run to end")
         try:
             yield from self._denoise(settings, cancel)
         finally:
@@ -118,49 +120,60 @@ class FakeEngine:
     def _denoise(self, settings: RunSettings, cancel: threading.Event) -> Iterator:
         if "[boom]" in settings.prompt:
             raise RuntimeError("boom <b>bold</b>")
-        films = [Film(lane, settings) for lane in settings.lanes]
+        pairs = zip(settings.lanes, settings.spans, strict=True)
+        films = [Film(lane, span, settings) for lane, span in pairs]
+        made = [0] * len(films)
         started, shown = time.monotonic(), 0.0
-        for call in range(settings.nfe):
-            if call == self.hold_at:
-                yield event("running", settings, call, films, elapsed=time.monotonic() - started)
-            while call == self.hold_at and not cancel.wait(0.02):
-                pass
-            if cancel.is_set():
-                yield event("cancelled", settings, call, films)
-                return
-            if "[nan]" in settings.prompt and call == 7:
-                sentence = "DPM2 a gave NaN in step 4 at sigma 5.09."
-                yield event("error", settings, call, films, message=sentence)
-                return
-            time.sleep(self.pace)
-            self.calls_made += 1
-            if time.monotonic() - shown > 0.08:
-                shown = time.monotonic()
-                yield event("running", settings, call + 1, films, elapsed=shown - started)
-        yield event("done", settings, settings.nfe, films, elapsed=time.monotonic() - started)
+
+        def tell(state: str, **more) -> SimpleNamespace:
+            return event(state, settings, films, made, at, time.monotonic() - started, **more)
+
+        at = None  # the lane that news is of, where not all run together
+        for group in groups_of(settings):
+            at = group.lanes[-1] if len(group.lanes) < len(films) else None
+            for call in range(group.calls):
+                if call == self.hold_at:
+                    yield tell("running")
+                while call == self.hold_at and not cancel.wait(0.02):
+                    pass
+                if cancel.is_set():
+                    yield tell("cancelled")
+                    return
+                if "[nan]" in settings.prompt and call == 7:
+                    yield tell("error", message="DPM2 a gave NaN in step 4 at sigma 5.09.")
+                    return
+                time.sleep(self.pace)
+                self.calls_made += 1
+                for lane in group.lanes:
+                    made[lane] = call + 1
+                if time.monotonic() - shown > 0.08:
+                    shown = time.monotonic()
+                    yield tell("running")
+        yield tell("done")
 
 
 class Film:
     """One lane's pictures: the disc moves right while the noise goes; lane B is warmer."""
 
-    def __init__(self, lane: LaneSettings, settings: RunSettings):
+    def __init__(self, lane: LaneSettings, span: Span, settings: RunSettings):
         self.label = lane.label
-        self.schedule = lane.schedule(settings.steps)
-        self.first = 2 * settings.first_step
+        self.table = lane.calls(settings.steps)
+        self.first = span.first_call
+        self.calls = span.nfe
         self.side = math.ceil(math.sqrt(settings.batch_size))  # of the grid of a batch
         self.random = np.random.default_rng(settings.seed)
         self.tint = np.array([0.2, 0.5, 1.0] if lane.sampler == "dpm2" else [1.0, 0.5, 0.1])
 
     def clean(self, call: int) -> np.ndarray:
         rows, columns = np.mgrid[0:SIZE, 0:SIZE] / SIZE
-        where = 0.25 + 0.5 * (self.first + call) / self.schedule.nfe
+        where = 0.25 + 0.5 * (self.first + call) / self.table.nfe
         disc = 1 / (1 + np.exp((np.hypot(columns - where, rows - 0.5) - 0.2) * 40))
         picture = rows[..., None] * 0.3 + disc[..., None] * self.tint * 0.7
         return np.tile(picture, (self.side, self.side, 1))
 
     def frames(self, calls: int) -> SimpleNamespace:
         clean = np.stack([self.clean(call) for call in range(calls)])
-        sigma = self.schedule.call_sigma[self.first :][:calls, None, None, None]
+        sigma = self.table.sigma[self.first :][:calls, None, None, None]
         noise = self.random.normal(size=(1, *clean.shape[1:]))
         noisy = (clean - 0.5 + sigma * noise) / np.sqrt(1 + sigma**2) * 0.3 + 0.5
         return SimpleNamespace(denoised=pixels(clean), noisy=pixels(noisy))
@@ -169,35 +182,45 @@ class Film:
         records = [
             SimpleNamespace(
                 index=call,
-                step=(self.first + call) // 2,
-                stage="midpoint" if call % 2 else "step",
-                sigma=float(self.schedule.call_sigma[self.first + call]),
-                timestep=float(self.schedule.call_timestep[self.first + call]),
+                step=int(self.table.step[self.first + call]),
+                stage="midpoint" if self.table.half[self.first + call] else "step",
+                sigma=float(self.table.sigma[self.first + call]),
+                timestep=float(self.table.timestep[self.first + call]),
             )
             for call in range(calls)
         ]
         return SimpleNamespace(label=self.label, calls=tuple(records))
 
 
-def event(state, settings, call, films=(), *, message="", elapsed=0.0) -> SimpleNamespace:
-    """One event after `call` model calls; the last of a run carries what was recorded."""
-    last = bool(films) and call > 0 and state in ("done", "cancelled", "error")
-    newest = [encoded(pixels(film.clean(call - 1)), "JPEG") for film in films] if call else []
+def event(
+    state, settings, films=(), made=(), lane=None, elapsed=0.0, *, message=""
+) -> SimpleNamespace:
+    """News of a run whose lanes have `made` so many calls, of one `lane` or of all.
+
+    The last of a run carries what was recorded.
+    """
+    film = films[lane or 0] if films else None
+    call = made[lane or 0] if made else 0
+    last = any(made) and state in ("done", "cancelled", "error")
+    pairs = list(zip(films, made, strict=True))
+    newest = [encoded(pixels(each.clean(n - 1)), "JPEG") if n else None for each, n in pairs]
+    place = film.trajectory(call).calls[-1] if call else None
+    calls = film.calls if film else settings.nfe
     return SimpleNamespace(
         state=state,
         message=message,
-        lane=None,
-        step=settings.first_step + (call + 1) // 2,
-        steps=settings.steps,
+        lane=lane,
+        step=place.step + 1 if place else 0,
+        steps=film.table.steps if film else settings.steps,
         call=call,
-        calls=settings.nfe,
-        half=call > 0 and call % 2 == 0,
+        calls=calls,
+        half=place is not None and place.stage != "step",
         elapsed_s=elapsed,
-        eta_s=elapsed / call * (settings.nfe - call) if call else None,
-        previews=tuple(newest),
-        trajectories=tuple(film.trajectory(call) for film in films) if last else (),
-        frames=tuple(film.frames(call) for film in films) if last else (),
-        images=tuple(encoded(pixels(film.clean(call - 1)), "PNG") for film in films)
+        eta_s=elapsed / call * (calls - call) if call else None,
+        previews=tuple(newest) if any(made) else (),
+        trajectories=tuple(each.trajectory(n) for each, n in pairs) if last else (),
+        frames=tuple(each.frames(n) if n else None for each, n in pairs) if last else (),
+        images=tuple(encoded(pixels(each.clean(n - 1)), "PNG") for each, n in pairs)
         if state == "done"
         else (),
         seed=settings.seed,
