@@ -15,6 +15,8 @@ const bus = new EventTarget();
 export const emit = (topic, detail) => bus.dispatchEvent(new CustomEvent(topic, { detail }));
 export const on = (topic, listener) => bus.addEventListener(topic, (event) => listener(event.detail));
 
+const LIST_MADE_MS = 100;
+
 export const LANES = [..."abcdef"];
 
 export function fileUrl(path) {
@@ -43,14 +45,17 @@ export function typeInto(control, text) {
   box.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-// Make the control of a run's setting hold a value; no control of that name, nothing to do.
+// Make the control of a run's setting hold a value: a menu's by the label of its choice. A name that
+// no control has, or a choice that a menu does not offer, changes nothing.
 export async function setControl(name, value) {
   const box = document.getElementById(name)?.querySelector("input, textarea");
   if (!box) return;
-  if (box.role !== "combobox") return typeInto(name, value ?? "");
-  const list = box.getAttribute("aria-controls");
-  box.focus(); // Gradio makes a dropdown's list when it opens
-  box.click();
-  const option = await appear(`#${list} [data-value="${CSS.escape(String(value))}"]`);
-  option.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
+  if (box.getAttribute("role") !== "combobox") return typeInto(name, value ?? "");
+  const wanted = String(value).toLowerCase();
+  box.dispatchEvent(new FocusEvent("focus")); // Gradio makes a menu's list when it opens
+  await new Promise((made) => setTimeout(made, LIST_MADE_MS));
+  const options = document.querySelectorAll(`#${box.getAttribute("aria-controls")} [role=option]`);
+  const option = [...options].find((each) => each.ariaLabel.toLowerCase() === wanted);
+  option?.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
+  box.dispatchEvent(new FocusEvent("blur"));
 }

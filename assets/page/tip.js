@@ -7,9 +7,13 @@ export function giveTips(table, tip) {
   let timer = 0;
   let byKeyboard = false;
 
+  function close() {
+    if (tip.matches(":popover-open")) tip.hidePopover();
+  }
+
   function hide() {
     clearTimeout(timer);
-    if (tip.matches(":popover-open")) tip.hidePopover();
+    close();
   }
 
   function offer(row) {
@@ -40,5 +44,5 @@ export function giveTips(table, tip) {
   table.addEventListener("focusin", ({ target }) => byKeyboard && offer(target.closest(".knob")));
   table.addEventListener("focusout", hide);
   table.addEventListener("input", hide);
-  document.addEventListener("scroll", hide, true);
+  document.addEventListener("scroll", close, true);
 }

@@ -100,12 +100,12 @@ class FakeEngine:
     def stream(self, settings: RunSettings, cancel: threading.Event | None = None) -> Iterator:
         cancel = cancel or threading.Event()
         self.settings = settings = settings.resolved()
-        yield event("queued", settings, 0, message="Waiting for the device")
+        yield event("queued", settings, message="Waiting for the device")
         while not self.lock.acquire(timeout=0.05):
             if cancel.is_set():
-                yield event("cancelled", settings, 0)
+                yield event("cancelled", settings)
                 return
-            yield event("queued", settings, 0, message="Waiting for another run to end")
+            yield event("queued", settings, message="Waiting for another run to end")
         try:
             yield from self._denoise(settings, cancel)
         finally:
@@ -115,25 +115,36 @@ class FakeEngine:
         if "[boom]" in settings.prompt:
             raise RuntimeError("boom <b>bold</b>")
         films = [Film(lane, settings) for lane in settings.lanes]
+        counts = [film.calls for film in films]
+        made = [0] * len(films)
         started, shown = time.monotonic(), 0.0
-        for call in range(settings.nfe):
-            if call == self.hold_at:
-                yield event("running", settings, call, films, elapsed=time.monotonic() - started)
-            while call == self.hold_at and not cancel.wait(0.02):
-                pass
-            if cancel.is_set():
-                yield event("cancelled", settings, call, films)
-                return
-            if "[nan]" in settings.prompt and call == 7:
-                sentence = "DPM2 a gave NaN in step 4 at sigma 5.09."
-                yield event("error", settings, call, films, message=sentence)
-                return
-            time.sleep(self.pace)
-            self.calls_made += 1
-            if time.monotonic() - shown > 0.08:
-                shown = time.monotonic()
-                yield event("running", settings, call + 1, films, elapsed=shown - started)
-        yield event("done", settings, settings.nfe, films, elapsed=time.monotonic() - started)
+
+        def tell(state: str, **more) -> SimpleNamespace:
+            return event(state, settings, films, made, at, time.monotonic() - started, **more)
+
+        at = None  # the lane that news is of, where not all run together
+        for length in dict.fromkeys(counts):
+            group = [lane for lane, count in enumerate(counts) if count == length]
+            at = group[-1] if len(group) < len(films) else None
+            for call in range(length):
+                if call == self.hold_at:
+                    yield tell("running")
+                while call == self.hold_at and not cancel.wait(0.02):
+                    pass
+                if cancel.is_set():
+                    yield tell("cancelled")
+                    return
+                if "[nan]" in settings.prompt and call == 7:
+                    yield tell("error", message="DPM2 a gave NaN in step 4 at sigma 5.09.")
+                    return
+                time.sleep(self.pace)
+                self.calls_made += 1
+                for lane in group:
+                    made[lane] = call + 1
+                if time.monotonic() - shown > 0.08:
+                    shown = time.monotonic()
+                    yield tell("running")
+        yield tell("done")
 
 
 class Film:
@@ -143,6 +154,7 @@ class Film:
         self.label = lane.label
         self.schedule = lane.schedule(settings.steps)
         self.first = 2 * settings.first_step
+        self.calls = self.schedule.nfe - self.first
         self.side = math.ceil(math.sqrt(settings.batch_size))  # of the grid of a batch
         self.random = np.random.default_rng(settings.seed)
         self.tint = np.array([0.2, 0.5, 1.0] if lane.sampler == "dpm2" else [1.0, 0.5, 0.1])
@@ -175,25 +187,33 @@ class Film:
         return SimpleNamespace(label=self.label, calls=tuple(records))
 
 
-def event(state, settings, call, films=(), *, message="", elapsed=0.0) -> SimpleNamespace:
-    """One event after `call` model calls; the last of a run carries what was recorded."""
-    last = bool(films) and call > 0 and state in ("done", "cancelled", "error")
-    newest = [encoded(pixels(film.clean(call - 1)), "JPEG") for film in films] if call else []
+def event(
+    state, settings, films=(), made=(), lane=None, elapsed=0.0, *, message=""
+) -> SimpleNamespace:
+    """News of a run whose lanes have `made` so many calls, of one `lane` or of all.
+
+    The last of a run carries what was recorded.
+    """
+    call = made[lane or 0] if made else 0
+    calls = films[lane or 0].calls if films else settings.nfe
+    last = all(made) and call > 0 and state in ("done", "cancelled", "error")
+    pairs = list(zip(films, made, strict=True))
+    newest = [so_far and encoded(pixels(film.clean(so_far - 1)), "JPEG") for film, so_far in pairs]
     return SimpleNamespace(
         state=state,
         message=message,
-        lane=None,
+        lane=lane,
         step=settings.first_step + (call + 1) // 2,
         steps=settings.steps,
         call=call,
-        calls=settings.nfe,
+        calls=calls,
         half=call > 0 and call % 2 == 0,
         elapsed_s=elapsed,
-        eta_s=elapsed / call * (settings.nfe - call) if call else None,
-        previews=tuple(newest),
-        trajectories=tuple(film.trajectory(call) for film in films) if last else (),
-        frames=tuple(film.frames(call) for film in films) if last else (),
-        images=tuple(encoded(pixels(film.clean(call - 1)), "PNG") for film in films)
+        eta_s=elapsed / call * (calls - call) if call else None,
+        previews=tuple(preview or None for preview in newest) if any(made) else (),
+        trajectories=tuple(film.trajectory(so_far) for film, so_far in pairs) if last else (),
+        frames=tuple(film.frames(so_far) for film, so_far in pairs) if last else (),
+        images=tuple(encoded(pixels(film.clean(so_far - 1)), "PNG") for film, so_far in pairs)
         if state == "done"
         else (),
         seed=settings.seed,

@@ -6,7 +6,8 @@ import gradio as gr
 import pytest
 
 from explorer.settings import LaneSettings, RunSettings
-from explorer.ui.form import Form, FormError, lane_rows, run_control
+from explorer.ui.form import Form, FormError, run_control
+from explorer.ui.lanes import lanes_part, lanes_value
 
 RUN_FIELDS = [spec.name for spec in fields(RunSettings) if spec.name != "lanes"]
 MODEL = (
@@ -20,7 +21,7 @@ DEFAULTS = RunSettings(lanes=MODEL, cfg_scale=3)
 def form() -> Form:
     with gr.Blocks():
         run = {name: run_control(name, getattr(DEFAULTS, name)) for name in RUN_FIELDS}
-        return Form(run, lane_rows(DEFAULTS.lanes), gr.Checkbox(True))
+        return Form(run, lanes_part(DEFAULTS.lanes))
 
 
 def untouched(form: Form) -> dict:
@@ -31,11 +32,18 @@ def test_untouched_it_is_what_it_began_with(form):
     assert form.read(untouched(form)) == DEFAULTS
 
 
+def held(form: Form, *changes: dict, same: bool = False) -> dict:
+    """What an untouched form holds but for these changes, a lane each."""
+    value = lanes_value(DEFAULTS.lanes, same)
+    for lane, change in zip(value["lanes"], changes, strict=False):
+        lane |= change
+    return untouched(form) | {form.lanes: value}
+
+
 def test_every_setting_comes_back(form):
-    values = untouched(form) | {form.same: False}
+    b = {"schedule_type": "karras", "trained_betas": "0.1 0.2", "beta_start": "0.001"}
+    values = held(form, {}, b)
     values |= {form.run["steps"]: 7, form.run["prompt"]: "a tent", form.run["cfg_scale"]: 3.5}
-    b = form.lanes[1]
-    values |= {b["schedule_type"]: "karras", b["trained_betas"]: "0.1 0.2", b["beta_start"]: 0.001}
     read = form.read(values)
     assert (read.steps, read.prompt, read.cfg_scale) == (7, "a tent", 3.5)
     assert read.lanes[0] == MODEL[0]
@@ -43,17 +51,15 @@ def test_every_setting_comes_back(form):
     assert (read.lanes[1].schedule_type, read.lanes[1].beta_start) == ("karras", 0.001)
 
 
-def test_same_settings_for_both_leaves_lane_b_its_sampler(form):
-    values = untouched(form) | {form.lanes[1]["beta_end"]: "nonsense"}
-    values |= {form.lanes[0]["beta_end"]: 0.03, form.lanes[1]["sampler"]: "dpm2"}
-    read = form.read(values)
+def test_same_settings_for_all_leaves_lane_b_its_sampler(form):
+    a, b = {"beta_end": 0.03}, {"beta_end": "nonsense", "sampler": "dpm2"}
+    read = form.read(held(form, a, b, same=True))
     assert read.lanes[0] == read.lanes[1]
     assert read.lanes[1].beta_end == 0.03
 
 
 def test_every_part_says_what_is_wrong_with_it(form):
-    values = untouched(form) | {form.same: False, form.run["steps"]: 0}
-    values |= {form.lanes[0]["beta_end"]: 2, form.lanes[1]["trained_betas"]: "0.1 nan"}
+    values = held(form, {"beta_end": 2}, {"trained_betas": "0.1 nan"}) | {form.run["steps"]: 0}
     with pytest.raises(FormError) as caught:
         form.read(values)
     controls = [problem.control for problem in caught.value.problems]
@@ -63,7 +69,7 @@ def test_every_part_says_what_is_wrong_with_it(form):
 
 def test_a_shared_problem_is_said_once(form):
     with pytest.raises(FormError) as caught:
-        form.read(untouched(form) | {form.lanes[0]["beta_end"]: None})
+        form.read(held(form, {"beta_end": None}, same=True))
     assert [problem.control for problem in caught.value.problems] == ["a_beta_end"]
 
 
@@ -71,4 +77,4 @@ def test_a_form_that_lacks_a_field_is_refused():
     with gr.Blocks():
         run = {name: run_control(name, "") for name in RUN_FIELDS[1:]}
         with pytest.raises(AssertionError, match=RUN_FIELDS[0]):
-            Form(run, lane_rows(DEFAULTS.lanes), gr.Checkbox(True))
+            Form(run, lanes_part(DEFAULTS.lanes))

@@ -1,14 +1,16 @@
-"""Trained betas as text and as files."""
+"""Lists of numbers as text and as files."""
 
+import io
 import json
 
 import numpy as np
 import pytest
 
 from explorer.settings import SettingsError
-from explorer.ui.betas import LONGEST_TEXT, parse_betas, read_betas_file
+from explorer.ui.lists import LARGEST_FILE, LONGEST_TEXT, list_text, parse_list, read_list_file
 
 BETAS = (0.001, 0.02, 0.3)
+FIELD = "trained_betas"
 
 
 @pytest.mark.parametrize(
@@ -22,12 +24,12 @@ BETAS = (0.001, 0.02, 0.3)
     ],
 )
 def test_ways_to_write_a_list(text):
-    assert parse_betas(text) == BETAS
+    assert parse_list(FIELD, text) == BETAS
 
 
 @pytest.mark.parametrize("text", [None, "", "  \n"])
 def test_no_text_is_no_list(text):
-    assert parse_betas(text) is None
+    assert parse_list(FIELD, text) is None
 
 
 @pytest.mark.parametrize(
@@ -41,25 +43,32 @@ def test_no_text_is_no_list(text):
 )
 def test_what_is_no_list_is_a_sentence(text, sentence):
     with pytest.raises(SettingsError, match=sentence) as caught:
-        parse_betas(text)
-    assert caught.value.name == "trained_betas"
+        parse_list(FIELD, text)
+    assert caught.value.name == FIELD
 
 
-def write(path, kind: str):
-    path = path / f"betas.{kind}"
+def written(kind: str) -> bytes:
     if kind == "npy":
-        np.save(path, np.array(BETAS))
-    else:
-        text = (
-            json.dumps({"trained_betas": BETAS}) if kind == "json" else "\n".join(map(str, BETAS))
-        )
-        path.write_text(text)
-    return path
+        file = io.BytesIO()
+        np.save(file, np.array(BETAS))
+        return file.getvalue()
+    if kind == "json":
+        return json.dumps({FIELD: BETAS}).encode()
+    return "\n".join(map(str, BETAS)).encode()
 
 
 @pytest.mark.parametrize("kind", ["txt", "csv", "json", "npy"])
-def test_files_become_text_that_reads_back(tmp_path, kind):
-    assert parse_betas(read_betas_file(write(tmp_path, kind))) == BETAS
+def test_files_become_text_that_reads_back(kind):
+    text = read_list_file(FIELD, f"betas.{kind}", written(kind))
+    assert text == list_text(BETAS)
+    assert parse_list(FIELD, text) == BETAS
+
+
+def test_a_list_of_another_field_is_named_by_its_label():
+    with pytest.raises(SettingsError, match="Edit sigmas must be numbers; entry 1 is") as caught:
+        parse_list("sigmas", "x")
+    assert caught.value.name == "sigmas"
+    assert read_list_file("sigmas", "s.json", b'{"sigmas": [3, 2, 1]}') == "3.0, 2.0, 1.0"
 
 
 @pytest.mark.parametrize(
@@ -71,16 +80,17 @@ def test_files_become_text_that_reads_back(tmp_path, kind):
         ("d.npy", b"not an array"),
         ("e.csv", b"\xff\xfe\x00\x01"),
         ("f.txt", b""),
+        ("g.json", b"[" * 100_000),
+        ("h.txt", b"1 " * LARGEST_FILE),
     ],
 )
-def test_files_without_betas_are_a_sentence(tmp_path, name, content):
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(SettingsError, match=r"must be numbers|holds no list"):
-        read_betas_file(path)
+def test_files_without_numbers_are_a_sentence(name, content):
+    with pytest.raises(SettingsError, match=r"must be numbers|holds no list|too large"):
+        read_list_file(FIELD, name, content)
 
 
-def test_a_pickled_array_is_not_opened(tmp_path):
-    np.save(tmp_path / "x.npy", np.array([{}], dtype=object), allow_pickle=True)
+def test_a_pickled_array_is_not_opened():
+    file = io.BytesIO()
+    np.save(file, np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(SettingsError, match="holds no list"):
-        read_betas_file(tmp_path / "x.npy")
+        read_list_file(FIELD, "x.npy", file.getvalue())

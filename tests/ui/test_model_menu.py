@@ -8,8 +8,9 @@ from fake_engine import DEFAULTS, FakeEngine
 from test_form import untouched
 
 from explorer.settings import LaneSettings, RunSettings
-from explorer.ui.form import RUN_FIELDS, Form, lane_rows, run_control
+from explorer.ui.form import RUN_FIELDS, Form, run_control
 from explorer.ui.groups import summaries
+from explorer.ui.lanes import lanes_part, lanes_value
 from explorer.ui.models import card, model_choices, refill, refiner_choices, unfit
 
 BUNDLED = DEFAULTS["bundled"]
@@ -19,7 +20,7 @@ BUNDLED = DEFAULTS["bundled"]
 def form() -> Form:
     with gr.Blocks():
         run = {name: run_control(name, getattr(BUNDLED, name)) for name in RUN_FIELDS}
-        return Form(run, lane_rows(BUNDLED.lanes), gr.Checkbox(True))
+        return Form(run, lanes_part(BUNDLED.lanes))
 
 
 def test_refiners_have_a_menu_of_their_own():
@@ -55,36 +56,55 @@ def test_what_does_not_apply_is_left_out_of_a_run(form):
     assert (read.refiner, read.refiner_switch_at, read.steps) == ("", 0.8, 9)
 
 
-def test_lanes_take_the_models_arguments_and_keep_their_samplers(form):
-    values = untouched(form)
-    for lane in form.lanes:
-        values |= {lane["sampler"]: "dpm2", lane["schedule_type"]: "karras", lane["beta_end"]: 0.5}
-    filled, said = refill(form, values, DEFAULTS["sdxl"], BUNDLED)
+def filled(form: Form, value: dict, update: dict) -> dict:
+    """The lanes' value after what the page does with a model's news."""
+    model = update[form.lanes]["model"]
+    return value | {"lanes": [lane | model["fill"] for lane in value["lanes"]]}
+
+
+def test_lanes_take_the_models_arguments_and_keep_the_users(form):
+    users = LaneSettings(schedule_type="karras", beta_end=0.5, rho=5, s_churn=2)
+    value = lanes_value((users,) * 3)
+    update, said = refill(form, untouched(form) | {form.lanes: value}, DEFAULTS["sdxl"], BUNDLED, 7)
     assert said == (
-        "Set as this model wants: Prediction type v_prediction, Timestep spacing trailing, "
+        "Set as this model wants: Timestep spacing trailing, Prediction type v_prediction, "
         "Beta end 0.012, CFG scale 7."
     )
-    read = form.read(values | filled)
-    wanted = replace(DEFAULTS["sdxl"].lanes[0], schedule_type="karras")
-    assert read.lanes == (wanted, wanted)
+    model = update[form.lanes]["model"]
+    assert model["turn"] == 7
+    assert model["own"]["prediction_type"] == "v_prediction"
+    update[form.lanes] = filled(form, value, update)
+    read = form.read(untouched(form) | update)
+    own = DEFAULTS["sdxl"].lanes[0]
+    assert read.lanes == (replace(own, schedule_type="karras", rho=5, s_churn=2),) * 3
     assert read.cfg_scale == 7
+
+
+def test_what_is_typed_as_the_model_has_it_is_no_change(form):
+    value = lanes_value(BUNDLED.lanes)
+    value["lanes"][0] |= {"beta_end": " 1.2e-2 ", "trained_betas": "  "}
+    assert refill(form, untouched(form) | {form.lanes: value}, BUNDLED, BUNDLED)[1] == ""
+    value["lanes"][0]["beta_end"] = "pony"
+    _, said = refill(form, untouched(form) | {form.lanes: value}, BUNDLED, BUNDLED)
+    assert said == "Set as this model wants: Beta end 0.012."
 
 
 def test_a_model_that_asks_for_karras_gets_it(form):
     lanes = tuple(replace(lane, schedule_type="karras") for lane in BUNDLED.lanes)
-    filled, said = refill(form, untouched(form), replace(BUNDLED, lanes=lanes), BUNDLED)
-    assert [filled[lane["schedule_type"]] for lane in form.lanes] == ["karras", "karras"]
+    update, said = refill(form, untouched(form), replace(BUNDLED, lanes=lanes), BUNDLED)
+    value = filled(form, untouched(form)[form.lanes], update)
+    assert [lane["schedule_type"] for lane in value["lanes"]] == ["karras", "karras"]
     assert said == "Set as this model wants: Schedule type karras."
 
 
 def test_what_both_models_begin_with_stays(form):
     values = untouched(form) | {form.run["steps"]: 50, form.run["cfg_scale"]: 9}
-    filled, said = refill(form, values, BUNDLED, BUNDLED)
-    assert form.run["steps"] not in filled
+    update, said = refill(form, values, BUNDLED, BUNDLED)
+    assert form.run["steps"] not in update
     assert said == ""
-    filled, said = refill(form, values, RunSettings(), BUNDLED)
-    assert filled[form.run["cfg_scale"]] == 7
-    assert form.run["prompt"] not in filled
+    update, said = refill(form, values, RunSettings(), BUNDLED)
+    assert update[form.run["cfg_scale"]] == 7
+    assert form.run["prompt"] not in update
 
 
 def test_a_long_list_of_betas_is_not_read_out(form):
