@@ -9,9 +9,8 @@ const KEY_STEP = 1.02;
 const KEYS_REST_MS = 250;
 const ANSWER_MS = 5000; // then the server's curve is shown, whatever it is
 
-export function makeEditor({ element, area, redraw }) {
+export function makeEditor({ element, area, bar, redraw }) {
   const plot = element.querySelector(".plot");
-  const bar = element.querySelector(".editing");
   const words = bar.querySelector("output");
   const grips = LANES.map((lane, index) => makeGrip(lane, index));
 

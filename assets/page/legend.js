@@ -57,8 +57,13 @@ export function mount({ element, props }) {
   });
   on("edit", (is) => edit.setAttribute("aria-pressed", is));
   on("kinds", (kinds) => {
-    const entry = (kind) => Object.assign(document.createElement("li"), { textContent: `${MARKS[kind] ?? "●"} ${kind}` });
-    element.querySelector(".keys").replaceChildren(...kinds.map(entry));
+    const words = kinds.map((kind) => `${MARKS[kind] ?? "●"} ${kind}`);
+    const [keys, now] = [element.querySelector(".keys"), words.join()];
+    if (keys.dataset.now === now) return;
+    keys.dataset.now = now;
+    keys.replaceChildren(
+      ...words.map((textContent) => Object.assign(document.createElement("li"), { textContent })),
+    );
   });
   renew();
   if (pinned().length) props.value = pinned();

@@ -2,7 +2,7 @@
 
 import { makeEditor } from "./editor.js";
 import { dashesOf, pinned } from "./pins.js";
-import { LANES, emit, fileUrl, on, styleOf } from "./store.js";
+import { LANES, appear, emit, fileUrl, on, styleOf } from "./store.js";
 
 const CONFIG = {
   displaylogo: false,
@@ -35,7 +35,8 @@ export async function mount({ element, props, watch }) {
   let lanes = []; // all calls of the recorded run, by lane
 
   await load(props.script);
-  const editor = makeEditor({ element, area, redraw: draw });
+  const bar = await appear(".legend .editing");
+  const editor = makeEditor({ element, area, bar, redraw: draw });
 
   function receive() {
     const { problems, figure } = props.value;

@@ -247,7 +247,7 @@ def own_sigmas(page) -> list[float]:
 
 def edit(page) -> None:
     page.click(".legend .edit")
-    page.wait_for_selector("#plot .editing")
+    page.wait_for_selector(".legend .editing")
 
 
 def drag(page, start, end) -> None:
@@ -291,7 +291,7 @@ def test_a_point_stays_between_its_neighbours(plot):
 def test_a_click_without_a_move_changes_nothing(plot):
     edit(plot)
     plot.mouse.click(*place(plot, 0, 5))
-    assert plot.locator("#plot .editing output").inner_text().startswith("A, step 6: sigma")
+    assert plot.locator(".legend .editing output").inner_text().startswith("A, step 6: sigma")
     assert own_sigmas(plot) == []
 
 
@@ -328,14 +328,14 @@ def test_keys_choose_move_remove_and_insert_points(plot):
     wait_for(plot, f"{SIGMAS}.length === 20")
     assert len(own_sigmas(plot)) == 20
     grip.press("Escape")
-    plot.wait_for_selector("#plot .editing", state="hidden")
+    plot.wait_for_selector(".legend .editing", state="hidden")
     assert grip.is_hidden()
 
 
 def test_points_are_edited_on_the_sigma_curve_only(plot):
     edit(plot)
     show(plot, "noise")
-    plot.wait_for_selector("#plot .editing", state="hidden")
+    plot.wait_for_selector(".legend .editing", state="hidden")
     assert plot.locator(".legend .edit").is_disabled()
 
 
@@ -355,7 +355,7 @@ def test_a_finger_moves_a_point(context, server):
     page.wait_for_selector("#stop[aria-disabled=true]")
     page.locator("#plot").scroll_into_view_if_needed()
     page.tap(".legend .edit")
-    page.wait_for_selector("#plot .editing")
+    page.wait_for_selector(".legend .editing")
     x, y = place(page, 0, 5)
     client = touch.new_cdp_session(page)
     for kind, down in (("touchStart", 0), ("touchMove", 4), ("touchMove", 9), ("touchEnd", None)):
