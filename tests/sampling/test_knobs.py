@@ -232,6 +232,7 @@ def test_a_run_may_end_at_sigma_min(cls, kind, steps):
     assert table.final_sigma == table.sigma_down[-1] == TRAINING[0]
     assert_close(scheduler.sigmas[-3:], torch.full((3,), TRAINING[0], dtype=torch.float32))
     assert table.sigma[-1] > table.final_sigma * 1.0001  # each step denoises
+    assert table.sigma_up[-1] == table.noise[-1] == 0
     # The last step is Euler's: the latent that comes out has sigma_min of noise left.
     *_, (sigma, before, output) = run(scheduler, DATA, start(scheduler), torch.Generator())
     denoised = DATA.denoise(before, sigma)
