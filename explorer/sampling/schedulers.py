@@ -270,7 +270,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
 
     def _noise_levels(self, timesteps) -> np.ndarray:
         if self.begin_index is not None:
-            levels = np.append(self.schedule.call_sigma, 0.0)
+            levels = np.append(self.schedule.call_sigma, self.schedule.final_sigma)
             return levels[[self.call_index]]
         timesteps = to_host(timesteps).reshape(-1)
         last = len(self.schedule.training_sigma) - 1

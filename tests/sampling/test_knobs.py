@@ -144,6 +144,15 @@ def test_noise_of_a_step_is_its_own_and_the_next_ones_churn():
     assert table.noise[-1] == 0
 
 
+@pytest.mark.parametrize("s_noise", [0.0, 1.0, 1.1])
+def test_the_first_latent_has_the_first_steps_churn(s_noise):
+    for spacing, data in (("linspace", 0.0), ("leading", 1.0)):
+        table = build(8, s_churn=2.0, s_noise=s_noise, timestep_spacing=spacing, **SD)
+        sigma, hat = table.sigma[0], table.sigma_hat[0]
+        want = math.sqrt(sigma**2 + s_noise**2 * (hat**2 - sigma**2) + data)
+        assert_allclose(table.init_noise_sigma, want)
+
+
 @pytest.mark.parametrize(
     "knobs",
     [
@@ -232,7 +241,18 @@ def test_a_run_may_end_at_sigma_min(cls, kind, steps):
     assert table.final_sigma == table.sigma_down[-1] == TRAINING[0]
     assert_close(scheduler.sigmas[-3:], torch.full((3,), TRAINING[0], dtype=torch.float32))
     assert table.sigma[-1] > table.final_sigma * 1.0001  # each step denoises
+    assert table.sigma_up[-1] == table.noise[-1] == 0
     # The last step is Euler's: the latent that comes out has sigma_min of noise left.
     *_, (sigma, before, output) = run(scheduler, DATA, start(scheduler), torch.Generator())
     denoised = DATA.denoise(before, sigma)
     assert_close(output.prev_sample, denoised + (before - denoised) * (TRAINING[0] / sigma))
+
+
+@both
+def test_after_the_last_call_noise_is_added_at_the_final_sigma(cls):
+    scheduler = ready(cls, 3, final_sigmas_type="sigma_min", **SD)
+    scheduler.set_begin_index(4)
+    zero = torch.zeros(1, 1, dtype=torch.float64)
+    scheduler.step(zero, scheduler.timesteps[4], zero)
+    level = scheduler.add_noise(zero, zero + 1, scheduler.timesteps[4:])
+    assert_allclose(level, [[TRAINING[0]]])

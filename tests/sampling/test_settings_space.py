@@ -31,7 +31,7 @@ def sigma(draw):
 
 # What each argument may be, up to its ends.
 ALLOWED = {
-    "num_train_timesteps": lambda draw: draw.choice([1, 2, 3, 10, 100, 250]),
+    "num_train_timesteps": lambda draw: draw.choice([1, 2, 10, 100, 250, 250, 250]),
     "beta_start": lambda draw: draw.choice([1e-17, 1e-6, 0.00085, 0.01, 0.5]),
     "beta_end": lambda draw: draw.choice([1e-4, 0.012, 0.1, 0.5, 0.99]),
     "beta_schedule": lambda draw: draw.choice(["linear", "scaled_linear", "squaredcos_cap_v2"]),
@@ -77,7 +77,7 @@ def drawn_run(draw):
     """Arguments of set_timesteps."""
     kind = draw.random()
     if kind < 0.85:
-        return {"num_inference_steps": draw.choice([0, 1, 1, 2, 3, 5, 8, 12, 13, 251])}
+        return {"num_inference_steps": draw.choice([*range(1, 14), 251])}
     if kind < 0.95:
         ladder = [sigma(draw) for _ in range(draw.randint(1, 6))]
         return {"sigmas": sorted(ladder, reverse=True) + [0.0] * draw.randint(0, 1)}
@@ -135,7 +135,7 @@ def test_two_thousand_schedulers_run_or_say_why_not():
             except Exception as error:
                 raise AssertionError(f"draw {number}: {cls.__name__} {config} {lists}") from error
             ran += 1
-    assert 700 < ran < 1600  # of both kinds enough
+    assert 800 < ran < 1600  # of both kinds enough
 
 
 def drawn_lane(draw):
