@@ -20,7 +20,6 @@ def main() -> None:
             allow=options.allow,
             anything=options.allow_any,
             offload=options.offload,
-            compiles=options.compiles,
         )
     except ModelError as error:
         raise SystemExit(str(error)) from None
@@ -62,12 +61,6 @@ def _arguments() -> argparse.ArgumentParser:
         choices=["none", "model", "sequential"],
         default="none",
         help="for a small GPU: keep idle parts, or all layers but the current one, on the host",
-    )
-    add(
-        "--compile",
-        dest="compiles",
-        action="store_true",
-        help="compile the U-Net while it is loaded on a GPU: half a minute, for a few percent",
     )
     return parser
 

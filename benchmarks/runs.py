@@ -11,13 +11,13 @@ import diffusers
 import numpy as np
 import torch
 
+from benchmarks.compiled import CompiledBlocks
 from benchmarks.limit import settle
 from explorer.capture import recorder
 from explorer.capture.frames import SLICE
 from explorer.capture.previews import VaeDecoder
 from explorer.engine import Engine
 from explorer.models.captions import EXAMPLES
-from explorer.models.compiled import compiled
 from explorer.models.fast import quick_vae, way_of
 from explorer.sampling.samplers import DPM2, DPM2_A
 from explorer.settings import MAX_LANES, LaneSettings, RunSettings
@@ -25,27 +25,14 @@ from explorer.settings import MAX_LANES, LaneSettings, RunSettings
 PAIR = (DPM2, DPM2_A)
 
 
-class CompiledBlocks:
-    """A way for a U-Net on a CPU, where the app itself stays with the traced graph."""
-
-    def __init__(self, unet: torch.nn.Module):
-        self._copy = compiled(unet)
-
-    def answer(self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        return self._copy(*inputs.values(), return_dict=False)[0]
-
-    def free(self) -> bool:
-        return False
-
-
 class Runs:
     """One model and prompt, and the ways to run it."""
 
     def __init__(self, model: Path, device: str, steps: int, cfg_scale: float):
         self.device, self.steps, self.cfg_scale = device, steps, cfg_scale
-        self.engine = Engine(model, device, compiles=False)
+        self.engine = Engine(model, device)
         self.engine.load()
-        self.compiling = Engine(model, device, compiles=True)
+        self.compiling = Engine(model, device)
         self.dtype = self.engine.pipeline.unet.dtype
         self.pipeline = diffusers.StableDiffusionPipeline.from_pretrained(
             model, torch_dtype=self.dtype, local_files_only=True, safety_checker=None
@@ -66,12 +53,9 @@ class Runs:
 
     def warm_up(self) -> None:
         """Compile, and run everything once."""
-        unet = self.compiling.pipeline.unet  # loads it, and on a GPU compiles it
-        if unet.device.type == "cpu":
-            way_of(unet).free()
-            vars(unet)["_explorer_way"] = vars(unet)["_explorer_way"][0], CompiledBlocks(unet)
-        elif not way_of(unet).compiled:
-            raise RuntimeError("the U-Net's blocks could not be compiled: see the log")
+        unet = self.compiling.pipeline.unet
+        way_of(unet).free()
+        vars(unet)["_explorer_way"] = vars(unet)["_explorer_way"][0], CompiledBlocks(unet)
         self.round()
 
     def round(self) -> dict[str, float]:

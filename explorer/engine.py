@@ -51,9 +51,8 @@ class Engine:
 
     One model is resident, and beside it the refiner that runs use. `model` is a path, a hub id or
     "bundled", and the first of the catalogue; `models`, `allow` and `anything` are the catalogue's,
-    `offload` is "none", "model" or "sequential". With `compiles` a GPU's U-Net is compiled while it
-    is loaded. Engines of one process share each device: one run denoises at a time, others wait.
-    Raises ModelError for ids that are none.
+    `offload` is "none", "model" or "sequential". Engines of one process share each device: one run
+    denoises at a time, others wait. Raises ModelError for ids that are none.
     """
 
     def __init__(
@@ -66,12 +65,11 @@ class Engine:
         allow: Iterable[str] = (),
         anything: bool = False,
         offload: str = "none",
-        compiles: bool = False,
         hub: Hub | None = None,
     ):
         self.catalog = Catalog((model, *models), allow, anything)
         self._hub = hub or Hub()
-        self._models = Residents(device, dtype, offload, _decoder_for, self._hub, compiles)
+        self._models = Residents(device, dtype, offload, _decoder_for, self._hub)
 
     # --- the models ------------------------------------------------------------------------------
 

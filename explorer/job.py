@@ -164,12 +164,13 @@ class Job:
     ) -> "torch.Tensor":
         """One model's calls of a run, through its stock pipeline: latents in, latents out."""
         from explorer.capture.recorder import recording
-        from explorer.models.fast import fast
+        from explorer.models.fast import fast, fast_reading
 
         run, pipe, together = self.settings, model.pipeline, {}
         guided = run.cfg_scale > 1 and pipe.unet.config.time_cond_proj_dim is None
         lockstep.guidance = guided
-        options: dict[str, Any] = start.words(pipe, run, guided, len(latents))
+        with fast_reading(pipe.text_encoder):
+            options: dict[str, Any] = start.words(pipe, run, guided, len(latents))
         if model.is_refiner:  # its pipeline asks for a picture: the latents are one
             options |= {"image": latents, "strength": 1.0}
         else:
@@ -182,7 +183,8 @@ class Job:
                 undo.enter_context(recording(scheduler, on_call, calls_before))
             undo.callback(setattr, pipe, "scheduler", pipe.scheduler)
             pipe.scheduler = lockstep
-            undo.enter_context(fast(pipe.unet))
+            # On a CPU a lane alone is the bare pipeline's run to the bit.
+            undo.enter_context(fast(pipe.unet, guided and (self.on_gpu or len(lanes) > 1)))
             self._mark = time.perf_counter()
             return pipe(
                 num_inference_steps=run.steps,

@@ -411,14 +411,6 @@ def test_a_model_of_the_hub_comes_and_one_that_does_not_leaves_the_app_going(
         assert engine.run(replace(RUN, model="some/one"))[0].state == "done"
 
 
-@pytest.mark.parametrize("compiles", [True, False])
-def test_whether_the_unet_is_compiled_is_the_operators(compiles, family_folder, monkeypatch):
-    asked = []
-    monkeypatch.setattr(fast, "warm_up", lambda *arguments: asked.append(arguments[-1]))
-    assert engine_of(family_folder, "sd1", compiles=compiles).pipeline
-    assert asked == [compiles]
-
-
 def test_two_folders_of_one_name_are_two_models(tmp_path):
     catalog = Catalog((tmp_path / "a" / "model",), anything=True)
     known, other = catalog.find(), catalog.find(str(tmp_path / "b" / "model"))

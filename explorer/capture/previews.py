@@ -228,7 +228,8 @@ def in_float32(vae: Any) -> Iterator[None]:
 def to_pixels(pictures: "torch.Tensor") -> np.ndarray:
     """Pictures (n, 3, H, W) from -1 to 1, as uint8 (n, H, W, 3)."""
     zero_to_one = (pictures * 0.5 + 0.5).clamp(0, 1)
-    return (zero_to_one.permute(0, 2, 3, 1).float().cpu().numpy() * 255).round().astype(np.uint8)
+    pixels = zero_to_one.permute(0, 2, 3, 1).float().mul(255).round()  # to even, as numpy does
+    return pixels.byte().cpu().numpy()
 
 
 def jpeg(image: np.ndarray, quality: int = 80) -> bytes:

@@ -1,16 +1,17 @@
-"""The U-Net without Python's share of its time: one door to what its device offers.
+"""Networks without Python's share of their time: one door to what their device offers.
 
-On a CPU a traced graph (traced.py), on a GPU a CUDA graph of a U-Net with fused kernels (graphs.py,
-fused.py), compiled where the operator wants that (compiled.py). The weights are the U-Net's own.
+On a CPU a traced graph of the U-Net (traced.py), on a GPU CUDA graphs of networks with fused
+kernels (graphs.py, fused.py). The weights are the networks' own.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
 from diffusers import UNet2DConditionModel
+from transformers import CLIPTextModel
 
 from explorer.models.traced import Traces
 
@@ -18,12 +19,15 @@ LOG = logging.getLogger(__name__)
 
 _WAY = "_explorer_way"  # where a U-Net keeps its own
 INPUTS = ("sample", "timestep", "encoder_hidden_states")
+GRAPHED = 80 * 80  # pixels of a latent up to which launching takes longer than decoding
 
 
 class Way(Protocol):
     """How a U-Net may answer faster; made once for it, and made anew when its weights move."""
 
-    def answer(self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Any:
+    def answer(
+        self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor], guided: bool = False
+    ) -> Any:
         """The answer to these inputs, or None where the U-Net had better answer itself."""
 
     def free(self) -> bool:
@@ -31,12 +35,14 @@ class Way(Protocol):
 
 
 @contextmanager
-def fast(unet: torch.nn.Module) -> Iterator[None]:
+def fast(unet: torch.nn.Module, guided: bool = False) -> Iterator[None]:
     """Let `unet` answer plain calls in the fastest way of its device; all others as ever.
 
+    `guided` promises that the second half of every batch repeats the first but for the prompt.
     A U-Net that somebody has hooked into or given another `forward` is left alone: a graph would
-    pass it by. On CUDA answers differ by the rounding of half precision, on a CPU by nothing. Where
-    memory runs out the graphs are let go and the call is made once more without them.
+    pass it by. On CUDA answers differ by the rounding of half precision, on a CPU by nothing, or
+    by that of float32 where `guided`. Where memory runs out the graphs are let go and the call is
+    made once more without them.
     """
     way = way_of(unet)
     if way is None:
@@ -46,7 +52,7 @@ def fast(unet: torch.nn.Module) -> Iterator[None]:
 
     def forward(sample, timestep, encoder_hidden_states, return_dict=True, **options):
         inputs = _plain(sample, timestep, encoder_hidden_states, return_dict, options)
-        answer = None if inputs is None else way.answer(unet, inputs)
+        answer = None if inputs is None else way.answer(unet, inputs, guided)
         if answer is not None:
             return (answer,)
         every = (sample, timestep, encoder_hidden_states)
@@ -81,21 +87,71 @@ def way_of(unet: torch.nn.Module) -> Way | None:
     return way
 
 
+@contextmanager
+def fast_reading(encoder: torch.nn.Module | None) -> Iterator[None]:
+    """Let a text encoder on a GPU answer plain calls by a graph: a prompt is launched at once."""
+    if type(encoder) is not CLIPTextModel or encoder.device.type != "cuda" or _is_touched(encoder):
+        yield
+        return
+    own = encoder.forward
+    replayed = _kept(encoder, lambda: _replayed(lambda tokens: own(tokens)[0]))
+
+    def forward(input_ids, attention_mask=None, **options):
+        plain = attention_mask is None and not any(options.values())
+        answer = replayed(input_ids) if plain else None
+        return own(input_ids, attention_mask, **options) if answer is None else (answer,)
+
+    encoder.forward = forward
+    try:
+        yield
+    finally:
+        del encoder.forward
+
+
 def quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
     """The VAE with fused kernels where its device has them, over the same weights; else itself."""
     if vae.device.type != "cuda" or _is_touched(vae):
         return vae
-    from explorer.models.graphs import quick_copy
-
-    weights = _places(vae)
-    known, quick = vars(vae).get(_WAY, (None, None))
-    if known != weights:
-        quick = quick_copy(vae)
-        vars(vae)[_WAY] = weights, quick
+    quick = _kept(vae, lambda: _quick_vae(vae))
     for name, value in vars(vae).items():
         if isinstance(value, bool | int | float):  # whether it tiles, and how
             setattr(quick, name, value)
     return quick
+
+
+def _quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
+    from explorer.models.graphs import quick_copy
+
+    quick = quick_copy(vae)
+    own, weights = quick.decode, _places(quick)
+    replayed = _replayed(lambda latents: own(latents, return_dict=False)[0])
+
+    def decode(latents, return_dict=True, **options):
+        answer = None
+        small = latents.shape[-2] * latents.shape[-1] <= GRAPHED
+        # In float32 for a while, its weights lie elsewhere.
+        if small and not return_dict and not options and weights == _places(quick):
+            answer = replayed(latents)
+        return own(latents, return_dict, **options) if answer is None else (answer,)
+
+    quick.decode = decode
+    return quick
+
+
+def _replayed(work: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    from explorer.models.graphs import Replayed
+
+    return Replayed(work)
+
+
+def _kept(model: torch.nn.Module, make: Callable[[], Any]) -> Any:
+    """What was made for the model, made anew where its weights have moved."""
+    weights = _places(model)
+    known, made = vars(model).get(_WAY, (None, None))
+    if known != weights:
+        made = make()
+        vars(model)[_WAY] = weights, made
+    return made
 
 
 def let_go(unet: torch.nn.Module) -> None:
@@ -105,11 +161,10 @@ def let_go(unet: torch.nn.Module) -> None:
         way.free()
 
 
-def warm_up(unet: torch.nn.Module, batch: int, tokens: int, compiles: bool = False) -> None:
-    """Make the graph for `batch` latents of the model's own size, before somebody waits for it.
+def warm_up(unet: torch.nn.Module, batch: int, tokens: int) -> None:
+    """Make the graph for a guided `batch` of the model's own size, before somebody waits for it.
 
-    With `compiles`, on CUDA, of compiled blocks, which takes half a minute; nothing may run beside
-    it. Does nothing for a U-Net that asks for more than a prompt (SDXL's).
+    Does nothing for a U-Net that asks for more than a prompt (SDXL's).
     """
     config = unet.config
     if config.addition_embed_type is not None:
@@ -120,12 +175,9 @@ def warm_up(unet: torch.nn.Module, batch: int, tokens: int, compiles: bool = Fal
     sample = torch.zeros(batch, config.in_channels, height, width, **place)
     words = torch.zeros(batch, tokens, config.cross_attention_dim, **place)
     timestep = torch.zeros(batch, device=unet.device)
-    with fast(unet), torch.no_grad():
+    with fast(unet, guided=True), torch.no_grad():
         for _ in range(2):  # TorchScript looks at the first call and improves the next
             unet(sample, timestep, encoder_hidden_states=words, return_dict=False)
-    way = way_of(unet)
-    if compiles and way is not None and unet.device.type == "cuda":
-        way.compile(unet, dict(zip(INPUTS, (sample, timestep, words), strict=True)))
 
 
 def _new_way(unet: torch.nn.Module) -> Way:

@@ -25,8 +25,7 @@ class Residents:
     """The models that one engine has in memory, and how far loading the next one is.
 
     `decoder_for(pipeline, folder)` makes a model's preview decoder. `threads` is the measured
-    number of CPU threads, None on another device. `compiles` says whether a GPU's U-Nets are
-    compiled while they are loaded.
+    number of CPU threads, None on another device.
     """
 
     def __init__(
@@ -36,10 +35,9 @@ class Residents:
         offload: str,
         decoder_for: Callable[[Any, Path], Any],
         hub: Hub,
-        compiles: bool = False,
         lanes: int = 2,
     ):
-        self.offload, self.compiles = offload, compiles
+        self.offload = offload
         self.threads: int | None = None
         self.name = ""  # of the model that is not a refiner
         self.progress: tuple[str, float | None] | None = None
@@ -152,8 +150,7 @@ class Residents:
             self.threads = choose_threads(unet)
         small = unet.num_parameters() < SMALL  # on a CPU a large one would take a minute
         if self.offload == "none" and (small or model.device.type == "cuda"):
-            tokens = model.tokenizer.model_max_length
-            warm_up(unet, 2 * self._lanes, tokens, self.compiles)
+            warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)
         return model
 
     @contextmanager

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from explorer.models.guided import once
+
 LOG = logging.getLogger(__name__)
 
 KEPT = 4  # graphs a U-Net, one for each shape and precision of its inputs
@@ -41,13 +43,15 @@ class Traces:
     def __len__(self) -> int:
         return len(self._graphs)
 
-    def answer(self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor | None:
+    def answer(
+        self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor], guided: bool = False
+    ) -> torch.Tensor | None:
         """What the U-Net answers, by the graph for inputs of these shapes; made where missing."""
-        key = tuple((name, each.shape, each.dtype) for name, each in inputs.items())
+        key = (guided, *((name, each.shape, each.dtype) for name, each in inputs.items()))
         if key not in self._graphs:
             while len(self._graphs) >= KEPT:
                 self._graphs.pop(next(iter(self._graphs)))
-            self._graphs[key] = _trace(unet, inputs)
+            self._graphs[key] = _trace(unet, inputs, guided)
         graph = self._graphs[key]
         return None if graph is None else graph(*inputs.values())
 
@@ -57,12 +61,12 @@ class Traces:
         return found
 
 
-def _trace(unet: torch.nn.Module, inputs: dict[str, torch.Tensor]):
+def _trace(unet: torch.nn.Module, inputs: dict[str, torch.Tensor], guided: bool):
     current = vars(unet).pop("forward", None)  # trace the U-Net's own
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what depends on the shape is why the shape is a key
-            answer = Answer(unet, tuple(inputs)).eval()
+            answer = Answer(once(unet) if guided else unet, tuple(inputs)).eval()
             values = tuple(inputs.values())
             graph = torch.jit.trace(answer, values, check_trace=False, strict=False)
             return torch.jit.freeze(graph)  # its constants are the weights, not copies of them

@@ -1,6 +1,7 @@
 """What test_kernels.py runs with TRITON_INTERPRET=1: `python kernels_probe.py CASE`."""
 
 import sys
+from itertools import product
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -8,6 +9,7 @@ from torch.nn import functional
 
 from explorer.models import fused as fusing
 from explorer.models import kernels
+from explorer.models.guided import once
 
 
 def apart(ours: torch.Tensor, exact: torch.Tensor) -> float:
@@ -16,18 +18,22 @@ def apart(ours: torch.Tensor, exact: torch.Tensor) -> float:
 
 def norms() -> None:
     """Odd sizes, means far from zero, several tiles and splits, with and without what is fused."""
+    kernels.WHOLE = 64  # both kinds, at sizes that an interpreter can do
     shapes = [(2, 32, 5, 7, 4), (1, 160, 9, 8, 32), (2, 96, 13, 3, 32), (3, 20, 1, 1, 2)]
     for n, c, h, w, groups in shapes:
         for dtype, bound in ((torch.float32, 1e-5), (torch.float16, 1e-3)):
             x = (2 * torch.randn(n, c, h, w) + 30).to(dtype)
             weight, bias = torch.randn(c).to(dtype), torch.randn(c).to(dtype)
-            for shift in (None, torch.randn(n, c).to(dtype)):
-                moved = (
-                    x.double() if shift is None else x.double() + shift[:, :, None, None].double()
-                )
+            added = torch.randn(n, c).to(dtype), torch.randn(c).to(dtype)
+            for shift, before in product((None, added[0]), (None, added[1])):
+                moved = x.double()
+                moved = moved if shift is None else moved + shift[:, :, None, None].double()
+                moved = moved if before is None else moved + before[:, None, None].double()
                 exact = functional.group_norm(moved, groups, weight.double(), bias.double(), 1e-5)
                 for silu, truth in ((False, exact), (True, functional.silu(exact))):
-                    ours = kernels.group_norm(x, groups, weight, bias, 1e-5, silu=silu, shift=shift)
+                    ours = kernels.group_norm(
+                        x, groups, weight, bias, 1e-5, silu=silu, shift=shift, before=before
+                    )
                     assert apart(ours, truth) < bound, (n, c, h, w, dtype, silu)
                     assert ours.is_contiguous(memory_format=torch.channels_last)
 
@@ -42,8 +48,59 @@ def gates() -> None:
     assert apart(kernels.add_bias(x, residual, bias), exact) < 1e-6
 
 
+def tokens() -> None:
+    """LayerNorm of odd widths, with and without what is owed; pixels doubled."""
+    for shape in ((3, 7, 40), (2, 5, 320), (1, 3, 1280)):
+        for dtype, bound in ((torch.float32, 1e-6), (torch.float16, 1e-3)):
+            c = shape[-1]
+            x = (torch.randn(shape) + 5).to(dtype)
+            weight, bias, before = torch.randn(3, c).to(dtype)
+            for owed in (None, before):
+                moved = x.double() if owed is None else x.double() + owed.double()
+                exact = functional.layer_norm(moved, (c,), weight.double(), bias.double(), 1e-5)
+                assert apart(kernels.layer_norm(x, weight, bias, 1e-5, before=owed), exact) < bound
+    for channels in (5, 1030):
+        x = torch.randn(2, channels, 3, 4)
+        ours = kernels.doubled(x)
+        assert torch.equal(ours, functional.interpolate(x, scale_factor=2.0, mode="nearest"))
+        assert ours.is_contiguous(memory_format=torch.channels_last)
+
+
 def unet(linear: bool = False) -> None:
-    model = UNet2DConditionModel(
+    model = unet_of(linear)
+    inputs = torch.randn(2, 4, 8, 8), torch.tensor([5.0, 900.0]), torch.randn(2, 5, 16)
+    compare(model, lambda each: each(*inputs, return_dict=False)[0])
+
+
+def guided() -> None:
+    """Both halves' beginning computed once, the prompt read apart."""
+    first = "CrossAttnDownBlock2D", "DownBlock2D"
+    for downs in (first, first[::-1]):
+        model = unet_of(downs=downs)
+        sample, timestep = torch.randn(2, 4, 8, 8).repeat(2, 1, 1, 1), torch.tensor([5.0, 900.0])
+        inputs = sample, timestep.repeat(2)
+        words = torch.randn(4, 5, 16)
+        double = once(fusing.fused(model))
+        with torch.no_grad():
+            exact = model(*inputs, words, return_dict=False)[0].double()
+            heard = fusing.read(double, words)
+            assert len(heard) == len([each for each in double.modules() if is_block(each)]) > 1
+            for prompt in (words, heard):
+                assert apart(double(*inputs, prompt, return_dict=False)[0], exact) < 1e-5
+            other = double(*inputs, fusing.read(double, words + 1), return_dict=False)[0]
+            assert apart(other, exact) > 1e-3
+            inputs[0][2:] += 1  # a promise that is not kept shows that the half is not looked at
+            assert apart(double(*inputs, words, return_dict=False)[0], exact) < 1e-5
+
+
+def is_block(module: torch.nn.Module) -> bool:
+    return type(module) is fusing.FusedBlock
+
+
+def unet_of(
+    linear: bool = False, downs: tuple[str, ...] = ("DownBlock2D", "CrossAttnDownBlock2D")
+) -> UNet2DConditionModel:
+    return UNet2DConditionModel(
         block_out_channels=(16, 32),
         norm_num_groups=4,
         layers_per_block=1,
@@ -51,11 +108,9 @@ def unet(linear: bool = False) -> None:
         cross_attention_dim=16,
         attention_head_dim=8,
         use_linear_projection=linear,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        down_block_types=downs,
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
     ).eval()
-    inputs = torch.randn(2, 4, 8, 8), torch.tensor([5.0, 900.0]), torch.randn(2, 5, 16)
-    compare(model, lambda each: each(*inputs, return_dict=False)[0])
 
 
 def vae() -> None:
@@ -76,7 +131,7 @@ def compare(model: torch.nn.Module, answer) -> None:
     double = fusing.fused(model)
     kinds = {type(module).__name__ for module in double.modules()}
     assert {"FusedResnet", "FusedNorm"} <= kinds
-    assert not kinds & {"ResnetBlock2D", "GEGLU", "Transformer2DModel"}
+    assert not kinds & {"ResnetBlock2D", "GEGLU", "Transformer2DModel", "Upsample2D"}
     weights = {id(each) for each in model.parameters()}
     assert {id(each) for each in double.parameters()} == weights
     with torch.no_grad():
@@ -93,6 +148,8 @@ if __name__ == "__main__":
     cases = {
         "norms": norms,
         "gates": gates,
+        "tokens": tokens,
+        "guided": guided,
         "unet": unet,
         "unet_linear": lambda: unet(linear=True),
         "vae": vae,

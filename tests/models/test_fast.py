@@ -5,6 +5,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from explorer.models.fast import fast, let_go, warm_up, way_of
+from explorer.models.guided import once
 from explorer.models.traced import KEPT
 
 
@@ -69,9 +70,52 @@ def test_python_is_walked_through_once_a_shape(unet):
         assert visits.count == 2 * once
 
 
+@pytest.mark.parametrize("first", ["CrossAttnDownBlock2D", "DownBlock2D"])
+def test_what_guided_halves_have_in_common_is_computed_once(first):
+    torch.manual_seed(0)
+    downs = (first, "CrossAttnDownBlock2D" if first == "DownBlock2D" else "DownBlock2D")
+    unet = UNet2DConditionModel(
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        layers_per_block=2,
+        sample_size=8,
+        cross_attention_dim=16,
+        attention_head_dim=4,
+        down_block_types=downs,
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+    ).eval()
+    sample, timestep, words = inputs(unet, 4)
+    sample[2:], timestep[2:] = sample[:2], timestep[:2]
+    expected = answer(unet, sample, timestep, words)
+    shapes = []
+    with fast(unet, guided=True):
+        watched = torch.nn.Conv2d.forward
+
+        def forward(layer, x):
+            shapes.append(len(x))
+            return watched(layer, x)
+
+        torch.nn.Conv2d.forward = forward
+        try:
+            torch.testing.assert_close(answer(unet, sample, timestep, words), expected)
+        finally:
+            torch.nn.Conv2d.forward = watched
+        assert shapes[:3] == [2, 2, 2]
+        assert shapes[-1] == 4
+        torch.testing.assert_close(answer(unet, sample, timestep, words), expected)
+        sample[2:] += 1  # a promise not kept shows that nobody looks at the second half
+        torch.testing.assert_close(answer(unet, sample, timestep, words), expected)
+    with fast(unet):
+        assert not torch.allclose(answer(unet, sample, timestep, words), expected)
+
+
+def test_more_than_words_may_tell_the_halves_apart(sdxl_unet):
+    assert once(sdxl_unet) is sdxl_unet
+
+
 def test_a_warmed_up_shape_is_not_traced_again(unet):
     warm_up(unet, batch=2, tokens=5)
-    with Visits(unet) as visits, fast(unet):
+    with Visits(unet) as visits, fast(unet, guided=True):
         answer(unet, *inputs(unet, 2))
     assert visits.count == 0
 

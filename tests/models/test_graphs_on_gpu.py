@@ -5,9 +5,11 @@ import gc
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPTextModel
 
+from explorer.capture.previews import in_float32
 from explorer.models import graphs
-from explorer.models.fast import fast, let_go, quick_vae, warm_up, way_of
+from explorer.models.fast import fast, fast_reading, let_go, quick_vae, warm_up, way_of
 
 pytestmark = pytest.mark.gpu
 
@@ -64,7 +66,7 @@ def test_changed_weights_change_the_answer(unet):
         before = answer(unet, *given)
         for weight in unet.parameters():
             weight.mul_(1.02)
-        after = answer(unet, *given)
+        after = answer(unet, *inputs(unet, 2))  # a prompt that it has not read yet
     assert close(after, answer(unet, *given))
     assert not close(after, before)
 
@@ -100,7 +102,7 @@ def test_without_memory_for_a_graph_the_unet_answers_itself(unet, monkeypatch):
     given = inputs(unet, 2)
     with fast(unet):
         answer(unet, *inputs(unet, 4))
-        monkeypatch.setattr(graphs, "Graph", no_memory)
+        monkeypatch.setattr(graphs, "UnetGraph", no_memory)
         assert close(answer(unet, *given), answer(unet, *given))
         assert len(vars(unet)["_explorer_way"][1]) == 0  # the others were let go
         monkeypatch.undo()
@@ -108,16 +110,50 @@ def test_without_memory_for_a_graph_the_unet_answers_itself(unet, monkeypatch):
         assert len(vars(unet)["_explorer_way"][1]) == 1
 
 
-def test_blocks_are_compiled_where_that_was_asked_for(unet):
+def test_guided_halves_share_their_beginning(unet):
     sample, timestep, words = inputs(unet, 4)
-    words = words[:, :1].expand(-1, 9, -1).contiguous()
+    sample[2:], timestep[2:] = sample[:2], timestep[:2]
     eager = answer(unet, sample, timestep, words)
-    warm_up(unet, batch=4, tokens=9, compiles=True)
+    warm_up(unet, batch=4, tokens=9)
     way = way_of(unet)
-    assert len(way) == len(way.compiled) == 1
-    with fast(unet):
+    assert len(way) == 1
+    with fast(unet, guided=True):
+        assert close(answer(unet, sample, timestep, words), eager)
+        sample[2:] += 1
         assert close(answer(unet, sample, timestep, words), eager)
     assert len(way) == 1
+    with fast(unet):
+        assert not close(answer(unet, sample, timestep, words), eager)
+    assert len(way) == 2
+
+
+def test_a_prompt_is_read_again_when_it_is_another_or_was_written_to(unet):
+    sample, timestep, words = inputs(unet, 2)
+    other = inputs(unet, 2, seed=1)[2]
+    with fast(unet):
+        for prompt in (words, words, other, words):
+            ours = answer(unet, sample, timestep, prompt)
+        words.copy_(other)
+        written = answer(unet, sample, timestep, words)
+    assert close(written, answer(unet, sample, timestep, other))
+    words.copy_(inputs(unet, 2)[2])
+    assert close(ours, answer(unet, sample, timestep, words))
+    assert not close(ours, written)
+
+
+def test_a_text_encoder_reads_alike(tiny_pipeline_folder):
+    encoder = CLIPTextModel.from_pretrained(tiny_pipeline_folder / "text_encoder").half().cuda()
+    tokens = torch.arange(7, device="cuda")[None]
+    with torch.no_grad():
+        eager = [encoder(each, attention_mask=None)[0] for each in (tokens, tokens.flip(1))]
+        for _ in range(2):
+            with fast_reading(encoder):
+                for each, expected in zip((tokens, tokens.flip(1)), eager, strict=True):
+                    assert close(encoder(each, attention_mask=None)[0], expected)
+                masked = encoder(tokens, attention_mask=torch.ones_like(tokens))
+                assert close(masked.last_hidden_state, eager[0])
+    assert "forward" not in vars(encoder)
+    assert len(vars(encoder)["_explorer_way"][1]) == 1
 
 
 def test_the_vae_decodes_alike():
@@ -132,6 +168,13 @@ def test_the_vae_decodes_alike():
     latents = torch.randn(2, 4, 32, 32, device="cuda").half()
     with torch.no_grad():
         eager = vae.decode(latents, return_dict=False)[0]
-        ours = quick_vae(vae).decode(latents, return_dict=False)[0]
-    assert close(ours, eager)
+        quick = quick_vae(vae)
+        for _ in range(2):
+            assert close(quick.decode(latents, return_dict=False)[0], eager)
+        assert close(quick.decode(latents).sample, eager)
+        with in_float32(quick):
+            full = quick.decode(latents.float(), return_dict=False)[0]
+        assert full.dtype == torch.float32
+        assert close(full, eager)
+        assert close(quick.decode(latents, return_dict=False)[0], eager)
     assert quick_vae(vae) is quick_vae(vae)

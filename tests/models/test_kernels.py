@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+CASES = ["norms", "gates", "tokens", "unet", "unet_linear", "guided", "vae"]
 PROBE = Path(__file__).with_name("kernels_probe.py")
 
 
-@pytest.mark.parametrize("case", ["norms", "gates", "unet", "unet_linear", "vae"])
+@pytest.mark.parametrize("case", CASES)
 def test_fused_answers_agree_with_pytorchs(case):
     """In a process of its own: the interpreter is chosen when Triton is first imported."""
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(ROOT)}
