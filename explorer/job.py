@@ -184,7 +184,7 @@ class Job:
             undo.callback(setattr, pipe, "scheduler", pipe.scheduler)
             pipe.scheduler = lockstep
             # On a CPU a lane alone is the bare pipeline's run to the bit.
-            undo.enter_context(fast(pipe.unet, guided and (self.on_gpu or len(lanes) > 1)))
+            undo.enter_context(fast(pipe.unet, guided and (self.on_gpu or len(group.lanes) > 1)))
             self._mark = time.perf_counter()
             return pipe(
                 num_inference_steps=run.steps,

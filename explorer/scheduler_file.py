@@ -10,7 +10,8 @@ from importlib.metadata import version
 from typing import Any
 
 from explorer.checked import SettingsError
-from explorer.lane_settings import ANCESTRAL, CONFIG_KEYS, LaneSettings
+from explorer.lane_fields import ANCESTRAL
+from explorer.lane_settings import CONFIG_KEYS, LaneSettings
 from explorer.sampling.samplers import SAMPLERS, find_sampler
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS
 

@@ -11,6 +11,7 @@ GROUND = ("explorer.sampling", "explorer.capture", "explorer.models")
 FLOORS = (
     (*GROUND, "explorer.pictures"),
     ("explorer.checks", "explorer.checked", "explorer.baselines", "explorer.curves"),
+    ("explorer.lane_fields",),
     ("explorer.lane_settings",),
     ("explorer.settings", "explorer.problems"),
     ("explorer.start", "explorer.scheduler_file", "explorer.groups"),

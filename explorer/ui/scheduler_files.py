@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.lane_settings import SAMPLERS
+from explorer.sampling.samplers import SAMPLERS
 from explorer.scheduler_file import read_scheduler_file, write_scheduler_file
 from explorer.settings import SettingsError
 from explorer.ui.lanes import read_lanes, shown_lane
