@@ -1,9 +1,13 @@
 """The README tells the truth: its Python runs, its files exist, its pins are the ones installed."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
+from explorer.sampling.schedule_types import SCHEDULE_TYPES
+from explorer.settings import LaneSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -31,6 +35,11 @@ def test_the_map_names_real_files(path):
 def test_the_map_forgets_no_room():
     rooms = [path.name for path in (ROOT / "explorer").rglob("*.py") if path.parent.name != "ui"]
     assert [room for room in rooms if room != "__init__.py" and room not in README] == []
+
+
+@pytest.mark.parametrize("name", [*(spec.name for spec in fields(LaneSettings)), *SCHEDULE_TYPES])
+def test_every_setting_of_a_lane_is_told(name):
+    assert name == "sampler" or f"`{name}`" in README
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\((assets/[^)]+)\)", README))
