@@ -21,6 +21,7 @@ export function showValue({ kind, choices }, box, value) {
   if (kind === "choice") {
     const at = choices.findIndex((choice) => choice[1] === value);
     if (box.selectedIndex !== at) box.selectedIndex = at;
+    box.title = choices[at]?.[0] ?? ""; // in a narrow column it may be cut off
   } else if (box.value !== asText(value)) box.value = asText(value);
 }
 
