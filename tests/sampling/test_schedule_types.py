@@ -244,6 +244,12 @@ def test_kl_optimal_keeps_its_digits_at_any_end():
 
 
 @pytest.mark.parametrize("kind", CONTINUOUS)
+def test_one_step_starts_at_the_knobs_sigma_max(kind):
+    for knobs in ({"sigma_max": 9.0}, {"sigma_max": 9.0, "sigma_min": 0.1}):
+        assert_allclose(sigmas(1, kind, **knobs), [9.0])
+
+
+@pytest.mark.parametrize("kind", CONTINUOUS)
 @pytest.mark.parametrize("ends", [{"sigma_max": 0.01}, {"sigma_min": 15.0}], ids=str)
 @pytest.mark.parametrize("n", [1, 2, 20])
 def test_ends_the_wrong_way_round_are_refused_for_any_number_of_steps(kind, ends, n):
