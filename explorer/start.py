@@ -24,7 +24,13 @@ def noise_device(run: RunSettings, pipe: Any) -> "torch.device":
     """Where the run's noise is drawn."""
     import torch
 
-    return pipe._execution_device if run.rng == "gpu" else torch.device("cpu")
+    return device_of(pipe) if run.rng == "gpu" else torch.device("cpu")
+
+
+def device_of(pipe: Any) -> "torch.device":
+    """Where the pipeline computes; asking itself takes milliseconds, for it looks everywhere."""
+    device = next(pipe.unet.parameters()).device
+    return device if device.type == "cuda" else pipe._execution_device
 
 
 def generators(run: RunSettings, pipe: Any) -> Generators:
@@ -49,7 +55,8 @@ def noise(pipe: Any, size: tuple[int, int], draws: Generators) -> "torch.Tensor"
 
     width, height = (side // pipe.vae_scale_factor for side in size)
     shape = len(draws), pipe.unet.config.in_channels, height, width
-    return randn_tensor(shape, draws, device=pipe._execution_device, dtype=pipe.unet.dtype)
+    dtype = next(pipe.unet.parameters()).dtype
+    return randn_tensor(shape, draws, device=device_of(pipe), dtype=dtype)
 
 
 def clean(pipe: Any, run: RunSettings, size: tuple[int, int], draws: Generators) -> "torch.Tensor":
@@ -108,7 +115,7 @@ def words(pipe: Any, run: RunSettings, guided: bool, times: int) -> dict[str, "t
     with torch.no_grad():
         read = pipe.encode_prompt(
             prompt=[run.prompt],
-            device=pipe._execution_device,
+            device=device_of(pipe),
             num_images_per_prompt=1,
             do_classifier_free_guidance=guided,
             negative_prompt=[run.negative_prompt] if run.negative_prompt else None,

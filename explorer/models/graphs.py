@@ -134,7 +134,7 @@ class UnetGraph:
 def _reader(model: torch.nn.Module) -> Callable[[torch.Tensor], Any]:
     """What the model wants to have of a prompt: its keys and values, or the prompt itself."""
     if _has_triton():
-        from explorer.models.fused import read
+        from explorer.models.attending import read
 
         return lambda words: read(model, words) or words.clone()
     return torch.clone

@@ -7,8 +7,10 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch.nn import functional
 
+from explorer.models import attending
 from explorer.models import fused as fusing
-from explorer.models import kernels
+from explorer.models import gates as gating
+from explorer.models import norms as norming
 from explorer.models.guided import once
 
 
@@ -18,7 +20,7 @@ def apart(ours: torch.Tensor, exact: torch.Tensor) -> float:
 
 def norms() -> None:
     """Odd sizes, means far from zero, several tiles and splits, with and without what is fused."""
-    kernels.WHOLE = 64  # both kinds, at sizes that an interpreter can do
+    norming.WHOLE = 2000  # both kinds, at sizes that an interpreter can do
     shapes = [(2, 32, 5, 7, 4), (1, 160, 9, 8, 32), (2, 96, 13, 3, 32), (3, 20, 1, 1, 2)]
     for n, c, h, w, groups in shapes:
         for dtype, bound in ((torch.float32, 1e-5), (torch.float16, 1e-3)):
@@ -31,7 +33,7 @@ def norms() -> None:
                 moved = moved if before is None else moved + before[:, None, None].double()
                 exact = functional.group_norm(moved, groups, weight.double(), bias.double(), 1e-5)
                 for silu, truth in ((False, exact), (True, functional.silu(exact))):
-                    ours = kernels.group_norm(
+                    ours = norming.group_norm(
                         x, groups, weight, bias, 1e-5, silu=silu, shift=shift, before=before
                     )
                     assert apart(ours, truth) < bound, (n, c, h, w, dtype, silu)
@@ -41,11 +43,18 @@ def norms() -> None:
 def gates() -> None:
     x = torch.randn(3, 5, 2 * 40)
     first, gate = x.double().chunk(2, dim=-1)
-    assert apart(kernels.gated_gelu(x), first * functional.gelu(gate)) < 1e-6
+    assert apart(gating.gated_gelu(x), first * functional.gelu(gate)) < 1e-6
+    for rows, k, c in ((7, 40, 24), (70, 96, 100)):
+        x, weight = (torch.randn(n, k).half() for n in (rows, 2 * c))
+        bias = torch.randn(2 * c).half()
+        first, gate = functional.linear(x.double(), weight.double(), bias.double()).chunk(2, dim=-1)
+        for gating.NARROW in (0, k):
+            ours = gating.projected_gelu(x, weight, bias, (32, 32, 32, 4, 2))
+            assert apart(ours, first * functional.gelu(gate)) < 1e-3
     x, residual, bias = torch.randn(2, 12, 4, 5), torch.randn(2, 12, 4, 5), torch.randn(12)
     exact = (x + residual + bias[:, None, None]).double()
     x = x.to(memory_format=torch.channels_last)
-    assert apart(kernels.add_bias(x, residual, bias), exact) < 1e-6
+    assert apart(gating.add_bias(x, residual, bias), exact) < 1e-6
 
 
 def tokens() -> None:
@@ -58,10 +67,10 @@ def tokens() -> None:
             for owed in (None, before):
                 moved = x.double() if owed is None else x.double() + owed.double()
                 exact = functional.layer_norm(moved, (c,), weight.double(), bias.double(), 1e-5)
-                assert apart(kernels.layer_norm(x, weight, bias, 1e-5, before=owed), exact) < bound
+                assert apart(norming.layer_norm(x, weight, bias, 1e-5, before=owed), exact) < bound
     for channels in (5, 1030):
         x = torch.randn(2, channels, 3, 4)
-        ours = kernels.doubled(x)
+        ours = gating.doubled(x)
         assert torch.equal(ours, functional.interpolate(x, scale_factor=2.0, mode="nearest"))
         assert ours.is_contiguous(memory_format=torch.channels_last)
 
@@ -83,18 +92,18 @@ def guided() -> None:
         double = once(fusing.fused(model))
         with torch.no_grad():
             exact = model(*inputs, words, return_dict=False)[0].double()
-            heard = fusing.read(double, words)
+            heard = attending.read(double, words)
             assert len(heard) == len([each for each in double.modules() if is_block(each)]) > 1
             for prompt in (words, heard):
                 assert apart(double(*inputs, prompt, return_dict=False)[0], exact) < 1e-5
-            other = double(*inputs, fusing.read(double, words + 1), return_dict=False)[0]
+            other = double(*inputs, attending.read(double, words + 1), return_dict=False)[0]
             assert apart(other, exact) > 1e-3
             inputs[0][2:] += 1  # a promise that is not kept shows that the half is not looked at
             assert apart(double(*inputs, words, return_dict=False)[0], exact) < 1e-5
 
 
 def is_block(module: torch.nn.Module) -> bool:
-    return type(module) is fusing.FusedBlock
+    return type(module) is attending.FusedBlock
 
 
 def unet_of(

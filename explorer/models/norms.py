@@ -1,4 +1,4 @@
-"""Triton kernels for what PyTorch does slowly in half precision with channels last.
+"""Triton kernels for norms, which PyTorch does slowly in half precision with channels last.
 
 PyTorch's GroupNorm first copies a channels-last tensor to channels first, and the convolution after
 it copies back: a third of a U-Net call. Here a norm reads its input twice and writes it once, the
@@ -11,7 +11,7 @@ import triton.language as tl
 
 ROWS, CHANNELS = 32, 64  # of a tile: 64 channels of half precision are one line of memory
 PROGRAMS = 1024  # enough of them to keep a large GPU busy
-WHOLE = 256  # pixels up to which one program normalizes a group: three launches take longer
+WHOLE = 2**21  # numbers up to which one launch does a norm's work: three would take longer
 
 
 def group_norm(
@@ -35,7 +35,7 @@ def group_norm(
     pixels, blocks, out = h * w, triton.cdiv(c, CHANNELS), torch.empty_like(x)
     shift = None if shift is None else shift.contiguous()
     width = c // groups, triton.next_power_of_2(c // groups)
-    if pixels <= WHOLE:
+    if x.numel() <= WHOLE:
         rows = min(triton.next_power_of_2(pixels), max(1, 8192 // width[1]))
         _whole[n, groups](
             *(x, shift, before, weight, bias, out, pixels, c, eps, silu, *width, rows), num_warps=8
@@ -69,34 +69,6 @@ def layer_norm(
     count, pad = x.numel() // c, triton.next_power_of_2(c)
     rows = max(1, 2048 // pad)
     _layer_norm[(triton.cdiv(count, rows),)](x, before, weight, bias, out, count, c, eps, rows, pad)
-    return out
-
-
-def doubled(x: torch.Tensor) -> torch.Tensor:
-    """Every pixel of N x C x H x W four times: twice the height and the width, channels last."""
-    x = x.contiguous(memory_format=torch.channels_last)
-    n, c, h, w = x.shape
-    layout = {"dtype": x.dtype, "device": x.device, "memory_format": torch.channels_last}
-    out = torch.empty((n, c, 2 * h, 2 * w), **layout)
-    _doubled[n * h * w, triton.cdiv(c, 1024)](x, out, w, c, 1024)
-    return out
-
-
-def add_bias(x: torch.Tensor, residual: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """`x + residual + bias`, the bias one number a channel; in place of `x`, channels last."""
-    residual = residual.contiguous(memory_format=torch.channels_last)
-    block = 1024
-    _add_bias[(triton.cdiv(x.numel(), block),)](x, residual, bias, x.numel(), x.shape[1], block)
-    return x
-
-
-def gated_gelu(x: torch.Tensor) -> torch.Tensor:
-    """GEGLU (Shazeer 2020) of the projected ... x 2C: the first half times GELU of the second."""
-    x = x.contiguous()
-    width = x.shape[-1] // 2
-    out = torch.empty((*x.shape[:-1], width), device=x.device, dtype=x.dtype)
-    block = min(1024, triton.next_power_of_2(width))
-    _gated_gelu[out.numel() // width, triton.cdiv(width, block)](x, out, width, block)
     return out
 
 
@@ -299,37 +271,3 @@ def _layer_norm(x, before, weight, bias, out, count, c, eps, ROWS: tl.constexpr,
     offset = tl.load(bias + channel, mask=inside, other=0.0).to(tl.float32)
     value = apart * scale[:, None] * factor[None, :] + offset[None, :]
     tl.store(out + place, value.to(out.dtype.element_ty), mask=known)
-
-
-@triton.jit
-def _doubled(x, out, w, c, BLOCK: tl.constexpr):
-    pixel = tl.program_id(0).to(tl.int64)
-    channel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    inside = channel < c
-    value = tl.load(x + pixel * c + channel, mask=inside)
-    corner = out + ((pixel // w) * 4 * w + (pixel % w) * 2) * c + channel
-    tl.store(corner, value, mask=inside)
-    tl.store(corner + c, value, mask=inside)
-    tl.store(corner + 2 * w * c, value, mask=inside)
-    tl.store(corner + (2 * w + 1) * c, value, mask=inside)
-
-
-@triton.jit
-def _add_bias(x, residual, bias, count, c, BLOCK: tl.constexpr):
-    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    known = place < count
-    value = tl.load(x + place, mask=known, other=0.0).to(tl.float32)
-    value += tl.load(residual + place, mask=known, other=0.0).to(tl.float32)
-    value += tl.load(bias + place % c, mask=known, other=0.0).to(tl.float32)
-    tl.store(x + place, value.to(x.dtype.element_ty), mask=known)
-
-
-@triton.jit
-def _gated_gelu(x, out, width, BLOCK: tl.constexpr):
-    row = tl.program_id(0).to(tl.int64)
-    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    inside = column < width
-    value = tl.load(x + row * 2 * width + column, mask=inside, other=0.0).to(tl.float32)
-    gate = tl.load(x + row * 2 * width + width + column, mask=inside, other=0.0).to(tl.float32)
-    value *= 0.5 * gate * (1.0 + tl.erf(gate * 0.7071067811865476))
-    tl.store(out + row * width + column, value.to(out.dtype.element_ty), mask=inside)

@@ -1,0 +1,186 @@
+"""Transformers over pixels, their norms and gates fused with what stands around them.
+
+Importing this needs Triton.
+"""
+
+import torch
+from diffusers.models.activations import GEGLU
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.attention_processor import Attention, AttnProcessor2_0
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from torch import nn
+from torch.nn import functional
+
+from explorer.models import gates, norms
+
+
+class FusedNorm(nn.Module):
+    """A GroupNorm, with SiLU after it where asked."""
+
+    def __init__(self, norm: nn.GroupNorm, silu: bool = False):
+        super().__init__()
+        self.norm, self.silu = norm, silu
+
+    def forward(self, x: torch.Tensor, **added: torch.Tensor | None) -> torch.Tensor:
+        norm = self.norm
+        return norms.group_norm(
+            x, norm.num_groups, norm.weight, norm.bias, norm.eps, silu=self.silu, **added
+        )
+
+
+class FusedTransformer(nn.Module):
+    """Transformer blocks over pixels: in channels last the pixels are tokens as they lie.
+
+    `x` may be the half of a batch that guidance doubles: what both halves have in common, up to the
+    first look at the prompt, is then computed once.
+    """
+
+    def __init__(self, model: Transformer2DModel):
+        super().__init__()
+        self.norm = FusedNorm(model.norm)
+        self.proj_in, self.proj_out = model.proj_in, model.proj_out
+        self.blocks = nn.ModuleList(FusedBlock(each) for each in model.transformer_blocks)
+
+    @staticmethod
+    def fits(model: nn.Module) -> bool:
+        """Whether the model works on pixels and has nothing but its blocks between projections."""
+        return (
+            type(model) is Transformer2DModel
+            and model.is_input_continuous
+            and all(FusedBlock.fits(each) for each in model.transformer_blocks)
+        )
+
+    def forward(self, x: torch.Tensor, encoder_hidden_states=None, **_) -> tuple[torch.Tensor]:
+        height, width = x.shape[2:]
+        tokens = project(self.norm(x).permute(0, 2, 3, 1).flatten(1, 2), self.proj_in)
+        owed = None
+        for block in self.blocks:
+            tokens, owed = block(tokens, owed, block.read(encoder_hidden_states))
+        bias = torch.addmv(self.proj_out.bias, self.proj_out.weight.flatten(1), owed)
+        out = project(tokens, self.proj_out, bias=False).unflatten(1, (height, width))
+        x = _as_many(x, len(out))
+        return (gates.add_bias(out.permute(0, 3, 1, 2), x, bias),)
+
+
+class FusedBlock(nn.Module):
+    """Attention to itself, to the prompt, and a gated layer, each added to the tokens.
+
+    The products add to the tokens in place, without their biases: these are owed, and added inside
+    the next norm.
+    """
+
+    def __init__(self, block: BasicTransformerBlock):
+        super().__init__()
+        self.norm1, self.norm2, self.norm3 = block.norm1, block.norm2, block.norm3
+        self.attn1, self.attn2, self.ff = block.attn1, block.attn2, block.ff
+
+    @staticmethod
+    def fits(block: nn.Module) -> bool:
+        """Whether the block is of the kind that Stable Diffusion is built of."""
+        return (
+            type(block) is BasicTransformerBlock
+            and block.norm_type == "layer_norm"
+            and block.norm_elementwise_affine
+            and block.pos_embed is None
+            and not block.only_cross_attention
+            and not hasattr(block, "fuser")
+            and block._chunk_size is None
+            and all(_is_plain(each) for each in (block.attn1, block.attn2))
+            and len(block.ff.net) == 3
+            and type(block.ff.net[0]) in (GEGLU, FusedGeglu)
+            and block.ff.net[0].proj.bias is not None
+            and not block.training
+        )
+
+    def read(self, words) -> tuple[torch.Tensor, torch.Tensor]:
+        """The prompt's keys and values: from the encoded prompt, or read before (see `read`)."""
+        return words[self] if isinstance(words, dict) else self._keys_and_values(self.attn2, words)
+
+    def forward(
+        self, tokens: torch.Tensor, owed: torch.Tensor | None, words: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokens and the bias owed to them, in and out."""
+        x = _layer_norm(self.norm1, tokens, owed)
+        owed = self._attend(self.attn1, x, self._keys_and_values(self.attn1, x), tokens, owed)
+        tokens = _as_many(tokens, len(words[0]))
+        x = _layer_norm(self.norm2, tokens, owed)
+        owed = self._attend(self.attn2, x, words, tokens, owed)
+        gate, _, out = self.ff.net
+        x = gate(_layer_norm(self.norm3, tokens, owed))
+        return tokens, _add_product(tokens, x, out, owed)
+
+    def _attend(self, attention, x, keys_and_values, tokens, owed) -> torch.Tensor:
+        query = _heads(attention.to_q(x), attention.heads)
+        answer = functional.scaled_dot_product_attention(query, *keys_and_values)
+        return _add_product(tokens, answer.transpose(1, 2).flatten(2), attention.to_out[0], owed)
+
+    @staticmethod
+    def _keys_and_values(attention: Attention, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(_heads(to(x), attention.heads) for to in (attention.to_k, attention.to_v))
+
+
+def read(model: nn.Module, words: torch.Tensor) -> dict[nn.Module, tuple[torch.Tensor, ...]]:
+    """What a fused U-Net's blocks read of a prompt, to be given in the encoded prompt's place.
+
+    Empty for a model with blocks of another kind, which take the prompt itself.
+    """
+    kinds = {type(module) for module in model.modules()}
+    if BasicTransformerBlock in kinds or model.config.encoder_hid_dim_type is not None:
+        return {}
+    return {each: each.read(words) for each in model.modules() if type(each) is FusedBlock}
+
+
+class FusedGeglu(nn.Module):
+    """A projection and its gate."""
+
+    def __init__(self, geglu: GEGLU):
+        super().__init__()
+        self.proj = geglu.proj
+
+    @staticmethod
+    def fits(module: nn.Module) -> bool:
+        return type(module) is GEGLU and module.proj.bias is not None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return gates.projected_gelu(x, self.proj.weight, self.proj.bias)
+
+
+def project(tokens: torch.Tensor, layer: nn.Module, bias: bool = True) -> torch.Tensor:
+    """A linear layer, or a convolution of one pixel, on N x pixels x C."""
+    return functional.linear(tokens, layer.weight.flatten(1), layer.bias if bias else None)
+
+
+def _is_plain(attention: Attention) -> bool:
+    """Whether it is nothing but projections, heads and their attention."""
+    return (
+        type(attention) is Attention
+        and type(attention.processor) is AttnProcessor2_0
+        and attention.norm_q is None
+        and attention.norm_k is None
+        and attention.group_norm is None
+        and attention.spatial_norm is None
+        and not attention.norm_cross
+        and not attention.residual_connection
+        and attention.rescale_output_factor == 1
+    )
+
+
+def _layer_norm(norm: nn.LayerNorm, x: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:
+    return norms.layer_norm(x, norm.weight, norm.bias, norm.eps, before=before)
+
+
+def _heads(x: torch.Tensor, heads: int) -> torch.Tensor:
+    return x.unflatten(2, (heads, -1)).transpose(1, 2)
+
+
+def _as_many(x: torch.Tensor, count: int) -> torch.Tensor:
+    """The batch over again until there are `count`; repeat() would lose its layout."""
+    return x if len(x) == count else torch.cat([x] * (count // len(x)))
+
+
+def _add_product(
+    tokens: torch.Tensor, x: torch.Tensor, layer: nn.Linear, owed: torch.Tensor | None
+) -> torch.Tensor:
+    """Add the layer's product to the tokens; returns what is owed with its bias."""
+    tokens.flatten(0, 1).addmm_(x.flatten(0, 1), layer.weight.t())
+    return layer.bias if owed is None else owed + layer.bias
