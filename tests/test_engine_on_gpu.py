@@ -161,3 +161,15 @@ def test_running_out_of_memory_is_a_sentence(engine):
     assert "ran out of memory" in last.message
     karras = LaneSettings(schedule_type="karras")
     assert engine.run(replace(SETTINGS, lanes=(karras,)))[0].nfe == 2 * STEPS - 1
+
+
+def test_baselines_are_those_of_the_cpu_their_noise_included(tiny_pipeline_folder):
+    keys = ("euler", "euler_a", "dpmpp_sde", "heun", "ddim", "dpm2_a")
+    run = replace(SETTINGS, lanes=tuple(LaneSettings(sampler=key) for key in keys), batch_size=2)
+    there = Engine(tiny_pipeline_folder, dtype=torch.float32).run(run)
+    here = Engine(tiny_pipeline_folder, device="cpu").run(run)
+    half = Engine(tiny_pipeline_folder, dtype=torch.float16).run(run)
+    for gpu, cpu, small in zip(there, here, half, strict=True):
+        assert gpu.nfe == cpu.nfe == small.nfe
+        np.testing.assert_allclose(gpu.final, cpu.final, atol=1e-2 * np.abs(cpu.final).max())
+        np.testing.assert_allclose(small.final, cpu.final, atol=0.1 * np.abs(cpu.final).max())

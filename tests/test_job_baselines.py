@@ -182,6 +182,16 @@ def test_the_noise_of_dpmpp_sde_leaves_the_worlds_alone(model_of):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+@pytest.mark.parametrize("key", ["dpmpp_2m", "unipc"])
+def test_a_run_whose_first_timesteps_repeat_begins_at_the_first(model_of, key):
+    """Diffusers alone begins such a run a call late and breaks off at its end."""
+    lane = LaneSettings(sampler=key, schedule_type="beta")
+    assert lane.calls(50).timestep[0] == lane.calls(50).timestep[1]
+    (found,) = trajectories(run_of(lanes=(lane,), steps=50), model_of("sd1"))
+    assert_allclose([call.sigma for call in found.calls], lane.calls(50).sigma)
+    assert np.isfinite(found.final).all()
+
+
 # --- together -------------------------------------------------------------------------------------
 
 

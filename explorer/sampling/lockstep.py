@@ -109,8 +109,9 @@ class LockstepScheduler:
         self.begin_index = None
         self._row = self.first
         self._dealt = None
-        if self.first:
-            self._begin_lanes(self.first)
+        # By number: where timesteps repeat, diffusers' classes look up the second of them, begin a
+        # call late, and run off their tables.
+        self._begin_lanes(self.first)
 
     def set_begin_index(self, begin_index: int = 0) -> None:
         """Start at a later call of this part of the run, for image to image."""
