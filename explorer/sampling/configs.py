@@ -45,7 +45,7 @@ def overridden(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str,
     else:  # at most booleans that are off: they end the type that they belong to
         off = {kind for kind, flag in SCHEDULE_FLAGS.items() if flag in given}
         replaced = {"schedule_type"} if config.get("schedule_type") in off else set()
-    return {key: value for key, value in config.items() if key not in replaced - given.keys()}
+    return {key: value for key, value in config.items() if key not in replaced}
 
 
 def _schedule_flags(config: Mapping[str, Any]) -> dict[str, bool]:
