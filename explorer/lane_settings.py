@@ -1,7 +1,7 @@
 """The settings of one lane: a sampler, and every argument of its scheduler."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
@@ -276,7 +276,7 @@ class LaneSettings(Checked):
     def __post_init__(self):
         self._take_type_from_name()
         super().__post_init__()
-        self._check_what_the_sampler_has()
+        baselines.check(self.solver, self.schedule_type, self.sigmas, self.prediction_type)
         if self.s_tmax and self.s_tmax < self.s_tmin:
             raise SettingsError(
                 "s_tmax", f"Sigma tmax must be 0 or at least sigma tmin, {self.s_tmin:g}."
@@ -299,29 +299,6 @@ class LaneSettings(Checked):
             )
         object.__setattr__(self, "sampler", sampler)
         object.__setattr__(self, "schedule_type", kind)
-
-    def _check_what_the_sampler_has(self) -> None:
-        """What a baseline cannot do instead; what it merely lacks is not passed on to it."""
-        solver = self.solver
-        if self.sigmas and not solver.takes("sigmas"):
-            able = _listed([SAMPLERS[key].label for key in taking("sigmas")], "or")
-            raise SettingsError(
-                "sigmas",
-                f"{solver.label} takes no list of sigmas; clear it, or choose {able}.",
-            )
-        if not self.sigmas and self.schedule_type not in solver.schedule_types:
-            has = _listed([SCHEDULE_TYPES[key].label for key in solver.schedule_types])
-            raise SettingsError(
-                "schedule_type",
-                f"{solver.label} has no schedule type {SCHEDULE_TYPES[self.schedule_type].label}; "
-                f"it has {has}.",
-            )
-        if self.prediction_type not in solver.prediction_types:
-            raise SettingsError(
-                "prediction_type",
-                f"{solver.label} has no prediction type {self.prediction_type}; it has "
-                f"{_listed(solver.prediction_types)}.",
-            )
 
     @property
     def solver(self) -> Sampler:
@@ -420,8 +397,3 @@ CONFIG_KEYS = tuple(
 @lru_cache(maxsize=KEPT_TABLES)
 def _calls_of_baseline(lane: LaneSettings, steps: int) -> CallTable:
     return baselines.call_table(lane.solver, lane.scheduler_config(), steps, lane.sigmas)
-
-
-def _listed(words: Sequence[str], joined: str = "and") -> str:
-    *others, last = words
-    return f"{', '.join(others)} {joined} {last}" if others else f"{last} only"

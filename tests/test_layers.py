@@ -10,7 +10,8 @@ GROUND = ("explorer.sampling", "explorer.capture", "explorer.models")
 # floor by floor, from below; what stands on one floor knows only lower floors and itself
 FLOORS = (
     (*GROUND, "explorer.pictures"),
-    ("explorer.checks", "explorer.checked", "explorer.baselines"),
+    ("explorer.checks", "explorer.checked"),
+    ("explorer.baselines",),
     ("explorer.lane_settings",),
     ("explorer.settings", "explorer.problems"),
     ("explorer.start", "explorer.scheduler_file", "explorer.groups"),
@@ -23,7 +24,12 @@ FLOORS = (
     ("app",),
 )
 HOMES = {"gradio": "explorer.ui", "plotly": "explorer.figures"}
-TORCH_FREE = ("explorer.sampling.schedules", "explorer.settings", "explorer.figures")
+TORCH_FREE = (
+    "explorer.sampling.schedules",
+    "explorer.baselines",
+    "explorer.settings",
+    "explorer.figures",
+)
 
 
 def module_of(path: Path) -> str:
