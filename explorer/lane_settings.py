@@ -1,7 +1,7 @@
 """The settings of one lane: a sampler, and every argument of its scheduler."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,7 @@ from explorer.checked import SettingsError
 from explorer.lane_fields import ANCESTRAL, AUTO, SWITCHES, LaneFields
 from explorer.sampling.calls import CallTable
 from explorer.sampling.presets import AS_A1111, KL_OPTIMAL_AS_COMFYUI
-from explorer.sampling.samplers import SAMPLERS, Sampler, split_name, taking
+from explorer.sampling.samplers import SAMPLERS, Sampler, split_name
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS, SCHEDULE_TYPES
 from explorer.sampling.schedules import BETA_KEYS, KNOB_KEYS, Schedule, build
 
@@ -30,7 +30,7 @@ class LaneSettings(LaneFields):
     def __post_init__(self):
         self._take_type_from_name()
         super().__post_init__()
-        self._check_what_the_sampler_has()
+        baselines.check(self.solver, self.schedule_type, self.sigmas, self.prediction_type)
         if self.s_tmax and self.s_tmax < self.s_tmin:
             raise SettingsError(
                 "s_tmax", f"Sigma tmax must be 0 or at least sigma tmin, {self.s_tmin:g}."
@@ -53,29 +53,6 @@ class LaneSettings(LaneFields):
             )
         object.__setattr__(self, "sampler", sampler)
         object.__setattr__(self, "schedule_type", kind)
-
-    def _check_what_the_sampler_has(self) -> None:
-        """What a baseline cannot do instead; what it merely lacks is not passed on to it."""
-        solver = self.solver
-        if self.sigmas and not solver.takes("sigmas"):
-            able = _listed([SAMPLERS[key].label for key in taking("sigmas")], "or")
-            raise SettingsError(
-                "sigmas",
-                f"{solver.label} takes no list of sigmas; clear it, or choose {able}.",
-            )
-        if not self.sigmas and self.schedule_type not in solver.schedule_types:
-            has = _listed([SCHEDULE_TYPES[key].label for key in solver.schedule_types])
-            raise SettingsError(
-                "schedule_type",
-                f"{solver.label} has no schedule type {SCHEDULE_TYPES[self.schedule_type].label}; "
-                f"it has {has}.",
-            )
-        if self.prediction_type not in solver.prediction_types:
-            raise SettingsError(
-                "prediction_type",
-                f"{solver.label} has no prediction type {self.prediction_type}; it has "
-                f"{_listed(solver.prediction_types)}.",
-            )
 
     @property
     def solver(self) -> Sampler:
@@ -179,8 +156,3 @@ CONFIG_KEYS = tuple(
 @lru_cache(maxsize=KEPT_TABLES)
 def _calls_of_baseline(lane: LaneSettings, steps: int) -> CallTable:
     return baselines.call_table(lane.solver, lane.scheduler_config(), steps, lane.sigmas)
-
-
-def _listed(words: Sequence[str], joined: str = "and") -> str:
-    *others, last = words
-    return f"{', '.join(others)} {joined} {last}" if others else f"{last} only"

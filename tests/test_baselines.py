@@ -15,7 +15,10 @@ from explorer.scheduler_file import read_scheduler_file, write_scheduler_file
 from explorer.settings import SettingsError
 
 # diffusers' own tables, built with numpy 2
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Should have t"),  # as brownian.py says
+]
 
 BASELINES = [sampler for sampler in SAMPLERS.values() if sampler.baseline]
 TYPED = [(sampler.key, kind) for sampler in BASELINES for kind in sampler.schedule_types]

@@ -10,8 +10,13 @@ GROUND = ("explorer.sampling", "explorer.capture", "explorer.models")
 # floor by floor, from below; what stands on one floor knows only lower floors and itself
 FLOORS = (
     (*GROUND, "explorer.pictures"),
+<<<<<<< HEAD
     ("explorer.checks", "explorer.checked", "explorer.baselines", "explorer.curves"),
     ("explorer.lane_fields",),
+=======
+    ("explorer.checks", "explorer.checked"),
+    ("explorer.baselines",),
+>>>>>>> w-base
     ("explorer.lane_settings",),
     ("explorer.settings", "explorer.problems"),
     ("explorer.start", "explorer.scheduler_file", "explorer.groups"),
@@ -26,8 +31,13 @@ FLOORS = (
 HOMES = {"gradio": "explorer.ui", "plotly": "explorer.figures"}
 TORCH_FREE = (
     "explorer.sampling.schedules",
+<<<<<<< HEAD
     "explorer.settings",
     "explorer.curves",
+=======
+    "explorer.baselines",
+    "explorer.settings",
+>>>>>>> w-base
     "explorer.figures",
 )
 

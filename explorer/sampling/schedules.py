@@ -1,4 +1,4 @@
-"""The table of a run as float64 data: one step of the method, and everything that N steps visit.
+"""The table of a run as float64 data: everything that N steps visit.
 
 The variance-exploding convention throughout: a latent at noise level `sigma` is x0 + sigma * noise.
 """
@@ -13,6 +13,7 @@ import numpy as np
 from explorer.sampling.betas import training_betas, training_sigmas, whole
 from explorer.sampling.configs import PREDICTION_TYPES
 from explorer.sampling.knobs import Knobs
+from explorer.sampling.one_step import ancestral_split, churned, midpoint
 from explorer.sampling.own_lists import own_sigmas, own_timesteps
 from explorer.sampling.schedule_types import (
     SCHEDULE_FLAGS,
@@ -63,7 +64,6 @@ __all__ = [
     "trailing",
 ]
 
-MOST_CHURN = 2**0.5 - 1  # Karras et al. 2022: more noise than the latent has is never added
 SAME = 1 + 1e-6  # the factor within which two sigmas are one
 
 BETA_KEYS = (  # the arguments of `build` that say how the model was trained
@@ -75,44 +75,6 @@ BETA_KEYS = (  # the arguments of `build` that say how the model was trained
     "rescale_betas_zero_snr",
 )
 KNOB_KEYS = tuple(spec.name for spec in fields(Knobs))  # and its others
-
-
-# --- one step of the method ----------------------------------------------------------------------
-
-
-def ancestral_split(
-    sigma: np.ndarray, sigma_next: np.ndarray, eta: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split the step sigma -> sigma_next into (sigma_down, sigma_up): denoise to, noise back by.
-
-    sigma_down^2 + sigma_up^2 = sigma_next^2. Written in the ratio of the sigmas, so that nothing
-    cancels: eta = 1 gives sigma_next^2 / sigma, eta = 0 gives sigma_next itself.
-    """
-    ratio = sigma_next / sigma
-    up = np.minimum(1.0, eta * np.sqrt((1 - ratio) * (1 + ratio)))
-    down = np.sqrt(np.maximum(0.0, (1 - eta**2) + (eta * ratio) ** 2))
-    return sigma_next * down, sigma_next * up
-
-
-def midpoint(sigma: np.ndarray, sigma_down: np.ndarray, ratio: float = 0.5) -> np.ndarray:
-    """Return sigma^(1-r) sigma_down^r: the part `ratio` of the way in log sigma.
-
-    Half way is Karras et al. 2022, algorithm 2; the general r is DPM-Solver-2's (Lu et al. 2022).
-    """
-    if ratio == 0.5:
-        return np.sqrt(sigma * sigma_down)
-    return sigma ** (1 - ratio) * sigma_down**ratio
-
-
-def churned(
-    sigma: np.ndarray, s_churn: float, s_tmin: float = 0.0, s_tmax: float | None = None
-) -> np.ndarray:
-    """Return sigma_hat = sigma (1 + gamma) of each step (Karras et al. 2022, algorithm 2).
-
-    gamma is s_churn / N, at most sqrt(2) - 1, where s_tmin <= sigma <= s_tmax, and 0 elsewhere.
-    """
-    inside = (sigma >= s_tmin) & (sigma <= (np.inf if s_tmax is None else s_tmax))
-    return sigma * (1 + np.where(inside, min(s_churn / len(sigma), MOST_CHURN), 0.0))
 
 
 @dataclass(frozen=True, eq=False)
