@@ -10,13 +10,9 @@ GROUND = ("explorer.sampling", "explorer.capture", "explorer.models")
 # floor by floor, from below; what stands on one floor knows only lower floors and itself
 FLOORS = (
     (*GROUND, "explorer.pictures"),
-<<<<<<< HEAD
-    ("explorer.checks", "explorer.checked", "explorer.baselines", "explorer.curves"),
-    ("explorer.lane_fields",),
-=======
-    ("explorer.checks", "explorer.checked"),
+    ("explorer.checks", "explorer.checked", "explorer.curves"),
     ("explorer.baselines",),
->>>>>>> w-base
+    ("explorer.lane_fields",),
     ("explorer.lane_settings",),
     ("explorer.settings", "explorer.problems"),
     ("explorer.start", "explorer.scheduler_file", "explorer.groups"),
@@ -31,13 +27,9 @@ FLOORS = (
 HOMES = {"gradio": "explorer.ui", "plotly": "explorer.figures"}
 TORCH_FREE = (
     "explorer.sampling.schedules",
-<<<<<<< HEAD
-    "explorer.settings",
-    "explorer.curves",
-=======
     "explorer.baselines",
     "explorer.settings",
->>>>>>> w-base
+    "explorer.curves",
     "explorer.figures",
 )
 

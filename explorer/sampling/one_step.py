@@ -1,4 +1,4 @@
-"""One step of the method, as pure functions of its two sigmas: the split, the midpoint, the churn."""
+"""One step of the method as pure functions of its sigmas: the split, the midpoint, the churn."""
 
 import numpy as np
 
