@@ -16,9 +16,8 @@ import torch
 from benchmarks.random_models import save_sd15
 from benchmarks.runs import Runs
 from explorer.engine import BUNDLED
-from explorer.settings import MAX_LANES
 
-LANES = (1, 2, 3, 4, MAX_LANES)
+LANES = (1, 2, 4, 8, 16)
 STEPS = (5, 10, 20, 50, 100)
 SIZES = {"cuda": (256, 512, 768, 1024), "cpu": (64, 128, 192, 256)}
 

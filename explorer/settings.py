@@ -15,7 +15,7 @@ __all__ = ["MAX_LANES", "LaneSettings", "RunSettings", "SettingsError", "picture
 
 RANDOM_SEED = -1
 MAX_SEED = 2**32 - 1
-MAX_LANES = 6
+MAX_LANES = 16
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ def test_ratios_are_parts_of_the_bare_runs_of_their_round():
         "two lanes, not recorded": 2.0,
         "two lanes, previews": 3.3,
         "two lanes compiled": 1.0,
-        "six lanes recorded": 3.0,
+        "eight lanes recorded": 4.0,
         "every frame decoded": 1.1,
         "every frame by the VAE": 4.4,
     }
@@ -32,7 +32,7 @@ def test_ratios_are_parts_of_the_bare_runs_of_their_round():
         {
             "two_lanes_recorded": 0.55,
             "two_lanes_compiled": 0.25,
-            "six_lanes_recorded": 0.25,
+            "eight_lanes_recorded": 0.25,
             "recording_overhead": 0.1,
             "previews_overhead": 0.5,
             "hook_overhead": 0.1,
@@ -102,7 +102,7 @@ def test_growth_is_measured_on_every_axis_and_told_as_tables(monkeypatch):
 
     found = growth.points(Runs(), "cuda", repeats=2)
     assert [row["lanes"] for row in found["lanes"]] == list(growth.LANES)
-    assert (6, {}) in ran
+    assert (16, {}) in ran
     assert (2, {"steps": 100}) in ran
     assert (2, {"width": 1024, "height": 1024}) in ran
     assert len(ran) == 3 * (len(growth.LANES) + len(growth.STEPS) + len(growth.SIZES["cuda"]))

@@ -86,11 +86,11 @@ def test_a_list_too_short_for_a_cut_names_its_lane():
         run_of("dpm2", own, refiner="r")
 
 
-def test_a_run_has_at_most_six_lanes():
-    assert MAX_LANES == 6
-    assert len(run_of(*["euler"] * 6).lanes) == 6
-    with pytest.raises(SettingsError, match=r"^A run has at most 6 lanes; got 7\.$") as caught:
-        run_of(*["euler"] * 7)
+def test_a_run_has_at_most_sixteen_lanes():
+    assert MAX_LANES == 16
+    assert len(run_of(*["euler"] * 16).lanes) == 16
+    with pytest.raises(SettingsError, match=r"^A run has at most 16 lanes; got 17\.$") as caught:
+        run_of(*["euler"] * 17)
     assert caught.value.name == "lanes"
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.settings import MAX_LANES, LaneSettings, SettingsError
+from explorer.settings import LaneSettings, SettingsError
 from explorer.ui.lists import FILE_TYPES, LARGEST_FILE, list_text, parse_list, read_list_file
 from explorer.ui.parts import part
 
-LANE_NAMES = "ABCDEF"[:MAX_LANES]
+LANE_NAMES = "ABCDEF"  # as many as eyes can tell apart by colour, and as a page has room for
 LANE_FIELDS = {spec.name: spec for spec in fields(LaneSettings)}
 TITLES = {"sampler": "", "schedule": "Schedule", "noise": "Noise", "training": "Training"}
 FOLDED = ("training",)  # at the start
@@ -61,7 +61,7 @@ def spec() -> dict[str, Any]:
     ]
     return {
         "groups": [group for group in groups if group["knobs"]],
-        "lanes": MAX_LANES,
+        "lanes": len(LANE_NAMES),
         "files": {"types": ",".join(FILE_TYPES), "largest": LARGEST_FILE},
     }
 
@@ -169,8 +169,8 @@ def _columns(value: Any) -> tuple[list[dict[str, Any]], bool]:
     if not isinstance(value, dict) or not isinstance(value.get("lanes"), list):
         raise ValueError("The lanes' settings did not arrive as a list; reload the page.")
     columns, same = value["lanes"], value.get("same", False)
-    if not 1 <= len(columns) <= MAX_LANES:
-        raise ValueError(f"A run has 1 to {MAX_LANES} lanes; got {len(columns):,}.")
+    if not 1 <= len(columns) <= len(LANE_NAMES):
+        raise ValueError(f"The page has 1 to {len(LANE_NAMES)} lanes; got {len(columns):,}.")
     if not isinstance(same, bool):
         raise ValueError("Same settings must be on or off; reload the page.")
     for name, column in zip(LANE_NAMES, columns, strict=False):

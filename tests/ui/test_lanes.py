@@ -6,8 +6,8 @@ from dataclasses import fields
 
 import pytest
 
-from explorer.settings import MAX_LANES, LaneSettings
-from explorer.ui.lanes import lanes_value, numbers_of_file, read_lanes, spec
+from explorer.settings import LaneSettings
+from explorer.ui.lanes import LANE_NAMES, lanes_value, numbers_of_file, read_lanes, spec
 
 LANES = (
     LaneSettings(beta_end=0.02, sigmas=(14.0, 3.0, 0.1)),
@@ -79,7 +79,7 @@ HOSTILE = [
     {"lanes": None},
     {"lanes": {}},
     {"lanes": []},
-    {"lanes": [{}] * (MAX_LANES + 1)},
+    {"lanes": [{}] * (len(LANE_NAMES) + 1)},
     {"lanes": [{}] * 100_000},
     {"lanes": [None]},
     {"lanes": [[]]},

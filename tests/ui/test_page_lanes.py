@@ -5,7 +5,8 @@ import json
 import pytest
 from reading import choose, curve, facts, fill, progress, run_to_end, scrub_to, unfold, wait_for
 
-from explorer.settings import MAX_LANES, LaneSettings
+from explorer.settings import LaneSettings
+from explorer.ui.lanes import LANE_NAMES
 
 pytestmark = pytest.mark.browser
 
@@ -69,7 +70,7 @@ def test_an_added_lane_is_a_copy_of_the_last_one_and_six_are_the_most(open_page,
     page = open_page()
     page.uncheck("#same input")
     fill(page, "b_s_noise", "0.5")
-    for lane in range(3, MAX_LANES + 1):
+    for lane in range(3, len(LANE_NAMES) + 1):
         page.click(ADD)
         assert page.locator(".lane-heads .head").count() == lane
     assert value(page, "f_s_noise") == "0.5"
@@ -77,10 +78,10 @@ def test_an_added_lane_is_a_copy_of_the_last_one_and_six_are_the_most(open_page,
     assert page.locator(ADD).inner_text() == "Six lanes are the most"
     assert page.locator(ADD).get_attribute("aria-disabled") == "true"
     page.click(ADD, force=True)
-    assert page.locator(".lane-heads .head").count() == MAX_LANES
+    assert page.locator(".lane-heads .head").count() == len(LANE_NAMES)
     run_to_end(page)
-    assert page.locator(".pane").count() == MAX_LANES
-    assert len(engine.settings.lanes) == MAX_LANES
+    assert page.locator(".pane").count() == len(LANE_NAMES)
+    assert len(engine.settings.lanes) == len(LANE_NAMES)
 
 
 def test_removing_a_lane_moves_the_others_up(open_page, engine):
