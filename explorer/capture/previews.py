@@ -184,7 +184,7 @@ class VaeDecoder:
 
     def _pictures(self, latents: "torch.Tensor") -> "torch.Tensor":
         vae = self.vae
-        given = unscaled(latents.to(device_of(vae), next(vae.parameters()).dtype), vae)
+        given = unscaled(latents.to(device_of(vae), vae.dtype), vae)
         return vae.decode(given, return_dict=False)[0]
 
 
@@ -202,8 +202,8 @@ def device_of(network: Any) -> "torch.device":
     """Where a network computes, which for one that is offloaded is not where it lies."""
     import torch
 
-    first = next(network.parameters())
-    if first.device.type == "cuda":  # at once: walking through a network takes milliseconds
+    first = next(network.parameters(), None)  # walking through a network takes milliseconds
+    if first is not None and first.device.type == "cuda":
         return first.device
     for module in network.modules():
         device = getattr(getattr(module, "_hf_hook", None), "execution_device", None)
