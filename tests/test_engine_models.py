@@ -18,8 +18,9 @@ from hub_server import serving
 from explorer.engine import Engine, RunError, device_lock
 from explorer.models import fast
 from explorer.models.catalog import BUNDLED_FOLDER, KNOWN, Catalog, ModelError
+from explorer.models.found import find_model
 from explorer.models.hub import Hub
-from explorer.models.loading import DTYPES, find_model, load_model
+from explorer.models.loading import DTYPES, load_model
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings, SettingsError
 
@@ -246,7 +247,7 @@ def test_the_model_before_is_freed(family_folder, monkeypatch):
     let_go = []
     real = fast.let_go
     monkeypatch.setattr(
-        "explorer.models.loading.let_go", lambda unet: (let_go.append(type(unet)), real(unet))
+        "explorer.models.model.let_go", lambda unet: (let_go.append(type(unet)), real(unet))
     )
     model = engine.model()
     old = [weakref.ref(each) for each in (model, model.pipeline, model.pipeline.unet)]

@@ -15,7 +15,8 @@ from PIL import Image
 from explorer.capture.trajectory import DONE
 from explorer.job import Job
 from explorer.models.catalog import Catalog
-from explorer.models.loading import Model, load_model
+from explorer.models.loading import load_model
+from explorer.models.model import Model
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings, picture_url
 

@@ -17,7 +17,8 @@ from explorer.capture.trajectory import CANCELLED, DONE
 from explorer.engine import Engine
 from explorer.job import Job
 from explorer.models.catalog import Catalog
-from explorer.models.loading import Model, load_model
+from explorer.models.loading import load_model
+from explorer.models.model import Model
 from explorer.sampling import schedulers
 from explorer.sampling.samplers import SAMPLERS
 from explorer.settings import LaneSettings, RunSettings, picture_url

@@ -15,7 +15,7 @@ FLOORS = (
     ("explorer.lane_fields",),
     ("explorer.lane_settings",),
     ("explorer.settings", "explorer.problems"),
-    ("explorer.start", "explorer.scheduler_file", "explorer.groups"),
+    ("explorer.start", "explorer.scheduler_file", "explorer.groups", "explorer.model_facts"),
     ("explorer.refusals",),
     ("explorer.figures", "explorer.job"),
     ("explorer.events",),

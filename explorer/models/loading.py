@@ -1,11 +1,8 @@
 """From an entry of the catalogue to a model on a device: safetensors only, no code of others."""
 
-import gc
 import json
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +12,14 @@ from diffusers import AutoencoderKL, SchedulerMixin, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from explorer.models.catalog import Entry, ModelError
-from explorer.models.families import Family, Identity, identify
-from explorer.models.fast import let_go
-from explorer.models.hub import Hub, Unreachable
-from explorer.models.weights import weight_files
+from explorer.models.families import Identity, identify
+from explorer.models.found import Found, Tell, find_model, nobody
+from explorer.models.model import Model, give_back
 
 LOG = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 OFFLOADS = ("none", "model", "sequential")
-TILED_ABOVE = 1024  # a picture's longer side, in pixels
-
-HUB = Hub()
-
-Tell = Callable[[str, float | None], None]
 
 _NETWORKS = {
     "text_encoder": ("the text encoder", CLIPTextModel),
@@ -41,135 +32,6 @@ _NETWORKS = {
 def best_device() -> str:
     """A GPU where there is one."""
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-@dataclass(eq=False, kw_only=True)
-class Model:
-    """A model on its device, ready to run.
-
-    `folder` holds its configuration files, `native` is the (width, height) it was made for,
-    `tokenizer` is one of its own for the page: used by two threads, a tokenizer mixes up their
-    options. `decode` turns latents into small pictures.
-    """
-
-    entry: Entry
-    family: Family
-    pipeline: Any
-    folder: Path
-    native: tuple[int, int]
-    tokenizer: CLIPTokenizer
-    device: torch.device
-    distilled: bool = False
-    notes: tuple[str, ...] = ()
-    offload: str = "none"
-    decode: Any = field(default=None, repr=False)
-
-    @property
-    def name(self) -> str:
-        return self.entry.name
-
-    @property
-    def is_refiner(self) -> bool:
-        return self.family.is_refiner
-
-    @cached_property
-    def image_to_image(self) -> Any:
-        """The stock pipeline that starts from a picture, with the same networks."""
-        pipeline = self.pipeline
-        kind = getattr(diffusers, self.family.image_to_image)
-        if type(pipeline) is kind:
-            return pipeline
-        options = {}
-        if "requires_safety_checker" in pipeline.config:
-            options["requires_safety_checker"] = False
-        else:
-            options["add_watermarker"] = False
-            options["force_zeros_for_empty_prompt"] = pipeline.config.force_zeros_for_empty_prompt
-        other = kind(**pipeline.components, **options)
-        other.set_progress_bar_config(disable=True)
-        return other
-
-    def prepare_vae(self, width: int, height: int) -> None:
-        """Decode a large picture in tiles: whole, it would need gigabytes; the others whole."""
-        if max(width, height) > TILED_ABOVE:
-            self.pipeline.vae.enable_tiling()
-        else:
-            self.pipeline.vae.disable_tiling()
-
-    def after_run(self) -> None:
-        """Bring offloaded networks back to the host."""
-        self.pipeline.maybe_free_model_hooks()
-
-    def free(self) -> None:
-        """Let go of the device's memory; the model is of no use afterwards."""
-        let_go(self.pipeline.unet)
-        self.pipeline.remove_all_hooks()
-        vars(self).pop("image_to_image", None)
-        self.pipeline = self.decode = None
-        give_back(self.device)
-
-
-def give_back(device: torch.device) -> None:
-    """Return the memory of what nobody refers to any more."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A model that is on this machine and was looked through; no weights are in memory yet."""
-
-    entry: Entry
-    folder: Path
-    identity: Identity
-    variant: str | None = None
-    file: Path | None = None  # the single file that has the weights, where there is one
-
-
-def find_model(entry: Entry, half: bool, tell: Tell | None = None, hub: Hub = HUB) -> Found:
-    """Bring the model here where it is not yet, and look it through; raises ModelError.
-
-    `half` prefers files in half precision, where a model has both. What was downloaded before will
-    do where the hub cannot be asked.
-    """
-    tell = tell or _nobody
-    if entry.kind == "file":
-        from explorer.models.single_file import find_file
-
-        return Found(entry, *find_file(entry), file=entry.path)
-    if entry.kind != "hub":
-        return look_through(entry, entry.path, half)
-    try:
-        return look_through(entry, hub.download(entry.source, half, tell), half)
-    except Unreachable as error:
-        folder = hub.cached(entry.source)
-        if folder is None:
-            raise
-        try:
-            return look_through(entry, folder, half)
-        except ModelError:
-            raise ModelError(f"Only a part of {entry.name} is on this machine. {error}") from None
-
-
-def look_through(entry: Entry, folder: Path, half: bool) -> Found:
-    """Identify the model in a folder and check that its files are whole; raises ModelError."""
-    identity = identify(folder, entry.name)
-    full_parts, half_parts = set(), set()
-    networks = identity.parts.keys() & _NETWORKS.keys()
-    for part in networks:
-        full, halves = weight_files(folder / part, entry.name)
-        if full:
-            full_parts.add(part)
-        if halves:
-            half_parts.add(part)
-    variant = None
-    if half_parts == networks and (half or full_parts != networks):
-        variant = "fp16"
-    elif full_parts != networks:
-        missing = ", ".join(sorted(networks - full_parts))
-        raise ModelError(f"The model {entry.name} is incomplete: no full weights of {missing}.")
-    return Found(entry, folder, identity, variant)
 
 
 def load_model(
@@ -196,7 +58,7 @@ def load_found(
     """Load what was found; raises ModelError."""
     device, name = torch.device(device), found.entry.name
     dtype = dtype_for(device, dtype)
-    tell = tell or _nobody
+    tell = tell or nobody
     unexpected = ""
     try:
         with torch.no_grad():
@@ -351,7 +213,3 @@ def trouble(name: str, device: str | torch.device, error: Exception) -> str:
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         return f"{name} does not fit into this machine's memory: choose a smaller model."
     return f"{name} could not be loaded on {device} ({type(error).__name__}: {text})."
-
-
-def _nobody(sentence: str, fraction: float | None) -> None:
-    """Where nobody wants to hear."""

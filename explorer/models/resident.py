@@ -14,7 +14,8 @@ from explorer.models.hub import Hub
 if TYPE_CHECKING:
     import torch
 
-    from explorer.models.loading import Found, Model, Tell
+    from explorer.models.found import Found, Tell
+    from explorer.models.model import Model
 
 LOG = logging.getLogger(__name__)
 
@@ -92,7 +93,8 @@ class Residents:
 
     def find(self, entries: Sequence[Entry], tell: "Tell") -> None:
         """Bring models to this machine and look them through; nothing is freed for that."""
-        from explorer.models.loading import dtype_for, find_model
+        from explorer.models.found import find_model
+        from explorer.models.loading import dtype_for
 
         with self._finding, self._minding():
             half = dtype_for(self.device, self.dtype).itemsize == 2

@@ -10,8 +10,9 @@ import torch
 from hub_server import serving
 
 from explorer.models.catalog import Catalog, ModelError
+from explorer.models.found import find_model
 from explorer.models.hub import Hub
-from explorer.models.loading import find_model, load_found
+from explorer.models.loading import load_found
 
 REPO = "somebody/small-model"
 

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from explorer.models.catalog import Catalog, ModelError
 from explorer.models.clip_tokens import clip_tokenizer
-from explorer.models.loading import Found, load_found
+from explorer.models.found import Found
+from explorer.models.loading import load_found
 from explorer.models.single_file import CONFIGS, config_folder, find_file, predicts_v
 
 FAMILIES = ("sd1", "sd2", "sdxl", "sdxl-refiner")

@@ -1,0 +1,90 @@
+"""A model on its device: its pipeline, and what belongs to it."""
+
+import gc
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+from transformers import CLIPTokenizer
+
+from explorer.models.catalog import Entry
+from explorer.models.families import Family
+from explorer.models.fast import let_go
+
+TILED_ABOVE = 1024  # a picture's longer side, in pixels
+
+
+@dataclass(eq=False, kw_only=True)
+class Model:
+    """A model on its device, ready to run.
+
+    `folder` holds its configuration files, `native` is the (width, height) it was made for,
+    `tokenizer` is one of its own for the page: used by two threads, a tokenizer mixes up their
+    options. `decode` turns latents into small pictures.
+    """
+
+    entry: Entry
+    family: Family
+    pipeline: Any
+    folder: Path
+    native: tuple[int, int]
+    tokenizer: CLIPTokenizer
+    device: torch.device
+    distilled: bool = False
+    notes: tuple[str, ...] = ()
+    offload: str = "none"
+    decode: Any = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @property
+    def is_refiner(self) -> bool:
+        return self.family.is_refiner
+
+    @cached_property
+    def image_to_image(self) -> Any:
+        """The stock pipeline that starts from a picture, with the same networks."""
+        pipeline = self.pipeline
+        kind = getattr(diffusers, self.family.image_to_image)
+        if type(pipeline) is kind:
+            return pipeline
+        options = {}
+        if "requires_safety_checker" in pipeline.config:
+            options["requires_safety_checker"] = False
+        else:
+            options["add_watermarker"] = False
+            options["force_zeros_for_empty_prompt"] = pipeline.config.force_zeros_for_empty_prompt
+        other = kind(**pipeline.components, **options)
+        other.set_progress_bar_config(disable=True)
+        return other
+
+    def prepare_vae(self, width: int, height: int) -> None:
+        """Decode a large picture in tiles: whole, it would need gigabytes; the others whole."""
+        if max(width, height) > TILED_ABOVE:
+            self.pipeline.vae.enable_tiling()
+        else:
+            self.pipeline.vae.disable_tiling()
+
+    def after_run(self) -> None:
+        """Bring offloaded networks back to the host."""
+        self.pipeline.maybe_free_model_hooks()
+
+    def free(self) -> None:
+        """Let go of the device's memory; the model is of no use afterwards."""
+        let_go(self.pipeline.unet)
+        self.pipeline.remove_all_hooks()
+        vars(self).pop("image_to_image", None)
+        self.pipeline = self.decode = None
+        give_back(self.device)
+
+
+def give_back(device: torch.device) -> None:
+    """Return the memory of what nobody refers to any more."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
