@@ -15,7 +15,7 @@ export function mount({ element, props }) {
   element.querySelector(".title").textContent = title;
   head.addEventListener("click", () => open(!element.hasAttribute("data-open")));
   on("settings", ({ folds, problems }) => {
-    if (folds) summary.textContent = folds[key];
+    if (folds) summary.textContent = folds[key] ?? "";
     // A sentence beside a control must be seen.
     if (problems.some(({ control }) => control && element.querySelector(`#${control}`))) open(true);
   });

@@ -53,13 +53,13 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
     - `eta`, 0 to 1, None being the sampler's own (DPM2 0, DPM2 a 1): sigma_up = min(sigma_next, eta
       sigma_next sqrt(1 - sigma_next^2 / sigma^2)), sigma_down = sqrt(sigma_next^2 - sigma_up^2)
       (k-diffusion's `get_ancestral_step`).
-    - `s_noise`: multiplies all noise that is added.
+    - `s_noise`: multiplies all noise that is added, x + s_noise sigma_up z.
     - `s_churn`, `s_tmin`, `s_tmax` (Karras et al. 2022, algorithm 2): where s_tmin <= sigma <=
       s_tmax the model is called at sigma_hat = sigma (1 + min(s_churn / N, sqrt(2) - 1)) and told
       its timestep. The noise for it, sqrt(sigma_hat^2 - sigma^2), is added at the end of the step
       before, with that step's own in one draw; the first step's is part of `init_noise_sigma`.
       None for `s_tmax` is no limit.
-    - `midpoint_ratio` r, above 0, at most 1: the midpoint is sigma^(1-r) sigma_down^r, and the
+    - `midpoint_ratio` r, 0.01 to 1: the midpoint is sigma^(1-r) sigma_down^r, and the
       step's slope weighs the two calls' 1 - 1/(2r) and 1/(2r) (DPM-Solver-2, Lu et al. 2022).
     - `final_sigmas_type`: "zero", or "sigma_min": the run ends at `sigma_min` (the table's, where
       that is None) instead; still by one call without noise, so N steps stay 2N-1 calls.
@@ -70,10 +70,8 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
     - `interpolation_type`: "linear" or "log_linear", how a sigma is read between two training
       timesteps; None is the schedule type's own (linear, log_linear for sgm_uniform).
 
-    Runs begin on whole steps: `set_begin_index`, and a first `step`, of a half step are refused.
-
     Raises ValueError with a sentence that names the argument (NotImplementedError for an unknown
-    `beta_schedule`).
+    `beta_schedule`), also where a run would begin at a half step.
     """
 
     sampler: ClassVar[samplers.Sampler]

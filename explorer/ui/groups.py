@@ -80,5 +80,4 @@ _SUMMARIES: dict[str, Callable[[RunSettings], str]] = {
     "picture": _picture,
     "start": _start,
     "refiner": _refiner,
-    "file": lambda _: "",
 }
