@@ -3,7 +3,8 @@
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
+
+from explorer.capture.free_memory import free_bytes
 
 LIMIT_VARIABLE = "EXPLORER_RECORDING_GIB"
 MOST = 8 * 2**30  # unless the operator says otherwise
@@ -66,7 +67,7 @@ def limit_bytes() -> int:
     """
     said = os.environ.get(LIMIT_VARIABLE, "").strip()
     if not said:
-        return min(MOST, _free_bytes() // 2)
+        return min(MOST, free_bytes() // 2)
     try:
         gib = float(said)
     except ValueError:
@@ -77,19 +78,6 @@ def limit_bytes() -> int:
             "Whoever runs the server can correct it."
         )
     return int(gib * 2**30)
-
-
-def _free_bytes() -> int:
-    """The host's memory that a program may still take; all of it where the system does not say."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return 2 * MOST
 
 
 def _shown(count: int) -> str:

@@ -19,7 +19,7 @@ _FOLDERS = {*PARTS, "scheduler"}
 
 
 class Unreachable(ModelError):
-    """The hub could not be asked; what was downloaded before may do."""
+    """The hub did not give a model; what was downloaded before may do."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Hub:
         """Bring a model to this machine and return its folder; `half` prefers an fp16 variant.
 
         Configuration comes first, so that a model that cannot run costs no gigabytes. Raises
-        ModelError, and of its kind Unreachable where the hub was not to be asked.
+        ModelError, and of its kind Unreachable where the hub could not be asked or said no.
         """
         try:
             return self._download(repo, half, tell)
@@ -165,12 +165,12 @@ def _trouble(repo: str, error: Exception, timeout: float) -> ModelError:
             f"{repo} is not on this machine, and the hub is switched off here (HF_HUB_OFFLINE)."
         )
     if status in (401, 403) or "GatedRepoError" in kinds:
-        return ModelError(
+        return Unreachable(
             f"The hub does not let this app have {repo} ({status}): it is gated, private or not "
             "there. Whoever runs the app can accept its licence on the hub and set HF_TOKEN."
         )
     if status == 404:
-        return ModelError(f"The hub has no model {repo}: check how its name is written.")
+        return Unreachable(f"The hub has no model {repo}: check how its name is written.")
     if status is not None:
         return Unreachable(f"The hub is in trouble ({status}) and did not give {repo}: try later.")
     if "TimeoutException" in kinds or isinstance(error, TimeoutError):

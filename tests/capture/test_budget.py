@@ -57,10 +57,10 @@ def test_one_too_large_is_refused_with_the_numbers():
 def test_the_limit_is_half_of_what_is_free_and_at_most_8_gib(monkeypatch):
     monkeypatch.delenv("EXPLORER_RECORDING_GIB", raising=False)
     for free, limit in ((2 * 2**30, 2**30), (100 * 2**30, 8 * 2**30)):
-        monkeypatch.setattr(budget, "_free_bytes", lambda free=free: free)
+        monkeypatch.setattr(budget, "free_bytes", lambda free=free: free)
         assert limit_bytes() == limit
     monkeypatch.undo()
-    assert 2**20 < budget._free_bytes() < 2**50
+    assert 2**20 < budget.free_bytes() < 2**50
 
 
 def test_the_operator_may_say_another_limit(monkeypatch):

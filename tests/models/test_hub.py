@@ -129,7 +129,7 @@ def test_a_hub_that_is_switched_off_is_a_sentence(hub, entry, monkeypatch):
         find_model(entry, False, nobody, hub)
 
 
-@pytest.mark.parametrize("fault", ["offline", 500, "hang"])
+@pytest.mark.parametrize("fault", ["offline", 401, 403, 404, 500, "hang"])
 def test_what_was_downloaded_before_does_without_the_hub(hub, server, entry, monkeypatch, fault):
     before = find_model(entry, False, nobody, hub)
     if fault == "offline":

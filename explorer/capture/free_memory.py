@@ -1,0 +1,46 @@
+"""How much of the host's memory a program may still take, in a container too."""
+
+import os
+from pathlib import Path
+
+UNKNOWN = 16 * 2**30  # where the system says nothing
+# By version of Linux's control groups: the limit, what is used, and statistics with what of it is
+# only a cache of files, which gives way.
+CGROUPS = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    (
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        "total_inactive_file",
+    ),
+)
+
+
+def free_bytes(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """The machine's free memory, or what is left of the container's where that is less."""
+    return min(_of_the_machine(proc), *(_of_a_container(cgroup, *names) for names in CGROUPS))
+
+
+def _of_the_machine(proc: Path) -> int:
+    try:
+        for line in (proc / "meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return UNKNOWN
+
+
+def _of_a_container(cgroup: Path, limit: str, used: str, statistics: str, cached: str) -> int:
+    """What is left under the limit; beyond any machine's memory where there is no limit."""
+    try:
+        room = int((cgroup / limit).read_text()) - int((cgroup / used).read_text())
+        for line in (cgroup / statistics).read_text().splitlines():
+            if line.startswith(f"{cached} "):
+                room += int(line.split()[1])
+    except (OSError, ValueError, IndexError):  # "max" is no number: no limit
+        return 2**63
+    return max(0, room)
