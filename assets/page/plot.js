@@ -46,7 +46,7 @@ export async function mount({ element, props, watch }) {
       editor.receive(shown);
     }
     emit("settings", props.value);
-    sentence.textContent = problems.map((problem) => problem.sentence).join(" ");
+    sentence.textContent = [...new Set(problems.map((problem) => problem.sentence))].join(" ");
     element.toggleAttribute("data-stale", problems.length > 0);
     draw();
     compare();

@@ -80,7 +80,7 @@ def _tables(settings: RunSettings) -> list[Schedule | CallTable]:
             tables.append(lane.schedule(settings.steps))
         except ValueError as error:
             problem = Problem(_blamed(str(error), index), str(error))
-            if problem.sentence not in [known.sentence for known in problems]:
+            if problem not in problems:
                 problems.append(problem)
     if problems:
         raise FormError(problems)
