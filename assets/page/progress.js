@@ -86,7 +86,13 @@ function remaining(seconds) {
 
 function summary({ state, message, call, calls, elapsed, run }) {
   const counts = [...new Set(run?.lanes.map((lane) => lane.calls.length) ?? [calls])];
-  if (state === "done") return `${counts.join(" and ")} calls in ${elapsed.toFixed(1)} s`;
+  if (state === "done") return `${listed(counts)} calls in ${elapsed.toFixed(1)} s`;
   if (state === "error") return message || "The run broke off";
   return call ? `Stopped after call ${call} of ${calls}` : "Stopped before the first call";
+}
+
+// "13, 39 and 20"
+function listed(words) {
+  const last = words.at(-1);
+  return words.length > 1 ? `${words.slice(0, -1).join(", ")} and ${last}` : `${last}`;
 }

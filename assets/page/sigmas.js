@@ -28,7 +28,7 @@ export function mount({ element }) {
     [...find(".switches").children].forEach((label, at) => {
       const box = label.querySelector("input");
       box.checked = lists[at].is;
-      box.disabled = !lists[at].can;
+      label.hidden = !lists[at].can;
     });
   }
 
