@@ -30,6 +30,7 @@ OF_A_SCHEDULE = (
     timesteps.duplicates,
     timesteps.rounding,
     model.zero_snr_epsilon,
+    model.zero_snr_spacing,
     model.terminal_snr,
 )
 OF_ANY_TABLE = (no_effect.no_effect, no_effect.own_steps)

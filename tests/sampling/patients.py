@@ -128,6 +128,14 @@ CASES = [
     ("betas_differ", "warning", 4, {"trained_betas": (0.001, 0.01, 0.1, 0.2)}, 4, {}),
     ("timesteps_differ", "warning", 20, {"num_train_timesteps": 500}, 20, {}),
     ("zero_snr_differs", "warning", 20, ZERO_SNR, 20, {}),
+    (
+        "zero_snr_spacing",
+        "note",
+        20,
+        ZERO_SNR,
+        20,
+        ZERO_SNR | {"timestep_spacing": "trailing"},
+    ),
     ("own_steps", "note", 20, LIST, 4, LIST),
     (
         "no_effect",

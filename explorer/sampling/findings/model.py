@@ -137,3 +137,21 @@ def zero_snr_differs(case: Case) -> Iterator[Finding]:
         field="rescale_betas_zero_snr",
         **case.mend("Do not rescale" if got else "Rescale", rescale_betas_zero_snr=not got),
     )
+
+
+def zero_snr_spacing(case: Case) -> Iterator[Finding]:
+    """Zero terminal SNR under linspace, which reaches the end as trailing does, but for a price."""
+    if not case.get("rescale_betas_zero_snr") or case.get("timestep_spacing") != "linspace":
+        return
+    if case.listed:
+        return
+    yield Finding(
+        severity=NOTE,
+        code="zero_snr_spacing",
+        sentence=(
+            "Zero terminal SNR is meant for trailing timesteps (Lin et al. 2023); linspace begins "
+            "at the same end, but spends its last step on timestep 0, where hardly any noise is left."
+        ),
+        field="timestep_spacing",
+        **case.mend("Use trailing", timestep_spacing="trailing"),
+    )
