@@ -150,7 +150,7 @@ def zero_snr_spacing(case: Case) -> Iterator[Finding]:
         code="zero_snr_spacing",
         sentence=(
             "Zero terminal SNR is meant for trailing timesteps (Lin et al. 2023); linspace begins "
-            "at the same end, but spends its last step on timestep 0, where hardly any noise is left."
+            "at the same end, but spends its last step on timestep 0, all but free of noise."
         ),
         field="timestep_spacing",
         **case.mend("Use trailing", timestep_spacing="trailing"),
