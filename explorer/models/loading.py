@@ -1,20 +1,18 @@
 """From an entry of the catalogue to a model on a device: safetensors only, no code of others."""
 
-import json
 import logging
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL, SchedulerMixin, UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.families import Identity, identify
 from explorer.models.found import Found, Tell, find_model, nobody
-from explorer.models.model import Model, give_back
+from explorer.models.model import Model, give_back, load_scheduler
 
 LOG = logging.getLogger(__name__)
 
@@ -161,15 +159,6 @@ def _components(found: Found, dtype: torch.dtype, tell: Tell) -> dict[str, Any]:
         done += sizes[part]
     loaded["scheduler"] = load_scheduler(folder / "scheduler")
     return loaded
-
-
-def load_scheduler(folder: Path) -> SchedulerMixin:
-    """The model's own scheduler; runs use only its arguments, so any class will hold them."""
-    config = json.loads((folder / "scheduler_config.json").read_text(encoding="utf-8"))
-    kind = getattr(diffusers, str(config.get("_class_name")), None)
-    if not (isinstance(kind, type) and issubclass(kind, SchedulerMixin)):
-        kind = diffusers.DDIMScheduler
-    return kind.from_config(config)
 
 
 def _pipeline(identity: Identity, parts: dict[str, Any]) -> Any:

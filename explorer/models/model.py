@@ -1,6 +1,7 @@
 """A model on its device: its pipeline, and what belongs to it."""
 
 import gc
+import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import diffusers
 import torch
+from diffusers import SchedulerMixin
 from transformers import CLIPTokenizer
 
 from explorer.models.catalog import Entry
@@ -88,3 +90,12 @@ def give_back(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+def load_scheduler(folder: Path) -> SchedulerMixin:
+    """The model's own scheduler; runs use only its arguments, so any class will hold them."""
+    config = json.loads((folder / "scheduler_config.json").read_text(encoding="utf-8"))
+    kind = getattr(diffusers, str(config.get("_class_name")), None)
+    if not (isinstance(kind, type) and issubclass(kind, SchedulerMixin)):
+        kind = diffusers.DDIMScheduler
+    return kind.from_config(config)

@@ -65,7 +65,7 @@ def components(found: Any, dtype: Any, tell: Any) -> dict[str, Any]:
     from safetensors.torch import load_file
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-    from explorer.models.loading import load_scheduler
+    from explorer.models.model import load_scheduler
 
     label, folder = found.entry.label, str(found.folder)
     checkpoint = load_file(found.file)

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from explorer.sampling.spacings import TIMESTEP_SPACINGS, sgm_uniform, simple, timestep_to_sigma
-
-if TYPE_CHECKING:
-    from explorer.sampling.knobs import Knobs
 
 RHO = 7.0  # Karras et al. 2022
 
@@ -70,7 +67,7 @@ class Grid:
     """What a schedule type may draw on: the training sigmas and the knobs."""
 
     training_sigma: np.ndarray
-    knobs: "Knobs"
+    knobs: Any  # Knobs, which knows the types below
 
     def spaced(self, n: int) -> np.ndarray:
         """The n timesteps of the timestep spacing."""
