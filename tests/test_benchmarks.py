@@ -9,8 +9,9 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from benchmarks import growth, lanes, limit
+from benchmarks import growth, lanes, limit, page
 from benchmarks.compiled import compiled
+from explorer.sampling.schedule_types import SCHEDULE_TYPES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -109,3 +110,13 @@ def test_growth_is_measured_on_every_axis_and_told_as_tables(monkeypatch):
     told = growth.table("steps", json.loads(json.dumps(found["steps"])))
     assert told.splitlines()[0] == "| steps | 5 | 10 | 20 | 50 | 100 |"
     assert told.splitlines()[2] == "| seconds | 0.50 | 0.50 | 0.50 | 0.50 | 0.50 |"
+
+
+def test_the_page_is_timed_with_every_schedule_type(monkeypatch, capsys):
+    monkeypatch.setattr(page, "REPEATS", 1)
+    monkeypatch.setattr(page, "GOALS_MS", dict.fromkeys(page.GOALS_MS, 1e9))
+    assert page.main() == 0
+    told = capsys.readouterr().out
+    assert all(f"\n{kind} " in f"\n{told}" for kind in SCHEDULE_TYPES)
+    monkeypatch.setattr(page, "GOALS_MS", dict.fromkeys(page.GOALS_MS, 0.0))
+    assert page.main() == 1

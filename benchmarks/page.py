@@ -1,0 +1,60 @@
+"""What a change of a setting costs the server: `python -m benchmarks.page`.
+
+Two lanes of every schedule type, the sampler's other settings changed from call to call so that
+nothing is remembered: the plot, the sigma lists and the doctor's findings, without the network.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from itertools import count
+
+from explorer.engine import Engine
+from explorer.sampling.schedule_types import SCHEDULE_TYPES
+from explorer.sampling.schedules import build
+from explorer.settings import LaneSettings, RunSettings
+from explorer.ui.findings import Doctor
+from explorer.ui.plot import plot_payload
+
+REPEATS = 40
+GOALS_MS = {"page update, two lanes, 20 steps": 10.0, "schedule, 1000 steps": 5.0}
+TURNS = count(1)
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """The median of many calls, after one to warm up."""
+    work()
+    taken = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return 1000 * statistics.median(taken)
+
+
+def main() -> int:
+    doctor = Doctor(Engine())
+
+    def update(kind: str) -> None:
+        changed = {"schedule_type": kind, "beta_end": 0.012 + next(TURNS) * 1e-7}
+        lanes = tuple(LaneSettings(sampler=key, **changed) for key in ("dpm2", "dpm2_a"))
+        settings = RunSettings(lanes=lanes)
+        payload = plot_payload(settings) | {"findings": doctor.findings(settings)}
+        if payload["problems"]:
+            raise RuntimeError(f"no plot of {kind}: {payload['problems']}")
+
+    worst = dict.fromkeys(GOALS_MS, 0.0)
+    for kind in SCHEDULE_TYPES:
+        taken = (
+            milliseconds(lambda kind=kind: update(kind)),
+            milliseconds(lambda kind=kind: build(1000, eta=1.0, schedule_type=kind)),
+        )
+        print(f"{kind:18}" + "".join(f"{each:8.2f} ms" for each in taken))
+        worst = {name: max(worst[name], each) for name, each in zip(worst, taken, strict=True)}
+    for name, each in worst.items():
+        print(f"{name}: at most {each:.2f} ms (goal: {GOALS_MS[name]:g})")
+    return int(any(worst[name] > goal for name, goal in GOALS_MS.items()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
