@@ -234,7 +234,7 @@ class Engine(ModelFacts):
 
 
 def _decoder_for(pipeline: Any, folder: Path) -> "Decoder":
-    from explorer.capture.previews import decoder_for
+    from explorer.capture.preview_decoder import decoder_for
 
     return decoder_for(pipeline, folder)
 

@@ -4,14 +4,8 @@ A decoder is a callable that takes latents (n, C, h, w) to pixels, uint8 (n, H, 
 """
 
 import io
-import os
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,74 +17,8 @@ if TYPE_CHECKING:
 
 Decoder = Callable[["Latents"], np.ndarray]
 
-TINY_FOLDER = "taesd"  # in a model's folder: its tiny decoder
 LARGEST = 256  # a preview's longer side, in pixels
 SMALLEST = 128
-
-
-def decoder_for(pipeline: Any, folder: str | Path) -> Decoder:
-    """The preview decoder of a model: its own tiny one, else a linear map fitted to its VAE."""
-    tiny = Path(folder) / TINY_FOLDER
-    if not tiny.is_dir():
-        return LinearDecoder.fit(pipeline.vae)
-    from diffusers import AutoencoderTiny
-
-    vae = pipeline.vae
-    network = AutoencoderTiny.from_pretrained(
-        tiny, local_files_only=True, use_safetensors=True, dtype=vae.dtype
-    )
-    return TinyDecoder(network.to(device_of(vae)))
-
-
-class TinyDecoder:
-    """A distilled decoder (diffusers' AutoencoderTiny); takes latents as the pipeline denoises."""
-
-    def __init__(self, network: Any, largest: int = LARGEST):
-        import torch
-
-        # On a CPU channels last halves the time of a picture.
-        self.network = network.eval().to(memory_format=torch.channels_last)
-        self.largest = largest
-        self._stream = None
-
-    def __call__(self, latents: "Latents") -> np.ndarray:
-        import torch
-
-        if self.network.device.type != "cuda":
-            return _in_the_background().submit(self._decode, latents).result()
-        if self._stream is None:
-            self._stream = torch.cuda.Stream(self.network.device)
-        with torch.cuda.stream(self._stream):  # or reading the result waits for the denoising
-            return self._decode(latents)
-
-    def _decode(self, latents: "Latents") -> np.ndarray:
-        import torch
-
-        with torch.inference_mode():
-            given = torch.as_tensor(latents).to(self.network.device, self.network.dtype)
-            pictures = self.network.decode(given).sample.float()
-            shrink = -(-max(pictures.shape[-2:]) // self.largest)
-            if shrink > 1:
-                pictures = torch.nn.functional.avg_pool2d(pictures, shrink)
-            return to_pixels(pictures.nan_to_num())
-
-
-@cache
-def _in_the_background() -> ThreadPoolExecutor:
-    """A thread that computes with what the denoising leaves over of the CPU.
-
-    Two threads that compute in step wait for each other: beside one that takes a core from them a
-    run was seen to take twice as long.
-    """
-
-    def give_way() -> None:
-        import torch
-
-        torch.set_num_threads(1)
-        if sys.platform == "linux":  # where a thread has a priority of its own
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-
-    return ThreadPoolExecutor(1, "previews", initializer=give_way)
 
 
 class LinearDecoder:

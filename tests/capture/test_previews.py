@@ -14,11 +14,10 @@ from diffusers import (
 from PIL import Image
 
 from explorer.capture.frames import SLICE, Filmstrip
+from explorer.capture.preview_decoder import TinyDecoder, decoder_for, has_bfloat16, load_tiny
 from explorer.capture.previews import (
     LinearDecoder,
-    TinyDecoder,
     VaeDecoder,
-    decoder_for,
     jpeg,
     png,
     sheet,
@@ -161,7 +160,21 @@ def test_a_model_brings_its_tiny_decoder(pipeline, tmp_path):
     tiny().save_pretrained(tmp_path / "taesd")
     decoder = decoder_for(pipeline, tmp_path)
     assert isinstance(decoder, TinyDecoder)
-    np.testing.assert_array_equal(decoder(draw()), TinyDecoder(tiny())(draw()))
+    quick = torch.bfloat16 if has_bfloat16() else torch.float32
+    assert decoder.network.dtype == quick
+    np.testing.assert_array_equal(decoder(draw()), TinyDecoder(tiny().to(quick))(draw()))
+
+
+def test_half_the_digits_are_a_few_levels_of_a_picture():
+    exact, quick = (TinyDecoder(tiny().to(d))(draw(4)) for d in (torch.float32, torch.bfloat16))
+    apart = exact.astype(float) - quick
+    assert 10 * np.log10(255**2 / (apart**2).mean()) > 40
+
+
+def test_another_device_or_precision_is_kept(tmp_path):
+    tiny().save_pretrained(tmp_path)
+    decoder = load_tiny(tmp_path, torch.device("cpu"), torch.float16)
+    assert decoder.network.dtype == torch.float16
 
 
 def test_previews_survive_nan():
