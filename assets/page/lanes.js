@@ -139,6 +139,7 @@ export function mount({ element, props, watch, server }) {
   on("settings", ({ problems }) => {
     problems.forEach(({ control }) => control && table.reveal(control));
     showProblems(problems);
+    table.refresh(state, own); // a row may have been there for its sentence only
   });
   element.addEventListener("focusout", () => setTimeout(() => table.refresh(state, own)));
 

@@ -153,6 +153,7 @@ def test_a_knob_that_does_not_apply_is_out_of_sight_but_never_lost(open_page):
     assert summary(page, "schedule") == "Rho 5"
     fill(page, "a_rho", "")  # while it is being typed in, it stays
     assert row.is_visible()
+    row.locator(".sentence").wait_for()  # which keeps the row, until the server knows better
     fill(page, "a_rho", "0")
     box(page, "a_schedule_type").focus()
     row.wait_for(state="hidden")
