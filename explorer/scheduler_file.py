@@ -4,7 +4,6 @@ Other programs' files hold keys of other schedulers; none of them is dropped wit
 """
 
 import json
-import math
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -100,14 +99,9 @@ def _object(text: str) -> dict[str, Any]:
     if len(text) > LONGEST:
         raise SettingsError(FIELD, f"A settings file may have at most {LONGEST:,} characters.")
     try:
-        config = json.loads(text.lstrip("\ufeff"), parse_constant=_constant)
+        config = json.loads(text.lstrip("\ufeff"))
     except (ValueError, RecursionError):
         raise SettingsError(FIELD, "This is no JSON; paste a scheduler_config.json.") from None
     if not isinstance(config, dict):
         raise SettingsError(FIELD, "A scheduler_config.json is a JSON object: { ... }.")
     return config
-
-
-def _constant(name: str) -> float:
-    """Infinity is what Python writes for no upper limit; NaN is refused by the key it stands at."""
-    return {"Infinity": math.inf, "-Infinity": -math.inf}.get(name, math.nan)

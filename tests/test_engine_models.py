@@ -393,6 +393,12 @@ def test_a_distilled_model_begins_with_few_steps_and_no_guidance(family_folder):
     assert engine.lane_defaults("turbo")[0].prediction_type == "epsilon"
 
 
+def test_align_your_steps_are_those_of_the_models_family(family_folder):
+    engine = engine_of(family_folder, "sd1", "sdxl")
+    tables = {name: engine.lane_defaults(name)[0].align_your_steps_table for name in ("", "sdxl")}
+    assert tables == {"": "sd15", "sdxl": "sdxl"}
+
+
 def test_a_model_of_the_hub_comes_and_one_that_does_not_leaves_the_app_going(
     family_folder, tmp_path, monkeypatch
 ):

@@ -66,7 +66,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
     - `discard_penultimate_sigma`: build N+1 sigmas and leave the last but the final one out, as
       A1111 and ComfyUI do for these samplers; N steps stay N steps.
     - `round_timesteps`: call the model at whole timesteps at each step's beginning; None does so
-      for karras alone.
+      for karras alone, and not for an own list.
     - `interpolation_type`: "linear" or "log_linear", how a sigma is read between two training
       timesteps; None is the schedule type's own (linear, log_linear for sgm_uniform).
 

@@ -167,8 +167,11 @@ def build(
         final = float(training_sigma[0]) if known.sigma_min is None else known.sigma_min
     if sigmas is not None and timesteps is not None:
         raise ValueError("sigmas and timesteps are two ways to say one thing; give one of them.")
+    rounds = bool(known.round_timesteps)  # an own list has no schedule type that would
     if sigmas is None and timesteps is None:
         sigma, timestep = _chosen(num_inference_steps, Grid(training_sigma, known), final)
+        if known.round_timesteps is None:
+            rounds = SCHEDULE_TYPES[known.schedule_type].whole_timesteps
     elif timesteps is None:
         sigma, timestep = own_sigmas(sigmas), None
     else:
@@ -180,7 +183,7 @@ def build(
             f"got {num_inference_steps!r}."
         )
     _check_falling(sigma, final, known)
-    return _table(sigma, timestep, final, training_beta, training_sigma, known)
+    return _table(sigma, timestep, rounds, final, training_beta, training_sigma, known)
 
 
 def _chosen(steps: int | None, grid: Grid, final: float) -> tuple[np.ndarray, np.ndarray | None]:
@@ -218,6 +221,7 @@ def _check_falling(sigma: np.ndarray, final: float, knobs: Knobs) -> None:
 def _table(
     sigma: np.ndarray,
     timestep: np.ndarray | None,
+    rounds: bool,
     final: float,
     training_beta: np.ndarray,
     training_sigma: np.ndarray,
@@ -229,8 +233,7 @@ def _table(
         timestep = sigma_to_timestep(hat, training_sigma)
     elif knobs.s_churn:
         timestep = np.where(hat > sigma, sigma_to_timestep(hat, training_sigma), timestep)
-    rounds = knobs.round_timesteps
-    if SCHEDULE_TYPES[knobs.schedule_type].whole_timesteps if rounds is None else rounds:
+    if rounds:
         timestep = np.round(timestep)
 
     sigma_next = np.append(sigma[1:], final)

@@ -76,6 +76,12 @@ def _spec(name: str):
     return next(spec for spec in fields(LaneSettings) if spec.name == name)
 
 
+@pytest.mark.parametrize(("rounds", "does_nothing"), [("on", False), ("off", True)])
+def test_an_own_list_is_rounded_only_where_that_is_asked_for(rounds, does_nothing):
+    lane = LaneSettings(schedule_type="karras", sigmas=(10.0, 3.0, 0.5), round_timesteps=rounds)
+    assert idle(lane, "round_timesteps") == does_nothing
+
+
 def test_options_with_one_reason_are_one_finding():
     found = examined(LaneSettings(alpha=0.5, beta=0.5, s_tmin=1.0, s_tmax=2.0))
     assert [finding.sentence for finding in found if finding.code == "no_effect"] == [

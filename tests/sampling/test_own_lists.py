@@ -245,3 +245,12 @@ def test_a_lanes_own_list_is_its_schedule_whatever_the_steps():
     for steps in (1, 5, 999):
         assert_array_equal(lane.schedule(steps).sigma, OWN)
     assert LaneSettings(sigmas=[]).sigmas is None
+
+
+def test_an_own_list_is_not_rounded_by_the_schedule_type_that_it_replaces():
+    own = [900.4, 500.2, 3.7]
+    assert_array_equal(build(timesteps=own, schedule_type="karras", **SD).timestep, own)
+    exact = build(sigmas=OWN, **SD).timestep
+    assert_array_equal(build(sigmas=OWN, schedule_type="karras", **SD).timestep, exact)
+    rounded = build(sigmas=OWN, schedule_type="karras", round_timesteps=True, **SD).timestep
+    assert_array_equal(rounded, np.round(exact))

@@ -165,9 +165,10 @@ def _interpolation(case: Case) -> str:
 def _rounding(case: Case) -> str:
     if not case.listed and _visits_whole(case):
         return "all timesteps are whole"
-    rounds_anyway = case.kind == "karras"
+    rounds_anyway = case.kind == "karras" and not case.listed
     if (case.get("round_timesteps") == "on") == rounds_anyway:
-        return f"{case.label} {'rounds' if rounds_anyway else 'does not round'} anyway"
+        who = "an own list" if case.listed else case.label
+        return f"{who} {'rounds' if rounds_anyway else 'does not round'} anyway"
     return ""
 
 
