@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from explorer.capture.previews import in_float32
+from explorer.capture.previews import device_of, in_float32
 from explorer.pictures import read_picture
 from explorer.problems import RunProblem
 from explorer.settings import RunSettings
@@ -24,13 +24,7 @@ def noise_device(run: RunSettings, pipe: Any) -> "torch.device":
     """Where the run's noise is drawn."""
     import torch
 
-    return device_of(pipe) if run.rng == "gpu" else torch.device("cpu")
-
-
-def device_of(pipe: Any) -> "torch.device":
-    """Where the pipeline computes; asking itself takes milliseconds, for it looks everywhere."""
-    device = next(pipe.unet.parameters()).device
-    return device if device.type == "cuda" else pipe._execution_device
+    return device_of(pipe.unet) if run.rng == "gpu" else torch.device("cpu")
 
 
 def generators(run: RunSettings, pipe: Any) -> Generators:
@@ -56,7 +50,7 @@ def noise(pipe: Any, size: tuple[int, int], draws: Generators) -> "torch.Tensor"
     width, height = (side // pipe.vae_scale_factor for side in size)
     shape = len(draws), pipe.unet.config.in_channels, height, width
     dtype = next(pipe.unet.parameters()).dtype
-    return randn_tensor(shape, draws, device=device_of(pipe), dtype=dtype)
+    return randn_tensor(shape, draws, device=device_of(pipe.unet), dtype=dtype)
 
 
 def clean(pipe: Any, run: RunSettings, size: tuple[int, int], draws: Generators) -> "torch.Tensor":
@@ -115,7 +109,7 @@ def words(pipe: Any, run: RunSettings, guided: bool, times: int) -> dict[str, "t
     with torch.no_grad():
         read = pipe.encode_prompt(
             prompt=[run.prompt],
-            device=device_of(pipe),
+            device=device_of(pipe.unet),
             num_images_per_prompt=1,
             do_classifier_free_guidance=guided,
             negative_prompt=[run.negative_prompt] if run.negative_prompt else None,
