@@ -1,7 +1,7 @@
 """Networks without Python's share of their time: one door to what their device offers.
 
-On a CPU a traced graph of the U-Net (traced.py), on a GPU CUDA graphs of networks with fused
-kernels (graphs.py, fused.py). The weights are the networks' own.
+On a CPU traced graphs (traced.py), on a GPU CUDA graphs of networks with fused kernels (graphs.py,
+fused.py). The weights are the networks' own.
 """
 
 import logging
@@ -13,13 +13,15 @@ import torch
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextModel
 
-from explorer.models.traced import Traces
+from explorer.models.sharing import sharing_copy
+from explorer.models.traced import TracedDecoding, Traces
 
 LOG = logging.getLogger(__name__)
 
 _WAY = "_explorer_way"  # where a U-Net keeps its own
 INPUTS = ("sample", "timestep", "encoder_hidden_states")
 GRAPHED = 80 * 80  # pixels of a latent up to which launching takes longer than decoding
+SMALL = 50_000_000  # weights of a network that a CPU may go through once more to make its graph
 
 
 class Way(Protocol):
@@ -109,8 +111,8 @@ def fast_reading(encoder: torch.nn.Module | None) -> Iterator[None]:
 
 
 def quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
-    """The VAE with fused kernels where its device has them, over the same weights; else itself."""
-    if vae.device.type != "cuda" or _is_touched(vae):
+    """The VAE as fast as its device has it, over the same weights; itself where nothing is won."""
+    if _is_touched(vae) or not (vae.device.type == "cuda" or is_small(vae)):
         return vae
     quick = _kept(vae, lambda: _quick_vae(vae))
     for name, value in vars(vae).items():
@@ -120,11 +122,16 @@ def quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
 
 
 def _quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
-    from explorer.models.graphs import quick_copy
+    if vae.device.type == "cuda":
+        from explorer.models.graphs import quick_copy
 
-    quick = quick_copy(vae)
+        quick = quick_copy(vae)
+        by_kernels = quick.decode
+        replayed = _replayed(lambda latents: by_kernels(latents, return_dict=False)[0])
+    else:
+        quick = sharing_copy(vae)
+        replayed = TracedDecoding(vae)
     own, weights = quick.decode, _places(quick)
-    replayed = _replayed(lambda latents: own(latents, return_dict=False)[0])
 
     def decode(latents, return_dict=True, **options):
         answer = None
@@ -136,6 +143,11 @@ def _quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
 
     quick.decode = decode
     return quick
+
+
+def is_small(model: torch.nn.Module) -> bool:
+    """Whether it is worth a CPU's time to go through the model once more for its graph."""
+    return model.device.type == "cpu" and model.num_parameters() < SMALL
 
 
 def _replayed(work: Callable[[torch.Tensor], torch.Tensor]) -> Any:
@@ -170,14 +182,26 @@ def warm_up(unet: torch.nn.Module, batch: int, tokens: int) -> None:
     if config.addition_embed_type is not None:
         return
     place = {"device": unet.device, "dtype": unet.dtype}
-    side = config.sample_size
-    height, width = (side, side) if isinstance(side, int) else side
-    sample = torch.zeros(batch, config.in_channels, height, width, **place)
+    sample = torch.zeros(batch, config.in_channels, *_own_size(unet), **place)
     words = torch.zeros(batch, tokens, config.cross_attention_dim, **place)
     timestep = torch.zeros(batch, device=unet.device)
     with fast(unet, guided=True), torch.no_grad():
         for _ in range(2):  # TorchScript looks at the first call and improves the next
             unet(sample, timestep, encoder_hidden_states=words, return_dict=False)
+
+
+def warm_up_decoding(vae: torch.nn.Module, unet: torch.nn.Module) -> None:
+    """Make the graph that decodes one picture of the model's own size."""
+    place = {"device": vae.device, "dtype": vae.dtype}
+    latents = torch.zeros(1, unet.config.in_channels, *_own_size(unet), **place)
+    with torch.no_grad():
+        for _ in range(2):
+            quick_vae(vae).decode(latents, return_dict=False)
+
+
+def _own_size(unet: torch.nn.Module) -> tuple[int, int]:
+    side = unet.config.sample_size
+    return (side, side) if isinstance(side, int) else tuple(side)
 
 
 def _new_way(unet: torch.nn.Module) -> Way:

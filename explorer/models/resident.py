@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-SMALL = 50_000_000  # weights of a U-Net whose graph is made at once on a CPU
-
 
 class Residents:
     """The models that one engine has in memory, and how far loading the next one is.
@@ -133,7 +131,7 @@ class Residents:
             self.name = before
 
     def _load(self, entry: Entry, tell: "Tell") -> "Model":
-        from explorer.models.fast import warm_up
+        from explorer.models.fast import is_small, warm_up, warm_up_decoding
         from explorer.models.loading import load_found
         from explorer.models.threads import choose_threads
 
@@ -150,9 +148,10 @@ class Residents:
         unet = model.pipeline.unet
         if model.device.type == "cpu":
             self.threads = choose_threads(unet)
-        small = unet.num_parameters() < SMALL  # on a CPU a large one would take a minute
-        if self.offload == "none" and (small or model.device.type == "cuda"):
+        if self.offload == "none" and (is_small(unet) or model.device.type == "cuda"):
             warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)
+        if is_small(model.pipeline.vae):
+            warm_up_decoding(model.pipeline.vae, unet)
         return model
 
     @contextmanager

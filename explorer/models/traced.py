@@ -1,4 +1,4 @@
-"""The U-Net as a TorchScript graph, traced once a shape: for a CPU.
+"""Networks as TorchScript graphs, traced once a shape: for a CPU.
 
 Walking through diffusers' modules costs a few milliseconds a call, whatever the batch. The traced
 graph makes the same kernels run on the same weights, so its answers are the same to the bit.
@@ -6,6 +6,7 @@ graph makes the same kernels run on the same weights, so its answers are the sam
 
 import logging
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from explorer.models.guided import once
 
 LOG = logging.getLogger(__name__)
 
-KEPT = 4  # graphs a U-Net, one for each shape and precision of its inputs
+KEPT = 4  # graphs a network, one for each shape and precision of its inputs
 
 
 class Answer(torch.nn.Module):
@@ -34,8 +35,19 @@ class Answer(torch.nn.Module):
         return self.unet(*inputs[:3], added_cond_kwargs=added, return_dict=False)[0]
 
 
-class Traces:
-    """The traced graphs of one U-Net."""
+class Decoding(torch.nn.Module):
+    """A VAE as a function from latents to pictures."""
+
+    def __init__(self, vae: torch.nn.Module):
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        return self.vae.decode(latents, return_dict=False)[0]
+
+
+class Shelf:
+    """The traced graphs of one network, the newest few."""
 
     def __init__(self):
         self._graphs: dict[Any, torch.jit.ScriptModule | None] = {}
@@ -43,17 +55,15 @@ class Traces:
     def __len__(self) -> int:
         return len(self._graphs)
 
-    def answer(
-        self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor], guided: bool = False
-    ) -> torch.Tensor | None:
-        """What the U-Net answers, by the graph for inputs of these shapes; made where missing."""
-        key = (guided, *((name, each.shape, each.dtype) for name, each in inputs.items()))
+    def get(
+        self, key: Any, module: Callable[[], torch.nn.Module], inputs: tuple[torch.Tensor, ...]
+    ) -> torch.jit.ScriptModule | None:
+        """The graph of what `module` makes, traced on `inputs` where it is missing."""
         if key not in self._graphs:
             while len(self._graphs) >= KEPT:
                 self._graphs.pop(next(iter(self._graphs)))
-            self._graphs[key] = _trace(unet, inputs, guided)
-        graph = self._graphs[key]
-        return None if graph is None else graph(*inputs.values())
+            self._graphs[key] = _traced(module, inputs)
+        return self._graphs[key]
 
     def free(self) -> bool:
         found = bool(self._graphs)
@@ -61,18 +71,45 @@ class Traces:
         return found
 
 
-def _trace(unet: torch.nn.Module, inputs: dict[str, torch.Tensor], guided: bool):
-    current = vars(unet).pop("forward", None)  # trace the U-Net's own
+class Traces(Shelf):
+    """The traced graphs of one U-Net."""
+
+    def answer(
+        self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor], guided: bool = False
+    ) -> torch.Tensor | None:
+        """What the U-Net answers, by the graph for inputs of these shapes; made where missing."""
+        key = (guided, *((name, each.shape, each.dtype) for name, each in inputs.items()))
+        values = tuple(inputs.values())
+        current = vars(unet).pop("forward", None)  # trace the U-Net's own
+        try:
+            graph = self.get(
+                key, lambda: Answer(once(unet) if guided else unet, tuple(inputs)), values
+            )
+        finally:
+            if current is not None:
+                unet.forward = current
+        return None if graph is None else graph(*values)
+
+
+class TracedDecoding(Shelf):
+    """What a VAE's decoder makes of latents, by a graph for each shape."""
+
+    def __init__(self, vae: torch.nn.Module):
+        super().__init__()
+        self._decoding = Decoding(vae)
+
+    def __call__(self, latents: torch.Tensor) -> torch.Tensor | None:
+        """The pictures, or None where the graph cannot be had."""
+        graph = self.get((latents.shape, latents.dtype), lambda: self._decoding, (latents,))
+        return None if graph is None else graph(latents)
+
+
+def _traced(module: Callable[[], torch.nn.Module], inputs: tuple[torch.Tensor, ...]):
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what depends on the shape is why the shape is a key
-            answer = Answer(once(unet) if guided else unet, tuple(inputs)).eval()
-            values = tuple(inputs.values())
-            graph = torch.jit.trace(answer, values, check_trace=False, strict=False)
+            graph = torch.jit.trace(module().eval(), inputs, check_trace=False, strict=False)
             return torch.jit.freeze(graph)  # its constants are the weights, not copies of them
     except Exception:  # slower, not worse
-        LOG.warning("the U-Net could not be traced; it runs as it is", exc_info=True)
+        LOG.warning("a network could not be traced; it runs as it is", exc_info=True)
         return None
-    finally:
-        if current is not None:
-            unet.forward = current

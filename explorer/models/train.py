@@ -1,8 +1,9 @@
 """Make the bundled model: `python -m explorer.models.train`.
 
-Four stages, each skipped once its files stand in the model's folder: `vae` (pictures to latents),
-`tiny` (the preview decoder), `judge` (the classifier that measures the result), `network` (text
-encoder and denoiser). One run ends with its slice of time; the next one goes on.
+Five stages, each skipped once its files stand: `wide` (pictures to latents; kept in the folder of
+checkpoints), `vae` (a quicker autoencoder of the same latents), `tiny` (the preview decoder),
+`judge` (the classifier that measures the result), `network` (text encoder and denoiser). One run
+ends with its slice of time; the next one goes on.
 """
 
 import argparse
@@ -15,14 +16,16 @@ from diffusers import AutoencoderKL, DDPMScheduler
 from torch.nn import ModuleList
 
 from explorer.models import networks
+from explorer.models.album import Album
+from explorer.models.autoencoders import train_tiny, train_vae, train_wide
 from explorer.models.captions import Scene, every_scene, varied_caption
 from explorer.models.fit import SliceOver, Workshop, fit
 from explorer.models.judge import Judge, label_of
-from explorer.models.scenes import render
 
 SIZES = {  # steps and batch of each stage, as the shipped model had them
+    "wide": (15_000, 96),
     "vae": (15_000, 96),
-    "tiny": (3_000, 128),
+    "tiny": (12_000, 128),
     "judge": (2_000, 256),
     "network": (14_000, 768),
 }
@@ -30,82 +33,6 @@ STAGES = tuple(SIZES)
 WORDINGS = 24  # captions made of each scene
 UNCAPTIONED = 0.1  # part of the captions left empty, for classifier-free guidance
 SNR_CAP = 5.0
-
-
-class Album:
-    """Scenes rendered once and kept on the device: `pictures` uint8 (n, 3, H, W), `scene` (n)."""
-
-    def __init__(self, scenes: list[Scene], count: int, seed: int, device: torch.device):
-        chance = random.Random(seed)
-        self.scenes = scenes
-        drawn = [chance.randrange(len(scenes)) for _ in range(count)]
-        brush = torch.Generator(device).manual_seed(seed)
-        parts = []
-        for start in range(0, count, 2048):
-            batch = [scenes[number] for number in drawn[start : start + 2048]]
-            parts.append((render(batch, brush).clamp(0, 1) * 255).round().byte())
-        self.pictures = torch.cat(parts)
-        self.scene = torch.tensor(drawn, device=device)
-        self.latents = None
-
-    def rows(self, batch: int, generator: torch.Generator) -> torch.Tensor:
-        return torch.randint(
-            len(self.scene), (batch,), generator=generator, device=generator.device
-        )
-
-    def batch(self, rows: torch.Tensor) -> torch.Tensor:
-        """Pictures in -1..1."""
-        return self.pictures[rows].float() / 127.5 - 1
-
-    @torch.no_grad()
-    def encode(self, vae: AutoencoderKL) -> None:
-        """Fill `latents` with what the denoiser sees: means, scaled to unit variance."""
-        rows = torch.arange(len(self.scene), device=self.pictures.device)
-        self.latents = torch.cat(
-            [vae.encode(self.batch(part)).latent_dist.mean for part in rows.split(512)]
-        )
-        self.latents *= vae.config.scaling_factor
-
-
-def picture_loss(drawn: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
-    """Absolute and squared error, and the error of the edges: their gradients along both axes."""
-    error = (drawn - true).float()
-    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
-    return error.abs().mean() + 2 * error.square().mean() + 2 * edges
-
-
-def train_vae(album: Album, shop: Workshop, args) -> AutoencoderKL:
-    vae = networks.new_vae().to(shop.device)
-    if shop.device.type == "cuda":
-        vae.to(memory_format=torch.channels_last)
-        vae.encoder.compile()
-        vae.decoder.compile()
-
-    def loss(generator):
-        true = album.batch(album.rows(args.vae_batch, generator))
-        latents = vae.encode(true).latent_dist
-        noise = torch.randn(latents.mean.shape, generator=generator, device=shop.device)
-        drawn = vae.decode(latents.mean + latents.std * noise).sample
-        return picture_loss(drawn, true) + 2e-6 * latents.kl().mean()
-
-    fit("vae", ModuleList([vae]), loss, steps=args.vae_steps, rate=1.5e-3, shop=shop)
-    with torch.no_grad():
-        rows = album.rows(8 * args.vae_batch, torch.Generator(shop.device).manual_seed(args.seed))
-        parts = [vae.encode(album.batch(part)).latent_dist.mean for part in rows.split(128)]
-    vae.register_to_config(scaling_factor=round(1 / torch.cat(parts).std().item(), 5))
-    return vae
-
-
-def train_tiny(album: Album, shop: Workshop, args):
-    tiny = networks.new_tiny().to(shop.device)
-    tiny.encoder.requires_grad_(False)
-
-    def loss(generator):
-        rows = album.rows(args.tiny_batch, generator)
-        return picture_loss(tiny.decode(album.latents[rows]).sample, album.batch(rows))
-
-    fit("tiny", ModuleList([tiny]), loss, steps=args.tiny_steps, rate=2e-3, shop=shop)
-    return tiny
 
 
 def caption_table(scenes: list[Scene], seed: int) -> list[str]:
@@ -207,13 +134,20 @@ def _stages(args, shop: Workshop) -> None:
     scenes = [scene for scene in every_scene() if not scene.held_out]
     album = Album(scenes, args.scenes, args.seed, shop.device)
     shop.say(f"rendered {args.scenes:,} scenes")
-    if not (args.out / "vae").exists():
-        train_vae(album, shop, args).half().save_pretrained(args.out / "vae")
-    if args.until == "vae":
+    wide = args.work / "wide-vae"
+    if not wide.exists():
+        train_wide(album, shop, args).half().save_pretrained(wide)
+    if args.until == "wide":
         return
-    vae = AutoencoderKL.from_pretrained(args.out / "vae").to(shop.device).requires_grad_(False)
+    vae = _ready(wide, shop)
     album.encode(vae)
     shop.say("encoded")
+    if not (args.out / "vae").exists():
+        quick = train_vae(album, vae.config.scaling_factor, shop, args)
+        quick.half().save_pretrained(args.out / "vae")
+    if args.until == "vae":
+        return
+    vae = _ready(args.out / "vae", shop)
     if not (args.out / "taesd").exists():
         train_tiny(album, shop, args).half().save_pretrained(args.out / "taesd")
     if args.until == "tiny":
@@ -224,6 +158,10 @@ def _stages(args, shop: Workshop) -> None:
         return
     if not (args.out / "unet").exists():
         networks.save_model(args.out, vae=vae, **train_network(album, shop, args))
+
+
+def _ready(folder: Path, shop: Workshop) -> AutoencoderKL:
+    return AutoencoderKL.from_pretrained(folder).to(shop.device).requires_grad_(False)
 
 
 if __name__ == "__main__":

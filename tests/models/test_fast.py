@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 
-from explorer.models.fast import fast, let_go, warm_up, way_of
+from explorer.models.fast import fast, let_go, quick_vae, warm_up, warm_up_decoding, way_of
 from explorer.models.guided import once
 from explorer.models.traced import KEPT
 
@@ -242,3 +242,61 @@ def test_moved_weights_and_letting_go_make_a_new_way(unet):
     assert len(first) == 0
     let_go(unet)
     assert way_of(unet) is not second
+
+
+@pytest.fixture
+def vae(tiny_pipeline_folder):
+    return AutoencoderKL.from_pretrained(tiny_pipeline_folder / "vae").eval()
+
+
+def latents(vae, side: int, seed: int = 0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(1, vae.config.latent_channels, side, side, generator=generator)
+
+
+def decoded(vae, given):
+    with torch.no_grad():
+        return vae.decode(given, return_dict=False)[0]
+
+
+def test_a_quick_vae_decodes_to_the_same_bit(vae):
+    for side, seed in ((4, 0), (4, 1), (6, 2)):
+        given = latents(vae, side, seed)
+        assert torch.equal(decoded(quick_vae(vae), given), decoded(vae, given))
+
+
+def test_a_quick_vae_is_walked_through_once_a_shape(vae):
+    given = latents(vae, 4)
+    with Visits(vae.decoder) as visits:
+        decoded(quick_vae(vae), given)
+        once = visits.count
+        for _ in range(3):
+            decoded(quick_vae(vae), given)
+    assert visits.count == once > 0
+
+
+def test_a_warmed_up_vae_is_not_traced_again(vae, unet):
+    warm_up_decoding(vae, unet)
+    with Visits(vae.decoder) as visits:
+        decoded(quick_vae(vae), latents(vae, unet.config.sample_size))
+    assert visits.count == 0
+
+
+def test_a_quick_vae_in_another_precision_decodes_as_the_vae_does(vae):
+    given = latents(vae, 4)
+    quick = quick_vae(vae)
+    decoded(quick, given)
+    quick.to(torch.float64)
+    expected = decoded(vae, given.double())
+    assert expected.dtype == torch.float64
+    assert torch.equal(decoded(quick, given.double()), expected)
+
+
+def test_a_large_vae_is_left_alone_on_a_cpu(vae, monkeypatch):
+    monkeypatch.setattr("explorer.models.fast.SMALL", 10)
+    assert quick_vae(vae) is vae
+
+
+def test_a_vae_that_somebody_looks_into_is_left_alone(vae):
+    vae.decoder.register_forward_hook(lambda *_: None)
+    assert quick_vae(vae) is vae

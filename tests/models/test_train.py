@@ -11,6 +11,8 @@ from explorer.models import fit, train
 
 SIZES = {
     "scenes": 24,
+    "wide-steps": 2,
+    "wide-batch": 2,
     "vae-steps": 2,
     "vae-batch": 2,
     "tiny-steps": 2,

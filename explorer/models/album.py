@@ -1,0 +1,58 @@
+"""The training pictures of the bundled model: rendered once, kept on the device."""
+
+import random
+
+import torch
+from diffusers import AutoencoderKL
+
+from explorer.models.captions import Scene
+from explorer.models.scenes import render
+
+
+class Album:
+    """Scenes rendered once: `pictures` uint8 (n, 3, H, W), `scene` (n) their numbers.
+
+    After `encode` also `latents` and `spreads` (n, 4, H/8, W/8): what the denoiser sees, means
+    scaled to unit variance, and the standard deviations that belong to them.
+    """
+
+    def __init__(self, scenes: list[Scene], count: int, seed: int, device: torch.device):
+        chance = random.Random(seed)
+        self.scenes = scenes
+        drawn = [chance.randrange(len(scenes)) for _ in range(count)]
+        brush = torch.Generator(device).manual_seed(seed)
+        parts = []
+        for start in range(0, count, 2048):
+            batch = [scenes[number] for number in drawn[start : start + 2048]]
+            parts.append((render(batch, brush).clamp(0, 1) * 255).round().byte())
+        self.pictures = torch.cat(parts)
+        self.scene = torch.tensor(drawn, device=device)
+        self.latents = self.spreads = None
+
+    def rows(self, batch: int, generator: torch.Generator) -> torch.Tensor:
+        return torch.randint(
+            len(self.scene), (batch,), generator=generator, device=generator.device
+        )
+
+    def batch(self, rows: torch.Tensor) -> torch.Tensor:
+        """Pictures in -1..1."""
+        return self.pictures[rows].float() / 127.5 - 1
+
+    def sampled(self, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Latents drawn from what the autoencoder says of the pictures, scaled as `latents` are."""
+        noise = torch.randn(
+            (len(rows), *self.latents.shape[1:]), generator=generator, device=generator.device
+        )
+        return self.latents[rows] + self.spreads[rows] * noise
+
+    @torch.no_grad()
+    def encode(self, vae: AutoencoderKL) -> None:
+        """Fill `latents` and `spreads`."""
+        rows = torch.arange(len(self.scene), device=self.pictures.device)
+        means, spreads = [], []
+        for part in rows.split(512):
+            found = vae.encode(self.batch(part)).latent_dist
+            means.append(found.mean)
+            spreads.append(found.std)
+        self.latents = torch.cat(means) * vae.config.scaling_factor
+        self.spreads = torch.cat(spreads) * vae.config.scaling_factor
