@@ -89,8 +89,9 @@ class _Teller:
             job.end(CANCELLED)  # it waits or loads, and will see for itself
             return False
         ended = job.finished.is_set()  # before looking, or its last calls would be missed
-        # While a GPU denoises, frames wait: making them would hold up the thread that feeds it.
-        spare = self._behind and (ended or not job.on_gpu)
+        # Frames wait where making them would hold up the thread that feeds a GPU, or take a core
+        # from those that compute in step.
+        spare = self._behind and (ended or not job.undisturbed)
         grown = self._take_in(wait=0.0 if ended or spare else POLL_S)
         if spare and not self.has_news():
             self._careful(self.film.work)

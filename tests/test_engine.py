@@ -23,7 +23,6 @@ from PIL import Image
 from explorer.capture.trajectory import Trajectory
 from explorer.engine import Engine, RunError, device_lock
 from explorer.models.catalog import ModelError
-from explorer.models.threads import fastest
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings, SettingsError
 
@@ -616,13 +615,6 @@ def test_the_end_of_a_prompt_that_is_too_long_is_told():
     assert engine.unread("a red car at night") == ""
     assert engine.unread("a " * 30) == ""
     assert engine.unread(long) == "a red car a red car at night"
-
-
-def test_threads_are_chosen_by_measurement_and_ties_go_to_fewer():
-    assert fastest({1: 1.0, 2: 0.6, 4: 0.35, 8: 0.34}.__getitem__, 8) == 4
-    assert fastest({1: 1.0, 2: 0.95}.__getitem__, 2) == 1
-    assert fastest({1: 1.0, 2: 15.0}.__getitem__, 64) == 1
-    assert fastest({1: 1.0}.__getitem__, 1) == 1
 
 
 def test_a_saved_run_opens_again(engine, tmp_path):

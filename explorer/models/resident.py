@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +132,12 @@ class Residents:
             self.name = before
 
     def _load(self, entry: Entry, tell: "Tell") -> "Model":
+        from explorer.models.threads import apart
+
+        load = partial(self._load_here, entry, tell)
+        return apart(load) if self.device.startswith("cpu") else load()
+
+    def _load_here(self, entry: Entry, tell: "Tell") -> "Model":
         from explorer.models.fast import is_small, warm_up, warm_up_decoding
         from explorer.models.loading import load_found
         from explorer.models.threads import choose_threads

@@ -1,9 +1,11 @@
-"""How many CPU threads the U-Net is fastest with: measured, not guessed."""
+"""CPU threads: how many the U-Net is fastest with, and whose they are."""
 
 import logging
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import torch
 
@@ -38,6 +40,22 @@ def fastest(seconds: Callable[[int], float], most: int) -> int:
             break
         chosen, best = 2 * chosen, doubled
     return chosen
+
+
+def take_every_core() -> bool:
+    """Whether this thread's computing leaves no core to anybody else."""
+    return torch.get_num_threads() >= _usable_cores()
+
+
+def apart(work: Callable[[], Any]) -> Any:
+    """Do CPU work in a thread that ends with it.
+
+    OpenMP keeps a team of threads for every thread that has ever computed. While all teams together
+    have more threads than there are cores, each of them sleeps at every barrier instead of waiting
+    awake: with two teams of two on two cores a run was seen to take 1.9 s instead of 1.1 s.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
 
 
 def _usable_cores() -> int:

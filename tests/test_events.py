@@ -1,0 +1,67 @@
+"""Who follows a run decodes its frames: beside the denoising where a core is free, else after it."""
+
+import numpy as np
+import pytest
+
+from explorer.engine import Engine
+from explorer.events import follow
+from explorer.job import RUNNING, Job
+from explorer.settings import LaneSettings, RunSettings
+
+SETTINGS = RunSettings(prompt="a red house", seed=7, steps=3, lanes=(LaneSettings(),))
+
+
+@pytest.fixture(scope="module")
+def calls(tiny_pipeline_folder):
+    (trajectory,) = Engine(tiny_pipeline_folder, "cpu").run(SETTINGS)
+    return trajectory.calls
+
+
+class Decoder:
+    """Counts the pictures that it is asked for."""
+
+    def __init__(self):
+        self.pictures = 0
+
+    def __call__(self, latents):
+        self.pictures += len(latents)
+        return np.zeros((len(latents), 8, 8, 3), np.uint8)
+
+
+def followed(calls, undisturbed: bool):
+    """A run whose calls are all there, and that does not end before it is told to."""
+    job, decode = Job(SETTINGS), Decoder()
+
+    def start():
+        job.phase, job.undisturbed = RUNNING, undisturbed
+        for call in calls:
+            job.news.put({0: call})
+
+    return job, decode, follow(job, start, decode)
+
+
+def seen(events, count: int):
+    return [next(events) for _ in range(count)]
+
+
+@pytest.mark.parametrize("undisturbed, pictures", [(True, 1), (False, 10)])
+def test_frames_wait_for_the_end_where_they_would_disturb(calls, undisturbed, pictures):
+    job, decode, events = followed(calls, undisturbed)
+    *_, last = seen(events, 4)  # the last two half a second after the calls have come
+    assert last.call == len(calls) == 5
+    assert last.previews[0]
+    assert decode.pictures == pictures
+    job.finished.set()
+    job.end("done")
+    list(events)
+    assert decode.pictures == 10
+
+
+def test_the_engine_says_whether_its_run_would_be_disturbed(tiny_pipeline_folder, monkeypatch):
+    engine, told = Engine(tiny_pipeline_folder, "cpu"), []
+    for every_core in (True, False):
+        monkeypatch.setattr("explorer.models.threads.take_every_core", lambda: every_core)
+        job = engine._job(SETTINGS, None)
+        engine._work(job, [])
+        told.append(job.undisturbed)
+    assert told == [True, False]
