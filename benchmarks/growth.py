@@ -26,7 +26,7 @@ def points(runs: Runs, kind: str, repeats: int) -> dict[str, list[dict[str, floa
     """Seconds for lanes, steps and sizes; all but one at the runs' own settings and two lanes."""
 
     def seconds(lanes: int = 2, **settings) -> float:
-        runs.run_lanes(runs.engine, lanes, **settings)
+        runs.seconds(lambda: runs.run_lanes(runs.engine, lanes, **settings))  # to warm up
         taken = statistics.median(
             runs.seconds(lambda: runs.run_lanes(runs.engine, lanes, **settings))
             for _ in range(repeats)
