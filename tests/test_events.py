@@ -1,4 +1,4 @@
-"""Who follows a run decodes its frames: beside the denoising where a core is free, else after it."""
+"""Frames are decoded beside the denoising where a core is free for that, else after it."""
 
 import numpy as np
 import pytest
@@ -57,11 +57,12 @@ def test_frames_wait_for_the_end_where_they_would_disturb(calls, undisturbed, pi
     assert decode.pictures == 10
 
 
-def test_the_engine_says_whether_its_run_would_be_disturbed(tiny_pipeline_folder, monkeypatch):
-    engine, told = Engine(tiny_pipeline_folder, "cpu"), []
-    for every_core in (True, False):
-        monkeypatch.setattr("explorer.models.threads.take_every_core", lambda: every_core)
-        job = engine._job(SETTINGS, None)
-        engine._work(job, [])
-        told.append(job.undisturbed)
-    assert told == [True, False]
+@pytest.mark.parametrize("every_core", [True, False])
+def test_the_engine_says_whether_its_run_would_be_disturbed(
+    tiny_pipeline_folder, monkeypatch, every_core
+):
+    monkeypatch.setattr("explorer.models.threads.take_every_core", lambda: every_core)
+    engine = Engine(tiny_pipeline_folder, "cpu")
+    job = engine._job(SETTINGS, None)
+    engine._work(job, [])
+    assert (job.state, job.undisturbed) == ("done", every_core)

@@ -1,6 +1,7 @@
 """Which decoder makes a model's previews: its tiny one, where that holds up a run the least."""
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -43,17 +44,21 @@ def has_bfloat16() -> bool:
 
 
 class TinyDecoder:
-    """A distilled decoder (diffusers' AutoencoderTiny); takes latents as the pipeline denoises."""
+    """A distilled decoder (diffusers' AutoencoderTiny); takes latents as the pipeline denoises.
+
+    On a CPU it takes as many threads as PyTorch does where it is made.
+    """
 
     def __init__(self, network: Any, largest: int = LARGEST):
         # On a CPU channels last halves the time of a picture.
         self.network = network.eval().to(memory_format=torch.channels_last)
         self.largest = largest
+        self.threads = torch.get_num_threads()
         self._stream = None
 
     def __call__(self, latents: np.ndarray | torch.Tensor) -> np.ndarray:
         if self.network.device.type != "cuda":
-            parts = torch.as_tensor(latents).chunk(torch.get_num_threads())
+            parts = torch.as_tensor(latents).chunk(self.threads)
             return np.concatenate(list(_in_the_background().map(self._decode, parts)))
         if self._stream is None:
             self._stream = torch.cuda.Stream(self.network.device)
@@ -73,6 +78,13 @@ class TinyDecoder:
 @cache
 def _in_the_background() -> ThreadPoolExecutor:
     """Threads that compute each for itself: several in step would wait for each other."""
-    return ThreadPoolExecutor(
-        os.cpu_count(), "previews", initializer=torch.set_num_threads, initargs=(1,)
-    )
+    return ThreadPoolExecutor(os.cpu_count(), "previews", initializer=_alone)
+
+
+def _alone() -> None:
+    """Let this thread compute without help; what new threads begin with stays as it was."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)  # and so for all threads to come
+    other = threading.Thread(target=torch.set_num_threads, args=(usual,))
+    other.start()
+    other.join()

@@ -151,10 +151,10 @@ class Residents:
         # Loading may have measured what a single file does not say.
         self._found[entry.name] = replace(found, folder=model.folder)
         tell(f"Preparing {entry.label}.", None)
-        model.decode = self._decoder_for(model.pipeline, model.folder)
         unet = model.pipeline.unet
         if model.device.type == "cpu":
             self.threads = choose_threads(unet)
+        model.decode = self._decoder_for(model.pipeline, model.folder)
         if self.offload == "none" and (is_small(unet) or model.device.type == "cuda"):
             warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)
         if is_small(model.pipeline.vae):

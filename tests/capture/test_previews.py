@@ -1,6 +1,7 @@
 """Decoders against the VAE they stand in for, and the files pictures become."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from diffusers import (
 )
 from PIL import Image
 
+from explorer.capture import preview_decoder
 from explorer.capture.frames import SLICE, Filmstrip
 from explorer.capture.preview_decoder import TinyDecoder, decoder_for, has_bfloat16, load_tiny
 from explorer.capture.previews import (
@@ -118,6 +120,36 @@ def test_tiny_decoder_shrinks_large_pictures_by_averaging():
     assert small.shape == (2, 256, 256, 3)
     means = whole.reshape(2, 256, 2, 256, 2, 3).mean(axis=(2, 4))
     assert np.abs(small - means).mean() < 1
+
+
+def test_tiny_decoder_shares_pictures_out_to_threads_that_compute_alone(monkeypatch):
+    decoder, given, seen = TinyDecoder(tiny()), draw(5), []
+    whole = decoder(given).astype(int)
+    decode = decoder._decode
+
+    def watched(part):
+        seen.append((len(part), torch.get_num_threads()))
+        return decode(part)
+
+    decoder.threads = 2
+    monkeypatch.setattr(decoder, "_decode", watched)
+    np.testing.assert_allclose(decoder(given).astype(int), whole, atol=1)  # sums in another order
+    assert sorted(seen) == [(2, 1), (3, 1)]
+
+
+def test_what_new_threads_begin_with_is_not_changed():
+    def ask():
+        with ThreadPoolExecutor(1) as fresh:
+            return fresh.submit(torch.get_num_threads).result()
+
+    with ThreadPoolExecutor(1) as setter:
+        setter.submit(torch.set_num_threads, 3).result()
+    try:
+        with ThreadPoolExecutor(1, initializer=preview_decoder._alone) as worker:
+            assert worker.submit(torch.get_num_threads).result() == 1
+        assert ask() == 3
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_linear_decoder_recovers_a_linear_vae():

@@ -5,7 +5,8 @@ import threading
 import pytest
 import torch
 
-from explorer.models import threads
+from explorer.engine import Engine
+from explorer.models import loading, threads
 from explorer.models.threads import apart, fastest, take_every_core
 
 
@@ -33,3 +34,16 @@ def test_work_apart_is_done_in_a_thread_that_ends_with_it():
 def test_what_goes_wrong_apart_is_raised_here():
     with pytest.raises(ZeroDivisionError):
         apart(lambda: 1 / 0)
+
+
+def test_a_model_on_a_cpu_is_loaded_apart(tiny_pipeline_folder, monkeypatch):
+    own, seen = loading.load_found, []
+
+    def load_found(*arguments):
+        seen.append(threading.current_thread())
+        return own(*arguments)
+
+    monkeypatch.setattr(loading, "load_found", load_found)
+    Engine(tiny_pipeline_folder, "cpu").load()
+    (loader,) = seen
+    assert loader is not threading.current_thread() and not loader.is_alive()
