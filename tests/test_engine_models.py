@@ -422,3 +422,17 @@ def test_two_folders_of_one_name_are_two_models(tmp_path):
     assert other.name == str(tmp_path / "b" / "model")
     assert other.path == tmp_path / "b" / "model"
     assert catalog.find(str(tmp_path / "a" / "model")) is known
+
+
+def test_a_first_run_finds_its_graphs_made(family_folder, monkeypatch):
+    engine, trace, traced = engine_of(family_folder, "sd1"), torch.jit.trace, []
+
+    def watched(*arguments, **options):
+        traced.append(type(arguments[0]).__name__)
+        return trace(*arguments, **options)
+
+    monkeypatch.setattr(torch.jit, "trace", watched)
+    engine.load()
+    assert sorted(traced) == ["Answer", "Decoding"]
+    engine.run(RunSettings(prompt="a red house", seed=7, steps=3, cfg_scale=3))
+    assert len(traced) == 2
