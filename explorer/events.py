@@ -91,7 +91,7 @@ class _Teller:
         ended = job.finished.is_set()  # before looking, or its last calls would be missed
         # Frames wait where making them would hold up the thread that feeds a GPU, or take a core
         # from those that compute in step.
-        spare = self._behind and (ended or not job.undisturbed)
+        spare = self._behind and (ended or job.leaves_room)
         grown = self._take_in(wait=0.0 if ended or spare else POLL_S)
         if spare and not self.has_news():
             self._careful(self.film.work)

@@ -35,8 +35,8 @@ class Job:
     The thread that denoises puts each checked call into `news` and sets `finished` at last; the
     other one may `stop` it, which takes effect after the model call under way. `phase` is
     "queued", "loading" or "running", with a `note` for a human; `state` and `message` are how it
-    ended. While it is `undisturbed` others had better not compute. Raises SettingsError for
-    settings that no schedule can be made of.
+    ended. Others may compute beside it where it `leaves_room`. Raises SettingsError for settings
+    that no schedule can be made of.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Job:
         self.pace = Pace(self.groups)
         self.model, self.noise_device = self.settings.model, ""
         self.phase, self.note = QUEUED, ""
-        self.on_gpu = self.undisturbed = False
+        self.on_gpu = self.leaves_room = False
         self.state, self.message = "", ""
         self.news: queue.SimpleQueue[dict[int, Call] | None] = queue.SimpleQueue()
         self.finished = threading.Event()
@@ -98,7 +98,7 @@ class Job:
         try:
             self.check_stop()
             self.model, self.on_gpu = model.name, model.pipeline.device.type == "cuda"
-            self.undisturbed = self.on_gpu or threads.take_every_core()
+            self.leaves_room = not (self.on_gpu or threads.take_every_core())
             refuse(self.settings, model, refiner)
             self.noise_device = start.noise_device(self.settings, model.pipeline).type
             for each in filter(None, (model, refiner)):

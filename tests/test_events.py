@@ -28,12 +28,12 @@ class Decoder:
         return np.zeros((len(latents), 8, 8, 3), np.uint8)
 
 
-def followed(calls, undisturbed: bool):
+def followed(calls, leaves_room: bool):
     """A run whose calls are all there, and that does not end before it is told to."""
     job, decode = Job(SETTINGS), Decoder()
 
     def start():
-        job.phase, job.undisturbed = RUNNING, undisturbed
+        job.phase, job.leaves_room = RUNNING, leaves_room
         for call in calls:
             job.news.put({0: call})
 
@@ -44,9 +44,9 @@ def seen(events, count: int):
     return [next(events) for _ in range(count)]
 
 
-@pytest.mark.parametrize("undisturbed, pictures", [(True, 1), (False, 10)])
-def test_frames_wait_for_the_end_where_they_would_disturb(calls, undisturbed, pictures):
-    job, decode, events = followed(calls, undisturbed)
+@pytest.mark.parametrize("leaves_room, pictures", [(False, 1), (True, 10)])
+def test_frames_wait_for_the_end_where_they_would_disturb(calls, leaves_room, pictures):
+    job, decode, events = followed(calls, leaves_room)
     *_, last = seen(events, 4)  # the last two half a second after the calls have come
     assert last.call == len(calls) == 5
     assert last.previews[0]
@@ -58,11 +58,9 @@ def test_frames_wait_for_the_end_where_they_would_disturb(calls, undisturbed, pi
 
 
 @pytest.mark.parametrize("every_core", [True, False])
-def test_the_engine_says_whether_its_run_would_be_disturbed(
-    tiny_pipeline_folder, monkeypatch, every_core
-):
+def test_the_engine_says_whether_its_run_leaves_room(tiny_pipeline_folder, monkeypatch, every_core):
     monkeypatch.setattr("explorer.models.threads.take_every_core", lambda: every_core)
     engine = Engine(tiny_pipeline_folder, "cpu")
     job = engine._job(SETTINGS, None)
     engine._work(job, [])
-    assert (job.state, job.undisturbed) == ("done", every_core)
+    assert (job.state, job.leaves_room) == ("done", not every_core)

@@ -33,7 +33,7 @@ def load_tiny(folder: Path, device: torch.device, dtype: torch.dtype) -> "TinyDe
 
 
 def has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 itself: nearly twice as fast, at 54 dB of the pictures.
+    """Whether this CPU multiplies bfloat16 itself: nearly twice as fast, at 53 dB of the pictures.
 
     Where it does not, the library's own way round is slower than single precision.
     """

@@ -30,6 +30,7 @@ class Album:
         self.latents = self.spreads = None
 
     def rows(self, batch: int, generator: torch.Generator) -> torch.Tensor:
+        """Numbers (batch) of pictures, drawn at random."""
         return torch.randint(
             len(self.scene), (batch,), generator=generator, device=generator.device
         )
@@ -39,7 +40,7 @@ class Album:
         return self.pictures[rows].float() / 127.5 - 1
 
     def sampled(self, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Latents drawn from what the autoencoder says of the pictures, scaled as `latents` are."""
+        """Latents (rows, 4, H/8, W/8) drawn at random from the pictures' means and spreads."""
         noise = torch.randn(
             (len(rows), *self.latents.shape[1:]), generator=generator, device=generator.device
         )

@@ -5,6 +5,7 @@ ones with a fifth of the arithmetic, and the tiny decoder to read them with less
 """
 
 import argparse
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
@@ -27,7 +28,7 @@ def picture_loss(drawn: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
 
 def train_wide(album: Album, shop: Workshop, args: argparse.Namespace) -> AutoencoderKL:
     """The autoencoder whose latents the model denoises, its scaling factor set."""
-    vae = _made_quick(networks.new_vae(networks.WIDE), shop)
+    vae = _placed(networks.new_vae(networks.WIDE), shop)
 
     def loss(generator):
         true = album.batch(album.rows(args.wide_batch, generator))
@@ -48,20 +49,21 @@ def train_vae(
     album: Album, scaling_factor: float, shop: Workshop, args: argparse.Namespace
 ) -> AutoencoderKL:
     """The quick VAE: it draws half of each batch from the wide one's latents, half from its own."""
-    vae = _made_quick(networks.new_vae(networks.QUICK), shop)
+    vae = _placed(networks.new_vae(networks.QUICK), shop)
     vae.register_to_config(scaling_factor=scaling_factor)
 
     def loss(generator):
         rows = album.rows(args.vae_batch, generator)
-        true, given = album.batch(rows), album.sampled(rows, generator)
+        true = album.batch(rows)
         own = vae.encode(true).latent_dist
         wanted, spread = album.latents[rows], album.spreads[rows]
         apart = (own.mean * scaling_factor - wanted) / spread.clamp(min=FAINTEST)
         wider = (own.std * scaling_factor - spread) / spread.clamp(min=FAINTEST)
         half = len(rows) // 2
-        noise = torch.randn(given[:half].shape, generator=generator, device=shop.device)
+        given = album.sampled(rows[half:], generator) / scaling_factor
+        noise = torch.randn(own.mean[:half].shape, generator=generator, device=shop.device)
         own_given = own.mean[:half] + own.std[:half] * noise
-        drawn = vae.decode(torch.cat([own_given, given[half:] / scaling_factor])).sample
+        drawn = vae.decode(torch.cat([own_given, given])).sample
         latent_loss = (apart.square() + wider.square()).clamp(max=100).mean()
         return picture_loss(drawn, true) + LATENTS * latent_loss
 
@@ -71,11 +73,8 @@ def train_vae(
 
 def train_tiny(album: Album, shop: Workshop, args: argparse.Namespace) -> AutoencoderTiny:
     """The decoder of previews; it takes latents as the pipeline denoises them."""
-    tiny = networks.new_tiny().to(shop.device)
+    tiny = _placed(networks.new_tiny(), shop)
     tiny.encoder.requires_grad_(False)
-    if shop.device.type == "cuda":
-        tiny.to(memory_format=torch.channels_last)
-        tiny.decoder.compile()
 
     def loss(generator):
         rows = album.rows(args.tiny_batch, generator)
@@ -85,10 +84,11 @@ def train_tiny(album: Album, shop: Workshop, args: argparse.Namespace) -> Autoen
     return tiny
 
 
-def _made_quick(vae: AutoencoderKL, shop: Workshop) -> AutoencoderKL:
-    vae = vae.to(shop.device)
+def _placed(network: Any, shop: Workshop) -> Any:
+    """On the workshop's device; on a GPU both halves are compiled when they are first used."""
+    network = network.to(shop.device)
     if shop.device.type == "cuda":
-        vae.to(memory_format=torch.channels_last)
-        vae.encoder.compile()
-        vae.decoder.compile()
-    return vae
+        network.to(memory_format=torch.channels_last)
+        network.encoder.compile()
+        network.decoder.compile()
+    return network

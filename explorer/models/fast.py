@@ -126,19 +126,20 @@ def _quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
         from explorer.models.graphs import quick_copy
 
         quick = quick_copy(vae)
-        by_kernels = quick.decode
-        replayed = _replayed(lambda latents: by_kernels(latents, return_dict=False)[0])
+        own = quick.decode
+        by_graph = _replayed(lambda latents: own(latents, return_dict=False)[0])
     else:
         quick = sharing_copy(vae)
-        replayed = TracedDecoding(vae)
-    own, weights = quick.decode, _places(quick)
+        own = quick.decode
+        by_graph = TracedDecoding(vae)
+    weights = _places(quick)
 
     def decode(latents, return_dict=True, **options):
         answer = None
         small = latents.shape[-2] * latents.shape[-1] <= GRAPHED
         # In float32 for a while, its weights lie elsewhere.
         if small and not return_dict and not options and weights == _places(quick):
-            answer = replayed(latents)
+            answer = by_graph(latents)
         return own(latents, return_dict, **options) if answer is None else (answer,)
 
     quick.decode = decode

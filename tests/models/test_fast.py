@@ -282,14 +282,18 @@ def test_a_warmed_up_vae_is_not_traced_again(vae, unet):
     assert visits.count == 0
 
 
-def test_a_quick_vae_in_another_precision_decodes_as_the_vae_does(vae):
+def test_a_vae_in_another_precision_for_a_while_gets_no_graph_of_it(vae):
     given = latents(vae, 4)
     quick = quick_vae(vae)
     decoded(quick, given)
     quick.to(torch.float64)
     expected = decoded(vae, given.double())
     assert expected.dtype == torch.float64
-    assert torch.equal(decoded(quick, given.double()), expected)
+    with Visits(vae.decoder) as visits:
+        assert torch.equal(decoded(quick, given.double()), expected)
+        once = visits.count
+        decoded(quick, given.double())
+    assert visits.count == 2 * once > 0
 
 
 def test_a_large_vae_is_left_alone_on_a_cpu(vae, monkeypatch):
