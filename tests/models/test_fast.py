@@ -272,7 +272,9 @@ def test_a_quick_vae_is_walked_through_once_a_shape(vae):
         once = visits.count
         for _ in range(3):
             decoded(quick_vae(vae), given)
-    assert visits.count == once > 0
+        assert visits.count == once > 0
+        decoded(quick_vae(vae), latents(vae, 6))
+    assert visits.count == 2 * once
 
 
 def test_a_warmed_up_vae_is_not_traced_again(vae, unet):
