@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from explorer.settings import RunSettings
 
 if TYPE_CHECKING:
     import torch
+
+    from explorer.capture.previews import VaeDecoder
 
 __all__ = ["LOADING", "QUEUED", "RUNNING", "Job", "RunProblem", "Stopped", "sentence"]
 
@@ -108,8 +111,7 @@ class Job:
             begin = start.beginning(model.pipeline, self.settings, model.native)
             for group in self.groups:
                 self.check_stop()
-                self._denoise_together(model, refiner, group, begin)
-                self._decode(refiner or model, group.lanes)
+                self._decode(group.lanes, self._denoise_together(model, refiner, group, begin))
             self.end(DONE)
         except Stopped:
             self.end(CANCELLED)
@@ -120,7 +122,8 @@ class Job:
 
     def _denoise_together(
         self, model: Any, refiner: Any, group: Group, begin: start.Beginning
-    ) -> None:
+    ) -> list[Callable[[], np.ndarray]]:
+        """A group's calls; returns what gives each lane's pictures, which a GPU has begun with."""
         from explorer.sampling.lockstep import LockstepScheduler
 
         run, count = self.settings, len(group.lanes)
@@ -136,13 +139,18 @@ class Job:
             latents = begin.noise.repeat(count, 1, 1, 1)
         else:
             latents = start.noised(part, run.steps, begin.clean, begin.noise)
-        latents = self._part(model, group, part, latents)
-        if refiner:
-            part = lockstep(first=group.cut, begun=True)
-            latents = self._part(refiner, group, part, latents, group.cut - group.first)
-        finals = latents.float().cpu().numpy()
-        for lane, final in zip(group.lanes, np.split(finals, count), strict=True):
-            self._finals[lane] = final
+        try:
+            latents = self._part(model, group, part, latents)
+            if refiner:
+                part = lockstep(first=group.cut, begun=True)
+                latents = self._part(refiner, group, part, latents, group.cut - group.first)
+            decode = _vae_decoder(refiner or model)  # while a GPU is busy with the last call
+            finals = latents.float().cpu().numpy()
+            for lane, final in zip(group.lanes, np.split(finals, count), strict=True):
+                self._finals[lane] = final if np.isfinite(final).all() else None
+            return [decode.begin(part) for part in latents.chunk(count)]
+        finally:
+            self._settle()  # also where the run breaks off: its calls so far count
 
     def _scheduler(self, lane: int) -> Any:
         from explorer.sampling import schedulers
@@ -181,7 +189,6 @@ class Job:
             size = start.picture_size(run, model.native)
             options |= dict(zip(("width", "height"), size, strict=True))
         with ExitStack() as undo:
-            undo.callback(self._settle)  # also of a run that breaks off: its calls so far count
             for lane, scheduler in zip(group.lanes, lockstep.lanes, strict=True):
                 on_call = partial(self._on_call, together, group, lane)
                 undo.enter_context(recording(scheduler, on_call, calls_before))
@@ -236,22 +243,16 @@ class Job:
                 f"{span.nfe}). The calls before it are kept."
             )
 
-    def _decode(self, model: Any, lanes: tuple[int, ...]) -> None:
+    def _decode(self, lanes: tuple[int, ...], pictures: list[Callable[[], np.ndarray]]) -> None:
         """The lanes' pictures; one that fails does not cost the others theirs."""
-        from explorer.capture.previews import VaeDecoder
-        from explorer.models.fast import quick_vae
-
-        decode = VaeDecoder.of(model.pipeline, quick_vae(model.pipeline.vae))
         problems = []
-        for lane in lanes:
+        for lane, decoded in zip(lanes, pictures, strict=True):
             self.check_stop()
-            final = self._finals[lane]
-            if not np.isfinite(final).all():
-                self._finals[lane] = None
+            if self._finals[lane] is None:
                 problems.append(f"{self._name(lane)} ended with NaN or infinite numbers.")
                 continue
             try:
-                self._images[lane] = decode(final)
+                self._images[lane] = decoded()
             except FloatingPointError as error:
                 problems.append(f"{self._name(lane)} has no picture: {error}")
         if problems:
@@ -288,3 +289,10 @@ class Job:
             )
             for lane, settings in enumerate(self.settings.lanes)
         )
+
+
+def _vae_decoder(model: Any) -> "VaeDecoder":
+    from explorer.capture.previews import VaeDecoder
+    from explorer.models.fast import quick_vae
+
+    return VaeDecoder.of(model.pipeline, quick_vae(model.pipeline.vae))

@@ -6,6 +6,7 @@ A decoder is a callable that takes latents (n, C, h, w) to pixels, uint8 (n, H, 
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +71,14 @@ class LinearDecoder:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """Decoded pictures on their device, and whether all their numbers were finite."""
+
+    bytes: "torch.Tensor"
+    finite: "torch.Tensor"
+
+
 class VaeDecoder:
     """The pipeline's own VAE: the final picture, to the bit what the pipeline would return.
 
@@ -91,24 +100,46 @@ class VaeDecoder:
         return cls(vae, upcast=bool(asks))
 
     def __call__(self, latents: "Latents") -> np.ndarray:
+        return self.begin(latents)()
+
+    def begin(self, latents: "Latents") -> Callable[[], np.ndarray]:
+        """Begin to decode; the pictures come when asked for, and so do errors of what they hold.
+
+        A GPU is given all its work now, and the host goes on; elsewhere nothing is computed yet.
+        """
         import torch
 
-        given = torch.as_tensor(latents)
-        with torch.no_grad():  # one by one: a batch of large pictures would need gigabytes
-            return np.concatenate([self._decode(one) for one in given.split(1)])
+        # One by one: a batch of large pictures would need gigabytes.
+        parts = [(one, self._launch(one)) for one in torch.as_tensor(latents).split(1)]
+        return lambda: np.concatenate([self._finish(*part) for part in parts])
 
-    def _decode(self, latents: "torch.Tensor") -> np.ndarray:
-        import torch
+    def _launch(self, latents: "torch.Tensor") -> "Pixels | None":
+        on_gpu = device_of(self.vae).type == "cuda"
+        return self._pixels(latents) if on_gpu and not self._overflows else None
 
-        vae, pictures = self.vae, None
-        if not (self.upcast and vae.dtype == torch.float16):
-            pictures = self._pictures(latents)
-        if pictures is None or not bool(pictures.isfinite().all()):
-            with in_float32(vae):
-                pictures = self._pictures(latents)
-        if not bool(pictures.isfinite().all()):
+    def _finish(self, latents: "torch.Tensor", launched: "Pixels | None") -> np.ndarray:
+        pixels = launched
+        if pixels is None and not self._overflows:
+            pixels = self._pixels(latents)
+        if pixels is None or not pixels.finite:
+            with in_float32(self.vae):
+                pixels = self._pixels(latents)
+        if not pixels.finite:
             raise FloatingPointError("The VAE's picture holds NaN or infinite numbers.")
-        return to_pixels(pictures)
+        return pixels.bytes.cpu().numpy()
+
+    @property
+    def _overflows(self) -> bool:
+        import torch
+
+        return self.upcast and self.vae.dtype == torch.float16
+
+    def _pixels(self, latents: "torch.Tensor") -> "Pixels":
+        import torch
+
+        with torch.no_grad():
+            pictures = self._pictures(latents)
+            return Pixels(as_bytes(pictures), pictures.isfinite().all())
 
     def _pictures(self, latents: "torch.Tensor") -> "torch.Tensor":
         vae = self.vae
@@ -158,9 +189,14 @@ def in_float32(vae: Any) -> Iterator[None]:
 
 def to_pixels(pictures: "torch.Tensor") -> np.ndarray:
     """Pictures (n, 3, H, W) from -1 to 1, as uint8 (n, H, W, 3)."""
+    return as_bytes(pictures).cpu().numpy()
+
+
+def as_bytes(pictures: "torch.Tensor") -> "torch.Tensor":
+    """Pictures (n, 3, H, W) from -1 to 1, as uint8 (n, H, W, 3) where they lie."""
     zero_to_one = (pictures * 0.5 + 0.5).clamp(0, 1)
     pixels = zero_to_one.permute(0, 2, 3, 1).float().mul(255).round()  # to even, as numpy does
-    return pixels.byte().cpu().numpy()
+    return pixels.byte()
 
 
 def jpeg(image: np.ndarray, quality: int = 80) -> bytes:

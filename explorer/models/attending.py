@@ -3,6 +3,9 @@
 Importing this needs Triton.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from diffusers.models.activations import GEGLU
 from diffusers.models.attention import BasicTransformerBlock
@@ -11,7 +14,8 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import nn
 from torch.nn import functional
 
-from explorer.models import gates, norms
+from explorer.models import gates
+from explorer.models.group_norm import group_norm
 
 
 class FusedNorm(nn.Module):
@@ -23,16 +27,30 @@ class FusedNorm(nn.Module):
 
     def forward(self, x: torch.Tensor, **added: torch.Tensor | None) -> torch.Tensor:
         norm = self.norm
-        return norms.group_norm(
+        return group_norm(
             x, norm.num_groups, norm.weight, norm.bias, norm.eps, silu=self.silu, **added
         )
+
+
+@dataclass
+class Read:
+    """What transformer blocks need to know before they see a pixel: of the prompt, and of weights.
+
+    For each block the prompt's keys and values, and the biases owed to its tokens before each of
+    its norms; then what is owed after the last block, projected.
+    """
+
+    words: list[tuple[torch.Tensor, ...]]
+    owed: list[list[torch.Tensor | None]]
+    rest: torch.Tensor
 
 
 class FusedTransformer(nn.Module):
     """Transformer blocks over pixels: in channels last the pixels are tokens as they lie.
 
-    `x` may be the half of a batch that guidance doubles: what both halves have in common, up to the
-    first look at the prompt, is then computed once.
+    The blocks' products add to the tokens in place, without their biases: these are owed, and added
+    inside the next norm. `x` may be the half of a batch that guidance doubles: what both halves
+    have in common, up to the first look at the prompt, is then computed once.
     """
 
     def __init__(self, model: Transformer2DModel):
@@ -50,24 +68,31 @@ class FusedTransformer(nn.Module):
             and all(FusedBlock.fits(each) for each in model.transformer_blocks)
         )
 
+    def read(self, words: torch.Tensor) -> Read:
+        owed, total = [], None
+        for block in self.blocks:
+            before = [total]
+            for bias in block.biases:
+                before.append(bias if before[-1] is None else before[-1] + bias)
+            total = before.pop()
+            owed.append(before)
+        rest = torch.addmv(self.proj_out.bias, self.proj_out.weight.flatten(1), total)
+        return Read([block.read(words) for block in self.blocks], owed, rest)
+
     def forward(self, x: torch.Tensor, encoder_hidden_states=None, **_) -> tuple[torch.Tensor]:
+        words = encoder_hidden_states
+        read = words[self] if isinstance(words, dict) else self.read(words)
         height, width = x.shape[2:]
         tokens = project(self.norm(x).permute(0, 2, 3, 1).flatten(1, 2), self.proj_in)
-        owed = None
-        for block in self.blocks:
-            tokens, owed = block(tokens, owed, block.read(encoder_hidden_states))
-        bias = torch.addmv(self.proj_out.bias, self.proj_out.weight.flatten(1), owed)
+        for block, heard, owed in zip(self.blocks, read.words, read.owed, strict=True):
+            tokens = block(tokens, heard, owed)
         out = project(tokens, self.proj_out, bias=False).unflatten(1, (height, width))
         x = _as_many(x, len(out))
-        return (gates.add_bias(out.permute(0, 3, 1, 2), x, bias),)
+        return (gates.add_bias(out.permute(0, 3, 1, 2), read.rest, x),)
 
 
 class FusedBlock(nn.Module):
-    """Attention to itself, to the prompt, and a gated layer, each added to the tokens.
-
-    The products add to the tokens in place, without their biases: these are owed, and added inside
-    the next norm.
-    """
+    """Attention to itself, to the prompt, and a gated layer, each added to the tokens."""
 
     def __init__(self, block: BasicTransformerBlock):
         super().__init__()
@@ -92,42 +117,40 @@ class FusedBlock(nn.Module):
             and not block.training
         )
 
-    def read(self, words) -> tuple[torch.Tensor, torch.Tensor]:
-        """The prompt's keys and values: from the encoded prompt, or read before (see `read`)."""
-        return words[self] if isinstance(words, dict) else self._keys_and_values(self.attn2, words)
+    @property
+    def biases(self) -> list[torch.Tensor]:
+        """Those of its three products, in their order."""
+        return [self.attn1.to_out[0].bias, self.attn2.to_out[0].bias, self.ff.net[2].bias]
+
+    def read(self, words: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The prompt's keys and values."""
+        return _keys_and_values(self.attn2, words)
 
     def forward(
-        self, tokens: torch.Tensor, owed: torch.Tensor | None, words: tuple[torch.Tensor, ...]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens and the bias owed to them, in and out."""
-        x = _layer_norm(self.norm1, tokens, owed)
-        owed = self._attend(self.attn1, x, self._keys_and_values(self.attn1, x), tokens, owed)
+        self,
+        tokens: torch.Tensor,
+        words: tuple[torch.Tensor, ...],
+        owed: Sequence[torch.Tensor | None],
+    ) -> torch.Tensor:
+        x = _layer_norm(self.norm1, tokens, owed[0])
+        _attend(self.attn1, x, _keys_and_values(self.attn1, x), tokens)
         tokens = _as_many(tokens, len(words[0]))
-        x = _layer_norm(self.norm2, tokens, owed)
-        owed = self._attend(self.attn2, x, words, tokens, owed)
+        x = _layer_norm(self.norm2, tokens, owed[1])
+        _attend(self.attn2, x, words, tokens)
         gate, _, out = self.ff.net
-        x = gate(_layer_norm(self.norm3, tokens, owed))
-        return tokens, _add_product(tokens, x, out, owed)
-
-    def _attend(self, attention, x, keys_and_values, tokens, owed) -> torch.Tensor:
-        query = _heads(attention.to_q(x), attention.heads)
-        answer = functional.scaled_dot_product_attention(query, *keys_and_values)
-        return _add_product(tokens, answer.transpose(1, 2).flatten(2), attention.to_out[0], owed)
-
-    @staticmethod
-    def _keys_and_values(attention: Attention, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return tuple(_heads(to(x), attention.heads) for to in (attention.to_k, attention.to_v))
+        _add_product(tokens, gate(_layer_norm(self.norm3, tokens, owed[2])), out)
+        return tokens
 
 
-def read(model: nn.Module, words: torch.Tensor) -> dict[nn.Module, tuple[torch.Tensor, ...]]:
-    """What a fused U-Net's blocks read of a prompt, to be given in the encoded prompt's place.
+def read(model: nn.Module, words: torch.Tensor) -> dict[nn.Module, Read]:
+    """What a fused U-Net's transformers read of a prompt, to be given in its place.
 
     Empty for a model with blocks of another kind, which take the prompt itself.
     """
     kinds = {type(module) for module in model.modules()}
     if BasicTransformerBlock in kinds or model.config.encoder_hid_dim_type is not None:
         return {}
-    return {each: each.read(words) for each in model.modules() if type(each) is FusedBlock}
+    return {each: each.read(words) for each in model.modules() if type(each) is FusedTransformer}
 
 
 class FusedGeglu(nn.Module):
@@ -145,9 +168,15 @@ class FusedGeglu(nn.Module):
         return gates.projected_gelu(x, self.proj.weight, self.proj.bias)
 
 
-def project(tokens: torch.Tensor, layer: nn.Module, bias: bool = True) -> torch.Tensor:
-    """A linear layer, or a convolution of one pixel, on N x pixels x C."""
-    return functional.linear(tokens, layer.weight.flatten(1), layer.bias if bias else None)
+def project(
+    tokens: torch.Tensor,
+    layer: nn.Module,
+    bias: bool = True,
+    columns: slice = slice(None),
+) -> torch.Tensor:
+    """A linear layer, or a convolution of one pixel, or `columns` of it, on N x pixels x C."""
+    weight = layer.weight.flatten(1)[:, columns]
+    return functional.linear(tokens, weight, layer.bias if bias else None)
 
 
 def _is_plain(attention: Attention) -> bool:
@@ -166,7 +195,7 @@ def _is_plain(attention: Attention) -> bool:
 
 
 def _layer_norm(norm: nn.LayerNorm, x: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:
-    return norms.layer_norm(x, norm.weight, norm.bias, norm.eps, before=before)
+    return gates.layer_norm(x, norm.weight, norm.bias, norm.eps, before=before)
 
 
 def _heads(x: torch.Tensor, heads: int) -> torch.Tensor:
@@ -178,9 +207,21 @@ def _as_many(x: torch.Tensor, count: int) -> torch.Tensor:
     return x if len(x) == count else torch.cat([x] * (count // len(x)))
 
 
-def _add_product(
-    tokens: torch.Tensor, x: torch.Tensor, layer: nn.Linear, owed: torch.Tensor | None
-) -> torch.Tensor:
-    """Add the layer's product to the tokens; returns what is owed with its bias."""
+def _attend(
+    attention: Attention,
+    x: torch.Tensor,
+    keys_and_values: tuple[torch.Tensor, ...],
+    tokens: torch.Tensor,
+) -> None:
+    query = _heads(attention.to_q(x), attention.heads)
+    answer = functional.scaled_dot_product_attention(query, *keys_and_values)
+    _add_product(tokens, answer.transpose(1, 2).flatten(2), attention.to_out[0])
+
+
+def _keys_and_values(attention: Attention, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    return tuple(_heads(to(x), attention.heads) for to in (attention.to_k, attention.to_v))
+
+
+def _add_product(tokens: torch.Tensor, x: torch.Tensor, layer: nn.Linear) -> None:
+    """Add the layer's product to the tokens, its bias left out."""
     tokens.flatten(0, 1).addmm_(x.flatten(0, 1), layer.weight.t())
-    return layer.bias if owed is None else owed + layer.bias

@@ -75,11 +75,11 @@ def fast(unet: torch.nn.Module, guided: bool = False) -> Iterator[None]:
 
 def way_of(unet: torch.nn.Module) -> Way | None:
     """The U-Net's way, made where it is missing or where its weights have moved; None without."""
-    if type(unet) is not UNet2DConditionModel or _is_touched(unet):
-        return None
-    if unet.device.type not in ("cpu", "cuda"):
+    if type(unet) is not UNet2DConditionModel or _kind(unet) not in ("cpu", "cuda"):
         return None
     weights = _places(unet)
+    if weights is None:
+        return None
     known, way = vars(unet).get(_WAY, (None, None))
     if known != weights:
         if way is not None:
@@ -92,7 +92,8 @@ def way_of(unet: torch.nn.Module) -> Way | None:
 @contextmanager
 def fast_reading(encoder: torch.nn.Module | None) -> Iterator[None]:
     """Let a text encoder on a GPU answer plain calls by a graph: a prompt is launched at once."""
-    if type(encoder) is not CLIPTextModel or encoder.device.type != "cuda" or _is_touched(encoder):
+    plain = type(encoder) is CLIPTextModel and _kind(encoder) == "cuda"
+    if not plain or _places(encoder) is None:
         yield
         return
     own = encoder.forward
@@ -112,7 +113,7 @@ def fast_reading(encoder: torch.nn.Module | None) -> Iterator[None]:
 
 def quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
     """The VAE as fast as its device has it, over the same weights; itself where nothing is won."""
-    if _is_touched(vae) or not (vae.device.type == "cuda" or is_small(vae)):
+    if _places(vae) is None or not (_kind(vae) == "cuda" or is_small(vae)):
         return vae
     quick = _kept(vae, lambda: _quick_vae(vae))
     for name, value in vars(vae).items():
@@ -122,7 +123,7 @@ def quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
 
 
 def _quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
-    if vae.device.type == "cuda":
+    if _kind(vae) == "cuda":
         from explorer.models.graphs import quick_copy
 
         quick = quick_copy(vae)
@@ -148,7 +149,7 @@ def _quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
 
 def is_small(model: torch.nn.Module) -> bool:
     """Whether it is worth a CPU's time to go through the model once more for its graph."""
-    return model.device.type == "cpu" and model.num_parameters() < SMALL
+    return _kind(model) == "cpu" and model.num_parameters() < SMALL
 
 
 def _replayed(work: Callable[[torch.Tensor], torch.Tensor]) -> Any:
@@ -206,23 +207,30 @@ def _own_size(unet: torch.nn.Module) -> tuple[int, int]:
 
 
 def _new_way(unet: torch.nn.Module) -> Way:
-    if unet.device.type == "cpu":
+    if _kind(unet) == "cpu":
         return Traces()
     from explorer.models.graphs import Graphs
 
     return Graphs()
 
 
-def _places(model: torch.nn.Module) -> tuple[int, ...]:
-    """Where its weights lie: graphs and copies are of no use when they have moved."""
-    return tuple(weight.data_ptr() for weight in model.parameters())
+def _places(model: torch.nn.Module) -> tuple[int, ...] | None:
+    """Where its weights lie: graphs and copies are of no use when they have moved.
+
+    None for a model that somebody has hooked into. One walk: each takes milliseconds.
+    """
+    places: list[int] = []
+    for module in model.modules():
+        if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
+            return None
+        parameters = module._parameters.values()
+        places += [weight.data_ptr() for weight in parameters if weight is not None]
+    return tuple(places)
 
 
-def _is_touched(unet: torch.nn.Module) -> bool:
-    return any(
-        "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks
-        for module in unet.modules()
-    )
+def _kind(model: torch.nn.Module) -> str:
+    """The kind of device its first weight is on; diffusers' own answer takes a walk, too."""
+    return next(model.parameters()).device.type
 
 
 def _plain(sample, timestep, words, return_dict, options) -> dict[str, torch.Tensor] | None:

@@ -2,21 +2,25 @@
 
 Three quarters of what a Hopper GPU does in a half-precision U-Net call is convolution, projection
 and attention; most of the rest is moving data for norms and activations. The copy made here
-computes those with the kernels of norms.py and gates.py.
+computes those with the kernels of group_norm.py and gates.py.
 """
 
 from collections.abc import Sequence
 
 import torch
 from diffusers.models.attention_processor import Attention
-from diffusers.models.resnet import ResnetBlock2D
-from diffusers.models.upsampling import Upsample2D
 from torch import nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from explorer.models import gates
-from explorer.models.attending import FusedGeglu, FusedNorm, FusedTransformer, project
+from explorer.models.attending import FusedGeglu, FusedNorm, FusedTransformer
+from explorer.models.residual import (
+    FusedDownsample,
+    FusedResnet,
+    FusedUpBlock,
+    FusedUpsample,
+    share_time,
+)
 from explorer.models.sharing import sharing_copy
 
 SCORES = 2**26  # of the VAE's attention held at a time: 256 MB in float32
@@ -37,76 +41,8 @@ def fused(model: nn.Module, kinds: Sequence[type] | None = None) -> nn.Module:
         if isinstance(out, nn.GroupNorm) and isinstance(module.conv_act, nn.SiLU):
             module.conv_norm_out = FusedNorm(out, silu=True)
             module.conv_act = nn.Identity()
+    share_time(double)
     return double
-
-
-class FusedResnet(nn.Module):
-    """A residual block: norm, SiLU, convolution, twice, the time's embedding in between.
-
-    The first convolution's bias and the embedding are added inside the second norm, the second
-    convolution's bias together with the residual.
-    """
-
-    def __init__(self, block: ResnetBlock2D):
-        super().__init__()
-        self.norm1, self.norm2 = (
-            FusedNorm(block.norm1, silu=True),
-            FusedNorm(block.norm2, silu=True),
-        )
-        self.conv1, self.conv2, self.conv_shortcut = block.conv1, block.conv2, block.conv_shortcut
-        self.time_emb_proj = block.time_emb_proj
-        self.skip_time_act = block.skip_time_act
-
-    @staticmethod
-    def fits(block: nn.Module) -> bool:
-        """Whether the block is of the kind that Stable Diffusion is built of."""
-        return (
-            type(block) is ResnetBlock2D
-            and (block.time_embedding_norm == "default" or block.time_emb_proj is None)
-            and block.upsample is None
-            and block.downsample is None
-            and block.output_scale_factor == 1.0
-            and isinstance(block.nonlinearity, nn.SiLU)
-            and (block.conv_shortcut is None or block.conv_shortcut.kernel_size == (1, 1))
-            and (block.dropout.p == 0 or not block.training)
-        )
-
-    def forward(self, x: torch.Tensor, temb: torch.Tensor | None, *_, **__) -> torch.Tensor:
-        shift = None
-        if self.time_emb_proj is not None and temb is not None:
-            shift = self.time_emb_proj(temb if self.skip_time_act else functional.silu(temb))
-        h = _without_bias(self.conv1, self.norm1(x))
-        h = self.norm2(h, shift=shift, before=self.conv1.bias)
-        h = _without_bias(self.conv2, h)
-        if self.conv_shortcut is not None:
-            height, width = x.shape[2:]
-            x = project(x.permute(0, 2, 3, 1).flatten(1, 2), self.conv_shortcut)
-            x = x.unflatten(1, (height, width)).permute(0, 3, 1, 2)
-        return gates.add_bias(h, x, self.conv2.bias)
-
-
-class FusedUpsample(nn.Module):
-    """Pixels doubled, then a convolution."""
-
-    def __init__(self, upsample: Upsample2D):
-        super().__init__()
-        self.conv = upsample.conv
-
-    @staticmethod
-    def fits(module: nn.Module) -> bool:
-        return (
-            type(module) is Upsample2D
-            and module.use_conv
-            and module.name == "conv"
-            and module.interpolate
-            and module.norm is None
-            and not module.use_conv_transpose
-        )
-
-    def forward(self, x: torch.Tensor, output_size=None, **_) -> torch.Tensor:
-        if output_size is None:
-            return self.conv(gates.doubled(x))
-        return self.conv(functional.interpolate(x, size=output_size, mode="nearest"))
 
 
 class FusedPixelAttention(nn.Module):
@@ -149,8 +85,12 @@ class FusedPixelAttention(nn.Module):
         return out.permute(0, 3, 1, 2) + x
 
 
-KINDS = (FusedResnet, FusedTransformer, FusedUpsample, FusedPixelAttention, FusedGeglu)
-
-
-def _without_bias(conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
-    return functional.conv2d(x, conv.weight, None, conv.stride, conv.padding)
+KINDS = (
+    FusedUpBlock,
+    FusedResnet,
+    FusedTransformer,
+    FusedUpsample,
+    FusedDownsample,
+    FusedPixelAttention,
+    FusedGeglu,
+)

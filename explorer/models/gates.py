@@ -1,15 +1,17 @@
-"""Triton kernels for what stands between a U-Net's products: gates, sums, doubled pixels.
+"""Triton kernels for what stands between a U-Net's products: sums, gates, norms of tokens.
 
 Importing this needs Triton.
 """
+
+from functools import cache
 
 import torch
 import triton
 import triton.language as tl
 from torch.nn import functional
+from triton.tools.tensor_descriptor import TensorDescriptor
 
 TILE = 128, 64, 64, 4, 3  # of a product: rows, columns, inner, warps, stages
-NARROW = 640  # inputs up to which the gated product is faster than the library's and a gate after
 
 
 def doubled(x: torch.Tensor) -> torch.Tensor:
@@ -22,12 +24,32 @@ def doubled(x: torch.Tensor) -> torch.Tensor:
     return out
 
 
-def add_bias(x: torch.Tensor, residual: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """`x + residual + bias`, the bias one number a channel; in place of `x`, channels last."""
-    residual = residual.contiguous(memory_format=torch.channels_last)
+def add_bias(
+    x: torch.Tensor, bias: torch.Tensor, residual: torch.Tensor | None = None
+) -> torch.Tensor:
+    """`x + bias + residual`, the bias one number a channel; in place of `x`, channels last."""
+    if residual is not None:
+        residual = residual.contiguous(memory_format=torch.channels_last)
     block = 1024
-    _add_bias[(triton.cdiv(x.numel(), block),)](x, residual, bias, x.numel(), x.shape[1], block)
+    _add_bias[(triton.cdiv(x.numel(), block),)](x, bias, residual, x.numel(), x.shape[1], block)
     return x
+
+
+def layer_norm(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    eps: float,
+    *,
+    before: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """LayerNorm (Ba et al. 2016) of `x + before`, sums in float32; `x` is ... x C, `before` C."""
+    x = x.contiguous()
+    c, out = x.shape[-1], torch.empty_like(x)
+    count, pad = x.numel() // c, triton.next_power_of_2(c)
+    rows = max(1, 2048 // pad)
+    _layer_norm[(triton.cdiv(count, rows),)](x, before, weight, bias, out, count, c, eps, rows, pad)
+    return out
 
 
 def gated_gelu(x: torch.Tensor) -> torch.Tensor:
@@ -41,25 +63,44 @@ def gated_gelu(x: torch.Tensor) -> torch.Tensor:
 
 
 def projected_gelu(
-    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, tile: tuple[int, ...] | None = None
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, tile: tuple[int, ...] = TILE
 ) -> torch.Tensor:
     """GEGLU of a linear layer's output, where it is faster never written out; sums in float32.
 
     `x` is ... x K, `weight` 2C x K, `bias` 2C. `tile` is (rows, columns, inner, warps, stages).
     """
     k, c = x.shape[-1], len(weight) // 2
-    if k > NARROW or x.dtype == torch.float32:  # which would be rounded to TF32
+    if not _is_quick(x, c):
         return gated_gelu(functional.linear(x, weight, bias))
     x = x.contiguous()
     out = torch.empty((*x.shape[:-1], c), device=x.device, dtype=x.dtype)
     count = x.numel() // k
-    rows, columns, inner, warps, stages = tile or TILE
+    rows, columns, inner, warps, stages = tile
     _projected_gelu[triton.cdiv(count, rows) * triton.cdiv(c, columns),](
-        *(x, weight, bias, out, count, c, k, rows, columns, inner, 8),
+        TensorDescriptor.from_tensor(x.view(count, k), [rows, inner]),
+        TensorDescriptor.from_tensor(weight, [columns, inner]),
+        bias,
+        TensorDescriptor.from_tensor(out.view(count, c), [rows, columns]),
+        *(count, c, k, rows, columns, inner, 8),
         num_warps=warps,
         num_stages=stages,
     )
     return out
+
+
+def _is_quick(x: torch.Tensor, c: int) -> bool:
+    """Whether the product with its gate is faster than the library's and a gate after it.
+
+    Tiles are copied by the engine that GPUs have since Hopper, which wants rows of whole 16 bytes.
+    In float32 the product would be rounded to TF32.
+    """
+    whole = x.shape[-1] % 8 == 0 and c % 8 == 0
+    return whole and x.dtype in (torch.float16, torch.bfloat16) and _copies_tiles(x.device)
+
+
+@cache
+def _copies_tiles(device: torch.device) -> bool:
+    return device.type != "cuda" or torch.cuda.get_device_capability(device) >= (9, 0)
 
 
 @triton.jit
@@ -76,13 +117,32 @@ def _doubled(x, out, w, c, BLOCK: tl.constexpr):
 
 
 @triton.jit
-def _add_bias(x, residual, bias, count, c, BLOCK: tl.constexpr):
+def _add_bias(x, bias, residual, count, c, BLOCK: tl.constexpr):
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     known = place < count
     value = tl.load(x + place, mask=known, other=0.0).to(tl.float32)
-    value += tl.load(residual + place, mask=known, other=0.0).to(tl.float32)
     value += tl.load(bias + place % c, mask=known, other=0.0).to(tl.float32)
+    if residual is not None:
+        value += tl.load(residual + place, mask=known, other=0.0).to(tl.float32)
     tl.store(x + place, value.to(x.dtype.element_ty), mask=known)
+
+
+@triton.jit
+def _layer_norm(x, before, weight, bias, out, count, c, eps, ROWS: tl.constexpr, PAD: tl.constexpr):
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    channel = tl.arange(0, PAD)
+    inside = channel < c
+    known = (row < count)[:, None] & inside[None, :]
+    place = row[:, None].to(tl.int64) * c + channel[None, :]
+    value = tl.load(x + place, mask=known, other=0.0).to(tl.float32)
+    if before is not None:
+        value += tl.load(before + channel, mask=inside, other=0.0).to(tl.float32)[None, :]
+    apart = tl.where(inside[None, :], value - (tl.sum(value, 1) / c)[:, None], 0.0)
+    scale = 1.0 / tl.sqrt(tl.sum(apart * apart, 1) / c + eps)
+    factor = tl.load(weight + channel, mask=inside, other=0.0).to(tl.float32)
+    offset = tl.load(bias + channel, mask=inside, other=0.0).to(tl.float32)
+    value = apart * scale[:, None] * factor[None, :] + offset[None, :]
+    tl.store(out + place, value.to(out.dtype.element_ty), mask=known)
 
 
 @triton.jit
@@ -115,22 +175,17 @@ def _projected_gelu(
     program = tl.program_id(0)
     group = program // (GROUP * across)
     height = tl.minimum(tiles - group * GROUP, GROUP)
-    row = (group * GROUP + program % (GROUP * across) % height) * ROWS + tl.arange(0, ROWS)
-    column = program % (GROUP * across) // height * COLUMNS + tl.arange(0, COLUMNS)
-    lane = tl.arange(0, INNER)
-    left = x + (row % count)[:, None].to(tl.int64) * k + lane[None, :]
-    right = weight + (column % c)[None, :].to(tl.int64) * k + lane[:, None]
+    row = (group * GROUP + program % (GROUP * across) % height) * ROWS
+    column = program % (GROUP * across) // height * COLUMNS
     value = tl.zeros([ROWS, COLUMNS], tl.float32)
     gate = tl.zeros([ROWS, COLUMNS], tl.float32)
-    half = c.to(tl.int64) * k
     for start in range(0, k, INNER):
-        known = lane < k - start
-        a = tl.load(left + start, mask=known[None, :], other=0.0)
-        value = tl.dot(a, tl.load(right + start, mask=known[:, None], other=0.0), value)
-        gate = tl.dot(a, tl.load(right + half + start, mask=known[:, None], other=0.0), gate)
-    inside = column < c
-    value += tl.load(bias + column, mask=inside, other=0.0).to(tl.float32)[None, :]
-    gate += tl.load(bias + c + column, mask=inside, other=0.0).to(tl.float32)[None, :]
+        tile = x.load([row, start])
+        value = tl.dot(tile, weight.load([column, start]).T, value)
+        gate = tl.dot(tile, weight.load([c + column, start]).T, gate)
+    channel = column + tl.arange(0, COLUMNS)
+    inside = channel < c
+    value += tl.load(bias + channel, mask=inside, other=0.0).to(tl.float32)[None, :]
+    gate += tl.load(bias + c + channel, mask=inside, other=0.0).to(tl.float32)[None, :]
     value *= 0.5 * gate * (1.0 + tl.erf(gate * 0.7071067811865476))
-    place = out + row[:, None].to(tl.int64) * c + column[None, :]
-    tl.store(place, value.to(out.dtype.element_ty), mask=(row < count)[:, None] & inside[None, :])
+    out.store([row, column], value.to(out.dtype))

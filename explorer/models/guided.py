@@ -67,7 +67,7 @@ class _OnceBlock(nn.Module):
         self.block = block
 
     def forward(self, hidden_states: torch.Tensor, temb: torch.Tensor):
-        x, skips = self.block(_half(hidden_states), _half(temb))
+        x, skips = self.block(_half(hidden_states), _time(temb, self.block.resnets[0]))
         return _both(x), tuple(_both(skip) for skip in skips)
 
 
@@ -79,7 +79,7 @@ class _FirstHalf(nn.Module):
         self.block = block
 
     def forward(self, x: torch.Tensor, temb: torch.Tensor) -> torch.Tensor:
-        return self.block(_half(x), _half(temb))
+        return self.block(_half(x), _time(temb, self.block))
 
 
 class _HalfTransformer(nn.Module):
@@ -121,6 +121,11 @@ class _HalfTransformer(nn.Module):
 
 def _half(x: torch.Tensor) -> torch.Tensor:
     return x[: len(x) // 2]
+
+
+def _time(temb: torch.Tensor, resnet: nn.Module) -> torch.Tensor:
+    """The time's embedding of one half; whole for a block that takes its part itself."""
+    return temb if getattr(resnet, "takes_all_times", False) else _half(temb)
 
 
 def _both(x: torch.Tensor) -> torch.Tensor:

@@ -7,11 +7,12 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch.nn import functional
 
-from explorer.models import attending
+from explorer.models import attending, time_shifts
 from explorer.models import fused as fusing
 from explorer.models import gates as gating
-from explorer.models import norms as norming
+from explorer.models import group_norm as norming
 from explorer.models.guided import once
+from explorer.models.time_shifts import TimeShifts
 
 
 def apart(ours: torch.Tensor, exact: torch.Tensor) -> float:
@@ -38,23 +39,57 @@ def norms() -> None:
                     )
                     assert apart(ours, truth) < bound, (n, c, h, w, dtype, silu)
                     assert ours.is_contiguous(memory_format=torch.channels_last)
+                    whole = not silu or shift is None or before is None
+                    for at in (
+                        () if whole else (c // 3, c - 1)
+                    ):  # in two parts, where groups begin and where not
+                        parts = x[:, :at], x[:, at:]
+                        both = norming.group_norm(
+                            *(parts[0], groups, weight, bias, 1e-5),
+                            **{"silu": silu, "shift": shift, "before": before, "beside": parts[1]},
+                        )
+                        assert torch.equal(both, ours)
+
+
+def times() -> None:
+    """What the time adds to every block: layers of several widths, more rows than fit a tile."""
+    widths = 32, 96, 64
+    for dtype, bound in ((torch.float32, 1e-6), (torch.float16, 1e-3)):
+        layers = [torch.nn.Linear(200, width).to(dtype) for width in widths]
+        assert TimeShifts.fits(layers)
+        shifts = TimeShifts(layers)
+        for rows in (1, 4, 17):
+            embedding = torch.randn(rows, 200).to(dtype)
+            for layer in reversed(layers):
+                exact = functional.linear(
+                    functional.silu(embedding.double()), layer.weight.double(), layer.bias.double()
+                )
+                with torch.no_grad():
+                    assert apart(shifts(layer, embedding), exact) < bound
+    other = torch.nn.Linear(100, 32), torch.nn.Linear(200, 33), torch.nn.Linear(200, 32, bias=False)
+    for layer in other:
+        assert not TimeShifts.fits([torch.nn.Linear(200, 32), layer])
+    assert not TimeShifts.fits([])
 
 
 def gates() -> None:
     x = torch.randn(3, 5, 2 * 40)
     first, gate = x.double().chunk(2, dim=-1)
     assert apart(gating.gated_gelu(x), first * functional.gelu(gate)) < 1e-6
-    for rows, k, c in ((7, 40, 24), (70, 96, 100)):
+    for rows, k, c, quick in ((7, 40, 24, True), (70, 96, 104, True), (7, 40, 20, False)):
         x, weight = (torch.randn(n, k).half() for n in (rows, 2 * c))
         bias = torch.randn(2 * c).half()
+        assert gating._is_quick(x, c) is quick
+        assert not gating._is_quick(x.float(), c)
         first, gate = functional.linear(x.double(), weight.double(), bias.double()).chunk(2, dim=-1)
-        for gating.NARROW in (0, k):
-            ours = gating.projected_gelu(x, weight, bias, (32, 32, 32, 4, 2))
-            assert apart(ours, first * functional.gelu(gate)) < 1e-3
-    x, residual, bias = torch.randn(2, 12, 4, 5), torch.randn(2, 12, 4, 5), torch.randn(12)
-    exact = (x + residual + bias[:, None, None]).double()
-    x = x.to(memory_format=torch.channels_last)
-    assert apart(gating.add_bias(x, residual, bias), exact) < 1e-6
+        ours = gating.projected_gelu(x, weight, bias, (32, 32, 32, 4, 2))
+        assert apart(ours, first * functional.gelu(gate)) < 1e-3
+    for residual in (None, torch.randn(2, 12, 4, 5)):
+        x, bias = torch.randn(2, 12, 4, 5), torch.randn(12)
+        exact = (x + bias[:, None, None]).double()
+        exact += 0 if residual is None else residual
+        x = x.to(memory_format=torch.channels_last)
+        assert apart(gating.add_bias(x, bias, residual), exact) < 1e-6
 
 
 def tokens() -> None:
@@ -67,7 +102,7 @@ def tokens() -> None:
             for owed in (None, before):
                 moved = x.double() if owed is None else x.double() + owed.double()
                 exact = functional.layer_norm(moved, (c,), weight.double(), bias.double(), 1e-5)
-                assert apart(norming.layer_norm(x, weight, bias, 1e-5, before=owed), exact) < bound
+                assert apart(gating.layer_norm(x, weight, bias, 1e-5, before=owed), exact) < bound
     for channels in (5, 1030):
         x = torch.randn(2, channels, 3, 4)
         ours = gating.doubled(x)
@@ -76,13 +111,18 @@ def tokens() -> None:
 
 
 def unet(linear: bool = False) -> None:
+    time_shifts.COLUMNS = 16
     model = unet_of(linear)
     inputs = torch.randn(2, 4, 8, 8), torch.tensor([5.0, 900.0]), torch.randn(2, 5, 16)
-    compare(model, lambda each: each(*inputs, return_dict=False)[0])
+    double = compare(model, lambda each: each(*inputs, return_dict=False)[0])
+    blocks = [each for each in double.modules() if type(each).__name__ == "FusedResnet"]
+    assert len({id(each.times) for each in blocks}) == 1
+    assert blocks[0].times is not None
 
 
 def guided() -> None:
     """Both halves' beginning computed once, the prompt read apart."""
+    time_shifts.COLUMNS = 16
     first = "CrossAttnDownBlock2D", "DownBlock2D"
     for downs in (first, first[::-1]):
         model = unet_of(downs=downs)
@@ -93,7 +133,7 @@ def guided() -> None:
         with torch.no_grad():
             exact = model(*inputs, words, return_dict=False)[0].double()
             heard = attending.read(double, words)
-            assert len(heard) == len([each for each in double.modules() if is_block(each)]) > 1
+            assert len(heard) == len([each for each in double.modules() if reads(each)]) > 1
             for prompt in (words, heard):
                 assert apart(double(*inputs, prompt, return_dict=False)[0], exact) < 1e-5
             other = double(*inputs, attending.read(double, words + 1), return_dict=False)[0]
@@ -102,8 +142,8 @@ def guided() -> None:
             assert apart(double(*inputs, words, return_dict=False)[0], exact) < 1e-5
 
 
-def is_block(module: torch.nn.Module) -> bool:
-    return type(module) is attending.FusedBlock
+def reads(module: torch.nn.Module) -> bool:
+    return type(module) is attending.FusedTransformer
 
 
 def unet_of(
@@ -136,11 +176,12 @@ def vae() -> None:
     compare(model, lambda each: each.decode(latents, return_dict=False)[0])
 
 
-def compare(model: torch.nn.Module, answer) -> None:
+def compare(model: torch.nn.Module, answer) -> torch.nn.Module:
     double = fusing.fused(model)
     kinds = {type(module).__name__ for module in double.modules()}
     assert {"FusedResnet", "FusedNorm"} <= kinds
-    assert not kinds & {"ResnetBlock2D", "GEGLU", "Transformer2DModel", "Upsample2D"}
+    left = {"ResnetBlock2D", "GEGLU", "Transformer2DModel", "Upsample2D", "UpBlock2D"}
+    assert not kinds & {*left, "CrossAttnUpBlock2D"}
     weights = {id(each) for each in model.parameters()}
     assert {id(each) for each in double.parameters()} == weights
     with torch.no_grad():
@@ -150,6 +191,7 @@ def compare(model: torch.nn.Module, answer) -> None:
             weight.mul_(1.1)
         assert apart(answer(double), before.double()) > 1e-3
         assert apart(answer(double), answer(model).double()) < 1e-5
+    return double
 
 
 if __name__ == "__main__":
@@ -159,6 +201,7 @@ if __name__ == "__main__":
         "gates": gates,
         "tokens": tokens,
         "guided": guided,
+        "times": times,
         "unet": unet,
         "unet_linear": lambda: unet(linear=True),
         "vae": vae,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CASES = ["norms", "gates", "tokens", "unet", "unet_linear", "guided", "vae"]
+CASES = ["norms", "times", "gates", "tokens", "unet", "unet_linear", "guided", "vae"]
 PROBE = Path(__file__).with_name("kernels_probe.py")
 
 

@@ -1,0 +1,112 @@
+"""What the time adds to a U-Net's residual blocks: every block's product in one launch.
+
+One at a time they are two dozen products of a few rows, each of them mostly waiting. Importing this
+needs Triton.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import triton
+import triton.language as tl
+from torch import nn
+
+COLUMNS, INNER = 32, 128  # of a weight: what one program has in hand
+ALIGNED = 16  # bytes: places of weights are counted in these
+
+
+class TimeShifts:
+    """The layers through which the time's embedding reaches residual blocks.
+
+    They are asked one by one. The first of a call answers for all, each of its rows being one of
+    the batch; an embedding is new when it is another tensor.
+    """
+
+    def __init__(self, layers: Sequence[nn.Linear]):
+        self.layers = list(layers)
+        self._places: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._embedding: torch.Tensor | None = None
+        self._shifts: dict[nn.Linear, torch.Tensor] = {}
+
+    @staticmethod
+    def fits(layers: Sequence[nn.Linear]) -> bool:
+        """Whether one launch can read all weights: alike, and none out of line."""
+        kinds = {(type(each), each.in_features, each.weight.dtype) for each in layers}
+        parts = [part for each in layers for part in (each.weight, each.bias)]
+        return (
+            len(kinds) == 1
+            and next(iter(kinds))[0] is nn.Linear
+            and all(each.out_features % COLUMNS == 0 for each in layers)
+            and all(part is not None and part.is_contiguous() for part in parts)
+            and all(part.data_ptr() % ALIGNED == 0 for part in parts)
+        )
+
+    def __call__(self, layer: nn.Linear, embedding: torch.Tensor) -> torch.Tensor:
+        """`layer(silu(embedding))`, N x C; sums in float32."""
+        if embedding is not self._embedding:
+            widths = [each.out_features for each in self.layers]
+            shifts = self._all(embedding).split(widths, dim=1)
+            self._shifts = dict(zip(self.layers, shifts, strict=True))
+            self._embedding = embedding
+        return self._shifts[layer]
+
+    def _all(self, embedding: torch.Tensor) -> torch.Tensor:
+        if self._places is None:
+            self._places = self._find()
+        weights, biases = self._places
+        embedding = embedding.contiguous()
+        rows, k = embedding.shape
+        out = embedding.new_empty(rows, COLUMNS * len(weights))
+        _shifts[(len(weights),)](
+            *(embedding, self.layers[0].weight, weights, self.layers[0].bias, biases, out),
+            *(rows, k, out.shape[1], max(16, triton.next_power_of_2(rows)), COLUMNS, INNER),
+            ALIGNED // embedding.element_size(),
+        )
+        return out
+
+    def _find(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where each block of columns has its weights and biases, from the first layer's on."""
+        device, found = self.layers[0].weight.device, []
+        for part in ("weight", "bias"):
+            first = getattr(self.layers[0], part).data_ptr()
+            places = [
+                getattr(layer, part)[start:].data_ptr() - first
+                for layer in self.layers
+                for start in range(0, layer.out_features, COLUMNS)
+            ]
+            found.append(torch.tensor(places, device=device) // ALIGNED)
+        return found[0], found[1]
+
+
+@triton.jit
+def _shifts(
+    embedding,
+    weight,
+    weights,
+    bias,
+    biases,
+    out,
+    rows,
+    k,
+    width,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    INNER: tl.constexpr,
+    UNIT: tl.constexpr,
+):
+    block = tl.program_id(0)
+    weight += tl.load(weights + block) * UNIT
+    bias += tl.load(biases + block) * UNIT
+    row, column, lane = tl.arange(0, ROWS), tl.arange(0, COLUMNS), tl.arange(0, INNER)
+    total = tl.zeros([ROWS, COLUMNS], tl.float32)
+    for start in range(0, k, INNER):
+        inner = start + lane
+        known = (row < rows)[:, None] & (inner < k)[None, :]
+        time = tl.load(embedding + row[:, None] * k + inner[None, :], mask=known, other=0.0)
+        time = time.to(tl.float32)
+        time = (time * tl.sigmoid(time)).to(weight.dtype.element_ty)
+        place = weight + column[None, :] * k + inner[:, None]
+        total = tl.dot(time, tl.load(place, mask=(inner < k)[:, None], other=0.0), total)
+    total += tl.load(bias + column).to(tl.float32)[None, :]
+    place = out + row[:, None] * width + block * COLUMNS + column[None, :]
+    tl.store(place, total.to(out.dtype.element_ty), mask=(row < rows)[:, None])
