@@ -144,13 +144,18 @@ class Job:
             if refiner:
                 part = lockstep(first=group.cut, begun=True)
                 latents = self._part(refiner, group, part, latents, group.cut - group.first)
-            decode = _vae_decoder(refiner or model)  # while a GPU is busy with the last call
-            finals = latents.float().cpu().numpy()
-            for lane, final in zip(group.lanes, np.split(finals, count), strict=True):
-                self._finals[lane] = final if np.isfinite(final).all() else None
-            return [decode.begin(part) for part in latents.chunk(count)]
+            decode = _vae_decoder(refiner or model)
+            try:
+                return [decode.begin(part) for part in latents.chunk(count)]
+            finally:  # a GPU, which is at its last call yet, has its next work by now
+                self._keep(group.lanes, latents)
         finally:
             self._settle()  # also where the run breaks off: its calls so far count
+
+    def _keep(self, lanes: tuple[int, ...], latents: "torch.Tensor") -> None:
+        finals = np.split(latents.float().cpu().numpy(), len(lanes))
+        for lane, final in zip(lanes, finals, strict=True):
+            self._finals[lane] = final if np.isfinite(final).all() else None
 
     def _scheduler(self, lane: int) -> Any:
         from explorer.sampling import schedulers

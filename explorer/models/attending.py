@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from explorer.models import gates
+from explorer.models.channel_sums import add_bias
 from explorer.models.group_norm import group_norm
 
 
@@ -88,7 +89,7 @@ class FusedTransformer(nn.Module):
             tokens = block(tokens, heard, owed)
         out = project(tokens, self.proj_out, bias=False).unflatten(1, (height, width))
         x = _as_many(x, len(out))
-        return (gates.add_bias(out.permute(0, 3, 1, 2), read.rest, x),)
+        return (add_bias(out.permute(0, 3, 1, 2), read.rest, x),)
 
 
 class FusedBlock(nn.Module):

@@ -1,4 +1,4 @@
-"""Triton kernels for what stands between a U-Net's products: sums, gates, norms of tokens.
+"""Triton kernels for what stands between a U-Net's products: gates, norms of tokens.
 
 Importing this needs Triton.
 """
@@ -22,17 +22,6 @@ def doubled(x: torch.Tensor) -> torch.Tensor:
     out = torch.empty((n, c, 2 * h, 2 * w), **layout)
     _doubled[n * h * w, triton.cdiv(c, 1024)](x, out, w, c, 1024)
     return out
-
-
-def add_bias(
-    x: torch.Tensor, bias: torch.Tensor, residual: torch.Tensor | None = None
-) -> torch.Tensor:
-    """`x + bias + residual`, the bias one number a channel; in place of `x`, channels last."""
-    if residual is not None:
-        residual = residual.contiguous(memory_format=torch.channels_last)
-    block = 1024
-    _add_bias[(triton.cdiv(x.numel(), block),)](x, bias, residual, x.numel(), x.shape[1], block)
-    return x
 
 
 def layer_norm(
@@ -114,17 +103,6 @@ def _doubled(x, out, w, c, BLOCK: tl.constexpr):
     tl.store(corner + c, value, mask=inside)
     tl.store(corner + 2 * w * c, value, mask=inside)
     tl.store(corner + (2 * w + 1) * c, value, mask=inside)
-
-
-@triton.jit
-def _add_bias(x, bias, residual, count, c, BLOCK: tl.constexpr):
-    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    known = place < count
-    value = tl.load(x + place, mask=known, other=0.0).to(tl.float32)
-    value += tl.load(bias + place % c, mask=known, other=0.0).to(tl.float32)
-    if residual is not None:
-        value += tl.load(residual + place, mask=known, other=0.0).to(tl.float32)
-    tl.store(x + place, value.to(x.dtype.element_ty), mask=known)
 
 
 @triton.jit

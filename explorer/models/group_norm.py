@@ -9,9 +9,9 @@ import torch
 import triton
 import triton.language as tl
 
-ROWS, CHANNELS = 32, 64  # of a tile: 64 channels of half precision are one line of memory
+from explorer.models.channel_sums import CHANNELS, ROWS, channel_sums
+
 SPLITS = 16  # partial sums that one program adds at a time
-PROGRAMS = 1024  # enough of them to keep a large GPU busy
 WHOLE = 2**21  # numbers up to which one launch does a norm's work: three would take longer
 
 
@@ -41,8 +41,7 @@ def group_norm(
         c += beside.shape[1]
     layout = {"dtype": x.dtype, "device": x.device, "memory_format": torch.channels_last}
     out = torch.empty((n, c, h, w), **layout)
-    pixels, blocks = h * w, triton.cdiv(c, CHANNELS)
-    apart = 0
+    pixels, apart = h * w, 0
     if shift is not None:
         shift = shift if shift.stride(1) == 1 else shift.contiguous()
         apart = shift.stride(0)
@@ -52,50 +51,41 @@ def group_norm(
         rows = min(triton.next_power_of_2(pixels), max(1, 8192 // width[1]))
         _whole[n, groups](*given, out, pixels, first, c, eps, silu, *width, rows, num_warps=8)
         return out
-    splits = max(1, min(triton.cdiv(pixels, ROWS), PROGRAMS // (n * blocks)))
-    rows = triton.cdiv(triton.cdiv(pixels, splits), ROWS) * ROWS
-    splits = triton.cdiv(pixels, rows)
-    sums = torch.empty((n, splits, 2, c), device=x.device, dtype=torch.float32)
+    parts = channel_sums(x), None if beside is None else channel_sums(beside)
+    splits = [1 if part is None else part.shape[1] for part in parts]
     affine = torch.empty((n, 2, c), device=x.device, dtype=torch.float32)
-    _sums[n, blocks, splits](x, beside, sums, pixels, first, c, rows, ROWS, CHANNELS)
-    _affine[n, groups](*given, sums, affine, pixels, first, c, splits, eps, *width, SPLITS)
+    _affine[n, groups](*given, *parts, affine, pixels, first, c, *splits, eps, *width, SPLITS)
     tiles = triton.cdiv(pixels, ROWS)
-    _apply[tiles, n, blocks](x, beside, affine, out, pixels, first, c, silu, ROWS, CHANNELS)
+    _apply[tiles, n, triton.cdiv(c, CHANNELS)](
+        x, beside, affine, out, pixels, first, c, silu, ROWS, CHANNELS
+    )
     return out
 
 
 @triton.jit
 def _loaded(x, beside, n, pixels, first, c, row, channel, known):
     """Pixels `row` of picture `n`, in float32: channels of `x`, and after them those `beside`."""
-    place = (n.to(tl.int64) * pixels + row) * first + channel
+    pixel = n.to(tl.int64) * pixels + row
     if beside is None:
-        return tl.load(x + place, mask=known, other=0.0).to(tl.float32)
-    value = tl.load(x + place, mask=known & (channel < first), other=0.0)
-    place = (n.to(tl.int64) * pixels + row) * (c - first) + channel - first
-    value += tl.load(beside + place, mask=known & (channel >= first), other=0.0)
+        value = tl.load(x + pixel * c + channel, mask=known, other=0.0)
+    else:
+        ours, theirs = known & (channel < first), known & (channel >= first)
+        value = tl.load(x + pixel * first + channel, mask=ours, other=0.0)
+        place = pixel * (c - first) + channel - first
+        value += tl.load(beside + place, mask=theirs, other=0.0)
     return value.to(tl.float32)
 
 
 @triton.jit
-def _sums(x, beside, sums, pixels, first, c, rows, ROWS: tl.constexpr, CHANNELS: tl.constexpr):
-    """For each channel the sums of d and d * d over some rows, d being x less its first row."""
-    n, block, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    channel = block * CHANNELS + tl.arange(0, CHANNELS)
-    inside = channel < c
-    base = _loaded(x, beside, n, pixels, first, c, 0, channel, inside)
-    end = tl.minimum((split + 1) * rows, pixels)
-    total = tl.zeros([ROWS, CHANNELS], tl.float32)
-    squares = tl.zeros([ROWS, CHANNELS], tl.float32)
-    for start in range(split * rows, end, ROWS):
-        row = (start + tl.arange(0, ROWS))[:, None]
-        known = (row < end) & inside[None, :]
-        value = _loaded(x, beside, n, pixels, first, c, row, channel[None, :], known)
-        apart = tl.where(known, value - base[None, :], 0.0)
-        total += apart
-        squares += apart * apart
-    sums += (n * tl.num_programs(2) + split) * 2 * c
-    tl.store(sums + channel, tl.sum(total, 0), mask=inside)
-    tl.store(sums + c + channel, tl.sum(squares, 0), mask=inside)
+def _added_up(sums, n, splits, c, channel, known, total, squares, SPLITS: tl.constexpr):
+    """A tensor's sums over all its splits, added to what there is of other channels."""
+    for start in range(0, splits, SPLITS):
+        split = (start + tl.arange(0, SPLITS))[:, None]
+        there = (split < splits) & known[None, :]
+        place = (n * splits + split) * 2 * c + channel[None, :]
+        total += tl.load(sums + place, mask=there, other=0.0)
+        squares += tl.load(sums + place + c, mask=there, other=0.0)
+    return total, squares
 
 
 @triton.jit
@@ -115,7 +105,7 @@ def _moments(
     eps,
     WIDTH: tl.constexpr,
 ):
-    """The factor and the offset of each channel of a group, from its sums as `_sums` has them."""
+    """The factor and the offset of each channel of a group, from its `channel_sums`."""
     added = tl.zeros_like(total)
     if shift is not None:
         added += tl.load(shift + n * apart + channel, mask=inside, other=0.0).to(tl.float32)
@@ -202,11 +192,13 @@ def _affine(
     weight,
     bias,
     sums,
+    sums_beside,
     affine,
     pixels,
     first,
     c,
     splits,
+    splits_beside,
     eps,
     WIDTH: tl.constexpr,
     PAD: tl.constexpr,
@@ -219,12 +211,15 @@ def _affine(
     channel = group * WIDTH + lane
     total = tl.zeros([SPLITS, PAD], tl.float32)
     squares = tl.zeros([SPLITS, PAD], tl.float32)
-    for start in range(0, splits, SPLITS):
-        split = (start + tl.arange(0, SPLITS))[:, None]
-        known = (split < splits) & inside[None, :]
-        place = (n * splits + split) * 2 * c + channel[None, :]
-        total += tl.load(sums + place, mask=known, other=0.0)
-        squares += tl.load(sums + place + c, mask=known, other=0.0)
+    ours = inside & (channel < first)
+    total, squares = _added_up(sums, n, splits, first, channel, ours, total, squares, SPLITS)
+    if beside is not None:
+        theirs = inside & (channel >= first)
+        there = channel - first
+        rest = c - first
+        total, squares = _added_up(
+            sums_beside, n, splits_beside, rest, there, theirs, total, squares, SPLITS
+        )
     factor, offset = _moments(
         _loaded(x, beside, n, pixels, first, c, 0, channel, inside),
         shift,

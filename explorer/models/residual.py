@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from explorer.models import gates
 from explorer.models.attending import FusedNorm, project
+from explorer.models.channel_sums import add_bias
 from explorer.models.time_shifts import TimeShifts
 
 
@@ -62,7 +63,7 @@ class FusedResnet(nn.Module):
         h = _without_bias(self.conv1, self.norm1(x, beside=beside))
         h = self.norm2(h, shift=self._shift(temb, len(x)), before=self.conv1.bias)
         h = _without_bias(self.conv2, h)
-        return gates.add_bias(h, self.conv2.bias, self._residual(x, beside))
+        return add_bias(h, self.conv2.bias, self._residual(x, beside))
 
     def _shift(self, temb: torch.Tensor | None, count: int) -> torch.Tensor | None:
         layer = self.time_emb_proj
@@ -182,7 +183,7 @@ def share_time(model: nn.Module) -> None:
 
 def _convolved(conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
     out = _without_bias(conv, x)
-    return out if conv.bias is None else gates.add_bias(out, conv.bias)
+    return out if conv.bias is None else add_bias(out, conv.bias)
 
 
 def _without_bias(conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,7 @@ import torch
 import triton
 import triton.language as tl
 from torch import nn
+from torch.nn import functional
 
 COLUMNS, INNER = 32, 128  # of a weight: what one program has in hand
 ALIGNED = 16  # bytes: places of weights are counted in these
@@ -54,13 +55,15 @@ class TimeShifts:
         if self._places is None:
             self._places = self._find()
         weights, biases = self._places
-        embedding = embedding.contiguous()
+        embedding = functional.silu(embedding).contiguous()
         rows, k = embedding.shape
         out = embedding.new_empty(rows, COLUMNS * len(weights))
         _shifts[(len(weights),)](
             *(embedding, self.layers[0].weight, weights, self.layers[0].bias, biases, out),
             *(rows, k, out.shape[1], max(16, triton.next_power_of_2(rows)), COLUMNS, INNER),
             ALIGNED // embedding.element_size(),
+            num_warps=2,
+            num_stages=4,
         )
         return out
 
@@ -103,8 +106,6 @@ def _shifts(
         inner = start + lane
         known = (row < rows)[:, None] & (inner < k)[None, :]
         time = tl.load(embedding + row[:, None] * k + inner[None, :], mask=known, other=0.0)
-        time = time.to(tl.float32)
-        time = (time * tl.sigmoid(time)).to(weight.dtype.element_ty)
         place = weight + column[None, :] * k + inner[:, None]
         total = tl.dot(time, tl.load(place, mask=(inner < k)[:, None], other=0.0), total)
     total += tl.load(bias + column).to(tl.float32)[None, :]

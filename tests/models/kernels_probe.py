@@ -11,6 +11,7 @@ from explorer.models import attending, time_shifts
 from explorer.models import fused as fusing
 from explorer.models import gates as gating
 from explorer.models import group_norm as norming
+from explorer.models.channel_sums import add_bias
 from explorer.models.guided import once
 from explorer.models.time_shifts import TimeShifts
 
@@ -89,7 +90,7 @@ def gates() -> None:
         exact = (x + bias[:, None, None]).double()
         exact += 0 if residual is None else residual
         x = x.to(memory_format=torch.channels_last)
-        assert apart(gating.add_bias(x, bias, residual), exact) < 1e-6
+        assert apart(add_bias(x, bias, residual), exact) < 1e-6
 
 
 def tokens() -> None:

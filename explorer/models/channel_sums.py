@@ -1,0 +1,109 @@
+"""The sums over pixels that GroupNorm needs, made on the way by whatever makes the tensor.
+
+Importing this needs Triton.
+"""
+
+import torch
+import triton
+import triton.language as tl
+
+ROWS, CHANNELS = 32, 64  # of a tile: 64 channels of half precision are one line of memory
+WARPS = 2
+PROGRAMS = 1024  # enough of them to keep a large GPU busy
+WORTH = 2**20  # numbers from which a tensor is summed on the way: of fewer a norm sums itself
+
+
+def channel_sums(x: torch.Tensor) -> torch.Tensor:
+    """For each channel of N x C x H x W the sums of d and d * d, d being x less its first pixel.
+
+    N x splits x 2 x C in float32, each split being some of the pixels. Those of a tensor that
+    `add_bias` has made are there already.
+    """
+    known = getattr(x, "channel_sums", None)
+    if known is not None:
+        return known
+    sums, grid, rows = _room(x)
+    pixels, c = x[0, 0].numel(), x.shape[1]
+    _sums[grid](x, None, None, None, sums, pixels, c, rows, ROWS, CHANNELS, num_warps=WARPS)
+    return sums
+
+
+def add_bias(
+    x: torch.Tensor, bias: torch.Tensor, residual: torch.Tensor | None = None
+) -> torch.Tensor:
+    """`x + bias + residual`, the bias one number a channel; channels last, with its sums at hand.
+
+    These stay with the tensor that is returned: it must not be written to.
+    """
+    x = x.contiguous(memory_format=torch.channels_last)
+    if residual is not None:
+        residual = residual.contiguous(memory_format=torch.channels_last)
+    out = torch.empty_like(x)
+    sums, grid, rows = _room(x)
+    sums = sums if x.numel() >= WORTH else None
+    pixels, c = x[0, 0].numel(), x.shape[1]
+    _sums[grid](x, bias, residual, out, sums, pixels, c, rows, ROWS, CHANNELS, num_warps=WARPS)
+    if sums is not None:
+        out.channel_sums = sums
+    return out
+
+
+def _room(x: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int, int], int]:
+    """An array for the sums, the programs that fill it, and the pixels of each."""
+    n, c, h, w = x.shape
+    pixels, blocks = h * w, triton.cdiv(c, CHANNELS)
+    splits = max(1, min(triton.cdiv(pixels, ROWS), PROGRAMS // (n * blocks)))
+    rows = triton.cdiv(triton.cdiv(pixels, splits), ROWS) * ROWS
+    splits = triton.cdiv(pixels, rows)
+    sums = torch.empty((n, splits, 2, c), device=x.device, dtype=torch.float32)
+    return sums, (n, blocks, splits), rows
+
+
+@triton.jit
+def _sum(x, bias, residual, place, channel, known):
+    """`x + bias + residual` at some places, rounded as it is stored, in float32."""
+    value = tl.load(x + place, mask=known, other=0.0).to(tl.float32)
+    if bias is not None:
+        value += tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)
+        if residual is not None:
+            value += tl.load(residual + place, mask=known, other=0.0).to(tl.float32)
+        value = value.to(x.dtype.element_ty).to(tl.float32)
+    return value
+
+
+@triton.jit
+def _sums(
+    x,
+    bias,
+    residual,
+    out,
+    sums,
+    pixels,
+    c,
+    rows,
+    ROWS: tl.constexpr,
+    CHANNELS: tl.constexpr,
+):
+    n, block, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    channel = block * CHANNELS + tl.arange(0, CHANNELS)
+    inside = channel < c
+    start = n.to(tl.int64) * pixels * c
+    first = _sum(x, bias, residual, start + channel, channel, inside)
+    end = tl.minimum((split + 1) * rows, pixels)
+    total = tl.zeros([ROWS, CHANNELS], tl.float32)
+    squares = tl.zeros([ROWS, CHANNELS], tl.float32)
+    for begin in range(split * rows, end, ROWS):
+        row = (begin + tl.arange(0, ROWS))[:, None]
+        known = (row < end) & inside[None, :]
+        place = start + row * c + channel[None, :]
+        value = _sum(x, bias, residual, place, channel[None, :], known)
+        if out is not None:
+            tl.store(out + place, value.to(out.dtype.element_ty), mask=known)
+        if sums is not None:
+            away = tl.where(known, value - first[None, :], 0.0)
+            total += away
+            squares += away * away
+    if sums is not None:
+        sums += (n * tl.num_programs(2) + split) * 2 * c
+        tl.store(sums + channel, tl.sum(total, 0), mask=inside)
+        tl.store(sums + c + channel, tl.sum(squares, 0), mask=inside)
