@@ -2,12 +2,14 @@
 
 Every round times, one after the other: the two bare pipeline runs (diffusers' own DPM2, then its
 DPM2 a), the first of them under the step hook alone, two lanes in lockstep recorded and unrecorded,
-the same with compiled blocks, and eight lanes recorded; each from the prompt to the decoded
+the same with TorchInductor's blocks, and eight lanes recorded; each from the prompt to the decoded
 pictures. Ratios are taken within a round, because a shared machine is never the same for long; the
 table shows the median round, `--json` writes the ratios. What cannot be measured ends the command
 with a sentence.
 
-`two_lanes_*` are parts of the two bare runs, `eight_lanes_recorded` of eight (four pairs),
+`two_lanes_*` are parts of the two bare runs: recorded as the app runs them, by TorchInductor's
+blocks in place of ours, and compiled, which on a GPU the app's kernels are and on a CPU only
+TorchInductor's. `eight_lanes_recorded` is a part of eight bare runs (four pairs),
 `recording_overhead` what recording adds to the same lanes unrecorded, `limit_share` the part of its
 time that two recorded lanes would need if all their arithmetic ran at the rate of a large matrix
 product.
@@ -36,12 +38,14 @@ GOALS = {
 }
 
 
-def ratios(seconds: dict[str, float]) -> dict[str, float]:
-    """One round's figures."""
+def ratios(seconds: dict[str, float], kind: str) -> dict[str, float]:
+    """One round's figures on a `kind` of device."""
     both = seconds["bare DPM2"] + seconds["bare DPM2 a"]
+    compiled = "two lanes recorded" if kind == "cuda" else "two lanes, Inductor"
     return {
         "two_lanes_recorded": seconds["two lanes recorded"] / both,
-        "two_lanes_compiled": seconds["two lanes compiled"] / both,
+        "two_lanes_compiled": seconds[compiled] / both,
+        "two_lanes_inductor": seconds["two lanes, Inductor"] / both,
         "eight_lanes_recorded": seconds["eight lanes recorded"] / (4 * both),
         "recording_overhead": seconds["two lanes recorded"] / seconds["two lanes, not recorded"]
         - 1,
@@ -61,7 +65,7 @@ def measure(runs: Runs, rounds: int) -> tuple[dict[str, list[float]], dict[str, 
         measured.append(runs.round())
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
     seconds = {name: [each[name] for each in measured] for name in measured[0]}
-    figures = [ratios(each) for each in measured]
+    figures = [ratios(each, runs.device.partition(":")[0]) for each in measured]
     return seconds, {name: statistics.median(each[name] for each in figures) for name in figures[0]}
 
 

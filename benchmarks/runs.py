@@ -74,7 +74,7 @@ class Runs:
             "two lanes recorded": lambda: self.run_lanes(self.engine, 2),
             "two lanes, not recorded": self.run_unrecorded,
             "bare DPM2 a": lambda: self.run_bare("dpm2_a"),
-            "two lanes compiled": lambda: self.run_lanes(self.compiling, 2),
+            "two lanes, Inductor": lambda: self.run_lanes(self.compiling, 2),
             "every frame decoded": lambda: self.decode_frames(self.engine_decoder(), True),
             "every frame by the VAE": lambda: self.decode_frames(self.vae_decoder(), False),
             "eight lanes recorded": lambda: self.run_lanes(self.engine, 8),

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 import torch
 from diffusers.models.attention_processor import Attention
 from torch import nn
-from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from explorer.models.attending import FusedGeglu, FusedNorm, FusedTransformer
 from explorer.models.residual import (
@@ -74,14 +72,10 @@ class FusedPixelAttention(nn.Module):
     def forward(self, x: torch.Tensor, **_) -> torch.Tensor:
         n, _, height, width = x.shape
         tokens = self.norm(x).permute(0, 2, 3, 1).flatten(1, 2)
-        query, key, value = (to(tokens)[:, None] for to in (self.to_q, self.to_k, self.to_v))
+        query, key, value = (to(tokens) for to in (self.to_q, self.to_k, self.to_v))
         rows = max(1, SCORES // (n * height * width))
-        with sdpa_kernel(SDPBackend.MATH):  # its scores are float32, as in the fast kernels
-            parts = [
-                functional.scaled_dot_product_attention(part, key, value)
-                for part in query.split(rows, dim=2)
-            ]
-        out = self.to_out(torch.cat(parts, dim=2)[:, 0]).unflatten(1, (height, width))
+        parts = [_attention(part, key, value) for part in query.split(rows, dim=1)]
+        out = self.to_out(torch.cat(parts, dim=1)).unflatten(1, (height, width))
         return out.permute(0, 3, 1, 2) + x
 
 
@@ -94,3 +88,13 @@ KINDS = (
     FusedPixelAttention,
     FusedGeglu,
 )
+
+
+def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Attention (Vaswani et al. 2017) of N x tokens x C, the scores in float32."""
+    if query.is_cuda and query.dtype != torch.float32:
+        scores = torch.bmm(query, key.mT, out_dtype=torch.float32)
+    else:
+        scores = torch.bmm(query.float(), key.mT.float())
+    weights = (scores * query.shape[-1] ** -0.5).softmax(dim=-1)
+    return weights.to(value.dtype) @ value

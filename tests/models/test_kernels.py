@@ -1,4 +1,4 @@
-"""The Triton kernels and the networks that use them, in Triton's interpreter: no GPU needed."""
+"""The Triton kernels and the networks that use them, interpreted and compiled: no GPU needed."""
 
 import os
 import subprocess
@@ -9,14 +9,27 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = ["norms", "times", "gates", "tokens", "unet", "unet_linear", "guided", "vae"]
-PROBE = Path(__file__).with_name("kernels_probe.py")
+FOLDER = Path(__file__).parent
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_fused_answers_agree_with_pytorchs(case):
-    """In a process of its own: the interpreter is chosen when Triton is first imported."""
-    environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(ROOT)}
+    probe("kernels_probe.py", case, TRITON_INTERPRET="1")
+
+
+@pytest.mark.parametrize("capability", ["80", "90"])  # A100, H100
+def test_every_kernel_compiles(capability, tmp_path):
+    probe("compile_probe.py", capability, TRITON_CACHE_DIR=str(tmp_path))
+
+
+def probe(file: str, case: str, **environment: str) -> None:
+    """In a process of its own: what becomes of kernels is settled when Triton is first imported."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | environment
     done = subprocess.run(
-        [sys.executable, PROBE, case], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, FOLDER / file, case],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
