@@ -114,8 +114,14 @@ class VaeDecoder:
         return lambda: np.concatenate([self._finish(*part) for part in parts])
 
     def _launch(self, latents: "torch.Tensor") -> "Pixels | None":
-        on_gpu = device_of(self.vae).type == "cuda"
-        return self._pixels(latents) if on_gpu and not self._overflows else None
+        import torch
+
+        if device_of(self.vae).type != "cuda" or self._overflows:
+            return None
+        try:
+            return self._pixels(latents)
+        except torch.OutOfMemoryError:  # when it is asked for, those before it are finished
+            return None
 
     def _finish(self, latents: "torch.Tensor", launched: "Pixels | None") -> np.ndarray:
         pixels = launched

@@ -70,6 +70,7 @@ class FusedTransformer(nn.Module):
         )
 
     def read(self, words: torch.Tensor) -> Read:
+        """All of it for a prompt, N x words x C."""
         owed, total = [], None
         for block in self.blocks:
             before = [total]

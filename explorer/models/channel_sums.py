@@ -20,12 +20,7 @@ def channel_sums(x: torch.Tensor) -> torch.Tensor:
     `add_bias` has made are there already.
     """
     known = getattr(x, "channel_sums", None)
-    if known is not None:
-        return known
-    sums, grid, rows = _room(x)
-    pixels, c = x[0, 0].numel(), x.shape[1]
-    _sums[grid](x, None, None, None, sums, pixels, c, rows, ROWS, CHANNELS, num_warps=WARPS)
-    return sums
+    return _run(x, None, None, None, True) if known is None else known
 
 
 def add_bias(
@@ -39,24 +34,31 @@ def add_bias(
     if residual is not None:
         residual = residual.contiguous(memory_format=torch.channels_last)
     out = torch.empty_like(x)
-    sums, grid, rows = _room(x)
-    sums = sums if x.numel() >= WORTH else None
-    pixels, c = x[0, 0].numel(), x.shape[1]
-    _sums[grid](x, bias, residual, out, sums, pixels, c, rows, ROWS, CHANNELS, num_warps=WARPS)
+    sums = _run(x, bias, residual, out, x.numel() >= WORTH)
     if sums is not None:
         out.channel_sums = sums
     return out
 
 
-def _room(x: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int, int], int]:
-    """An array for the sums, the programs that fill it, and the pixels of each."""
+def _run(
+    x: torch.Tensor,
+    bias: torch.Tensor | None,
+    residual: torch.Tensor | None,
+    out: torch.Tensor | None,
+    summed: bool,
+) -> torch.Tensor | None:
+    """Write `x + bias + residual` to `out`, where there is one; its sums, where asked for."""
     n, c, h, w = x.shape
     pixels, blocks = h * w, triton.cdiv(c, CHANNELS)
     splits = max(1, min(triton.cdiv(pixels, ROWS), PROGRAMS // (n * blocks)))
     rows = triton.cdiv(triton.cdiv(pixels, splits), ROWS) * ROWS
     splits = triton.cdiv(pixels, rows)
-    sums = torch.empty((n, splits, 2, c), device=x.device, dtype=torch.float32)
-    return sums, (n, blocks, splits), rows
+    shape = n, splits, 2, c
+    sums = torch.empty(shape, device=x.device, dtype=torch.float32) if summed else None
+    _sums[n, blocks, splits](
+        *(x, bias, residual, out, sums, pixels, c, rows, ROWS, CHANNELS), num_warps=WARPS
+    )
+    return sums
 
 
 @triton.jit

@@ -41,12 +41,12 @@ def group_norm(
         c += beside.shape[1]
     layout = {"dtype": x.dtype, "device": x.device, "memory_format": torch.channels_last}
     out = torch.empty((n, c, h, w), **layout)
-    pixels, apart = h * w, 0
+    pixels, stride = h * w, 0
     if shift is not None:
         shift = shift if shift.stride(1) == 1 else shift.contiguous()
-        apart = shift.stride(0)
+        stride = shift.stride(0)
     width = c // groups, triton.next_power_of_2(c // groups)
-    given = x, beside, shift, apart, before, weight, bias
+    given = x, beside, shift, stride, before, weight, bias
     if out.numel() <= WHOLE:
         rows = min(triton.next_power_of_2(pixels), max(1, 8192 // width[1]))
         _whole[n, groups](*given, out, pixels, first, c, eps, silu, *width, rows, num_warps=8)
@@ -92,7 +92,7 @@ def _added_up(sums, n, splits, c, channel, known, total, squares, SPLITS: tl.con
 def _moments(
     base,
     shift,
-    apart,
+    stride,
     before,
     weight,
     bias,
@@ -108,7 +108,7 @@ def _moments(
     """The factor and the offset of each channel of a group, from its `channel_sums`."""
     added = tl.zeros_like(total)
     if shift is not None:
-        added += tl.load(shift + n * apart + channel, mask=inside, other=0.0).to(tl.float32)
+        added += tl.load(shift + n * stride + channel, mask=inside, other=0.0).to(tl.float32)
     if before is not None:
         added += tl.load(before + channel, mask=inside, other=0.0).to(tl.float32)
     means = tl.where(inside, base + added + total / pixels, 0.0)
@@ -126,7 +126,7 @@ def _whole(
     x,
     beside,
     shift,
-    apart,
+    stride,
     before,
     weight,
     bias,
@@ -158,7 +158,7 @@ def _whole(
     factor, offset = _moments(
         base,
         shift,
-        apart,
+        stride,
         before,
         weight,
         bias,
@@ -187,7 +187,7 @@ def _affine(
     x,
     beside,
     shift,
-    apart,
+    stride,
     before,
     weight,
     bias,
@@ -223,7 +223,7 @@ def _affine(
     factor, offset = _moments(
         _loaded(x, beside, n, pixels, first, c, 0, channel, inside),
         shift,
-        apart,
+        stride,
         before,
         weight,
         bias,

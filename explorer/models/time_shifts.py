@@ -12,7 +12,7 @@ import triton.language as tl
 from torch import nn
 from torch.nn import functional
 
-COLUMNS, INNER = 32, 128  # of a weight: what one program has in hand
+ROWS, COLUMNS, INNER = 16, 32, 128  # of the product, and of what is summed: one program's
 ALIGNED = 16  # bytes: places of weights are counted in these
 
 
@@ -58,10 +58,9 @@ class TimeShifts:
         embedding = functional.silu(embedding).contiguous()
         rows, k = embedding.shape
         out = embedding.new_empty(rows, COLUMNS * len(weights))
-        _shifts[(len(weights),)](
+        _shifts[len(weights), triton.cdiv(rows, ROWS)](
             *(embedding, self.layers[0].weight, weights, self.layers[0].bias, biases, out),
-            *(rows, k, out.shape[1], max(16, triton.next_power_of_2(rows)), COLUMNS, INNER),
-            ALIGNED // embedding.element_size(),
+            *(rows, k, out.shape[1], ROWS, COLUMNS, INNER, ALIGNED // embedding.element_size()),
             num_warps=2,
             num_stages=4,
         )
@@ -100,14 +99,16 @@ def _shifts(
     block = tl.program_id(0)
     weight += tl.load(weights + block) * UNIT
     bias += tl.load(biases + block) * UNIT
-    row, column, lane = tl.arange(0, ROWS), tl.arange(0, COLUMNS), tl.arange(0, INNER)
+    row = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
+    column, lane = tl.arange(0, COLUMNS), tl.arange(0, INNER)
     total = tl.zeros([ROWS, COLUMNS], tl.float32)
     for start in range(0, k, INNER):
         inner = start + lane
         known = (row < rows)[:, None] & (inner < k)[None, :]
         time = tl.load(embedding + row[:, None] * k + inner[None, :], mask=known, other=0.0)
         place = weight + column[None, :] * k + inner[:, None]
-        total = tl.dot(time, tl.load(place, mask=(inner < k)[:, None], other=0.0), total)
+        part = tl.load(place, mask=(inner < k)[:, None], other=0.0)
+        total = tl.dot(time, part, total, input_precision="ieee")  # not TF32 where it is float32
     total += tl.load(bias + column).to(tl.float32)[None, :]
     place = out + row[:, None] * width + block * COLUMNS + column[None, :]
     tl.store(place, total.to(out.dtype.element_ty), mask=(row < rows)[:, None])

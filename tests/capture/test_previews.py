@@ -14,7 +14,7 @@ from diffusers import (
 )
 from PIL import Image
 
-from explorer.capture import preview_decoder
+from explorer.capture import preview_decoder, previews
 from explorer.capture.frames import SLICE, Filmstrip
 from explorer.capture.preview_decoder import TinyDecoder, decoder_for, has_bfloat16, load_tiny
 from explorer.capture.previews import (
@@ -69,6 +69,34 @@ def test_full_decoder_refuses_a_picture_that_would_be_black(pipeline):
     latents[1, 0, 0, 0] = float("nan")
     with pytest.raises(FloatingPointError, match="NaN"):
         VaeDecoder(pipeline.vae)(latents)
+
+
+def test_a_gpu_begins_at_once_and_memory_that_is_short_is_asked_for_again(pipeline, monkeypatch):
+    vae, own, calls = pipeline.vae, pipeline.vae.decode, []
+
+    def decode(*args, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return own(*args, **options)
+
+    monkeypatch.setattr(vae, "decode", decode)
+    waiting = VaeDecoder(vae).begin(draw())
+    assert calls == []  # no GPU
+    expected = own(draw(1) / vae.config.scaling_factor).sample
+    real, asked = previews.device_of, []
+
+    def device_of(network):  # says that there is a GPU, once for each picture that begins
+        asked.append(1)
+        return torch.device("cuda") if len(asked) in (1, 3) else real(network)
+
+    monkeypatch.setattr(previews, "device_of", device_of)
+    begun = VaeDecoder(vae).begin(draw(1)), VaeDecoder(vae).begin(draw(1))
+    assert len(calls) == 2
+    for pictures in begun:
+        np.testing.assert_array_equal(pictures(), to_pixels(expected))
+    assert len(calls) == 3  # what was decoded is not decoded again
+    assert waiting().shape == (2, 32, 32, 3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
