@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from explorer.capture.previews import VaeDecoder
-from explorer.capture.trajectory import DONE, ERROR, Trajectory
+from explorer.capture.trajectory import DONE, ERROR, Call, Trajectory
 from explorer.engine import Engine
 from explorer.job import Job
 from explorer.models.catalog import Catalog
@@ -126,6 +126,49 @@ def test_a_lane_that_was_finished_keeps_its_picture_when_the_next_one_fails(mode
     assert "model call 3 of 4" in second.error
     wanted = denoised(replace(RUN, lanes=RUN.lanes[:1]), model).trajectories()[0]
     np.testing.assert_array_equal(first.final, wanted.final)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_run_whose_last_call_is_spoilt_has_no_final_latents(model_of, monkeypatch, late):
+    model, calls = model_of("sd1"), []
+
+    def spoil(module, given, answer):
+        calls.append(1)
+        if len(calls) == 7:
+            answer[0].fill_(torch.nan)
+
+    if late:  # as on a GPU
+        monkeypatch.setattr(Call, "arrived", False)
+    hook = model.pipeline.unet.register_forward_hook(spoil)
+    try:
+        job = denoised(RUN, model)
+    finally:
+        hook.remove()
+    assert (job.state, len(calls)) == (ERROR, 7)
+    assert "model call 7 of 7" in job.message
+    for each in job.trajectories():
+        assert (each.nfe, each.final, each.image) == (6, None, None)
+
+
+@pytest.mark.parametrize("last", [7, 3])
+def test_calls_that_arrive_late_are_waited_for_also_where_a_run_breaks_off(
+    model_of, monkeypatch, last
+):
+    model, calls = model_of("sd1"), []
+
+    def stop(*_):
+        if len(calls) == last:
+            raise RuntimeError("broken")
+        calls.append(1)
+
+    monkeypatch.setattr(Call, "arrived", False)
+    hook = model.pipeline.unet.register_forward_pre_hook(stop)
+    try:
+        job = denoised(RUN, model)
+    finally:
+        hook.remove()
+    assert job.state == (DONE if last == 7 else ERROR)
+    assert [each.nfe for each in job.trajectories()] == [last, last]
 
 
 def test_a_picture_that_fails_does_not_cost_the_other_lane_its_own(model_of, monkeypatch):

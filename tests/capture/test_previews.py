@@ -71,6 +71,14 @@ def test_full_decoder_refuses_a_picture_that_would_be_black(pipeline):
         VaeDecoder(pipeline.vae)(latents)
 
 
+def test_one_number_that_is_not_finite_spoils_a_picture(pipeline, monkeypatch):
+    picture = torch.zeros(1, 3, 8, 8)
+    picture[0, 1, 2, 3] = torch.inf
+    monkeypatch.setattr(pipeline.vae, "decode", lambda *_, **__: (picture,))
+    with pytest.raises(FloatingPointError, match="NaN or infinite"):
+        VaeDecoder(pipeline.vae)(draw(1))
+
+
 def test_a_gpu_begins_at_once_and_memory_that_is_short_is_asked_for_again(pipeline, monkeypatch):
     vae, own, calls = pipeline.vae, pipeline.vae.decode, []
 
