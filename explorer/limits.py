@@ -1,0 +1,26 @@
+"""What strangers may ask of a server: every limit of an operator in one object."""
+
+from dataclasses import dataclass
+
+MIB, GIB = 2**20, 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """An operator's limits; sizes are bytes, times seconds.
+
+    `request_bytes` holds for every request but uploads and is looked at before parsing. A visitor
+    is one browser session.
+    """
+
+    request_bytes: int = 4 * MIB
+    sessions: int = 300
+    upload_bytes: int = 20 * MIB  # one file
+    uploads_per_session_bytes: int = 100 * MIB
+    uploads_total_bytes: int = 2 * GIB
+    keep_uploads_s: int = 24 * 3600
+    waiting_runs: int = 64
+    waiting_runs_per_visitor: int = 1  # beside the one that runs
+
+
+DEFAULTS = Limits()
