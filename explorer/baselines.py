@@ -127,7 +127,7 @@ def call_table(
             "their defaults."
         )
     timestep = np.array([row.timestep for row in rows], float)
-    return CallTable(step, half, sigma, timestep, float(end))
+    return CallTable(step, half, sigma, timestep, float(end), float(made.init_noise_sigma))
 
 
 def _listed(words: Sequence[str], joined: str = "and") -> str:

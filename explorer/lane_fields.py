@@ -121,11 +121,12 @@ class LaneFields(Checked):
         when={"sampler": OURS},
     )
     timestep_spacing: str = setting(
-        "linspace",
+        AUTO,
         "Timestep spacing",
-        checks.choice(TIMESTEP_SPACINGS),
-        "Which training timesteps are visited (Lin et al. 2023, table 2).",
-        choices=_same(TIMESTEP_SPACINGS),
+        checks.choice((AUTO, *TIMESTEP_SPACINGS)),
+        "Which training timesteps are visited (Lin et al. 2023, table 2); auto is linspace, and "
+        "leading for DDIM.",
+        choices=_same((AUTO, *TIMESTEP_SPACINGS)),
         group="schedule",
     )
     steps_offset: int = setting(

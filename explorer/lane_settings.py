@@ -59,6 +59,11 @@ class LaneSettings(LaneFields):
         return SAMPLERS[self.sampler]
 
     @property
+    def spacing(self) -> str:
+        """The timestep spacing of this lane's run; its sampler's where it names none."""
+        return self.solver.spacing if self.timestep_spacing == AUTO else self.timestep_spacing
+
+    @property
     def label(self) -> str:
         """As peers write it: the sampler, then the schedule type unless automatic."""
         if self.sigmas:
@@ -94,6 +99,8 @@ class LaneSettings(LaneFields):
             del given["s_tmax"]
         if given.get("s_tmax") == 0:  # no limit here, but there no churn at all
             given["s_churn"] = 0.0
+        if given.get("timestep_spacing") == SAMPLERS[sampler].spacing:
+            given["timestep_spacing"] = AUTO
         for word, value in SWITCHES.items():
             if given.get("round_timesteps") is value:
                 given["round_timesteps"] = word
@@ -142,6 +149,7 @@ class LaneSettings(LaneFields):
         for key in ZERO_IS_NONE:
             arguments[key] = arguments[key] or None
         arguments["eta"] = self.eta if self.sampler in ANCESTRAL else None
+        arguments["timestep_spacing"] = self.spacing
         arguments["round_timesteps"] = SWITCHES[self.round_timesteps]
         if self.interpolation_type == AUTO:
             arguments["interpolation_type"] = None

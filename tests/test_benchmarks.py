@@ -9,9 +9,10 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from benchmarks import growth, lanes, limit, page
+from benchmarks import findings, growth, lanes, limit, page
 from benchmarks.compiled import compiled
 from explorer.sampling.schedule_types import SCHEDULE_TYPES
+from explorer.settings import LaneSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -123,3 +124,12 @@ def test_the_page_is_timed_with_every_schedule_type(monkeypatch, capsys):
     assert all(f"\n{kind} " in f"\n{told}" for kind in SCHEDULE_TYPES)
     monkeypatch.setattr(page, "GOALS_MS", dict.fromkeys(page.GOALS_MS, 0.0))
     assert page.main() == 1
+
+
+def test_every_pair_of_the_findings_benchmark_has_its_finding_and_lacks_it():
+    own = LaneSettings(steps_offset=1)
+    for code, steps, having, lacking in findings.CASES:
+        lanes = [LaneSettings(**{"steps_offset": 1} | changed) for changed in (having, lacking)]
+        assert code in findings.codes(lanes[0], steps, own), code
+        assert code not in findings.codes(lanes[1], steps, own), code
+        assert f"| {code} |" in (ROOT / "docs" / "doctor.md").read_text(), code

@@ -14,7 +14,8 @@ class CallTable:
 
     `sigma` is the noise level of the latent, in units of the data, that the model is called at, and
     `timestep` what it is told. A call that is `half` stands inside its step: a midpoint, or Heun's
-    call at the step's end. The last step lands at `sigma_end`.
+    call at the step's end. The last step lands at `sigma_end`;
+    `init_noise_sigma` is the standard deviation of the first latent.
     """
 
     step: np.ndarray  # whole numbers, from 0
@@ -22,6 +23,7 @@ class CallTable:
     sigma: np.ndarray  # float64
     timestep: np.ndarray  # float64
     sigma_end: float = 0.0
+    init_noise_sigma: float = 1.0
 
     def __post_init__(self):
         for name in ("step", "half", "sigma", "timestep"):
@@ -32,7 +34,9 @@ class CallTable:
         """The calls of our own samplers."""
         step, half = np.divmod(np.arange(schedule.nfe), 2)
         levels = schedule.call_sigma, schedule.call_timestep
-        return cls(step, half.astype(bool), *levels, schedule.final_sigma)
+        return cls(
+            step, half.astype(bool), *levels, schedule.final_sigma, schedule.init_noise_sigma
+        )
 
     @property
     def nfe(self) -> int:

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+from explorer.sampling.calls import CallTable
 from explorer.sampling.findings import ends, model, no_effect, noise, timesteps, widths
 from explorer.sampling.findings.cost import Cost, price
 from explorer.sampling.findings.finding import SEVERITIES, Case, Finding
 from explorer.sampling.findings.refused import refused
-from explorer.sampling.schedules import Schedule
+from explorer.sampling.findings.steps import StepTable
 
 __all__ = ["SEVERITIES", "Cost", "Finding", "examine", "price"]
 
@@ -26,7 +27,23 @@ OF_A_SCHEDULE = (
     noise.churn_window,
     noise.half_overflow,
     widths.widest,
+    widths.narrowest,
     widths.midpoints,
+    timesteps.duplicates,
+    timesteps.rounding,
+    model.zero_snr_epsilon,
+    model.zero_snr_spacing,
+    model.terminal_snr,
+)
+OF_A_BASELINE = (
+    ends.shrunk,
+    ends.raised,
+    ends.outside,
+    ends.noise_left,
+    noise.half_overflow,
+    widths.widest,
+    widths.narrowest,
+    timesteps.levels_reached,
     timesteps.duplicates,
     timesteps.rounding,
     model.zero_snr_epsilon,
@@ -51,16 +68,18 @@ def examine(
 
     `lane` is a mapping or an object whose fields are named as the scheduler's arguments; `own` the
     same of the model's own settings, where they are known. `schedule` is what the lane's
-    `schedule(steps)` returns (of a table that is no `Schedule` only the `steps` are read), None
-    where it raises; `problem` then is the sentence that says why. `dtype` is that of the latents,
-    such as "float16". `index` becomes the findings' `lane`; the cost is about no lane.
+    `schedule(steps)` returns, a `Schedule` or a baseline's `CallTable`, None where it raises;
+    `problem` then is the sentence that says why. `dtype` is that of the latents, such as "float16".
+    `index` becomes the findings' `lane`; the cost is about no lane.
     """
     case = Case(lane=lane, schedule=schedule, steps=steps, own=own, dtype=dtype)
     found = [finding for check in OF_SETTINGS for finding in check(case)]
     if schedule is None:
         found += refused(case, problem)
-    elif not isinstance(schedule, Schedule):  # of diffusers' samplers only the calls are known
-        found += [finding for check in OF_ANY_TABLE for finding in check(case)]
+    elif isinstance(schedule, CallTable):  # of diffusers' samplers only the calls are known
+        steps_of = StepTable.of(schedule, case.lane, case.sampler)
+        case = replace(case, schedule=steps_of)
+        found += [finding for check in OF_A_BASELINE + OF_ANY_TABLE for finding in check(case)]
     elif broken := list(widths.broken(case)):
         found += broken
     else:

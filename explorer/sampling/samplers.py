@@ -35,7 +35,8 @@ class Sampler:
 
     `eta` 0 adds no noise, 1 is fully ancestral; it tells our two apart and says nothing of a
     baseline. A step of `order` 2 is two model calls, the last is one. `arguments` are the settings
-    of a lane, named as its fields, that a baseline's class has; ours take them all.
+    of a lane, named as its fields, that a baseline's class has; ours take them all. `spacing` is
+    the timestep spacing of a lane that names none.
     """
 
     key: str
@@ -48,6 +49,7 @@ class Sampler:
     arguments: tuple[str, ...] = ()
     schedule_types: tuple[str, ...] = ALL_TYPES
     prediction_types: tuple[str, ...] = ALL_PREDICTIONS
+    spacing: str = "linspace"
 
     def takes(self, name: str) -> bool:
         """Whether a setting of a lane, by its field's name, means anything to this sampler."""
@@ -128,7 +130,14 @@ DPMPP_SDE = _baseline(
     prediction_types=NO_SAMPLE,
 )
 DDIM = _baseline(
-    "ddim", "DDIM", "DDIMScheduler", arguments=ZERO_SNR, order=1, schedule_types=("automatic",)
+    "ddim",
+    "DDIM",
+    "DDIMScheduler",
+    arguments=ZERO_SNR,
+    order=1,
+    schedule_types=("automatic",),
+    # Diffusers' class steps to `timestep - T // N`: under no other spacing its next timestep.
+    spacing="leading",
 )
 UNIPC = _baseline(
     "unipc",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from explorer.capture.budget import Recording, limit_bytes
 from explorer.capture.trajectory import DONE
 from explorer.sampling.doctor import SEVERITIES, Cost, Finding, examine, price
+from explorer.sampling.findings.lanes import equal_lanes
 from explorer.settings import RunSettings
 from explorer.start import picture_size
 
@@ -45,6 +46,7 @@ class Doctor:
             found += examine(
                 lane, table, settings.steps, index=index, own=own, dtype=dtype, problem=problem
             )
+        found += equal_lanes(settings.lanes)
         if runs:
             found += price(self._cost(settings))
         return merged(found, len(settings.lanes))

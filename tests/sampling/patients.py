@@ -32,11 +32,51 @@ def mended(lane: LaneSettings, steps: int, finding: Finding) -> tuple[LaneSettin
 KARRAS = {"schedule_type": "karras"}
 A = {"sampler": "dpm2_a"}
 ZERO_SNR = {"rescale_betas_zero_snr": True}
+DDIM = {"sampler": "ddim"}
+DDIM_LINSPACE = DDIM | {"timestep_spacing": "linspace"}
+EULER = {"sampler": "euler"}
+DPMPP_2M = {"sampler": "dpmpp_2m"}
 COSINE = {"beta_schedule": "squaredcos_cap_v2"}
 LIST = {"sigmas": (14.0, 5.0, 1.0, 0.1)}
 
 # code, its severity, steps and settings that have it, steps and settings that have not
 CASES = [
+    ("levels_reached", "warning", 10, DDIM_LINSPACE, 10, DDIM),
+    ("levels_reached", "warning", 20, DDIM_LINSPACE, 20, DDIM | {"timestep_spacing": "trailing"}),
+    (
+        "levels_reached",
+        "note",
+        75,
+        DDIM | {"timestep_spacing": "trailing"},
+        75,
+        {"timestep_spacing": "trailing"},
+    ),
+    ("levels_reached", "warning", 10, DDIM_LINSPACE, 10, EULER),
+    (
+        "narrow_step",
+        "warning",
+        20,
+        {"sigmas": (14.0, 5.0, 1.48073, 1.48058, 0.5, 0.1)},
+        20,
+        {"sigmas": (14.0, 5.0, 1.5, 1.2, 0.5, 0.1)},
+    ),
+    ("narrow_step", "warning", 20, EULER | {"sigmas": (14.0, 5.0, 4.9999, 0.5, 0.1)}, 1000, {}),
+    ("wide_step", "note", 10, EULER, 20, EULER),
+    ("duplicate_timesteps", "warning", 50, DPMPP_2M | KARRAS, 50, EULER | KARRAS),
+    ("rounded_timestep", "warning", 50, DPMPP_2M | KARRAS, 10, DPMPP_2M | KARRAS),
+    (
+        "range_shrunk",
+        "warning",
+        10,
+        EULER | KARRAS | {"timestep_spacing": "leading"},
+        10,
+        EULER | KARRAS,
+    ),
+    ("range_shrunk", "note", 20, DDIM, 20, DDIM_LINSPACE),
+    ("outside_training", "warning", 20, EULER | KARRAS | {"sigma_max": 80.0}, 20, EULER | KARRAS),
+    ("terminal_snr", "note", 20, EULER, 20, EULER | ZERO_SNR),
+    ("zero_snr_spacing", "note", 20, EULER | ZERO_SNR, 20, DDIM | ZERO_SNR),
+    ("zero_snr_unreached", "warning", 20, DDIM | ZERO_SNR, 20, EULER | ZERO_SNR),
     ("infinite_sigma", "error", 20, {"beta_end": 0.25}, 20, {"beta_end": 0.2}),
     (
         "infinite_sigma",
@@ -122,7 +162,8 @@ CASES = [
         ZERO_SNR | {"timestep_spacing": "trailing"},
     ),
     ("terminal_snr", "note", 20, {}, 20, ZERO_SNR),
-    ("prediction_differs", "error", 20, {"prediction_type": "v_prediction"}, 20, {}),
+    ("prediction_differs", "warning", 20, {"prediction_type": "v_prediction"}, 20, {}),
+    ("prediction_differs", "error", 20, {"prediction_type": "sample"}, 20, {}),
     ("betas_differ", "warning", 20, {"beta_end": 0.02}, 20, {}),
     ("betas_differ", "warning", 20, COSINE, 20, {}),
     ("betas_differ", "warning", 4, {"trained_betas": (0.001, 0.01, 0.1, 0.2)}, 4, {}),

@@ -104,15 +104,17 @@ def test_what_a_baseline_lacks_has_no_effect(sampler):
         f"{SAMPLERS[sampler].label} has no such argument."
     )
     assert finding.fix is None  # a lane beside it may have the same settings and a use for them
-    assert examined(LaneSettings(sampler=sampler)) == []
+    plain = {finding.code for finding in examined(LaneSettings(sampler=sampler))}
+    assert plain == {"terminal_snr"} | ({"range_shrunk"} if sampler == "ddim" else set())
 
 
 @pytest.mark.parametrize("sampler", BASELINES)
 def test_a_baseline_is_held_against_the_model_too(sampler):
     lane = LaneSettings(sampler=sampler, prediction_type="v_prediction", beta_end=0.02)
     found = examined(lane)
-    assert [finding.code for finding in found] == ["prediction_differs", "betas_differ"]
-    assert examined(replace(lane, **found[0].fix | found[1].fix)) == []
+    assert [finding.code for finding in found[:2]] == ["prediction_differs", "betas_differ"]
+    mended = examined(replace(lane, **found[0].fix | found[1].fix))
+    assert {finding.severity for finding in mended} == {"note"}
 
 
 @pytest.mark.parametrize("sampler", BASELINES)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from fake_engine import FakeEngine
 
+from explorer.sampling.findings.lanes import equal_lanes
 from explorer.settings import LaneSettings, RunSettings
 from explorer.ui.findings import Doctor
 
@@ -131,3 +132,13 @@ def test_a_recording_without_room_is_an_error(engine, monkeypatch):
     assert "recording_too_large" not in codes(Doctor(engine).findings(RunSettings()))
     monkeypatch.setenv("EXPLORER_RECORDING_GIB", "much")
     assert "recording_too_large" not in codes(Doctor(engine).findings(RunSettings()))
+
+
+def test_equal_lanes_are_named_once_however_many_there_are():
+    dpm2, euler = LaneSettings(), LaneSettings(sampler="euler")
+    assert list(equal_lanes([dpm2, euler, LaneSettings(eta=0.5, sampler="dpm2_a")])) == []
+    (one,) = equal_lanes([dpm2, euler, LaneSettings(timestep_spacing="linspace"), dpm2])
+    assert one.code == "equal_lanes"
+    assert one.sentence.startswith("Lanes A, C and D are equal")
+    two = list(equal_lanes([dpm2, euler, dpm2, euler]))
+    assert [finding.sentence[:15] for finding in two] == ["Lanes A and C a", "Lanes B and D a"]

@@ -79,7 +79,7 @@ def _cut(case: Case, knob: str, spacing: str) -> tuple[str, dict[str, Any]]:
     who, causes = case.label, {}
     if case.continuous and case.get(knob):
         who, causes[knob] = f"{who} with this {knob.replace('_', ' ')}", 0.0
-    if case.get("timestep_spacing") == spacing and (case.continuous or case.kind == "automatic"):
+    if case.spacing == spacing and (case.continuous or case.kind == "automatic"):
         who = who if causes else f"{who} under {spacing}"
         causes["timestep_spacing"] = "linspace" if case.continuous else "trailing"
     return who, causes
@@ -135,7 +135,7 @@ def noise_left(case: Case) -> Iterator[Finding]:
         yield Finding(
             severity=NOTE,
             code="noise_left",
-            sentence=f"The run ends at sigma {left:.3g} and not at 0: that noise stays.",
+            sentence=f"The run ends at sigma {left:.3g}, not at 0: that noise stays in the latent.",
             numbers={"sigma": left},
             field="final_sigmas_type",
             **case.mend("End at 0", final_sigmas_type="zero"),

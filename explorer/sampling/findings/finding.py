@@ -4,10 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from explorer.sampling.samplers import Sampler, find_sampler
 from explorer.sampling.schedules import SCHEDULE_TYPES, Schedule
+
+if TYPE_CHECKING:
+    from explorer.sampling.findings.steps import StepTable
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 SEVERITIES = (ERROR, WARNING, NOTE)  # the worst first
@@ -45,7 +48,7 @@ class Case:
     """
 
     lane: Any
-    schedule: Schedule | None
+    schedule: "Schedule | StepTable | None"
     steps: int
     own: Any = None
     dtype: str = ""
@@ -58,6 +61,12 @@ class Case:
     def kind(self) -> str:
         """The schedule type."""
         return self.get("schedule_type", "automatic")
+
+    @property
+    def spacing(self) -> str:
+        """The timestep spacing of the lane's run."""
+        named = self.get("timestep_spacing", "auto")
+        return self.sampler.spacing if named == "auto" else named
 
     @property
     def label(self) -> str:

@@ -126,11 +126,11 @@ def _spacing(case: Case) -> str:
 
 def _trailing(case: Case) -> str:
     # Under leading a run begins with a little more noise, whatever its sigmas.
-    return _spacing(case) if case.get("timestep_spacing") != "leading" else ""
+    return _spacing(case) if case.spacing != "leading" else ""
 
 
 def _offset(case: Case) -> str:
-    leads = case.get("timestep_spacing") == "leading"
+    leads = case.spacing == "leading"
     return _spacing(case) or ("" if leads else "only leading is moved by it")
 
 
@@ -149,9 +149,7 @@ def _discard(case: Case) -> str:
 
 
 def _visits_whole(case: Case) -> bool:
-    return case.kind == "simple" or (
-        case.kind == "automatic" and case.get("timestep_spacing") in WHOLE
-    )
+    return case.kind == "simple" or (case.kind == "automatic" and case.spacing in WHOLE)
 
 
 def _interpolation(case: Case) -> str:
@@ -176,7 +174,7 @@ IDLE = tuple(
     Idle(name, label, neutral, _lacking(name, why))
     for name, label, neutral, why in (
         ("schedule_type", "Schedule type", "automatic", _discard),
-        ("timestep_spacing", "Timestep spacing", "linspace", _trailing),
+        ("timestep_spacing", "Timestep spacing", "auto", _trailing),
         ("steps_offset", "Steps offset", 0, _offset),
         ("rho", "Rho", 0.0, _only("karras", "polyexponential")),
         ("alpha", "Alpha", 0.6, _only("beta")),

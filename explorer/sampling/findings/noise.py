@@ -67,7 +67,7 @@ def half_overflow(case: Case) -> Iterator[Finding]:
         code="half_overflow",
         sentence=(
             f"The start noise of sigma {start:,.0f} reaches {start * DEVIATIONS:,.0f}, but half "
-            f"precision ends at {LARGEST_HALF:,.0f}: the pictures would be black."
+            f"precision ends at {LARGEST_HALF:,.0f}: the run would break off."
         ),
         numbers={"init_noise_sigma": start, "largest": start * DEVIATIONS},
         field="beta_end",

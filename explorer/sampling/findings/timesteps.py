@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from explorer.sampling.findings.finding import NOTE, WARNING, Case, Finding
+from explorer.sampling.samplers import DDIM
 from explorer.sampling.schedules import sigma_to_timestep
 
 # Neighbours of the training table differ by 0.6 % in sigma in its middle, by 40 % at its low end.
@@ -35,6 +36,43 @@ def duplicates(case: Case) -> Iterator[Finding]:
         numbers={"duplicates": count, "step": step + 1, "timestep": timestep},
         field="round_timesteps",
         **case.mend("Do not round", round_timesteps="off"),
+    )
+
+
+def levels_reached(case: Case) -> Iterator[Finding]:
+    """DDIM, which lands between the timesteps that it visits (diffusers' class, any but leading).
+
+    It steps to `timestep - T // N` of T training timesteps and N steps, whatever its list says.
+    """
+    table = case.schedule
+    if case.sampler is not DDIM or table.steps < 2:
+        return
+    known = table.training_sigma
+    lands = table.timestep.astype(int) - len(known) // table.steps
+    reached = np.where(lands >= 0, known[np.maximum(lands, 0)], 0.0)[:-1]
+    excess = np.abs(reached / table.sigma_next[:-1] - 1)
+    step = int(np.argmax(excess))
+    worst = float(excess[step])
+    if worst < OFF_NOTED:
+        return
+    told = float(table.sigma_next[step])
+    more = "more" if reached[step] > told else "less"
+    yield Finding(
+        severity=WARNING if worst >= OFF_WARNS else NOTE,
+        code="levels_reached",
+        sentence=(
+            f"Diffusers' DDIM steps down by {len(known) // table.steps} timesteps, not to its next "
+            f"one: after step {step + 1} of {table.steps} the latent has sigma "
+            f"{reached[step]:.3g}, {worst:.0%} {more} than the {told:.3g} that the model is told."
+        ),
+        numbers={
+            "step": step + 1,
+            "sigma": float(reached[step]),
+            "told_sigma": told,
+            "percent": 100 * worst,
+        },
+        field="timestep_spacing",
+        **case.mend("Use leading", timestep_spacing="leading"),
     )
 
 

@@ -12,6 +12,7 @@ WIDE_FOLD = 10.0  # the midpoint method is no longer of second order over a step
 # SD betas, linspace: 50 steps end with a fall of 4.8, where dropping a sigma changes nothing any
 # more; 20 with one of 8; from 10 on, with 12.6, an ancestral run gets twice as near to the data.
 LAST_FOLD, LAST_FOLD_WARNS = 5.0, 10.0
+NARROW, AGAINST_NARROW = 0.01, 0.05  # in log sigma; 1,000 steps of SD are 0.006 wide
 ALL_NOISE = 80.0  # sigma above which no picture shows (Karras et al. 2022): steps there are free
 SAME = 1e-9  # of two sigmas that the same formula gives
 
@@ -28,8 +29,8 @@ def broken(case: Case) -> Iterator[Finding]:
             severity=ERROR,
             code="not_finite",
             sentence=(
-                f"Step {step} of {table.steps} has a noise level that is no finite number: every "
-                "picture from there on would be black."
+                f"Step {step} of {table.steps} has a noise level that is no finite number: the "
+                "run would break off there."
             ),
             numbers={"step": step, "steps": int(np.sum(~finite))},
             field="schedule_type",
@@ -66,12 +67,14 @@ def widest(case: Case) -> Iterator[Finding]:
     high, low = float(table.sigma[step]), float(table.sigma[step + 1])
     numbers = {"step": step + 1, "sigma": high, "sigma_next": low, "fold": fold, "medians": medians}
     way = f"from sigma {high:.3g} to {low:.3g}, is {medians:.1f} times the median width"
-    lowest = step == table.steps - 2 and not case.listed
+    # Of these two samplers other programs drop a sigma; of a baseline a wide step is a wide step.
+    lowest = step == table.steps - 2 and not case.listed and case.takes("discard_penultimate_sigma")
     if lowest and not case.get("discard_penultimate_sigma"):
         if fold >= LAST_FOLD:
             yield _last_step(case, way, numbers)
     elif fold >= WIDE_FOLD:
         evener = not case.listed and case.kind != "exponential"
+        evener &= "exponential" in case.sampler.schedule_types
         yield Finding(
             severity=NOTE,
             code="wide_step",
@@ -80,6 +83,38 @@ def widest(case: Case) -> Iterator[Finding]:
             field="schedule_type",
             **(case.mend("Use exponential", schedule_type="exponential") if evener else {}),
         )
+
+
+def narrowest(case: Case) -> Iterator[Finding]:
+    """Steps that hardly change the noise level: each costs its model calls and moves nothing."""
+    table = case.schedule
+    if table.steps < FEWEST:
+        return
+    widths = -np.diff(np.log(table.sigma))
+    narrow = (widths < AGAINST_NARROW * np.median(widths)) & (widths < NARROW)
+    if not narrow.any():
+        return
+    step, count = int(np.argmax(narrow)), int(narrow.sum())
+    high, low = float(table.sigma[step]), float(table.sigma[step + 1])
+    wasted = case.sampler.order * count
+    kept = case.get("sigmas")
+    fix = {}
+    if case.listed:
+        # Of two sigmas that are nearly one the lower goes, so that the run begins where it did.
+        kept = tuple(sigma for at, sigma in enumerate(kept) if not at or not narrow[at - 1])
+        fix = case.mend("Drop them" if count > 1 else "Drop it", sigmas=kept)
+    yield Finding(
+        severity=WARNING,
+        code="narrow_step",
+        sentence=(
+            f"Step {step + 1} of {table.steps} goes from sigma {high:.6g} only to {low:.6g}: "
+            f"{count} such step{'s waste' if count > 1 else ' wastes'} {wasted} model "
+            f"call{'s' if wasted > 1 else ''}."
+        ),
+        numbers={"step": step + 1, "sigma": high, "sigma_next": low, "steps": count},
+        field="sigmas",
+        **fix,
+    )
 
 
 def _last_step(case: Case, way: str, numbers: dict[str, float]) -> Finding:
@@ -91,7 +126,7 @@ def _last_step(case: Case, way: str, numbers: dict[str, float]) -> Finding:
         severity=WARNING if grave else NOTE,
         code="last_step",
         sentence=(
-            f"The last step but one, {way} in log sigma and leaves noise; A1111 and ComfyUI leave "
+            f"The last step but one, {way} in log sigma; A1111 and ComfyUI leave "
             f"{numbers['sigma_next']:.3g} out."
         ),
         numbers=numbers,

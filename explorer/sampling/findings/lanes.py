@@ -1,0 +1,28 @@
+"""What only several lanes together have: settings that are equal."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from explorer.sampling.findings.finding import NOTE, Finding
+
+
+def equal_lanes(lanes: Sequence[Any]) -> Iterator[Finding]:
+    """Lanes whose runs are one and the same; each of `lanes` has a `scheduler_config()`."""
+    equal: dict[str, list[int]] = {}
+    for index, lane in enumerate(lanes):
+        made_of = lane.sampler, lane.sigmas, sorted(lane.scheduler_config().items())
+        equal.setdefault(repr(made_of), []).append(index)
+    for indices in equal.values():
+        if len(indices) < 2:
+            continue
+        *others, last = (chr(65 + index) for index in indices)
+        yield Finding(
+            severity=NOTE,
+            code="equal_lanes",
+            sentence=(
+                f"Lanes {', '.join(others)} and {last} are equal: they make the same picture "
+                f"{len(indices)} times, and each costs its model calls."
+            ),
+            numbers={"lanes": len(indices)},
+            field="sampler",
+        )
