@@ -11,7 +11,7 @@ from explorer.capture.frames import LaneFrames
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Trajectory
 from explorer.events import Event, follow
 from explorer.job import LOADING, QUEUED, Job, Stopped, sentence
-from explorer.model_facts import ModelFacts
+from explorer.model_facts import ModelFacts, check_settings
 from explorer.models.catalog import BUNDLED_FOLDER as BUNDLED
 from explorer.models.catalog import Catalog, Entry, ModelError
 from explorer.models.hub import Hub
@@ -63,7 +63,7 @@ class Engine(ModelFacts):
     ):
         self.catalog = Catalog((model, *models), allow, anything)
         self._hub = hub or Hub()
-        self._models = Residents(device, dtype, offload, _decoder_for, self._hub)
+        self._models = Residents(device, dtype, offload, _decoder_for, self._hub, check_settings)
 
     # --- the models ------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from explorer.models.families import Identity, identify
 from explorer.models.hub import Hub
 from explorer.models.resident import Residents
 from explorer.sampling.samplers import DPM2, DPM2_A
-from explorer.settings import LaneSettings, RunSettings
+from explorer.settings import LaneSettings, RunSettings, SettingsError
 
 DISTILLED = {"steps": 4, "cfg_scale": 1.0}
 
@@ -33,13 +33,10 @@ class ModelFacts:
 
     def lane_defaults(self, name: str = "") -> tuple[LaneSettings, ...]:
         """DPM2 and DPM2 a with the model's own scheduler arguments, read without torch."""
-        try:
-            config = self._read("scheduler/scheduler_config.json", name)
-            if (identity := self.identity(name)) and identity.family.key.startswith("sdxl"):
-                config = {"align_your_steps_table": "sdxl"} | config
-            return tuple(LaneSettings.from_config(each.key, config) for each in (DPM2, DPM2_A))
-        except (OSError, ValueError, AttributeError):  # no model, or one that is not for us
-            return tuple(LaneSettings(sampler=each.key) for each in (DPM2, DPM2_A))
+        with suppress(ModelError):  # which loading it raises: the page is there before a model is
+            if (folder := self._folder(name)) is not None:
+                return model_lanes(folder, self.catalog.find(name).name)
+        return tuple(LaneSettings(sampler=each.key) for each in (DPM2, DPM2_A))
 
     def defaults(self, name: str = "") -> RunSettings:
         """The settings to begin with: the model's lanes, and what its `defaults.json` suggests.
@@ -47,19 +44,18 @@ class ModelFacts:
         A distilled model begins with few steps and no guidance.
         """
         begin = RunSettings(lanes=self.lane_defaults(name), model=name)
-        try:
-            return replace(begin, **self._read("defaults.json", name))
-        except (OSError, ValueError, TypeError):  # a model without suggestions
-            pass
+        with suppress(ModelError):
+            if suggested := suggestions(self._folder(name), name):
+                return replace(begin, **suggested)
         identity = self.identity(name)
         return replace(begin, **DISTILLED) if identity and identity.distilled else begin
 
     def known_words(self, name: str = "") -> frozenset[str] | None:
         """The words the model was trained on, lower case; None for a model that does not say."""
-        try:
-            return frozenset(self._read("words.json", name))
-        except (OSError, ValueError, TypeError):
-            return None
+        with suppress(ModelError):
+            words = read_optional(self._folder(name), "words.json", list, name)
+            return words and frozenset(map(str, words))
+        return None
 
     def unknown_words(self, prompt: str, name: str = "") -> list[str]:
         """The prompt's words that the model does not know, each once, in their order."""
@@ -79,13 +75,6 @@ class ModelFacts:
         room = tokenizer.model_max_length - 2  # for its start and its end
         return tokenizer.decode(tokens[room:])
 
-    def _read(self, file: str, name: str) -> Any:
-        """A JSON file of the model's folder; raises OSError where there is none."""
-        folder = self._folder(name)
-        if folder is None:
-            raise FileNotFoundError(file)
-        return json.loads((folder / file).read_text(encoding="utf-8"))
-
     def _folder(self, name: str) -> Path | None:
         """Where the model's configuration files lie; None for one that is not on this machine."""
         entry = self.catalog.find(name)
@@ -100,3 +89,45 @@ class ModelFacts:
                 return config_folder(entry.path)
             return None
         return entry.path
+
+
+def check_settings(folder: Path, name: str) -> None:
+    """Raise ModelError, naming the file, where a model's folder says what no run can be told."""
+    model_lanes(folder, name)
+    suggestions(folder, name)
+    read_optional(folder, "words.json", list, name)
+
+
+def model_lanes(folder: Path, name: str) -> tuple[LaneSettings, ...]:
+    """DPM2 and DPM2 a as a model's folder describes them; raises ModelError."""
+    identity = identify(folder, name)
+    config = dict(identity.scheduler)
+    if identity.family.key.startswith("sdxl"):
+        config = {"align_your_steps_table": "sdxl"} | config
+    try:
+        return tuple(LaneSettings.from_config(each.key, config) for each in (DPM2, DPM2_A))
+    except SettingsError as error:
+        raise ModelError(f"The scheduler_config.json of {name} will not do: {error}") from None
+
+
+def suggestions(folder: Path | None, name: str) -> dict[str, Any]:
+    """The settings of a run that a model's `defaults.json` suggests; raises ModelError."""
+    suggested = read_optional(folder, "defaults.json", dict, name) or {}
+    try:
+        replace(RunSettings(), **suggested)
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"The defaults.json of {name} will not do: {error}") from None
+    return suggested
+
+
+def read_optional(folder: Path | None, file: str, kind: type, name: str) -> Any:
+    """A JSON file that a model's folder may have, None without; raises ModelError if damaged."""
+    try:
+        read = json.loads((folder / file).read_text(encoding="utf-8")) if folder else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, RecursionError):
+        raise ModelError(f"The {file} of {name} could not be read: it is damaged.") from None
+    if read is not None and not isinstance(read, kind):
+        raise ModelError(f"The {file} of {name} could not be read: it is damaged.")
+    return read

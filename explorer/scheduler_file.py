@@ -1,29 +1,47 @@
 """A lane as a diffusers `scheduler_config.json`, and back: what a file has beyond us is named.
 
-Other programs' files hold keys of other schedulers; none of them is dropped without a word.
+A file that says another method than the lane's is refused; what it leaves out is its class's.
 """
 
 import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from explorer.baselines import FIXED
 from explorer.checked import SettingsError
 from explorer.lane_fields import ANCESTRAL
 from explorer.lane_settings import CONFIG_KEYS, LaneSettings
-from explorer.sampling.samplers import SAMPLERS, find_sampler
+from explorer.sampling.config_checks import (
+    IDLE,
+    METHOD,
+    OUR_ARGUMENTS,
+    check_types,
+    not_covered,
+    shown,
+    with_defaults,
+)
+from explorer.sampling.samplers import DPM2, SAMPLERS, Sampler, find_sampler
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS
+from explorer.sampling.scheduler_classes import CLASSES, SchedulerClass, find_class
 
 FIELD = "settings_file"  # what a SettingsError of a file names
 LONGEST = 400_000  # characters: 10,000 betas of 40
 OWN_LIST = "sigmas"  # ours: diffusers' classes take it with set_timesteps, not in their config
 ABOUT = ("_class_name", "_diffusers_version")
+KNOWN = {*CONFIG_KEYS, *SCHEDULE_FLAGS.values(), *ABOUT, OWN_LIST}
+OURS = CLASSES[DPM2.class_name].defaults | OUR_ARGUMENTS  # what a file may say without a class
 MOST_NAMED = 12
+LONGEST_WORD = 40  # characters
+LONGEST_NUMBER = 30  # digits; Python refuses to read numbers of thousands
+REFUSED = "Not taken over: "
 
 
 @dataclass(frozen=True)
 class SchedulerFile:
-    """What a file says: the lane, and in sentences what of it could not be taken over."""
+    """What a file says: the lane, and in sentences what of it is not as the file has it."""
 
     lane: LaneSettings
     notes: tuple[str, ...] = ()
@@ -45,63 +63,156 @@ def write_scheduler_file(lane: LaneSettings) -> str:
 
 
 def read_scheduler_file(text: str, sampler: str = "dpm2") -> SchedulerFile:
-    """Return the lane that a file's text describes; `sampler` is kept where the file names none.
+    """Return the lane that a file's text describes; `sampler` is kept where the file's is none.
 
-    Raises SettingsError, naming the key, for text that is no such file and for a value that will
-    not do.
+    Raises SettingsError, which begins with "Not taken over" and names the key, for text that is no
+    such file, for a scheduler or a method that no lane is, and for a value that will not do.
     """
-    config = _object(text)
+    try:
+        return _read(_object(text), find_sampler(str(sampler)[:40]).key)
+    except SettingsError as error:
+        named = f"{error.name}: " if error.name != FIELD else ""
+        raise SettingsError(FIELD, f"{REFUSED}{named}{error}") from None
+    except ValueError as error:
+        raise SettingsError(FIELD, f"{REFUSED}{error}") from None
+
+
+def _read(config: dict[str, Any], sampler: str) -> SchedulerFile:
+    kind = _class(config)
+    if refusal := not_covered(config):
+        raise ValueError(f"{refusal}.")
     notes = []
-    wanted = _sampler(config, sampler, notes)
-    if wanted == "dpm2" and isinstance(config.get("eta"), int | float) and config["eta"] > 0:
-        wanted = ANCESTRAL[0]
+    if kind is not None and kind.sampler:
+        sampler = kind.sampler
+        notes += _differences(config, kind, SAMPLERS[sampler])
+    else:
+        label = SAMPLERS[sampler].label
+        notes.append(
+            f"{kind.name} is not among the samplers here: the lane stays {label}."
+            if kind
+            else f"It names no class: the lane stays {label}, the rest is as on a new page."
+        )
+    if sampler == "dpm2" and isinstance(config.get("eta"), int | float) and config["eta"] > 0:
+        sampler = ANCESTRAL[0]
         notes.append("eta above 0 makes DPM2 ancestral: the lane is DPM2 a.")
     _check_one_type(config)
-    known = {*CONFIG_KEYS, *SCHEDULE_FLAGS.values(), *ABOUT, OWN_LIST}
-    unknown = [key for key in config if key not in known]
-    if unknown:
-        shown = ", ".join(key[:40] for key in unknown[:MOST_NAMED])
-        more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
-        notes.append(f"Not known here, and left out: {shown}{more}.")
-    given = {key: value for key, value in config.items() if key in known}
-    try:
-        lane = LaneSettings.from_config(wanted, given)
-        if given.get(OWN_LIST):
-            lane = LaneSettings.from_config(wanted, given, sigmas=given[OWN_LIST])
-    except SettingsError as error:
-        raise SettingsError(FIELD, f"The file's {error.name}: {error}") from None
+    taken = {key: value for key, value in config.items() if _takes(SAMPLERS[sampler], key)}
+    filled = {}
+    if kind is not None:
+        taken, filled = with_defaults(taken, kind)
+    listed = {OWN_LIST: config[OWN_LIST]} if config.get(OWN_LIST) else {}
+    lane = LaneSettings.from_config(sampler, taken, **listed)
+    _check_values(config, kind)
+    solver_keys = kind.defaults if kind and kind.sampler else ()
+    if unknown := [key for key in config if key not in KNOWN and key not in solver_keys]:
+        notes.append(f"Not known here, and left out: {_listed(unknown)}.")
+    if filled:
+        said = ", ".join(f"{key} {shown(value)}" for key, value in filled.items())
+        notes.append(f"Not in the file, so as {kind.name} has it: {said}.")
     return SchedulerFile(lane, tuple(notes))
 
 
-def _sampler(config: dict[str, Any], own: str, notes: list[str]) -> str:
-    """The sampler that the file's class is; `own`, with a note, where it is none of ours."""
+def _class(config: Mapping[str, Any]) -> SchedulerClass | None:
+    """The scheduler class of a file, None where it names none; raises ValueError if it is no file
+    of a scheduler, or of one that no lane can be.
+    """
     name = config.get("_class_name")
     if name is None:
-        return own
-    try:
-        return find_sampler(str(name)).key
-    except ValueError:
-        label = SAMPLERS[own].label
-        notes.append(f"{str(name)[:60]} is not among the samplers here: the lane stays {label}.")
-        return own
+        known = [key for key in config if key in KNOWN or key in OURS]
+        unknown = [key for key in config if key not in known]
+        if len(unknown) >= len(known):
+            begins = f"; it begins with {_listed(unknown[:3])}" if unknown else ""
+            raise ValueError(f"this is no scheduler_config.json{begins}.")
+        return None
+    kind = find_class(name)
+    if kind is None:
+        raise ValueError(f"_class_name {shown(name)} is no scheduler that is known here.")
+    if kind.refusal:
+        raise ValueError(f"{kind.name} {kind.refusal}.")
+    return kind
 
 
-def _check_one_type(config: dict[str, Any]) -> None:
+def _differences(config: Mapping[str, Any], kind: SchedulerClass, sampler: Sampler) -> list[str]:
+    """What of a file the lane of its sampler does otherwise, as a note.
+
+    Raises ValueError for what makes another method of it.
+    """
+    done = OUR_ARGUMENTS | kind.defaults | FIXED.get(sampler.key, {})
+    other = [
+        key
+        for key, value in config.items()
+        if key in done and value != done[key] and not _takes(sampler, key)
+    ]
+    for key in METHOD:
+        if key in other:
+            raise ValueError(
+                f"{key} {shown(config[key])} is another method than {sampler.label}, which has "
+                f"{shown(done[key])}."
+            )
+    named = [f"{key} {shown(done[key])}" for key in other if key not in IDLE]
+    return [f"Otherwise than in the file, {sampler.label} has {_listed(named)}."] if named else []
+
+
+def _takes(sampler: Sampler, key: str) -> bool:
+    """Whether a key of a file says something to the lane of a sampler."""
+    return sampler.takes(key) or key in SCHEDULE_FLAGS.values()
+
+
+def _check_values(config: Mapping[str, Any], kind: SchedulerClass | None) -> None:
+    """Raise ValueError, naming the key, for a value of a type that its argument has not."""
+    arguments = {**OURS, **(kind.defaults if kind else {}), OWN_LIST: []}
+    if config.get("s_tmax") == math.inf:  # as k-diffusion says it
+        del arguments["s_tmax"]
+    check_types(config, arguments)
+    for key, value in config.items():
+        parts = value if isinstance(value, list) else [value]
+        if any(isinstance(part, dict | list) for part in parts):
+            raise ValueError(
+                f"{_listed([key])} is nested; the settings of a scheduler are numbers, text and "
+                "lists of numbers."
+            )
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Keys of a file for a sentence: not more than fits, and nothing that is no text."""
+    shown = [word[:LONGEST_WORD].encode("utf-8", "replace").decode() for word in words[:MOST_NAMED]]
+    more = f" and {len(words) - MOST_NAMED} more" if len(words) > MOST_NAMED else ""
+    return ", ".join(shown) + more
+
+
+def _check_one_type(config: Mapping[str, Any]) -> None:
     kinds = {key for key, flag in SCHEDULE_FLAGS.items() if config.get(flag)}
     if isinstance(named := config.get("schedule_type"), str):
         kinds.add(named)
     if len(kinds) > 1:
         names = " and ".join(sorted(kinds))
-        raise SettingsError(FIELD, f"The file names more than one schedule type: {names[:80]}.")
+        raise ValueError(f"the file names more than one schedule type: {names[:80]}.")
 
 
 def _object(text: str) -> dict[str, Any]:
     if len(text) > LONGEST:
-        raise SettingsError(FIELD, f"A settings file may have at most {LONGEST:,} characters.")
+        raise SettingsError(FIELD, f"a settings file may have at most {LONGEST:,} characters.")
     try:
-        config = json.loads(text.lstrip("\ufeff"))
+        config = json.loads(text.lstrip("\ufeff"), object_pairs_hook=_once, parse_int=_whole)
+    except SettingsError:
+        raise
     except (ValueError, RecursionError):
-        raise SettingsError(FIELD, "This is no JSON; paste a scheduler_config.json.") from None
+        raise SettingsError(FIELD, "this is no JSON; paste a scheduler_config.json.") from None
     if not isinstance(config, dict):
-        raise SettingsError(FIELD, "A scheduler_config.json is a JSON object: { ... }.")
+        raise SettingsError(FIELD, "a scheduler_config.json is a JSON object: { ... }.")
     return config
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; raises SettingsError for a key that stands there twice."""
+    config: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in config:
+            raise SettingsError(FIELD, f"{_listed([key])} stands there twice; keep one.")
+        config[key] = value
+    return config
+
+
+def _whole(digits: str) -> int | str:
+    """A whole number; of more digits than any setting has, the text that it is."""
+    return int(digits) if len(digits) <= LONGEST_NUMBER else digits

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUND = ("explorer.sampling", "explorer.capture", "explorer.models")
 # floor by floor, from below; what stands on one floor knows only lower floors and itself
 FLOORS = (
-    (*GROUND, "explorer.pictures", "explorer.limits"),
+    ("explorer.sampling", "explorer.pictures", "explorer.limits"),
+    ("explorer.capture", "explorer.models"),
     ("explorer.checks", "explorer.checked", "explorer.curves"),
     ("explorer.baselines",),
     ("explorer.lane_fields",),

@@ -73,15 +73,20 @@ def test_a_schedulers_own_file_is_read(tmp_path):
 def test_what_is_not_known_is_named():
     config = {"_class_name": "PNDMScheduler", "skip_prk_steps": True, "beta_end": 0.02, "x" * 99: 1}
     read = read_scheduler_file(json.dumps(config), sampler="dpm2_a")
-    assert read.lane == LaneSettings(sampler="dpm2_a", beta_end=0.02)
+    wanted = {"beta_start": 0.0001, "beta_schedule": "linear", "timestep_spacing": "leading"}
+    assert read.lane == LaneSettings(sampler="dpm2_a", beta_end=0.02, **wanted)
     assert read.notes == (
         "PNDMScheduler is not among the samplers here: the lane stays DPM2 a.",
         f"Not known here, and left out: skip_prk_steps, {'x' * 40}.",
+        'Not in the file, so as PNDMScheduler has it: prediction_type "epsilon", beta_schedule '
+        '"linear", beta_start 0.0001, num_train_timesteps 1000, timestep_spacing "leading", '
+        "steps_offset 0.",
     )
 
 
 def test_many_unknown_keys_are_counted():
-    (note,) = read_scheduler_file(json.dumps({f"key{n}": n for n in range(30)})).notes
+    config = {"_class_name": "LMSDiscreteScheduler"} | {f"key{n}": n for n in range(30)}
+    _, note, _ = read_scheduler_file(json.dumps(config)).notes
     assert note.endswith("key11 and 18 more.")
 
 
@@ -120,5 +125,6 @@ def test_a_file_that_will_not_do_is_a_sentence(text, sentence):
     with pytest.raises(SettingsError, match=sentence) as caught:
         read_scheduler_file(text)
     assert caught.value.name == "settings_file"
+    assert str(caught.value).startswith("Not taken over: ")
     assert str(caught.value).endswith(".")
     assert len(str(caught.value)) < 250

@@ -17,6 +17,7 @@ export function mount({ element, props, server }) {
     );
   }
 
+  // The server's sentence says first whether the file was taken over; a refusal leaves the lane.
   async function take(content) {
     if (!content.trim()) return tell("Paste the file's text, or open one.", [], true);
     const lane = menu.selectedIndex;
@@ -52,7 +53,7 @@ export function mount({ element, props, server }) {
     const [file] = input.files;
     input.value = ""; // the same file may be chosen again
     if (!file) return;
-    if (file.size > LARGEST) return tell("This file is too large to hold a scheduler's settings.", [], true);
+    if (file.size > LARGEST) return tell("Not taken over: this file is too large to hold a scheduler's settings.", [], true);
     text.value = await file.text();
     take(text.value);
   });

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from explorer.models.catalog import ModelError
+from explorer.sampling.config_checks import check_types, not_covered, shown, with_defaults
+from explorer.sampling.scheduler_classes import SchedulerClass, find_class
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,6 @@ _CHANNELS = {9: "inpainting", 8: "editing by instruction", 7: "upscaling", 5: "d
 _FEW_STEPS = re.compile(
     r"(?<![a-z])(turbo|lightning|lcm|hyper|tcd|dmd2?|flash|schnell|pcm)(?![a-z])", re.IGNORECASE
 )
-_FEW_STEPS_SCHEDULERS = {"LCMScheduler", "TCDScheduler"}
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,14 @@ class Identity:
     height: int
     parts: Mapping[str, str]  # component to class, of those that are loaded
     options: Mapping[str, Any]  # of the pipeline's constructor, beside the parts
+    scheduler: Mapping[str, Any]  # its scheduler's configuration, with its class's defaults
     distilled: bool = False
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def is_v(self) -> bool:
+        """Whether the model predicts v."""
+        return self.scheduler.get("prediction_type") == "v_prediction"
 
 
 def identify(folder: Path, name: str) -> Identity:
@@ -82,8 +89,8 @@ def identify(folder: Path, name: str) -> Identity:
     vae = _read(folder, "vae/config.json", name)
     scheduler = _read(folder, "scheduler/scheduler_config.json", name)
     _check_unet(unet, name)
-    if str(scheduler.get("_class_name", "")).startswith("FlowM"):
-        raise ModelError(_of_a_flow(name))
+    kind = _scheduler_class(index, scheduler, name)
+    scheduler, filled = with_defaults(scheduler, kind)
     try:
         family = _family(unet, parts, index)
         scale = 2 ** (len(vae["block_out_channels"]) - 1)
@@ -94,7 +101,7 @@ def identify(folder: Path, name: str) -> Identity:
         raise ModelError(
             f"The configuration of {name} is not that of a Stable Diffusion model."
         ) from None
-    distilled = is_distilled(name, scheduler, unet)
+    distilled = kind.few_steps or is_distilled(name, unet)
     options = {"requires_safety_checker": False}
     if family.pipeline in _XL:
         wanted = ("force_zeros_for_empty_prompt", "requires_aesthetics_score")
@@ -102,16 +109,16 @@ def identify(folder: Path, name: str) -> Identity:
         options["add_watermarker"] = False
     if family.pipeline != _XL[1]:
         options.pop("requires_aesthetics_score", None)
-    return Identity(family, *size, parts, options, distilled, notes_on(distilled, scheduler, unet))
+    notes = notes_on(distilled, scheduler, unet)
+    if filled:
+        listed = ", ".join(f"{key} {shown(value)}" for key, value in filled.items())
+        notes += (f"Its scheduler_config.json leaves to {kind.name}'s defaults: {listed}.",)
+    return Identity(family, *size, parts, options, scheduler, distilled, notes)
 
 
-def is_distilled(name: str, scheduler: Mapping[str, Any], unet: Mapping[str, Any]) -> bool:
-    """Whether the model was made for a few steps: by its scheduler, its U-Net or its name."""
-    return (
-        scheduler.get("_class_name") in _FEW_STEPS_SCHEDULERS
-        or unet.get("time_cond_proj_dim") is not None
-        or _FEW_STEPS.search(name) is not None
-    )
+def is_distilled(name: str, unet: Mapping[str, Any]) -> bool:
+    """Whether the model was made for a few steps: by its U-Net or its name."""
+    return unet.get("time_cond_proj_dim") is not None or _FEW_STEPS.search(name) is not None
 
 
 def notes_on(
@@ -143,10 +150,38 @@ def of_a_transformer(name: str, kind: str) -> str:
     )
 
 
-def _of_a_flow(name: str) -> str:
-    return (
-        f"{name} was trained on flow matching, which needs other formulas than DPM2's. {WHAT_RUNS}."
-    )
+def _scheduler_class(
+    index: Mapping[str, Any], config: Mapping[str, Any], name: str
+) -> SchedulerClass:
+    """The class of the model's scheduler, as diffusers chooses it: by the index, else by itself.
+
+    Raises ModelError where its formulas are not ours, and for values that it could not take.
+    """
+    named = [config.get("_class_name")]
+    if isinstance(entry := index.get("scheduler"), list | tuple):
+        named = [*entry[1:2], *named]
+    named = [each for each in named if each is not None]
+    if not named:
+        raise ModelError(f"{name} does not say which scheduler it was made for. {WHAT_RUNS}.")
+    for each in named:
+        kind = find_class(each)
+        if kind is None:
+            raise ModelError(
+                f"The scheduler of {name}, {shown(each)}, is none of diffusers' that is known "
+                f"here. {WHAT_RUNS}."
+            )
+        if kind.refusal:
+            raise ModelError(
+                f"{name} cannot run here: its scheduler, {kind.name}, {kind.refusal}. {WHAT_RUNS}."
+            )
+    kind = find_class(named[0])
+    if refusal := not_covered(config):
+        raise ModelError(f"{name} cannot run here: its scheduler's {refusal}. {WHAT_RUNS}.")
+    try:
+        check_types(config, kind.defaults)
+    except ValueError as error:
+        raise ModelError(f"The scheduler_config.json of {name} will not do: {error}") from None
+    return kind
 
 
 def _check_kind(index: Mapping[str, Any], name: str) -> None:
@@ -196,6 +231,11 @@ def _check_unet(unet: Mapping[str, Any], name: str) -> None:
         raise ModelError(
             f"{name} is a model for {use}: its U-Net takes {channels} channels in place of 4."
         )
+    if unet.get("out_channels", 4) != 4:
+        raise ModelError(
+            f"{name} predicts more than the noise: its U-Net gives {unet['out_channels']} channels "
+            f"in place of 4. {WHAT_RUNS}."
+        )
     if unet.get("class_embed_type") or unet.get("num_class_embeds"):
         raise ModelError(
             f"{name} asks for a class or a noise level beside the prompt. {WHAT_RUNS}."
@@ -221,7 +261,7 @@ def _read(folder: Path, file: str, name: str) -> dict[str, Any]:
                 f"There is no model in {name}: its model_index.json is missing."
             ) from None
         raise ModelError(f"The model {name} is incomplete: its {file} is missing.") from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise ModelError(f"The {file} of {name} could not be read: it is damaged.") from None
     if not isinstance(read, dict):
         raise ModelError(f"The {file} of {name} could not be read: it is damaged.")

@@ -104,13 +104,11 @@ def _own_tokenizer(found: Found, parts: dict[str, Any]) -> CLIPTokenizer:
 
 
 def _with_measured_prediction(found: Found, pipeline: Any, device: torch.device) -> Found:
-    """A checkpoint of SD 2.x does not say whether it predicts noise or v: ask its U-Net."""
-    from explorer.models.single_file import predicts_v
+    """A checkpoint need not say whether it predicts noise or v: ask its U-Net."""
+    from explorer.models.single_file import measured_folder
 
-    folder = found.folder.with_name("sd2-v")
-    if found.identity.family.key != "sd2" or not folder.is_dir():
-        return found
-    if not predicts_v(pipeline.unet, device):
+    folder = measured_folder(found, pipeline.unet, device)
+    if folder == found.folder:
         return found
     pipeline.scheduler = load_scheduler(folder / "scheduler")
     return replace(found, folder=folder, identity=identify(folder, found.entry.label))

@@ -15,6 +15,7 @@ from transformers import CLIPTokenizer
 from explorer.models.catalog import Entry
 from explorer.models.families import Family
 from explorer.models.fast import let_go
+from explorer.sampling.scheduler_classes import CLASSES, find_class
 
 TILED_ABOVE = 1024  # a picture's longer side, in pixels
 
@@ -93,9 +94,7 @@ def give_back(device: torch.device) -> None:
 
 
 def load_scheduler(folder: Path) -> SchedulerMixin:
-    """The model's own scheduler; runs use only its arguments, so any class will hold them."""
+    """The model's own scheduler, of a folder that `identify` has looked at."""
     config = json.loads((folder / "scheduler_config.json").read_text(encoding="utf-8"))
-    kind = getattr(diffusers, str(config.get("_class_name")), None)
-    if not (isinstance(kind, type) and issubclass(kind, SchedulerMixin)):
-        kind = diffusers.DDIMScheduler
-    return kind.from_config(config)
+    kind = find_class(config.get("_class_name")) or CLASSES["DDIMScheduler"]  # the index names it
+    return getattr(diffusers, kind.name).from_config(config)

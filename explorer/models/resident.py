@@ -24,7 +24,8 @@ LOG = logging.getLogger(__name__)
 class Residents:
     """The models that one engine has in memory, and how far loading the next one is.
 
-    `decoder_for(pipeline, folder)` makes a model's preview decoder. `threads` is the measured
+    `decoder_for(pipeline, folder)` makes a model's preview decoder; `check(folder, name)` raises
+    ModelError for settings in its folder that no run can be told. `threads` is the measured
     number of CPU threads, None on another device.
     """
 
@@ -35,6 +36,7 @@ class Residents:
         offload: str,
         decoder_for: Callable[[Any, Path], Any],
         hub: Hub,
+        check: Callable[[Path, str], None],
         lanes: int = 2,
     ):
         self.offload = offload
@@ -42,7 +44,7 @@ class Residents:
         self.name = ""  # of the model that is not a refiner
         self.progress: tuple[str, float | None] | None = None
         self._device, self._dtype = device, dtype
-        self._decoder_for, self._hub = decoder_for, hub
+        self._decoder_for, self._hub, self._check = decoder_for, hub, check
         self._lanes = lanes
         self._finding = threading.Lock()
         self._found: dict[str, Found] = {}
@@ -100,7 +102,9 @@ class Residents:
             for entry in entries:
                 if entry.name not in self._found:
                     tell(f"Looking for {entry.label}.", None)
-                    self._found[entry.name] = find_model(entry, half, tell, self._hub)
+                    found = find_model(entry, half, tell, self._hub)
+                    self._check(found.folder, entry.name)
+                    self._found[entry.name] = found
 
     def seat(self, entries: Sequence[Entry], tell: "Tell") -> None:
         """Load what is missing of a base and its refiner; who calls holds the device's lock.

@@ -12,6 +12,7 @@ from typing import Any
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.families import WHAT_RUNS, Identity, identify, of_a_transformer
 from explorer.models.weights import header
+from explorer.sampling.scheduler_classes import EDM, NOT_COVERED
 
 LOG = logging.getLogger(__name__)
 
@@ -24,6 +25,10 @@ _CONTEXT = re.compile(
 _VAES = ("first_stage_model.", "vae.")
 _ENCODERS = ("cond_stage_model.", "conditioner.embedders.")
 _SECOND = "conditioner.embedders.1."
+
+# Keys that trainers put beside the weights to say how the model was trained.
+V_MARK, ZERO_SNR_MARK = "v_pred", "ztsnr"
+_EDM_MARKS = ("edm_mean", "edm_std", "edm_vpred.sigma_max", "edm_vpred.sigma_min")
 
 # what a file holds instead, by a piece of its keys
 _OTHERS = (
@@ -55,7 +60,30 @@ def config_folder(path: Path, configs: Path = CONFIGS) -> Path:
             f"{path.name} is not a .safetensors file: other checkpoints are pickles, which can run "
             "code when they are read, and are not loaded."
         )
-    return configs / _kind({key: each["shape"] for key, each in header(path).items()}, path.name)
+    shapes = {key: each["shape"] for key, each in header(path).items()}
+    kind = _kind(shapes, path.name)
+    if V_MARK in shapes and kind != "sdxl-refiner":
+        kind = v_kind(kind, ZERO_SNR_MARK in shapes)
+    return configs / kind
+
+
+def v_kind(kind: str, zero_snr: bool) -> str:
+    """The name of the configuration folder of a family's models that predict v."""
+    return f"{kind}-v" + ("-zero-snr" if zero_snr else "")
+
+
+def measured_folder(found: Any, unet: Any, device: Any) -> Path:
+    """The configuration folder for a checkpoint whose U-Net is there to be asked.
+
+    Where no mark says that it predicts v, its answer to noise does; whether its training ended at
+    zero SNR cannot be measured, so that is the mark's to say.
+    """
+    folder = found.folder
+    if found.identity.is_v or found.identity.family.is_refiner:
+        return folder
+    marked = ZERO_SNR_MARK in header(found.file)
+    other = folder.with_name(v_kind(folder.name, marked))
+    return other if other.is_dir() and predicts_v(unet, device) else folder
 
 
 def components(found: Any, dtype: Any, tell: Any) -> dict[str, Any]:
@@ -118,22 +146,38 @@ def tokenizer(folder: Path, part: str) -> Any:
 
 
 def predicts_v(unet: Any, device: Any) -> bool:
-    """Whether a U-Net predicts v: at the last timestep the noise is nearly the input, v is not."""
+    """Whether a U-Net predicts v: of noise at the last timestep it gives back next to nothing.
+
+    There alpha is 0.07: the noise in the input is all of it (epsilon), or a fifteenth of it and the
+    picture's share off (v). So the share of the input in the output is 1, or about 0.
+    """
     import torch
 
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn((1, unet.config.in_channels, 32, 32), generator=generator)
     words = torch.zeros((1, 77, unet.config.cross_attention_dim))
     place = {"device": device, "dtype": unet.dtype}
+    more = {}
+    if getattr(unet.config, "addition_embed_type", None) == "text_time":
+        width = unet.config.addition_time_embed_dim
+        pooled = unet.config.projection_class_embeddings_input_dim - 6 * width
+        sizes = torch.tensor([[1024.0, 1024.0, 0.0, 0.0, 1024.0, 1024.0]])
+        embeds = torch.zeros((1, pooled))
+        more["added_cond_kwargs"] = {
+            "text_embeds": embeds.to(**place),
+            "time_ids": sizes.to(**place),
+        }
     with torch.no_grad():
         answer = unet(
             noise.to(**place),
             torch.tensor(999, device=device),
             words.to(**place),
             return_dict=False,
+            **more,
         )[0]
-    pair = torch.stack([noise.flatten(), answer.float().cpu().flatten()])
-    return bool(torch.corrcoef(pair)[0, 1] < 0.5)
+    answer = answer.float().cpu().flatten()
+    share = noise.flatten() @ answer / noise.square().sum()
+    return bool(share < 0.5)
 
 
 def _kind(shapes: Mapping[str, list[int]], file: str) -> str:
@@ -141,6 +185,8 @@ def _kind(shapes: Mapping[str, list[int]], file: str) -> str:
     for piece, label in _TRANSFORMERS:
         if any(piece in key for key in shapes):
             raise ModelError(of_a_transformer(file, label))
+    if any(mark in shapes for mark in _EDM_MARKS):
+        raise ModelError(f"{file} is made for {EDM}, {NOT_COVERED}. {WHAT_RUNS}.")
     first = shapes.get(f"{_UNET}input_blocks.0.0.weight")
     if first is None:
         raise ModelError(_not_a_checkpoint(shapes, file))
@@ -157,8 +203,6 @@ def _kind(shapes: Mapping[str, list[int]], file: str) -> str:
     if f"{_UNET}label_emb.0.0.weight" in shapes:
         if not any(key.startswith(_SECOND) for key in shapes):
             return "sdxl-refiner"
-        if "v_pred" in shapes:
-            return "sdxl-v-zero-snr" if "ztsnr" in shapes else "sdxl-v"
         return "sdxl"
     open_clip = any(key.startswith("cond_stage_model.model.") for key in shapes)
     if context is None or not any(key.startswith("cond_stage_model.") for key in shapes):

@@ -10,7 +10,7 @@ from explorer.ui.lanes import read_lanes, shown_lane
 from explorer.ui.parts import part
 
 NAME = "scheduler_config.json"
-NOT_WHOLE = {"problem": "The settings did not arrive whole; try again."}
+NOT_WHOLE = {"problem": "Not taken over: the settings did not arrive whole; try again."}
 
 
 def file_part() -> gr.HTML:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import DDIMScheduler, DiffusionPipeline
 from ldm import to_ldm
 from safetensors.torch import load_file, save_file
 
-from explorer.models.catalog import Catalog, ModelError
+from explorer.engine import Engine
+from explorer.models.catalog import BUNDLED_FOLDER, Catalog, ModelError
 from explorer.models.clip_tokens import clip_tokenizer
 from explorer.models.found import Found
 from explorer.models.loading import load_found
@@ -69,14 +70,81 @@ def test_each_family_is_told_by_its_keys(checkpoint):
         assert config_folder(checkpoint(family)) == CONFIGS / family
 
 
-@pytest.mark.parametrize(
-    ("extra", "folder"),
-    [(["v_pred"], "sdxl-v"), (["v_pred", "ztsnr"], "sdxl-v-zero-snr")],
-)
-def test_marks_of_v_prediction_are_read(checkpoint, tmp_path, extra, folder):
-    file = tmp_path / "noob.safetensors"
-    save_file(load_file(checkpoint("sdxl")) | {key: torch.zeros(1) for key in extra}, file)
-    assert config_folder(file).name == folder
+def marked(checkpoint, family, tmp_path, *marks):
+    file = tmp_path / "marked.safetensors"
+    save_file(load_file(checkpoint(family)) | {key: torch.zeros(1) for key in marks}, file)
+    return file
+
+
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
+def test_marks_of_v_prediction_are_read_in_every_family(checkpoint, tmp_path, family):
+    assert config_folder(marked(checkpoint, family, tmp_path, "v_pred")).name == f"{family}-v"
+    engine = Engine(marked(checkpoint, family, tmp_path, "v_pred", "ztsnr"), "cpu")
+    for lane in engine.lane_defaults():
+        assert lane.prediction_type == "v_prediction"
+        assert lane.rescale_betas_zero_snr
+        assert lane.timestep_spacing == "trailing"
+    assert "It predicts v, not noise." in engine.identity().notes
+
+
+@pytest.mark.parametrize("mark", ["edm_mean", "edm_vpred.sigma_max"])
+def test_a_checkpoint_of_other_formulas_is_refused_by_its_marks(checkpoint, tmp_path, mark):
+    with pytest.raises(ModelError, match="made for models trained with EDM's preconditioning"):
+        config_folder(marked(checkpoint, "sdxl", tmp_path, mark))
+
+
+def with_v(configs, folder, family):
+    """The small pipelines' configurations with those of `family` for v beside them."""
+    shutil.copytree(configs, folder)
+    for name in (family, f"{family}-v", f"{family}-v-zero-snr"):
+        if name != family:
+            shutil.copytree(folder / family, folder / name)
+        scheduler = CONFIGS / name / "scheduler"
+        shutil.copytree(scheduler, folder / name / "scheduler", dirs_exist_ok=True)
+    return folder
+
+
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
+@pytest.mark.parametrize(("marks", "ends_at_zero"), [([], False), (["ztsnr"], True)])
+def test_a_checkpoint_without_a_mark_is_asked(
+    checkpoint, configs, tmp_path, family, marks, ends_at_zero
+):
+    file = marked(checkpoint, family, tmp_path, *marks)
+    # Of random weights, which give no noise back.
+    model = load(file, with_v(configs, tmp_path / "configs", family))
+    config = model.pipeline.scheduler.config
+    assert config.prediction_type == "v_prediction"
+    assert config.rescale_betas_zero_snr == ends_at_zero
+    assert "It predicts v, not noise." in model.notes
+
+
+def test_a_trained_model_of_noise_stays_one(tmp_path):
+    scenes = DiffusionPipeline.from_pretrained(BUNDLED_FOLDER)
+    assert not predicts_v(scenes.unet, "cpu")
+    save_file(to_ldm(scenes), tmp_path / "scenes.safetensors")
+    ignored = shutil.ignore_patterns("*.safetensors*")
+    shutil.copytree(BUNDLED_FOLDER, tmp_path / "bundled" / "sd1", ignore=ignored)
+    model = load(
+        tmp_path / "scenes.safetensors", with_v(tmp_path / "bundled", tmp_path / "configs", "sd1")
+    )
+    assert model.pipeline.scheduler.config.prediction_type == "epsilon"
+
+
+def test_a_trained_model_read_as_one_of_v_is_seen_to_be():
+    unet = DiffusionPipeline.from_pretrained(BUNDLED_FOLDER).unet
+    alpha = DDIMScheduler.from_pretrained(CONFIGS / "sd1" / "scheduler").alphas_cumprod[999].sqrt()
+    sigma = (1 - alpha**2).sqrt()
+
+    class PredictsV:
+        """The same model, its answer said as v = alpha noise - sigma picture."""
+
+        config, dtype = unet.config, unet.dtype
+
+        def __call__(self, sample, timestep, *rest, **options):
+            noise = unet(sample, timestep, *rest, **options)[0]
+            return (alpha * noise - sigma * (sample - sigma * noise) / alpha,)
+
+    assert predicts_v(PredictsV(), "cpu")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +155,12 @@ def test_the_bundled_configurations_are_of_their_families(folder):
 
     found = identify(folder, folder.name)
     assert folder.name.startswith(found.family.key)
-    assert found.width == {"sd1": 512, "sd2": 512, "sd2-v": 768}.get(folder.name, 1024)
+    assert found.width == SIDES.get(folder.name, 1024)
+    assert not any("leaves to" in note for note in found.notes)
+
+
+SIDES = {"sd1": 512, "sd1-v": 512, "sd1-v-zero-snr": 512, "sd2": 512}
+SIDES |= {"sd2-v": 768, "sd2-v-zero-snr": 768}
 
 
 class Stub(torch.nn.Module):

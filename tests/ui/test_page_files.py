@@ -41,14 +41,19 @@ def test_a_pasted_file_is_taken_over_and_what_is_not_known_is_named(fresh):
 
 
 def test_a_hostile_file_is_shown_as_text(fresh):
-    take(fresh, json.dumps({"<img src=x onerror=window.hit=1>": 1}))
+    take(fresh, json.dumps({"beta_end": 0.01, "rho": 7, "<img src=x onerror=window.hit=1>": 1}))
     told(fresh, "left out: <img src=x onerror=window.hit=1>")
     assert fresh.evaluate("window.hit") is None
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("", "Paste the file's text"), ("{", "no JSON"), ('{"beta_end": 3}', "Beta end must be")],
+    [
+        ("", "Paste the file's text"),
+        ("{", "Not taken over: this is no JSON"),
+        ('{"beta_end": 3}', "Not taken over: beta_end: Beta end must be"),
+        ('{"_class_name": "EDMEulerScheduler", "beta_end": 0.5}', "Not taken over: EDMEuler"),
+    ],
 )
 def test_a_file_that_will_not_do_is_a_sentence_and_changes_nothing(fresh, text, sentence):
     take(fresh, text)

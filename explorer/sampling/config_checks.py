@@ -1,0 +1,152 @@
+"""What a scheduler_config.json of diffusers says: is it covered here, of the right types, whole?"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from explorer.sampling.betas import BETA_SCHEDULES
+from explorer.sampling.configs import PREDICTION_TYPES
+from explorer.sampling.samplers import TRAINING
+from explorer.sampling.schedule_types import SCHEDULE_FLAGS
+from explorer.sampling.scheduler_classes import FLOW, NOT_COVERED, SchedulerClass
+
+# What our two classes take beside those of diffusers' KDPM2 ones.
+OUR_ARGUMENTS = {
+    "rescale_betas_zero_snr": False,
+    "schedule_type": None,
+    "rho": None,
+    "alpha": 0.6,
+    "beta": 0.6,
+    "align_your_steps_table": "sd15",
+    "sigma_min": None,
+    "sigma_max": None,
+    "eta": None,
+    "s_noise": 1.0,
+    "s_churn": 0.0,
+    "s_tmin": 0.0,
+    "s_tmax": None,
+    "midpoint_ratio": 0.5,
+    "final_sigmas_type": "zero",
+    "discard_penultimate_sigma": False,
+    "round_timesteps": None,
+    "interpolation_type": None,
+}
+
+# Of a class that is a sampler here: what makes another method of it, and what does nothing alone.
+METHOD = (
+    "algorithm_type",
+    "solver_order",
+    "solver_type",
+    "solver_p",
+    "predict_x0",
+    "disable_corrector",
+    "thresholding",
+    "use_lu_lambdas",
+)
+IDLE = (
+    "dynamic_thresholding_ratio",
+    "sample_max_value",
+    "clip_sample_range",
+    "flow_shift",
+    "time_shift_type",
+)
+
+# Arguments that are None where nothing is said; all others of those are numbers.
+_WORDS = ("variance_type", "tau_func", "schedule_type", "interpolation_type", "solver_p")
+_SWITCHES = ("round_timesteps",)
+_FLAGS = tuple(SCHEDULE_FLAGS.values())
+
+
+def not_covered(config: Mapping[str, Any]) -> str:
+    """What of a configuration the formulas do not cover, as a clause; "" where they do.
+
+    It names the key. Of a class that is covered itself.
+    """
+    for key in ("use_flow_sigmas", "use_dynamic_shifting", "shift_terminal"):
+        if config.get(key) is True or (key == "shift_terminal" and config.get(key) is not None):
+            return f"{key} is for {FLOW}, {NOT_COVERED}"
+    if config.get("timestep_type", "discrete") != "discrete":
+        return (
+            f"timestep_type {shown(config['timestep_type'])} tells the network the sigma itself, "
+            f"{NOT_COVERED}"
+        )
+    if config.get("variance_type") in ("learned", "learned_range"):
+        return f"variance_type {config['variance_type']} is for networks that predict a variance"
+    prediction = config.get("prediction_type", PREDICTION_TYPES[0])
+    if prediction == "flow_prediction":
+        return f"prediction_type flow_prediction is for {FLOW}, {NOT_COVERED}"
+    if prediction not in PREDICTION_TYPES:
+        known = ", ".join(PREDICTION_TYPES)
+        return f"prediction_type {shown(prediction)} is not known here; known are {known}"
+    betas = config.get("beta_schedule", "linear")
+    if not config.get("trained_betas") and betas not in tuple(BETA_SCHEDULES):
+        known = ", ".join(BETA_SCHEDULES)
+        return f"beta_schedule {shown(betas)} is not known here; known are {known}"
+    return ""
+
+
+def with_defaults(
+    config: Mapping[str, Any], kind: SchedulerClass
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The configuration with its class's defaults where it says nothing of training and timesteps.
+
+    The second are those of them that shape a run, for a person to know.
+    """
+    filled = {
+        key: kind.defaults[key] for key in TRAINING if key in kind.defaults and key not in config
+    }
+    whole = filled | dict(config)
+    idle = set()
+    if whole.get("trained_betas"):
+        idle |= {"beta_schedule", "beta_start", "beta_end", "num_train_timesteps"}
+    if whole.get("beta_schedule") == "squaredcos_cap_v2":
+        idle |= {"beta_start", "beta_end"}
+    if whole.get("timestep_spacing") != "leading":
+        idle |= {"steps_offset"}
+    told = {key: value for key, value in filled.items() if key not in idle and value is not None}
+    return whole, told
+
+
+def check_types(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Raise ValueError, naming the key, for a value of another type than the argument's."""
+    for key, default in defaults.items():
+        if key in config:
+            wanted, fits = _type_of(key, default)
+            if not fits(config[key]):
+                raise ValueError(f"{key} must be {wanted}; got {shown(config[key])}.")
+
+
+def shown(value: Any) -> str:
+    """A value for a sentence, as JSON writes it: not more of it than fits."""
+    words = {None: "null", True: "true", False: "false"}
+    if isinstance(value, bool) or value is None:
+        return words[value]
+    text = value if isinstance(value, str) else repr(value)
+    cut = text[:40].encode("utf-8", "replace").decode()
+    return f'"{cut}"' if isinstance(value, str) else cut
+
+
+def _type_of(key: str, default: Any) -> tuple[str, Callable[[Any], bool]]:
+    """What a key's value must be, in words and as a test."""
+    if key == "trained_betas":
+        return "a list of numbers, or null", lambda it: it is None or _are_numbers(it)
+    if key in _FLAGS or (default is None and key in _SWITCHES):
+        return "true, false or null", lambda it: it is None or isinstance(it, bool)
+    if default is None and key in _WORDS:
+        return "text or null", lambda it: it is None or isinstance(it, str)
+    if default is None:
+        return "a number or null", lambda it: it is None or _is_number(it)
+    if isinstance(default, bool):
+        return "true or false", lambda it: isinstance(it, bool)
+    if isinstance(default, int | float):
+        return "a number", lambda it: _is_number(it) or it == default  # minus infinity, of some
+    if isinstance(default, list):
+        return "a list of numbers", _are_numbers
+    return "text", lambda it: isinstance(it, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value - value == 0
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_number, value))
