@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 
 COMMIT = "0123456789" * 4
 
@@ -15,12 +17,14 @@ COMMIT = "0123456789" * 4
 @dataclass
 class Server:
     """`repos` are folders by id; `faults` are what happens to paths that contain the key: a status,
-    "hang", or "cut" in the middle; `asked` are the files that were downloaded."""
+    "hang", or in the middle "cut", "reset" or "stall"; `asked` are the files that
+    were downloaded."""
 
     url: str
     repos: dict[str, Path] = field(default_factory=dict)
     faults: dict[str, int | str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    sizes: dict[str, dict[str, int]] = field(default_factory=dict)  # of files, where it lies
     names: dict[str, list[str]] = field(default_factory=dict)  # more files that a repo lists
 
 
@@ -52,7 +56,7 @@ def serving() -> Iterator[Server]:
             if path.startswith("api/models/"):
                 self.describe(path.removeprefix("api/models/"))
             else:
-                self.give(path, with_body, cut=fault == "cut")
+                self.give(path, with_body, fault)
 
         def describe(self, repo: str) -> None:
             if repo not in server.repos:
@@ -64,11 +68,13 @@ def serving() -> Iterator[Server]:
                 {"rfilename": file.relative_to(folder).as_posix(), "size": file.stat().st_size}
                 for file in files
             ]
+            for file in siblings:
+                file["size"] = server.sizes.get(repo, {}).get(file["rfilename"], file["size"])
             siblings += [{"rfilename": name, "size": 1} for name in server.names.get(repo, [])]
             body = {"id": repo, "sha": COMMIT, "siblings": siblings}
             self.reply(200, json.dumps(body).encode(), {})
 
-        def give(self, path: str, with_body: bool, cut: bool) -> None:
+        def give(self, path: str, with_body: bool, fault: str | None) -> None:
             repo, _, rest = path.partition("/resolve/")
             name = rest.partition("/")[2]
             file = server.repos.get(repo, Path("/nowhere")) / name
@@ -79,11 +85,17 @@ def serving() -> Iterator[Server]:
             headers = {"ETag": f'"{sha256(body).hexdigest()}"', "X-Repo-Commit": COMMIT}
             if with_body:
                 server.asked.append(name)
-                if cut:
+                if fault is not None:
                     self.send_response(200)
                     self.send_header("Content-Length", str(len(body)))
                     self.end_headers()
                     self.wfile.write(body[: len(body) // 2])
+                    self.wfile.flush()
+                    if fault == "stall":
+                        stopping.wait(30)
+                    if fault == "reset":
+                        self.connection.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
+                        self.connection.close()
                     self.close_connection = True
                     return
             self.reply(200, body, headers, with_body)

@@ -51,6 +51,7 @@ PARTS = {
     "tokenizer": {"CLIPTokenizer", "CLIPTokenizerFast"},
     "tokenizer_2": {"CLIPTokenizer", "CLIPTokenizerFast"},
 }
+NETWORKS = ("text_encoder", "text_encoder_2", "unet", "vae")
 IGNORED = {"safety_checker", "feature_extractor", "image_encoder", "scheduler"}
 _LIBRARIES = {"diffusers", "transformers", "stable_diffusion"}
 

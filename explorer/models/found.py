@@ -1,16 +1,15 @@
 """A model's files: brought here, and looked through before anything is loaded."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from explorer.models.catalog import Entry, ModelError
-from explorer.models.families import Identity, identify
+from explorer.models.families import NETWORKS, Identity, identify
 from explorer.models.hub import Hub, Unreachable
-from explorer.models.weights import weight_files
+from explorer.models.weights import Weights, check_whole, choose_weights
 
 HUB = Hub()
-NETWORKS = ("text_encoder", "text_encoder_2", "unet", "vae")
 
 Tell = Callable[[str, float | None], None]
 
@@ -22,7 +21,7 @@ class Found:
     entry: Entry
     folder: Path
     identity: Identity
-    variant: str | None = None
+    weights: Mapping[str, Weights] = field(default_factory=dict)  # by network, of a folder
     file: Path | None = None  # the single file that has the weights, where there is one
 
 
@@ -54,21 +53,22 @@ def find_model(entry: Entry, half: bool, tell: Tell | None = None, hub: Hub = HU
 def look_through(entry: Entry, folder: Path, half: bool) -> Found:
     """Identify the model in a folder and check that its files are whole; raises ModelError."""
     identity = identify(folder, entry.name)
-    full_parts, half_parts = set(), set()
-    networks = identity.parts.keys() & set(NETWORKS)
-    for part in networks:
-        full, halves = weight_files(folder / part, entry.name)
-        if full:
-            full_parts.add(part)
-        if halves:
-            half_parts.add(part)
-    variant = None
-    if half_parts == networks and (half or full_parts != networks):
-        variant = "fp16"
-    elif full_parts != networks:
-        missing = ", ".join(sorted(networks - full_parts))
-        raise ModelError(f"The model {entry.name} is incomplete: no full weights of {missing}.")
-    return Found(entry, folder, identity, variant)
+    weights = {}
+    for part in NETWORKS:
+        if part in identity.parts:
+            weights[part] = weights_in(folder / part, half, entry.name)
+            check_whole(folder / part, weights[part], entry.name)
+    return Found(entry, folder, identity, weights)
+
+
+def weights_in(folder: Path, half: bool, name: str) -> Weights:
+    """The weights in a network's folder; raises ModelError."""
+    names = {file.name for file in folder.glob("*") if file.is_file()}
+
+    def read(index: str) -> str:
+        return (folder / index).read_text(encoding="utf-8", errors="replace")
+
+    return choose_weights(folder.name, names, half, read, name)
 
 
 def nobody(sentence: str, fraction: float | None) -> None:

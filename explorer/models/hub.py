@@ -1,21 +1,26 @@
 """Models from the Hugging Face hub: only the configuration and safetensors files, with progress."""
 
+import errno
 import logging
 import re
-from collections.abc import Iterable
+import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from explorer.models.catalog import ModelError
-from explorer.models.families import PARTS, identify
+from explorer.models.families import NETWORKS, PARTS, identify
+from explorer.models.weights import choose_weights
 
 LOG = logging.getLogger(__name__)
 
 _CONFIGURATION = re.compile(r"[\w-][\w.-]*\.(json|txt)")
-_WEIGHTS = re.compile(r"(diffusion_pytorch_)?model(\.[\w-]+)*\.safetensors")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _FOLDERS = {*PARTS, "scheduler"}
+_LARGEST_CONFIGURATION = 64 * 2**20  # bytes; of a tokenizer's vocabulary it is 4 MiB
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class Unreachable(ModelError):
@@ -56,6 +61,16 @@ class Hub:
             LOG.info("downloading %s", repo, exc_info=True)
             raise _trouble(repo, error, self.timeout) from None
 
+    def _check_room(self, folder: Path, sizes: Mapping[str, int], repo: str) -> None:
+        """Raise ModelError where the weights that have not come yet do not fit on the disk."""
+        needed = sum(size for name, size in sizes.items() if not (folder / name).exists())
+        free = shutil.disk_usage(folder).free
+        if needed > free:
+            raise ModelError(
+                f"There is no room left on this machine's disk for {repo}: it takes "
+                f"{needed / 1e9:.1f} GB more, and {free / 1e9:.1f} GB are free."
+            )
+
     def _download(self, repo: str, half: bool, tell: Any) -> Path:
         from huggingface_hub import HfApi, hf_hub_download
 
@@ -88,15 +103,15 @@ class Hub:
         silent = _bar(lambda count: None)
         folder = fetch("model_index.json", silent).parent
         for name in filter(_is_configuration, sizes):
+            if sizes[name] > _LARGEST_CONFIGURATION:
+                raise ModelError(
+                    f"{repo} has a {name} of {sizes[name] / 2**20:,.0f} MiB, which is no "
+                    "configuration; nothing of it is loaded."
+                )
             fetch(name, silent)
         parts = identify(folder, repo).parts
-
-        wanted = _weights(sizes, parts, half)
-        if not wanted:
-            raise ModelError(
-                f"{repo} has no .safetensors files on the hub; others can run code when they are "
-                "read and are not loaded."
-            )
+        wanted = _weights(folder, sizes, parts, half, repo)
+        self._check_room(folder, {name: sizes[name] for name in wanted}, repo)
         whole, done = sum(sizes[name] for name in wanted) or 1, 0
         for name in wanted:
 
@@ -107,25 +122,39 @@ class Hub:
                 )
 
             show(0)
-            fetch(name, _bar(show))
+            try:
+                fetch(name, _bar(show))
+            except Exception as error:
+                if "TransportError" in _kinds(error):  # of the network, in the middle of a file
+                    raise _broken_off(repo) from error
+                raise
             done += sizes[name]
         return folder
 
 
-def _weights(sizes: Iterable[str], parts: Iterable[str], half: bool) -> list[str]:
-    """The weights to download: all parts in full precision, or all in half."""
-    full: dict[str, list[str]] = {}
-    halves: dict[str, list[str]] = {}
-    for name in sizes:
-        folder, _, file = name.partition("/")
-        if folder not in parts or "/" in file or not _WEIGHTS.fullmatch(file):
-            continue
-        if ".fp16" in file:
-            halves.setdefault(folder, []).append(name)
-        elif ".non_ema" not in file:
-            full.setdefault(folder, []).append(name)
-    chosen = halves if halves.keys() >= full.keys() and (half or not full) else full
-    return sorted(name for names in chosen.values() for name in names)
+def _weights(
+    folder: Path, names: Collection[str], parts: Collection[str], half: bool, repo: str
+) -> list[str]:
+    """The weights to download, of each network in one precision; raises ModelError."""
+    listed: dict[str, list[str]] = {part: [] for part in parts if part in NETWORKS}
+    for name in names:
+        part, _, file = name.partition("/")
+        if part in listed:
+            listed[part].append(file)
+    if not any(file.endswith(".safetensors") for files in listed.values() for file in files):
+        raise ModelError(
+            f"{repo} has no .safetensors files on the hub; others can run code when they are "
+            "read and are not loaded."
+        )
+    wanted = []
+    for part, files in listed.items():
+
+        def read(index: str, part: str = part) -> str:
+            return (folder / part / index).read_text(encoding="utf-8", errors="replace")
+
+        chosen = choose_weights(part, files, half, read, repo)
+        wanted += [f"{part}/{file}" for file in chosen.files]
+    return sorted(wanted)
 
 
 def _is_configuration(name: str) -> bool:
@@ -154,10 +183,7 @@ def _bar(show: Any) -> type:
 
 def _trouble(repo: str, error: Exception, timeout: float) -> ModelError:
     """What went wrong with the hub, as a sentence."""
-    errors = [error]  # and what led to it: the library words some refusals as a missing file
-    while (cause := errors[-1].__cause__ or errors[-1].__context__) is not None:
-        errors.append(cause)
-    kinds = {kind.__name__ for each in errors for kind in type(each).__mro__}
+    errors, kinds = _chain(error), _kinds(error)
     answers = [getattr(each, "response", None) for each in errors]
     status = next((answer.status_code for answer in answers if answer is not None), None)
     if "OfflineModeIsEnabled" in kinds:
@@ -177,13 +203,35 @@ def _trouble(repo: str, error: Exception, timeout: float) -> ModelError:
         return Unreachable(
             f"The hub did not answer within {timeout:g} seconds when asked for {repo}: try later."
         )
-    if isinstance(error, OSError) and error.errno == 28:
-        return ModelError(f"There is no room left on this machine's disk for {repo}.")
+    codes = {each.errno for each in errors if isinstance(each, OSError)}
+    if codes & _NO_ROOM:
+        return Unreachable(f"There is no room left on this machine's disk for {repo}.")
+    if codes & _NOT_WRITABLE:
+        return Unreachable(f"{repo} cannot be kept: this machine's folder for models is read-only.")
     if "Consistency check" in str(error):
-        return Unreachable(f"The download of {repo} broke off in the middle: try again.")
+        return _broken_off(repo)
     if kinds & {"TransportError", "ConnectionError", "LocalEntryNotFoundError"}:
         return Unreachable(
             f"The hub cannot be reached from here, and {repo} is not on this machine."
         )
-    text = next(iter(str(error).strip().splitlines()), "")[:200]
-    return ModelError(f"{repo} could not be downloaded ({type(error).__name__}: {text}).")
+    LOG.warning("downloading %s", repo, exc_info=error)  # its text may name this machine's folders
+    return ModelError(f"{repo} could not be downloaded ({type(error).__name__}).")
+
+
+def _broken_off(repo: str) -> ModelError:
+    return Unreachable(
+        f"The download of {repo} broke off in the middle: try again; what came is kept."
+    )
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and what led to it: the library words some refusals as a missing file."""
+    errors = [error]
+    while (cause := errors[-1].__cause__ or errors[-1].__context__) is not None:
+        errors.append(cause)
+    return errors
+
+
+def _kinds(error: BaseException) -> set[str]:
+    """The names of the classes of an error and of what led to it."""
+    return {kind.__name__ for each in _chain(error) for kind in type(each).__mro__}

@@ -129,9 +129,8 @@ def _components(found: Found, dtype: torch.dtype, tell: Tell) -> dict[str, Any]:
     folder, parts = found.folder, found.identity.parts
     loaded: dict[str, Any] = {}
     sizes = {
-        part: sum(file.stat().st_size for file in (folder / part).glob("*.safetensors"))
-        for part in parts
-        if part in _NETWORKS
+        part: sum((folder / part / file).stat().st_size for file in weights.files)
+        for part, weights in found.weights.items()
     }
     done = 0
     for part in parts:
@@ -144,7 +143,7 @@ def _components(found: Found, dtype: torch.dtype, tell: Tell) -> dict[str, Any]:
             folder / part,
             local_files_only=True,
             use_safetensors=True,
-            variant=found.variant,
+            variant=found.weights[part].variant,
             dtype=dtype,
             output_loading_info=True,
         )

@@ -1,5 +1,7 @@
 """Downloading from a hub on this machine that is well, gated, broken, silent or gone."""
 
+import errno
+import json
 import shutil
 import time
 from pathlib import Path
@@ -7,10 +9,11 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
+from diffusers import DiffusionPipeline
 from hub_server import serving
 
 from explorer.models.catalog import Catalog, ModelError
-from explorer.models.found import find_model
+from explorer.models.found import find_model, look_through
 from explorer.models.hub import Hub
 from explorer.models.loading import load_found
 
@@ -154,12 +157,201 @@ def test_half_a_download_is_a_sentence_and_goes_on_later(hub, server, entry, mon
     assert "model_index.json" not in server.asked
 
 
-def test_a_download_that_breaks_off_is_a_sentence(hub, server, entry, monkeypatch):
+@pytest.mark.parametrize("fault", ["cut", "reset", "stall"])
+def test_a_download_that_breaks_off_is_a_sentence_and_goes_on(
+    hub, server, entry, monkeypatch, fault
+):
     monkeypatch.setattr(huggingface_hub.file_download.time, "sleep", lambda seconds: None)
-    server.faults["unet/diffusion_pytorch_model.safetensors"] = "cut"
+    server.faults["unet/diffusion_pytorch_model.safetensors"] = fault
     with pytest.raises(ModelError, match="Only a part of somebody/small-model") as caught:
         find_model(entry, False, nobody, hub)
+    assert "broke off in the middle: try again" in str(caught.value)
     assert "\n" not in str(caught.value)
+    server.faults = {}
+    load_found(find_model(entry, False, nobody, hub), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (errno.ENOSPC, "no room left on this machine's disk"),
+        (errno.EDQUOT, "no room left on this machine's disk"),
+        (errno.EROFS, "folder for models is read-only"),
+        (errno.EACCES, "folder for models is read-only"),
+        (errno.EIO, r"could not be downloaded \(OSError\)"),
+    ],
+)
+def test_a_disk_that_fails_in_the_middle_is_a_sentence(
+    hub, entry, tmp_path, monkeypatch, code, sentence
+):
+    download, asked = huggingface_hub.file_download.http_get, []
+
+    def failing(url, file, **options):
+        asked.append(url)
+        if "unet/diffusion" in url:
+            file.write(b"a part")
+            raise OSError(code, "no", str(tmp_path / "secret"))
+        return download(url, file, **options)
+
+    monkeypatch.setattr(huggingface_hub.file_download, "http_get", failing)
+    with pytest.raises(ModelError, match=sentence) as caught:
+        find_model(entry, False, nobody, hub)
+    assert "unet/diffusion" in asked[-1]
+    assert str(tmp_path) not in str(caught.value)
+    monkeypatch.setattr(huggingface_hub.file_download, "http_get", download)
+    load_found(find_model(entry, False, nobody, hub), "cpu")
+
+
+def test_what_does_not_fit_on_the_disk_is_not_begun(hub, server, entry, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 8, 1000))
+    with pytest.raises(ModelError, match=r"takes 0\.0 GB more, and 0\.0 GB are free"):
+        find_model(entry, False, nobody, hub)
+    assert not [name for name in server.asked if name.endswith(".safetensors")]
+
+
+def test_a_configuration_of_gigabytes_is_not_asked_for(hub, server, entry):
+    server.sizes[REPO] = {"tokenizer/tokenizer.json": 3 * 2**30}
+    with pytest.raises(ModelError, match="tokenizer.json of 3,072 MiB, which is no configuration"):
+        find_model(entry, False, nobody, hub)
+
+
+# --- shards, index files and variants -------------------------------------------------------------
+
+
+@pytest.fixture
+def sharded(server, tmp_path):
+    """Serves the model with its U-Net and VAE in shards: of full precision, of half, or both."""
+
+    def make(*variants, part="unet"):
+        pipeline = DiffusionPipeline.from_pretrained(server.repos[REPO])
+        folder = shutil.copytree(server.repos[REPO], tmp_path / "repo")
+        for each in ("unet", "vae", "text_encoder"):
+            for weights in (folder / each).glob("*.safetensors"):
+                weights.unlink()
+            network = getattr(pipeline, each)
+            for variant in variants:
+                most = "20KB" if each == part or part == "all" else "5GB"
+                network.save_pretrained(folder / each, variant=variant, max_shard_size=most)
+        server.repos[REPO] = folder
+        return folder
+
+    return make
+
+
+def weights_asked(server, part="unet"):
+    return [name for name in server.asked if name.startswith(part) and "safetensors" in name]
+
+
+@pytest.mark.parametrize("variants", [(None,), ("fp16",), (None, "fp16")])
+@pytest.mark.parametrize("part", ["unet", "text_encoder", "all"])
+@pytest.mark.parametrize("half", [True, False])
+def test_shards_come_in_every_precision_and_run(hub, server, entry, sharded, variants, part, half):
+    folder = sharded(*variants, part=part)
+    shards = [*folder.rglob("*-of-*.safetensors")]
+    assert len(shards) >= 2 * len(variants)
+    found = find_model(entry, half, nobody, hub)
+    wanted = "fp16" if variants == ("fp16",) or (half and "fp16" in variants) else None
+    assert {weights.variant for weights in found.weights.values()} == {wanted}
+    came = [name for name in server.asked if name.endswith(".safetensors")]
+    assert len(came) == len(set(came))
+    assert all((".fp16" in name) == (wanted == "fp16") for name in came)
+    assert len([name for name in came if "-of-" in name]) == len(shards) // len(variants)
+    unet = load_found(found, "cpu").pipeline.unet.state_dict()
+    truth = DiffusionPipeline.from_pretrained(folder, variant=wanted).unet.state_dict()
+    assert all(torch.equal(unet[key], value) for key, value in truth.items())
+    # The same folder as a path, and the same model without the hub.
+    path = look_through(Catalog([folder]).find(), folder, half)
+    assert path.weights == found.weights
+    server.faults["api/models"] = "hang"
+    assert find_model(entry, half, nobody, hub).weights == found.weights
+
+
+def test_a_network_in_full_precision_alone_goes_with_others_in_half(hub, server, entry, sharded):
+    folder = sharded(None, "fp16")
+    for file in (folder / "vae").glob("*.fp16.*"):
+        file.unlink()
+    found = find_model(entry, True, nobody, hub)
+    variants = {part: weights.variant for part, weights in found.weights.items()}
+    assert variants == {"unet": "fp16", "text_encoder": "fp16", "vae": None}
+    load_found(found, "cpu")
+
+
+def change_index(folder, change, file="unet/diffusion_pytorch_model.safetensors.index.json"):
+    index = json.loads((folder / file).read_text())
+    change(index["weight_map"])
+    (folder / file).write_text(json.dumps(index))
+
+
+OUTSIDE = ["../secret.safetensors", "/etc/x.safetensors", "..\\x.safetensors", "a/b.safetensors"]
+OUTSIDE += ["x.bin", "", ".safetensors", "..safetensors", "a\0.safetensors", "a\nb.safetensors"]
+
+
+@pytest.mark.parametrize("shard", OUTSIDE)
+def test_an_index_that_names_what_is_not_beside_it_is_refused(hub, server, entry, sharded, shard):
+    folder = sharded(None)
+    change_index(folder, lambda names: names.update({"conv_in.bias": shard}))
+    for look in (lambda: find_model(entry, False, nobody, hub), lambda: at(folder)):
+        with pytest.raises(ModelError, match=r"names a file that is no \.safetensors file beside"):
+            look()
+    assert not weights_asked(server)[1:]  # its index alone
+
+
+def at(folder):
+    return look_through(Catalog([folder]).find(), folder, False)
+
+
+def test_a_shard_that_is_missing_is_a_sentence_before_anything_comes(hub, server, entry, sharded):
+    folder = sharded(None)
+    change_index(folder, lambda names: names.update({"conv_in.bias": "gone.safetensors"}))
+    for look in (lambda: find_model(entry, False, nobody, hub), lambda: at(folder)):
+        with pytest.raises(
+            ModelError, match=r"names \d+ files, and gone\.safetensors is not there"
+        ):
+            look()
+    assert not [name for name in server.asked if name.endswith(".safetensors")]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"weight_map": []}', '{"weight_map": {"a": 1}}', "[" * 99_999]
+)
+def test_an_index_that_cannot_be_read_is_a_sentence(hub, server, entry, sharded, text):
+    folder = sharded(None)
+    (folder / "unet/diffusion_pytorch_model.safetensors.index.json").write_text(text)
+    for look in (lambda: find_model(entry, False, nobody, hub), lambda: at(folder)):
+        with pytest.raises(ModelError, match=r"index\.json of .* could not be read: it is damaged"):
+            look()
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+def test_shards_that_did_not_all_come_are_a_part_and_come_later(
+    hub, server, entry, sharded, monkeypatch, gone
+):
+    monkeypatch.setattr(huggingface_hub.utils._http.time, "sleep", lambda seconds: None)
+    sharded(None)
+    server.faults[f"unet/diffusion_pytorch_model-0000{gone}-of"] = 500
+    with pytest.raises(ModelError, match="Only a part of somebody/small-model is on this machine"):
+        find_model(entry, False, nobody, hub)
+    server.faults = {}
+    load_found(find_model(entry, False, nobody, hub), "cpu")
+
+
+def test_one_network_as_pickles_is_refused_before_the_others_come(hub, server, entry, sharded):
+    folder = sharded(None)
+    for file in (folder / "vae").glob("*.safetensors"):
+        file.rename(file.with_suffix(".bin"))
+    for look in (lambda: find_model(entry, False, nobody, hub), lambda: at(folder)):
+        with pytest.raises(ModelError, match="as pickle files"):
+            look()
+    assert not [name for name in server.asked if name.endswith(".safetensors")]
+
+
+def test_a_damaged_file_of_the_chosen_precision_is_seen(sharded):
+    folder = sharded(None, "fp16")
+    shard = next((folder / "unet").glob("*fp16-00002-of-*.safetensors"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    at(folder)  # in full precision, which is whole
+    with pytest.raises(ModelError, match="is damaged: unet/.*fp16-00002"):
+        look_through(Catalog([folder]).find(), folder, True)
 
 
 @pytest.mark.parametrize(
