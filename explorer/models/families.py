@@ -71,9 +71,9 @@ class Identity:
     height: int
     parts: Mapping[str, str]  # component to class, of those that are loaded
     options: Mapping[str, Any]  # of the pipeline's constructor, beside the parts
-    scheduler: Mapping[str, Any]  # its scheduler's configuration, with its class's defaults
     distilled: bool = False
     notes: tuple[str, ...] = field(default=())
+    scheduler: Mapping[str, Any] = field(default_factory=dict)  # its configuration, whole
 
     @property
     def is_v(self) -> bool:
@@ -114,7 +114,7 @@ def identify(folder: Path, name: str) -> Identity:
     if filled:
         listed = ", ".join(f"{key} {shown(value)}" for key, value in filled.items())
         notes += (f"Its scheduler_config.json leaves to {kind.name}'s defaults: {listed}.",)
-    return Identity(family, *size, parts, options, scheduler, distilled, notes)
+    return Identity(family, *size, parts, options, distilled, notes, scheduler)
 
 
 def is_distilled(name: str, unet: Mapping[str, Any]) -> bool:

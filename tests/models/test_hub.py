@@ -211,7 +211,7 @@ def test_what_does_not_fit_on_the_disk_is_not_begun(hub, server, entry, monkeypa
 
 def test_a_configuration_of_gigabytes_is_not_asked_for(hub, server, entry):
     server.sizes[REPO] = {"tokenizer/tokenizer.json": 3 * 2**30}
-    with pytest.raises(ModelError, match="tokenizer.json of 3,072 MiB, which is no configuration"):
+    with pytest.raises(ModelError, match="of 3,072 MiB, which is no configuration"):
         find_model(entry, False, nobody, hub)
 
 
@@ -350,7 +350,7 @@ def test_a_damaged_file_of_the_chosen_precision_is_seen(sharded):
     shard = next((folder / "unet").glob("*fp16-00002-of-*.safetensors"))
     shard.write_bytes(shard.read_bytes()[:-1])
     at(folder)  # in full precision, which is whole
-    with pytest.raises(ModelError, match="is damaged: unet/.*fp16-00002"):
+    with pytest.raises(ModelError, match=r"is damaged: unet/.*fp16-00002"):
         look_through(Catalog([folder]).find(), folder, True)
 
 
