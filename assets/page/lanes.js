@@ -2,9 +2,10 @@
 
 import { readAsBase64 } from "./controls.js";
 import { dragNumbers } from "./drag.js";
+import { fillForm } from "./form.js";
 import { columnsOf, letter } from "./knobs.js";
 import { place, showProblems } from "./problems.js";
-import { emit, form, on, setControl } from "./store.js";
+import { emit, form, on } from "./store.js";
 import { makeTable } from "./table.js";
 import { giveTips } from "./tip.js";
 
@@ -116,8 +117,8 @@ export function mount({ element, props, watch, server }) {
     const mine = Object.entries(values).filter(([field]) => fields.has(field));
     const others = Object.entries(values).filter(([field]) => !fields.has(field));
     put(lane, Object.fromEntries(mine));
-    others.forEach(([field, value]) => setControl(field, value));
-    changed();
+    if (others.length) fillForm({ ...Object.fromEntries(others), lanes: plain(state) });
+    else changed();
   });
 
   function takeModel() {

@@ -9,8 +9,10 @@ window.samplerExplorer = explorer;
 // "seek" (somebody asks viewer.js to), "settings" (plot.js got the form's labels and problems),
 // "lanes" (the lanes' table changed: see `form`), "model" (about.js got news of the one that is
 // chosen), "pins" (the list of pinned schedules has changed), "kinds" (plot.js drew these marks),
-// "edit" (are points edited from now on?), "apply" (somebody asks the form to hold {lane, values}:
-// settings by field, in a lane counted from 0 or, where that is null, in all).
+// "edit" (are points edited from now on?), "form" (form.js: the form holds these values), "edited"
+// (history.js: these {fields} have changed; `follows` where the server did it), "apply" (somebody
+// asks the form to hold {lane, values}: settings by field, in a lane counted from 0 or, where that
+// is null, in all).
 const bus = new EventTarget();
 export const emit = (topic, detail) => bus.dispatchEvent(new CustomEvent(topic, { detail }));
 export const on = (topic, listener) => bus.addEventListener(topic, (event) => listener(event.detail));
@@ -18,7 +20,6 @@ export const on = (topic, listener) => bus.addEventListener(topic, (event) => li
 // What the lanes' table holds: the columns that a run will have, whether all share lane A's, and the
 // model's own configuration by field.
 export const form = { columns: [], same: false, own: {} };
-const LIST_MADE_MS = 100;
 
 export const LANES = [..."abcdef"];
 
@@ -46,19 +47,4 @@ export function typeInto(control, text) {
   const box = document.querySelector(`#${control} :is(input, textarea)`);
   box.value = text;
   box.dispatchEvent(new Event("input", { bubbles: true }));
-}
-
-// Make the control of a run's setting hold a value: a menu's by the label of its choice. A name that
-// no control has, or a choice that a menu does not offer, changes nothing.
-export async function setControl(name, value) {
-  const box = document.getElementById(name)?.querySelector("input, textarea");
-  if (!box) return;
-  if (box.getAttribute("role") !== "combobox") return typeInto(name, value ?? "");
-  const wanted = String(value).toLowerCase();
-  box.dispatchEvent(new FocusEvent("focus")); // Gradio makes a menu's list when it opens
-  await new Promise((made) => setTimeout(made, LIST_MADE_MS));
-  const options = document.querySelectorAll(`#${box.getAttribute("aria-controls")} [role=option]`);
-  const option = [...options].find((each) => each.ariaLabel.toLowerCase() === wanted);
-  option?.dispatchEvent(new MouseEvent("mousedown", { bubbles: true }));
-  box.dispatchEvent(new FocusEvent("blur"));
 }

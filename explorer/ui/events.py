@@ -49,10 +49,13 @@ class PlotParts:
     scale: gr.Radio
 
 
-def on_model(engine, form: Form, page: gr.Blocks, about: gr.HTML) -> tuple[Dependency, ...]:
+def on_model(
+    engine, form: Form, page: gr.Blocks, about: gr.HTML, filled: Dependency
+) -> tuple[Dependency, ...]:
     """Load the first model once a page is up, and any that is chosen; the form follows it.
 
-    Returns the two events, which end when a model is there.
+    Where the page has `filled` the form, by an undo say, the model is loaded and the rest of the
+    form stays. Returns the events, which end when a model is there.
     """
     menu, newest = form.run["model"], Cancels()
     under_way: dict[str, str] = {}  # by page
@@ -98,6 +101,14 @@ def on_model(engine, form: Form, page: gr.Blocks, about: gr.HTML) -> tuple[Depen
         async for update in follow(values, session, name, waits=name != before):
             yield update
 
+    async def given_back(values: dict, request: gr.Request) -> AsyncIterator[dict]:
+        name, session = values[menu] or first, request.session_hash
+        if name == under_way.get(session, values[settled]):
+            yield {settled: gr.skip()}
+            return
+        async for update in follow(values, session, name, waits=False):
+            yield update
+
     def leave(request: gr.Request) -> None:
         newest.set(request.session_hash)
         under_way.pop(request.session_hash, None)
@@ -106,7 +117,11 @@ def on_model(engine, form: Form, page: gr.Blocks, about: gr.HTML) -> tuple[Depen
     users = {form.run[name] for name in OWN_TO_A_USER}  # never an output: see picture.py
     outputs = {*form.controls(), menu, settled, about} - users
     look = INTERNAL | {"concurrency_limit": None, "trigger_mode": "multiple"}
-    events = page.load(opened, inputs, outputs, **look), menu.input(chosen, inputs, outputs, **look)
+    events = (
+        page.load(opened, inputs, outputs, **look),
+        menu.input(chosen, inputs, outputs, **look),
+        filled.then(given_back, inputs, outputs, **look),
+    )
     page.unload(leave)
     return events
 

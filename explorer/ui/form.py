@@ -12,6 +12,7 @@ from explorer.ui.lanes import read_lanes
 from explorer.ui.picture import start_picture
 
 RUN_FIELDS = {spec.name: spec for spec in fields(RunSettings) if spec.name != "lanes"}
+FORM_FIELDS = (*RUN_FIELDS, "lanes")
 SIZES = ("width", "height")  # an empty box is the model's own
 
 Controls = dict[str, gr.components.Component]  # by field
@@ -47,6 +48,10 @@ class Form:
     def controls(self) -> set[gr.components.Component]:
         """All of them: the inputs of a run."""
         return {*self.run.values(), self.lanes}
+
+    def ordered(self) -> list[gr.components.Component]:
+        """All of them, in the order of `FORM_FIELDS`."""
+        return [*(self.run[name] for name in RUN_FIELDS), self.lanes]
 
     def read(self, values: Values, without: Collection[str] = ()) -> RunSettings:
         """The settings that the controls' values make; raises FormError with every problem.

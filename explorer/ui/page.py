@@ -10,6 +10,7 @@ from explorer.ui import events
 from explorer.ui.findings import Doctor
 from explorer.ui.form import Form, run_control
 from explorer.ui.groups import folded, picture_group, refiner_group, start_group
+from explorer.ui.history import history_part, on_form
 from explorer.ui.lanes import lanes_part
 from explorer.ui.models import card, model_choices, refiner_choices
 from explorer.ui.parts import part, serve_files
@@ -36,7 +37,9 @@ def build(engine) -> gr.Blocks:
         delete_cache=(3600, KEEP_FILES_S),
     ) as page:
         with gr.Sidebar(width=384, elem_id="settings"):
-            part("brand")
+            with gr.Row(elem_id="head"):
+                part("brand")
+                history = history_part()
             form, about, words = _settings(engine, defaults)
         with gr.Row(elem_id="bar"):
             run = gr.Button("Run", variant="primary", elem_id="run", min_width=0)
@@ -48,7 +51,8 @@ def build(engine) -> gr.Blocks:
         part("doctor", doctor.findings(defaults))
         part("sigmas")
 
-        loads = events.on_model(engine, form, page, about)
+        filled = on_form(form, history)
+        loads = events.on_model(engine, form, page, about, filled)
         events.on_prompt(engine, form, words, loads)
         runs = events.on_run(engine, form, events.RunParts(page, run, stop, viewer), doctor)
         events.on_settings(engine, form, plot, doctor, (*loads, runs))

@@ -12,20 +12,28 @@ STYLES = ("base", "controls", "lanes", "stage", "plot", "doctor", "files", "narr
 
 
 def part(
-    name: str, value: Any = None, elem_id: str = "", children: bool = False, **props: Any
+    name: str,
+    value: Any = None,
+    elem_id: str = "",
+    children: bool = False,
+    events: tuple[str, ...] = (),
+    **props: Any,
 ) -> gr.HTML:
     """The part whose markup is `<name>.html` and whose behaviour is the module `<name>.js`.
 
-    With `children` it is a context: what is made in it stands below its markup.
+    With `children` it is a context: what is made in it stands below its markup. `events` are those
+    of its own that the module may trigger.
 
-    `value` is plain JSON; the module's `mount({element, props, watch})` gets it. Text of users must
-    reach the markup through `textContent` only, so templates here have no placeholders.
+    `value` is plain JSON; the module's `mount({element, props, watch, trigger})` gets it. Text of
+    users must reach the markup through `textContent` only, so templates here have no placeholders.
     """
     markup = (PAGE_FILES / f"{name}.html").read_text(encoding="utf-8")
+    script = (PAGE_FILES / "mount.js").read_text(encoding="utf-8")
+    script += "".join(f'// "{event}"\n' for event in events)  # Gradio looks for a name in quotes
     return gr.HTML(
         value,
         html_template=markup + "@children" if children else markup,
-        js_on_load=(PAGE_FILES / "mount.js").read_text(encoding="utf-8"),
+        js_on_load=script,
         apply_default_css=False,
         elem_id=elem_id or name,
         elem_classes=["part", f"part-{name}"],

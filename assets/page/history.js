@@ -1,0 +1,108 @@
+// Undo and redo of every change of the form, by two buttons and by keys; and a form that outlives a
+// reload, such as Gradio's own when a server is back.
+
+import { connect, fillForm, formNow } from "./form.js";
+import { emit, on } from "./store.js";
+import { changed, makeHistory } from "./undo.js";
+
+const STORED = "sampler-explorer-form";
+const TYPED = "textarea, [role=slider], input:not([type=checkbox], [type=radio], [role=combobox])";
+const OTHERS = ".scheduler-file textarea"; // text that is no part of the form keeps its own undo
+
+export function mount({ element, props, trigger }) {
+  const [undoButton, redoButton] = [".undo", ".redo"].map((query) => element.querySelector(query));
+  const spoken = element.querySelector("[role=status]");
+  let history = null;
+  let asked = false; // has the user done anything since the newest entry?
+  let chosen = false; // is the newest entry the choice of a model, whose settings are still to come?
+  let held = false; // a drag is one entry, however long it takes
+
+  function note(values) {
+    if (!history) return begin(values);
+    const fields = changed(history.present(), values);
+    if (!fields.length) return;
+    const typed = held || Boolean(document.activeElement?.matches(TYPED));
+    const follows = !asked && (chosen || !history.canUndo());
+    history.record(values, { typed, follows, patience: held ? Infinity : undefined });
+    chosen = follows ? chosen : fields.includes("model");
+    asked = false;
+    refresh();
+    emit("edited", { fields, follows });
+  }
+
+  function begin(values) {
+    history = makeHistory(values);
+    element.toggleAttribute("data-ready", true);
+    const kept = stored();
+    if (kept && changed(values, { ...values, ...kept }).length) fillForm(kept);
+  }
+
+  function move(act, words) {
+    const values = history?.[act]();
+    if (!values) return;
+    asked = chosen = false;
+    spoken.textContent = "";
+    fillForm(values);
+    refresh();
+    requestAnimationFrame(() => (spoken.textContent = words));
+    emit("edited", { fields: ["*"], follows: false });
+  }
+
+  function refresh() {
+    undoButton.disabled = !history.canUndo();
+    redoButton.disabled = !history.canRedo();
+  }
+
+  const undo = () => move("undo", "Undone.");
+  const redo = () => move("redo", "Done again.");
+
+  function press(event) {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || event.isComposing) return;
+    const key = event.key.toLowerCase();
+    if ((key !== "z" && key !== "y") || event.target.closest?.(OTHERS)) return;
+    event.preventDefault(); // or the box takes back what the form has taken back already
+    event.stopPropagation();
+    if (key === "y" || event.shiftKey) redo();
+    else undo();
+  }
+
+  undoButton.addEventListener("click", undo);
+  redoButton.addEventListener("click", redo);
+  document.addEventListener("keydown", press, true);
+  for (const name of ["input", "change", "click", "keydown", "drop"]) {
+    document.addEventListener(name, () => (asked = true), true);
+  }
+  document.addEventListener("pointerdown", () => hold(true), true);
+  document.addEventListener("pointerup", () => hold(false), true);
+  document.addEventListener("pointercancel", () => hold(false), true);
+  document.addEventListener("focusin", () => history?.close());
+
+  function hold(is) {
+    if (is) history?.close();
+    held = is;
+  }
+
+  on("form", note);
+  on("undo", undo);
+  window.addEventListener("pagehide", () => keep(formNow()));
+  connect({ names: props.value, trigger });
+}
+
+function keep(values) {
+  try {
+    if (values) sessionStorage.setItem(STORED, JSON.stringify(values));
+  } catch {
+    // full or forbidden: then a reload begins anew
+  }
+}
+
+// What the page held before it was reloaded; nothing where it was opened anew.
+function stored() {
+  try {
+    const [navigation] = performance.getEntriesByType("navigation");
+    const values = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
+    return navigation?.type === "reload" && values && typeof values === "object" ? values : null;
+  } catch {
+    return null;
+  }
+}

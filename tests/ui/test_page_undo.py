@@ -1,0 +1,281 @@
+"""Undo and redo of every change of the form, in a browser; and a form that outlives a reload."""
+
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+from reading import choose, fill, wait_for
+from test_page_settings import drag
+
+pytestmark = pytest.mark.browser
+
+CORE = Path(__file__).parents[2] / "assets" / "page" / "undo.js"
+BASE = {"steps": 20, "prompt": "a", "lanes": {"lanes": [{"rho": 0}, {"rho": 0}], "same": True}}
+
+
+# --- the core, without a page ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def core(context):
+    page = context.new_page()
+    module = quote(CORE.read_text(encoding="utf-8"))
+    page.evaluate(f"import('data:text/javascript,{module}').then((core) => (window.core = core))")
+    yield lambda body: page.evaluate(
+        "([base, body]) => new Function('base', 'made', body)(base, core.makeHistory(base))",
+        [BASE, body],
+    )
+    page.close()
+
+
+def test_what_was_done_is_undone_and_done_again(core):
+    steps, gone = core(
+        """made.record({...base, steps: 7}); made.record({...base, steps: 7, prompt: "b"});
+        const {undo, redo} = made, steps = [undo(), undo(), undo(), redo(), redo(), redo()];
+        made.undo(); made.record({...base, steps: 9});
+        return [steps.map((each) => each && [each.steps, each.prompt]), made.canRedo()];"""
+    )
+    assert steps == [[7, "a"], [20, "a"], None, [7, "a"], [7, "b"], None]
+    assert gone is False
+
+
+@pytest.mark.parametrize(
+    ("second", "entries"),
+    [
+        ("{typed: true, now: 500}", 1),
+        ("{typed: true, now: 5000}", 2),  # after a pause
+        ("{typed: true, now: 5000, patience: Infinity}", 1),  # one drag
+        ("{typed: false, now: 500}", 2),  # two choices of a menu
+    ],
+)
+def test_typing_and_dragging_are_one_entry(core, second, entries):
+    assert entries == core(
+        f"""made.record({{...base, steps: 1}}, {{typed: true, now: 0}});
+        made.record({{...base, steps: 12}}, {second});
+        let entries = 0; while (made.undo()) entries += 1; return entries;"""
+    )
+
+
+def test_two_fields_are_two_entries_and_what_is_typed_back_is_none(core):
+    assert core(
+        """made.record({...base, steps: 1}, {typed: true, now: 0});
+        made.record({...base, steps: 1, prompt: "b"}, {typed: true, now: 1});
+        const two = made.undo().steps === 1 && made.undo().steps === 20;
+        made.record({...base, steps: 1}, {typed: true, now: 10});
+        made.record(structuredClone(base), {typed: true, now: 11});
+        return two && !made.canUndo();"""
+    )
+
+
+def test_what_a_model_fills_in_goes_with_its_choice(core):
+    assert core(
+        """made.record({...base, model: "x"});
+        made.record({...base, model: "x", steps: 4}, {follows: true});
+        return [made.undo().steps, made.canUndo(), made.redo().steps];"""
+    ) == [20, False, 4]
+
+
+def test_long_lists_are_kept_once(core):
+    assert core(
+        """const long = {...base, lanes: {lanes: [{sigmas: "x".repeat(1e6)}], same: true}};
+        made.record(long); made.record({...structuredClone(long), steps: 3});
+        const [after, before] = [made.present(), made.undo()];
+        return after.lanes === before.lanes;"""
+    )
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+FORM = """() => {
+    const box = (query) => document.querySelector(query);
+    return {
+        prompt: box('#prompt textarea').value,
+        negative: box('#negative_prompt textarea').value,
+        steps: box('#steps input').value,
+        seed: box('#seed input').value,
+        width: box('#width :is(input, textarea)').value,
+        model: box('#model input').value,
+        cfg: box('#cfg_scale input').value,
+        picture: Boolean(box('#init_image img')),
+        same: box('#same input').checked,
+        lanes: [...document.querySelectorAll('#lanes .cell :is(input, select, textarea)')].map(
+            (each) => [each.closest('.cell').id, each.value]),
+    };
+}"""
+
+
+@pytest.fixture(autouse=True)
+def bundled(engine):
+    """A page opens with the model that is resident, whoever chose it."""
+    yield
+    engine.load("bundled")
+
+
+def form(page) -> dict:
+    return page.evaluate(FORM)
+
+
+def wait_for_form(page, wanted: dict) -> None:
+    page.wait_for_function(
+        f"wanted => JSON.stringify(({FORM})()) === wanted",
+        arg=json.dumps(wanted, separators=(",", ":"), ensure_ascii=False),
+    )
+
+
+def can_undo(page) -> None:
+    expect(page.locator("#history .undo")).to_be_enabled()
+
+
+def add_picture(page, tmp_path):
+    path = tmp_path / "red.png"
+    Image.new("RGB", (96, 64), "red").save(path)
+    page.click("#start_group .fold-head")
+    page.set_input_files("#init_image input[type=file]", path)
+    page.wait_for_selector("#init_image img")
+
+
+def insert_point(page, tmp_path):
+    page.get_by_role("button", name="Edit points").click()
+    page.get_by_role("button", name="Insert", exact=True).click()
+    wait_for(page, "document.querySelector('#a_sigmas textarea').value !== ''")
+
+
+def drag_point(page, tmp_path):
+    page.get_by_role("button", name="Edit points").click()
+    box = page.locator(".grip.lane-a").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y - 12, steps=6)
+    page.mouse.move(x, y - 30, steps=6)
+    page.mouse.up()
+    wait_for(page, "document.querySelector('#a_sigmas textarea').value !== ''")
+
+
+def take_file(page, tmp_path):
+    page.click("#file_group .fold-head")
+    page.fill(".scheduler-file textarea", '{"beta_end": 0.02, "use_karras_sigmas": true}')
+    page.click(".scheduler-file .take")
+    wait_for(page, "document.querySelector('#a_beta_end input').value === '0.02'")
+
+
+def mend(page, tmp_path):
+    page.locator("#doctor .fold-head[aria-expanded=false]").click()
+    page.locator("#doctor .mend").first.click()
+
+
+def choose_turbo(page, tmp_path):
+    choose(page, "#model", "Turbo")
+    wait_for(page, "document.querySelector('#steps input').value === '4'")
+
+
+def reset(page, tmp_path):
+    fill(page, "a_beta_end", "0.03")
+    expect(page.locator(".lane-heads .reset").first).to_be_enabled()
+    page.wait_for_timeout(100)  # until the page has noted what was typed
+    page.locator(".lane-heads .reset").first.click()
+    wait_for(page, "document.querySelector('#a_beta_end input').value === '0.012'")
+
+
+CHANGES = {  # what a person does, and how many entries it is
+    "text": (lambda page, _: fill(page, "prompt", "a blue car"), 1),
+    "number": (lambda page, _: fill(page, "steps", "7"), 1),
+    "size": (
+        lambda page, _: (page.click("#picture_group .fold-head"), fill(page, "width", "64")),
+        1,
+    ),
+    "number of a lane": (lambda page, _: fill(page, "a_beta_end", "0.02"), 1),
+    "menu of a lane": (lambda page, _: choose(page, "#a_schedule_type", "Karras"), 1),
+    "model and what it fills in": (choose_turbo, 1),
+    "lane added": (lambda page, _: page.click("#lanes .add"), 1),
+    "lane removed": (lambda page, _: page.locator(".lane-heads .remove").last.click(), 1),
+    "lane reset": (reset, 2),
+    "same settings": (lambda page, _: page.uncheck("#same input"), 1),
+    "label dragged": (lambda page, _: drag(page, "#steps [data-testid=block-info]", 50), 1),
+    "point dragged": (drag_point, 1),
+    "point inserted": (insert_point, 1),
+    "settings file": (take_file, 1),
+    "as other programs": (lambda page, _: page.locator("#sigmas .switches input").first.check(), 1),
+    "start picture": (add_picture, 1),
+    "example": (lambda page, _: page.locator(".examples button").nth(2).click(), 1),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_every_change_of_the_form_is_undone_and_done_again(open_page, tmp_path, what):
+    page = open_page()
+    page.wait_for_selector("#history [data-ready]")
+    page.wait_for_timeout(300)  # the model that is loaded with the page
+    change, entries = CHANGES[what]
+    before = form(page)
+    change(page, tmp_path)
+    can_undo(page)
+    page.wait_for_timeout(300)  # whatever comes with it, such as a model's settings
+    after = form(page)
+    for _ in range(entries):
+        can_undo(page)
+        page.keyboard.press("Control+z")
+    wait_for_form(page, before)
+    expect(page.locator("#history .undo")).to_be_disabled()
+    for _ in range(entries):
+        page.keyboard.press("Control+Shift+Z")
+    wait_for_form(page, after)
+    expect(page.locator("#history .redo")).to_be_disabled()
+
+
+def test_the_two_buttons_do_as_the_keys(open_page):
+    page = open_page()
+    fill(page, "steps", "9")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#steps input")).to_have_value("20")
+    page.get_by_role("button", name="Redo").click()
+    expect(page.locator("#steps input")).to_have_value("9")
+
+
+def test_what_is_undone_reaches_the_server(open_page, engine):
+    page = open_page()
+    choose_turbo(page, None)
+    page.wait_for_function("document.querySelector('#about .facts').textContent.includes('512')")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#about .facts")).to_contain_text("128 × 128")
+    wait_for(page, "document.querySelector('#doctor .cost').textContent.includes('78 model calls')")
+    assert engine.resident == "bundled"
+
+
+def test_typing_is_one_entry_and_boxes_do_not_undo_by_themselves(open_page):
+    page = open_page()
+    page.locator("#prompt textarea").fill("")
+    page.wait_for_timeout(1200)
+    page.locator("#prompt textarea").press_sequentially("a boat", delay=20)
+    page.wait_for_timeout(100)
+    page.keyboard.press("Control+z")
+    expect(page.locator("#prompt textarea")).to_have_value("")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#prompt textarea")).not_to_have_value("")
+
+
+def test_text_that_is_no_part_of_the_form_keeps_its_own_undo(open_page):
+    page = open_page()
+    fill(page, "steps", "9")
+    page.click("#file_group .fold-head")
+    box = page.locator(".scheduler-file textarea")
+    box.press_sequentially("{}")
+    page.keyboard.press("Control+z")
+    expect(box).not_to_have_value("{}")
+    expect(page.locator("#steps input")).to_have_value("9")
+
+
+def test_a_reload_keeps_what_the_form_held(open_page):
+    page = open_page()
+    fill(page, "prompt", "a car")
+    page.uncheck("#same input")
+    fill(page, "b_beta_end", "0.02")
+    page.click("#lanes .add")
+    page.wait_for_timeout(200)
+    held = form(page)
+    page.reload()
+    page.wait_for_selector("#history [data-ready]")
+    wait_for_form(page, held)
