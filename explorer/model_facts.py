@@ -66,14 +66,13 @@ class ModelFacts:
         return [word for word in dict.fromkeys(words) if word not in known]
 
     def unread(self, prompt: str, name: str = "") -> str:
-        """The end of the prompt that the model has no room for; "" while the model is not there."""
+        """The end of the prompt, as it was typed, that not every text encoder has room for.
+
+        "" while the model is not there.
+        """
         model = self._models.get(self.catalog.find(name).name)
-        if model is None:
-            return ""
-        tokenizer = model.tokenizer
-        tokens = tokenizer(prompt, add_special_tokens=False, verbose=False).input_ids
-        room = tokenizer.model_max_length - 2  # for its start and its end
-        return tokenizer.decode(tokens[room:])
+        ends = [_unread(prompt, tokenizer) for tokenizer in model.tokenizers] if model else []
+        return max(ends, key=len, default="")
 
     def _folder(self, name: str) -> Path | None:
         """Where the model's configuration files lie; None for one that is not on this machine."""
@@ -89,6 +88,14 @@ class ModelFacts:
                 return config_folder(entry.path)
             return None
         return entry.path
+
+
+def _unread(prompt: str, tokenizer: Any) -> str:
+    """What of a prompt is beyond the longest that its encoder reads."""
+    how = {"add_special_tokens": False, "return_offsets_mapping": True, "verbose": False}
+    tokens = tokenizer(prompt, **how).offset_mapping  # where each begins and ends in the prompt
+    room = tokenizer.model_max_length - 2  # for its start and its end
+    return prompt[tokens[room][0] :] if len(tokens) > room else ""
 
 
 def check_settings(folder: Path, name: str) -> None:

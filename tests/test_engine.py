@@ -2,6 +2,7 @@
 
 import gc
 import io
+import json
 import logging
 import pickle
 import shutil
@@ -615,6 +616,21 @@ def test_the_end_of_a_prompt_that_is_too_long_is_told():
     assert engine.unread("a red car at night") == ""
     assert engine.unread("a " * 30) == ""
     assert engine.unread(long) == "a red car a red car at night"
+    strange = "a Red car \u2603 " * 12  # of which this model has no letter
+    assert strange.endswith(engine.unread(strange))
+    assert engine.unread(strange).endswith("a Red car \u2603 ")
+
+
+@pytest.mark.parametrize("shorter", ["tokenizer", "tokenizer_2"])
+def test_the_end_that_one_of_two_encoders_does_not_read_is_told(family_folder, tmp_path, shorter):
+    folder = shutil.copytree(family_folder("sdxl"), tmp_path / "model")
+    config = json.loads((folder / shorter / "tokenizer_config.json").read_text())
+    config["model_max_length"] = 12  # ten letters; the other encoder has 75
+    (folder / shorter / "tokenizer_config.json").write_text(json.dumps(config))
+    engine = Engine(folder, "cpu")
+    engine.load()
+    assert engine.unread("abcdefghij") == ""
+    assert engine.unread("abcdefghijKlm no") == "Klm no"
 
 
 def test_a_saved_run_opens_again(engine, tmp_path):

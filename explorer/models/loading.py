@@ -70,7 +70,7 @@ def load_found(
             notes = _put(pipeline, device, offload)
             if found.file is not None:
                 found = _with_measured_prediction(found, pipeline, device)
-            own = _own_tokenizer(found, parts)
+            tokenizers = _tokenizers_for_page(found)
     except ModelError:
         raise
     except Exception as error:  # whatever a broken file makes the libraries raise
@@ -86,7 +86,7 @@ def load_found(
         pipeline=pipeline,
         folder=found.folder,
         native=(identity.width, identity.height),
-        tokenizer=own,
+        tokenizers=tokenizers,
         device=device,
         distilled=identity.distilled,
         notes=(*identity.notes, *notes),
@@ -94,13 +94,14 @@ def load_found(
     )
 
 
-def _own_tokenizer(found: Found, parts: dict[str, Any]) -> CLIPTokenizer:
-    part = "tokenizer" if "tokenizer" in parts else "tokenizer_2"
+def _tokenizers_for_page(found: Found) -> tuple[CLIPTokenizer, ...]:
+    parts = [part for part in ("tokenizer", "tokenizer_2") if part in found.identity.parts]
     if found.file is not None:
         from explorer.models.single_file import tokenizer
 
-        return tokenizer(found.folder, part)
-    return CLIPTokenizer.from_pretrained(found.folder / part, local_files_only=True)
+        return tuple(tokenizer(found.folder, part) for part in parts)
+    folders = [found.folder / part for part in parts]
+    return tuple(CLIPTokenizer.from_pretrained(each, local_files_only=True) for each in folders)
 
 
 def _with_measured_prediction(found: Found, pipeline: Any, device: torch.device) -> Found:

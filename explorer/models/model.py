@@ -25,8 +25,8 @@ class Model:
     """A model on its device, ready to run.
 
     `folder` holds its configuration files, `native` is the (width, height) it was made for,
-    `tokenizer` is one of its own for the page: used by two threads, a tokenizer mixes up their
-    options. `decode` turns latents into small pictures.
+    `tokenizers`, one a text encoder, are for the page alone: used by two threads, a tokenizer mixes
+    up their options. `decode` turns latents into small pictures.
     """
 
     entry: Entry
@@ -34,7 +34,7 @@ class Model:
     pipeline: Any
     folder: Path
     native: tuple[int, int]
-    tokenizer: CLIPTokenizer
+    tokenizers: tuple[CLIPTokenizer, ...]
     device: torch.device
     distilled: bool = False
     notes: tuple[str, ...] = ()
@@ -44,6 +44,11 @@ class Model:
     @property
     def name(self) -> str:
         return self.entry.name
+
+    @property
+    def tokenizer(self) -> CLIPTokenizer:
+        """That of the first text encoder."""
+        return self.tokenizers[0]
 
     @property
     def is_refiner(self) -> bool:

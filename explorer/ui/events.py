@@ -127,13 +127,18 @@ def on_model(
 
 
 def on_prompt(engine, form: Form, words: gr.HTML, loads: tuple[Dependency, ...]) -> None:
-    """Name, under the prompt, the words that the model does not know or has no room for."""
-    prompt, menu = form.run["prompt"], form.run["model"]
+    """Name, under the prompt, the words that the model does not know or has no room for.
 
-    def check(prompt: str, model: str) -> dict[str, Any]:
+    Of the negative prompt those that it has no room for.
+    """
+    prompts, menu = [form.run["prompt"], form.run["negative_prompt"]], form.run["model"]
+
+    def check(prompt: str, negative: str, model: str) -> dict[str, Any]:
         try:
-            RunSettings(prompt=prompt)
-            unknown, unread = engine.unknown_words(prompt, model), engine.unread(prompt, model)
+            run = RunSettings(prompt=prompt, negative_prompt=negative)
+            unknown = engine.unknown_words(run.prompt, model)
+            unread = engine.unread(run.prompt, model)
+            unread_negative = engine.unread(run.negative_prompt, model)
         except SettingsError as error:
             return {"text": str(error), "wrong": True}
         except ModelError:  # said beside the menu
@@ -142,11 +147,20 @@ def on_prompt(engine, form: Form, words: gr.HTML, loads: tuple[Dependency, ...])
         if unknown:
             notes.append(f"The model does not know: {', '.join(unknown[:12])}.")
         if unread:
-            notes.append(f"The prompt is too long, this is not read: {unread[:80]}")
+            notes.append(f"The prompt is too long, this is not read: {_cut(unread)}")
+        if unread_negative:
+            notes.append(
+                f"The negative prompt is too long, this is not read: {_cut(unread_negative)}"
+            )
         return {"text": " ".join(notes), "wrong": False}
 
-    for event in (prompt.change, *(load.then for load in loads)):
-        event(check, [prompt, menu], words, **AT_ONCE)
+    changes = [prompt.change for prompt in prompts]
+    for event in (*changes, *(load.then for load in loads)):
+        event(check, [*prompts, menu], words, **AT_ONCE)
+
+
+def _cut(text: str, longest: int = 80) -> str:
+    return text if len(text) <= longest else f"{text[:longest]} …"
 
 
 def on_settings(

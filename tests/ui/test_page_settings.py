@@ -158,6 +158,16 @@ def test_the_end_of_a_prompt_that_is_too_long_is_named(page):
     )
 
 
+def test_the_end_of_a_negative_prompt_that_is_too_long_is_named_too(page):
+    fill(page, "negative_prompt", "a " * 30 + "blue house")
+    said = "document.querySelector('#words .sentence').textContent"
+    page.wait_for_function(
+        f"{said}.endsWith('The negative prompt is too long, this is not read: blue house')"
+    )
+    fill(page, "negative_prompt", "a blue house")
+    page.wait_for_function(f"!{said}.includes('negative')")
+
+
 def test_dragging_a_label_changes_its_number(page):
     drag(page, "#steps [data-testid=block-info]", 50)
     wait_for_curve(page, 0, LaneSettings().schedule(30))
