@@ -20,7 +20,7 @@ from explorer.models import fast
 from explorer.models.catalog import BUNDLED_FOLDER, KNOWN, Catalog, ModelError
 from explorer.models.found import find_model
 from explorer.models.hub import Hub
-from explorer.models.loading import DTYPES, load_model
+from explorer.models.loading import DTYPES, load_found, load_model
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings, SettingsError
 
@@ -184,6 +184,7 @@ def edited(folder, target, file, **changes):
         ("unet/config.json", {"in_channels": 9}, "for inpainting"),
         ("unet/config.json", {"num_class_embeds": 1000}, "noise level"),
         ("unet/config.json", {"sample_size": "wide"}, "not that of a Stable Diffusion"),
+        ("vae/config.json", {"latent_channels": 16}, "latents of 16 channels in place of 4"),
         ("vae/config.json", {"block_out_channels": 3}, "not that of a Stable Diffusion"),
         ("unet/config.json", {"block_out_channels": [8, 32]}, "could not be loaded on cpu"),
         ("vae/config.json", {"layers_per_block": 2}, "weights of the VAE are missing"),
@@ -201,6 +202,29 @@ def test_a_folder_that_does_not_fit_is_a_sentence(file, changes, sentence, famil
     with pytest.raises(ModelError, match=sentence) as caught:
         load_model(Catalog([folder]).find(), "cpu")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("unet/config.json", {"block_out_channels": [8, 32]}),
+        ("unet/config.json", {"norm_num_groups": 3}),
+        ("text_encoder/config.json", {"hidden_size": 17}),
+        ("vae/config.json", {"down_block_types": ["Nothing"] * 2}),
+    ],
+)
+@pytest.mark.parametrize("gone", ["", "unet", "tokenizer", "vae/config.json"])
+def test_a_sentence_names_no_place_of_this_machine(file, changes, gone, family_folder, tmp_path):
+    home = tmp_path / "a secret home" / "models"
+    home.mkdir(parents=True)
+    folder = edited(family_folder("sd1"), home / "mine", file, **changes)
+    found = find_model(Catalog([folder]).find(), False)
+    if gone:
+        (folder / gone).rename(home / "gone")
+    with pytest.raises(ModelError) as caught:
+        load_found(found, "cpu")
+    for part in ("secret", "home", str(tmp_path), tmp_path.name):
+        assert part not in str(caught.value)
 
 
 def test_missing_files_are_a_sentence(family_folder, tmp_path):

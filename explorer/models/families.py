@@ -92,6 +92,10 @@ def identify(folder: Path, name: str) -> Identity:
     _check_unet(unet, name)
     kind = _scheduler_class(index, scheduler, name)
     scheduler, filled = with_defaults(scheduler, kind)
+    if vae.get("latent_channels", 4) != 4:
+        raise ModelError(
+            f"{name} has latents of {vae['latent_channels']} channels in place of 4. {WHAT_RUNS}."
+        )
     try:
         family = _family(unet, parts, index)
         scale = 2 ** (len(vae["block_out_channels"]) - 1)

@@ -1,7 +1,9 @@
 """From an entry of the catalogue to a model on a device: safetensors only, no code of others."""
 
 import logging
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -17,6 +19,8 @@ from explorer.models.model import Model, give_back, load_scheduler
 LOG = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+# An absolute path, of which the last part is kept.
+_PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[\\/](?:[^\s'\"/\\]+[\\/])*([^\s'\"/\\]*)")
 OFFLOADS = ("none", "model", "sequential")
 
 _NETWORKS = {
@@ -75,7 +79,7 @@ def load_found(
         raise
     except Exception as error:  # whatever a broken file makes the libraries raise
         LOG.exception("loading %s", found.entry.source)
-        unexpected = trouble(f"The model {name}", device, error)
+        unexpected = trouble(f"The model {name}", device, error, found.file or found.folder)
     if unexpected:  # not raised above: the error holds on to all that was loaded
         give_back(device)
         raise ModelError(unexpected)
@@ -189,9 +193,10 @@ def _put(pipeline: Any, device: torch.device, offload: str) -> list[str]:
     return []
 
 
-def trouble(name: str, device: str | torch.device, error: Exception) -> str:
-    """What to tell a human where a model did not load."""
-    text = next(iter(str(error).strip().splitlines()), "")[:200]
+def trouble(
+    name: str, device: str | torch.device, error: Exception, source: Path | None = None
+) -> str:
+    """What to tell a human where a model did not load: nothing of where its `source` lies."""
     if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):
         return (
             f"{name} does not fit into the memory of {device}: start the app with --offload model, "
@@ -199,4 +204,8 @@ def trouble(name: str, device: str | torch.device, error: Exception) -> str:
         )
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         return f"{name} does not fit into this machine's memory: choose a smaller model."
+    text = next(iter(str(error).strip().splitlines()), "")
+    for path in (source, source and source.resolve()):
+        text = text.replace(str(path), path.name) if path else text
+    text = _PATH.sub(r"\1", text)[:200].strip()
     return f"{name} could not be loaded on {device} ({type(error).__name__}: {text})."
