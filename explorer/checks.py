@@ -10,6 +10,7 @@ from explorer.pictures import check_picture
 from explorer.sampling.betas import shown
 from explorer.sampling.own_lists import own_sigmas
 from explorer.sampling.samplers import find_sampler
+from explorer.text import broken_at
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
 
@@ -93,6 +94,11 @@ def text(longest: int):
             raise ValueError(
                 f"{label} may have at most {longest:,} characters; this one has {len(value):,}."
             )
+        if (place := broken_at(value)) is not None:
+            raise ValueError(
+                f"{label} holds something that is no character, at place {place + 1} "
+                f"({shown(value[place])}); delete it."
+            )
         return value
 
     return check
@@ -153,7 +159,7 @@ def start_picture(label: str, value: Any) -> str:
     if value in (None, ""):
         return ""
     if not isinstance(value, str):
-        raise ValueError(f"{label} must be a PNG or JPEG picture; got {type(value).__name__}.")
+        raise ValueError(f"{label} must be a picture as a data URL; got {type(value).__name__}.")
     try:
         return check_picture(value)
     except ValueError as error:

@@ -1,6 +1,10 @@
 """What may go wrong with a run, in sentences for a human."""
 
 import logging
+import re
+
+# Two parts at least, so that a word with a slash in it is left alone.
+_PATH = re.compile(r"""(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][^\\/\s'":,;()]+){2,}[\\/]?""")
 
 LOG = logging.getLogger(__name__)
 
@@ -20,9 +24,14 @@ def sentence(error: Exception) -> str:
             "model, the program keeps only the network at work on the device."
         )
     LOG.error("the run broke off", exc_info=error)
-    reason = next(iter(str(error).strip().splitlines()), "")[:200]
+    reason = without_paths(next(iter(str(error).strip().splitlines()), ""))[:200]
     detail = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     return f"The run broke off unexpectedly ({detail})."
+
+
+def without_paths(text: str) -> str:
+    """Return a message without the paths of this machine that it names: visitors may read it."""
+    return _PATH.sub("(a file)", text)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -54,7 +54,7 @@ class RunSettings(Checked):
         1, "Batch size", checks.whole(1, 16), "Pictures a lane; each one's seed is one higher."
     )
     init_image: str = setting(
-        "", "Start picture", checks.start_picture, "PNG or JPEG; cut to the size of the run."
+        "", "Start picture", checks.start_picture, "Any still picture; cut to the size of the run."
     )
     strength: float = setting(
         0.75, "Strength", checks.part, "How much of the start picture is noised over; 1 is all."

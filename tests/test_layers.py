@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # floor by floor, from below; what stands on one floor knows only lower floors and itself
 FLOORS = (
-    ("explorer.sampling", "explorer.pictures", "explorer.limits"),
+    ("explorer.limits", "explorer.uploads", "explorer.text"),
+    ("explorer.sampling", "explorer.pictures"),
     ("explorer.capture", "explorer.models"),
     ("explorer.checks", "explorer.checked", "explorer.curves"),
     ("explorer.baselines",),

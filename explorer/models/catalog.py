@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,7 +83,8 @@ class Catalog:
             if name == entry.name:
                 return entry
         if self.anything and name.isprintable() and len(name) <= 4096:
-            return self._anything(_entry(name))
+            with suppress(OSError, RuntimeError, ValueError):  # a part too long, nobody's home
+                return self._anything(_entry(name))
         raise ModelError(
             f"The model {name[:_LONGEST]!r} is not on this app's list. Whoever runs the app may "
             "add it with --allow (a hub id) or --model, or allow everything with --allow-any."

@@ -1,6 +1,7 @@
 """What happens on which event: small handlers between the form, the engine and the parts."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -11,13 +12,16 @@ from gradio.events import Dependency
 
 from explorer.models.catalog import ModelError
 from explorer.settings import RunSettings, SettingsError
+from explorer.ui.answers import UNEXPECTED, answering
 from explorer.ui.findings import Doctor
-from explorer.ui.form import Form, FormError
+from explorer.ui.form import Form, FormError, Problem
 from explorer.ui.lanes import model_prop
 from explorer.ui.live import Cancels, failure, keep_files, plan_payload, run_payloads
 from explorer.ui.models import OWN_TO_A_USER, Load, card, refill, unfit
 from explorer.ui.pins import read_pins
 from explorer.ui.plot import View, plot_payload, problem_payload
+
+LOG = logging.getLogger(__name__)
 
 WAITING_RUNS = 16  # waiting for the device, each in one of Gradio's 40 threads
 LONGEST_QUEUE = 64
@@ -133,6 +137,7 @@ def on_prompt(engine, form: Form, words: gr.HTML, loads: tuple[Dependency, ...])
     """
     prompts, menu = [form.run["prompt"], form.run["negative_prompt"]], form.run["model"]
 
+    @answering(lambda sentence: {"text": sentence, "wrong": True})
     def check(prompt: str, negative: str, model: str) -> dict[str, Any]:
         try:
             run = RunSettings(prompt=prompt, negative_prompt=negative)
@@ -185,6 +190,7 @@ def on_settings(
         log_y = values[parts.scale] == "log"
         return View(values[parts.quantity], values[parts.x_axis], log_y, pins)
 
+    @answering(lambda sentence: problem_payload(FormError([Problem("", sentence)])))
     def redraw(values: dict) -> dict[str, Any]:
         found = {}
         try:
@@ -216,6 +222,10 @@ def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
         except ValueError as error:  # its message is a sentence: FormError, SettingsError, ...
             yield failure(str(error))
             return
+        except Exception:
+            LOG.exception("A run could not be prepared")
+            yield failure(UNEXPECTED)
+            return
         yield plan
         yield from run_payloads(events, keep, plan)
 
@@ -223,7 +233,9 @@ def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
         cancels.set(request.session_hash)
 
     def refused() -> dict[str, Any]:
-        return failure("The server did not take the run; it may be busy. Try again in a while.")
+        return failure(
+            "The server did not take the run. Try again; if it stays so, reload the page."
+        )
 
     started = parts.run.click(
         run,

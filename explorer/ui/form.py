@@ -6,10 +6,14 @@ from functools import lru_cache
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
-from explorer.settings import RunSettings, SettingsError, picture_url
+from explorer.limits import DEFAULTS
+from explorer.pictures import check_picture, picture_url
+from explorer.settings import RunSettings, SettingsError
 from explorer.ui.lanes import read_lanes
 from explorer.ui.picture import start_picture
+from explorer.uploads import read_upload
 
 RUN_FIELDS = {spec.name: spec for spec in fields(RunSettings) if spec.name != "lanes"}
 FORM_FIELDS = (*RUN_FIELDS, "lanes")
@@ -86,10 +90,13 @@ def _read(name: str, value: Any) -> Any:
 
 
 @lru_cache(maxsize=4)  # an upload's path is that of its contents, and every redraw asks
-def _uploaded(path: str) -> str:
+def _uploaded(named: str) -> str:
+    """The start picture that a browser names, as a data URL."""
     label = RUN_FIELDS["init_image"].metadata["label"]
     try:
-        return picture_url(path)
+        if named.startswith("data:"):
+            return check_picture(named)
+        return picture_url(read_upload(named, get_upload_folder(), DEFAULTS.upload_bytes))
     except ValueError as error:
         raise SettingsError("init_image", f"{label}: {error}") from None
 

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from explorer.settings import LaneSettings, SettingsError
+from explorer.ui.answers import answering
 from explorer.ui.lists import FILE_TYPES, LARGEST_FILE, list_text, parse_list, read_list_file
 from explorer.ui.parts import part
 
@@ -193,6 +194,7 @@ def lane_id(name: str, lane: int) -> str:
     return f"{LANE_NAMES[lane].lower()}_{name}"
 
 
+@answering(lambda sentence: {"problem": sentence})
 def numbers_of_file(file: Any) -> dict[str, str]:
     """The list in a file that a page has read: `{"text"}`, or `{"problem"}` with a sentence.
 

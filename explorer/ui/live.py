@@ -18,6 +18,7 @@ from explorer.capture.previews import sheet
 from explorer.capture.trajectory import STEP
 from explorer.groups import groups_of
 from explorer.settings import RunSettings
+from explorer.text import encodable
 from explorer.ui.plot import schedule_key
 
 if TYPE_CHECKING:
@@ -99,12 +100,13 @@ def run_payloads(
                 yield told if event.call or plan is None else plan | told
     except Exception as error:
         LOG.exception("A run broke off")
-        yield failure(f"The run broke off: {type(error).__name__}: {error}")
+        name = type(error).__name__  # its words may name files of the server
+        yield failure(f"The run broke off unexpectedly ({name}); the server's log has the reason.")
 
 
 def failure(message: str) -> dict[str, Any]:
     """A run's last payload; the time makes it news to a page that was told the same before."""
-    return {"state": "error", "message": message[:500], "at": time.time()}
+    return {"state": "error", "message": encodable(message[:500]), "at": time.time()}
 
 
 def payload(event: "Event", keep: Keep) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from explorer.ui.history import history_part, on_form
 from explorer.ui.lanes import lanes_part
 from explorer.ui.models import card, model_choices, refiner_choices
 from explorer.ui.parts import part, serve_files
+from explorer.ui.picture import refuse_downloads
 from explorer.ui.plot import plot_payload
 from explorer.ui.scheduler_files import file_part
 
@@ -56,6 +57,7 @@ def build(engine) -> gr.Blocks:
         events.on_prompt(engine, form, words, loads)
         runs = events.on_run(engine, form, events.RunParts(page, run, stop, viewer), doctor)
         events.on_settings(engine, form, plot, doctor, (*loads, runs))
+    refuse_downloads(page)
     return page.queue(max_size=events.LONGEST_QUEUE)
 
 

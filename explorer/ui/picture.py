@@ -3,20 +3,40 @@
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
 
 HEIGHT = 96
+NOTHING = "nothing"  # a payload that names neither a file nor a picture
 
 
 def start_picture(**look: Any) -> gr.Image:
-    """A picture's control that hands over the file as it is: settings refuse what is none.
+    """A picture's control that hands over what the browser named; the form has it looked at.
 
     No event may have it as an output: Gradio would make another control in place of this one.
     """
     control = gr.Image(type="filepath", sources=["upload"], height=HEIGHT, buttons=[], **look)
-    control.preprocess = _path  # Gradio writes a file beside the module of every subclass
+    # Gradio writes a file beside the module of every subclass.
+    control.preprocess = reference
+    control.data_model = None  # a payload of any shape arrives, and is refused in our words
+    control.api_info = lambda: {"type": "object"}
     return control
 
 
-def _path(payload: ImageData | None) -> str | None:
-    return payload and payload.path
+def reference(payload: Any) -> str | None:
+    """What a payload names: a path or a data URL, unchecked; None for no picture."""
+    if not payload:
+        return None
+    named = payload.get("path") or payload.get("url") if isinstance(payload, dict) else payload
+    return named if isinstance(named, str) and named else NOTHING
+
+
+def refuse_downloads(page: gr.Blocks) -> None:
+    """No payload may have the server fetch a URL, which Gradio would do for any component."""
+    for block in page.blocks.values():
+        move = block.async_move_resource_to_block_cache
+
+        async def guarded(named: Any, move=move) -> Any:
+            if "://" in str(named):
+                raise gr.Error("A file comes by upload, not by its address.", print_exception=False)
+            return await move(named)
+
+        block.async_move_resource_to_block_cache = guarded

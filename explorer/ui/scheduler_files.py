@@ -6,6 +6,7 @@ import gradio as gr
 
 from explorer.scheduler_file import read_scheduler_file, write_scheduler_file
 from explorer.settings import SettingsError
+from explorer.ui.answers import answering
 from explorer.ui.lanes import read_lanes, shown_lane
 from explorer.ui.parts import part
 
@@ -18,6 +19,7 @@ def file_part() -> gr.HTML:
     return part("scheduler_file", {"name": NAME}, server_functions=[take_file, make_file])
 
 
+@answering(lambda sentence: {"problem": sentence})
 def take_file(given: Any) -> dict[str, Any]:
     """`{"text", "sampler"}` to `{"values", "notes"}` for a lane's column, or `{"problem"}`.
 
@@ -35,6 +37,7 @@ def take_file(given: Any) -> dict[str, Any]:
     return {"values": shown_lane(read.lane), "notes": list(read.notes)}
 
 
+@answering(lambda sentence: {"problem": sentence})
 def make_file(column: Any) -> dict[str, str]:
     """A lane's column, as the table of the lanes holds it, to `{"text"}`, or `{"problem"}`."""
     lanes, problems = read_lanes({"lanes": [column], "same": False})

@@ -1,5 +1,7 @@
 """Size, batch and start picture in a real browser."""
 
+import zlib
+
 import pytest
 from PIL import Image
 from reading import curve, fill, run_to_end, scrub_to, state
@@ -81,7 +83,9 @@ def test_what_is_no_start_picture_is_a_sentence(folds, tmp_path, broken):
     if broken == "text":
         path.write_text("It was a dark and stormy night")
     else:
-        Image.new("1", (4104, 8)).save(path)
+        head = b"IHDR" + (60_000).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
+        size, check = (13).to_bytes(4, "big"), zlib.crc32(head).to_bytes(4, "big")
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + size + head + check)
     folds.set_input_files(UPLOAD, path)
     folds.wait_for_selector("#init_image_problem")
     assert "Start picture" in folds.locator("#init_image_problem").inner_text()

@@ -1,0 +1,32 @@
+"""Handlers that always answer: what nobody expected is a sentence, and the log has the reason."""
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from explorer.text import encodable
+
+LOG = logging.getLogger(__name__)
+
+UNEXPECTED = "This could not be worked out; whoever runs the server finds the reason in its log."
+
+
+def answering(otherwise: Callable[[str], Any]) -> Callable[[Callable], Callable]:
+    """Make a handler of plain JSON answer `otherwise(sentence)` where it raises.
+
+    What it answers can be sent: text quoted from a page may hold halves of characters.
+    """
+
+    def wrap(handler: Callable) -> Callable:
+        @functools.wraps(handler)
+        def answered(*args: Any) -> Any:
+            try:
+                return encodable(handler(*args))
+            except Exception:
+                LOG.exception("%s failed", handler.__name__)
+                return otherwise(UNEXPECTED)
+
+        return answered
+
+    return wrap

@@ -1,0 +1,54 @@
+"""The one door for files that a browser names: a regular file of the upload folder, or nothing.
+
+Gradio gives an upload a path that contains the SHA-256 of its contents, and tells that path to
+nobody but the browser that sent it. Who names a path of the upload folder has had the file.
+"""
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+LONGEST_PATH = 4096  # characters
+
+REFUSED = "the file is not one that this page has uploaded; choose it again."
+
+
+class UploadRefused(ValueError):
+    """A reference that the door does not open; the message is a sentence to act on."""
+
+
+def read_upload(path: Any, folder: str | Path, largest: int) -> bytes:
+    """Return the contents of the uploaded file at `path`.
+
+    `path` is whatever a browser sent, `folder` where uploads lie, `largest` the most bytes that may
+    be read. Raises UploadRefused with one and the same sentence for all that is no regular file of
+    the folder after links are resolved (missing, a folder, a device, elsewhere), and with the
+    numbers for a file that is too large. Nothing but a regular file of the folder is ever opened.
+    """
+    try:
+        found = _inside(path, folder)
+        opened = os.open(found, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (OSError, ValueError, TypeError):
+        raise UploadRefused(REFUSED) from None
+    with os.fdopen(opened, "rb") as file:
+        about = os.fstat(opened)
+        if not stat.S_ISREG(about.st_mode):  # it was exchanged after the look at it
+            raise UploadRefused(REFUSED)
+        if about.st_size > largest:
+            raise UploadRefused(
+                f"the file may have at most {largest / 2**20:.3g} MB; "
+                f"this one has {about.st_size / 2**20:.1f}."
+            )
+        return file.read(largest)
+
+
+def _inside(path: Any, folder: str | Path) -> str:
+    """The path without links; ValueError unless it is a regular file in the folder."""
+    if not isinstance(path, str) or len(path) > LONGEST_PATH:
+        raise ValueError
+    found, room = os.path.realpath(path, strict=True), os.path.realpath(folder, strict=True)
+    within = os.path.commonpath([found, room]) == room
+    if not (within and os.path.isabs(path) and stat.S_ISREG(os.lstat(found).st_mode)):
+        raise ValueError
+    return found
