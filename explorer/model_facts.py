@@ -25,10 +25,15 @@ class ModelFacts:
     _hub: Hub
 
     def identity(self, name: str = "") -> Identity | None:
-        """The model's family, size and notes; None where its files are not here, or will not do."""
+        """The model's family, size and notes; None where its files are not here, or will not do.
+
+        Of a model in memory the notes are also what loading found out.
+        """
         with suppress(ModelError):
+            entry = self.catalog.find(name)
             if folder := self._folder(name):
-                return identify(folder, self.catalog.find(name).name)
+                identity, model = identify(folder, entry.name), self._models.get(entry.name)
+                return replace(identity, notes=model.notes) if model else identity
         return None
 
     def lane_defaults(self, name: str = "") -> tuple[LaneSettings, ...]:

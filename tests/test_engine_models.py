@@ -153,6 +153,10 @@ def test_precision_is_the_operators(family_folder):
 def test_a_cpu_has_nothing_to_offload_from(family_folder):
     entry = Catalog([family_folder("sd1")]).find()
     assert "nothing to offload" in load_model(entry, "cpu", offload="model").notes[-1]
+    engine = engine_of(family_folder, "sd1", offload="model")
+    assert engine.identity().notes == ()
+    engine.load()
+    assert "nothing to offload" in engine.identity().notes[-1]  # which the page shows
     with pytest.raises(ModelError, match="must be one of none, model, sequential"):
         load_model(entry, "cpu", offload="all")
 

@@ -16,6 +16,11 @@ COVERED = [name for name, kind in CLASSES.items() if not kind.made_for]
 FOREIGN = [name for name, kind in CLASSES.items() if kind.made_for]
 
 
+def said(lane, key):
+    """A lane's argument as its scheduler is told it."""
+    return lane.scheduler_config()[key]
+
+
 def refused(text, sampler="dpm2"):
     with pytest.raises(SettingsError) as caught:
         read_scheduler_file(text if isinstance(text, str) else json.dumps(text), sampler)
@@ -36,7 +41,7 @@ def test_a_file_that_diffusers_saves_is_taken_over_with_its_values(name, tmp_pat
     assert read.lane.sampler == (CLASSES[name].sampler or "dpm2_a")
     for key in ("beta_start", "beta_end", "beta_schedule", "prediction_type", "timestep_spacing"):
         if key in config:
-            assert getattr(read.lane, key) == config[key]
+            assert said(read.lane, key) == config[key]
     stays = f"{name} is not among the samplers here: the lane stays DPM2 a."
     assert (stays in read.notes) == (not CLASSES[name].sampler)
     assert not any("Not in the file" in note for note in read.notes)
@@ -51,7 +56,7 @@ def test_what_a_file_leaves_out_is_its_own_classs_default_and_named(name):
     for key in ("beta_start", "beta_end", "beta_schedule", "prediction_type", "timestep_spacing"):
         if key in signature:
             default = signature[key].default
-            assert getattr(read.lane, key) == default
+            assert said(read.lane, key) == default
             assert f"{key} {json.dumps(default)}" in note
 
 
@@ -230,6 +235,8 @@ VALUES = {
     ],
     "wrong words": [
         ("timestep_spacing", '"even"'),
+        ("timestep_spacing", '"auto"'),
+        ("interpolation_type", '"auto"'),
         ("schedule_type", '"\\ud83d"'),
         ("prediction_type", '"v-prediction"'),
         ("beta_schedule", '"scaled"'),

@@ -110,11 +110,13 @@ def _tokenizers_for_page(found: Found) -> tuple[CLIPTokenizer, ...]:
 
 def _with_measured_prediction(found: Found, pipeline: Any, device: torch.device) -> Found:
     """A checkpoint need not say whether it predicts noise or v: ask its U-Net."""
-    from explorer.models.single_file import measured_folder
+    from explorer.models.single_file import measured_folder, unheeded_mark
 
     folder = measured_folder(found, pipeline.unet, device)
     if folder == found.folder:
-        return found
+        note = unheeded_mark(found)
+        notes = (*found.identity.notes, note) if note else found.identity.notes
+        return replace(found, identity=replace(found.identity, notes=notes))
     pipeline.scheduler = load_scheduler(folder / "scheduler")
     return replace(found, folder=folder, identity=identify(folder, found.entry.label))
 

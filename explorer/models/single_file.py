@@ -86,6 +86,16 @@ def measured_folder(found: Any, unet: Any, device: Any) -> Path:
     return other if other.is_dir() and predicts_v(unet, device) else folder
 
 
+def unheeded_mark(found: Any) -> str:
+    """A sentence where a file is marked as trained to zero terminal SNR but predicts noise."""
+    if found.identity.is_v or ZERO_SNR_MARK not in header(found.file):
+        return ""
+    return (
+        f"Its file is marked {ZERO_SNR_MARK} (zero terminal SNR), but it predicts noise, which "
+        "that gives nothing to learn from: its betas are left as they are."
+    )
+
+
 def components(found: Any, dtype: Any, tell: Any) -> dict[str, Any]:
     """Every part of the pipeline, converted; raises ModelError where weights are missing."""
     from diffusers import AutoencoderKL, UNet2DConditionModel

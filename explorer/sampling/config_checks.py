@@ -8,6 +8,7 @@ from explorer.sampling.configs import PREDICTION_TYPES
 from explorer.sampling.samplers import TRAINING
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS
 from explorer.sampling.scheduler_classes import FLOW, NOT_COVERED, SchedulerClass
+from explorer.sampling.spacings import INTERPOLATIONS, TIMESTEP_SPACINGS
 
 # What our two classes take beside those of diffusers' KDPM2 ones.
 OUR_ARGUMENTS = {
@@ -50,6 +51,13 @@ IDLE = (
     "time_shift_type",
 )
 
+# Words that the formulas know.
+_CHOICES = {
+    "prediction_type": PREDICTION_TYPES,
+    "beta_schedule": tuple(BETA_SCHEDULES),
+    "timestep_spacing": tuple(TIMESTEP_SPACINGS),
+    "interpolation_type": (None, *INTERPOLATIONS),
+}
 # Arguments that are None where nothing is said; all others of those are numbers.
 _WORDS = ("variance_type", "tau_func", "schedule_type", "interpolation_type", "solver_p")
 _SWITCHES = ("round_timesteps",)
@@ -71,16 +79,13 @@ def not_covered(config: Mapping[str, Any]) -> str:
         )
     if config.get("variance_type") in ("learned", "learned_range"):
         return f"variance_type {config['variance_type']} is for networks that predict a variance"
-    prediction = config.get("prediction_type", PREDICTION_TYPES[0])
-    if prediction == "flow_prediction":
+    if config.get("prediction_type") == "flow_prediction":
         return f"prediction_type flow_prediction is for {FLOW}, {NOT_COVERED}"
-    if prediction not in PREDICTION_TYPES:
-        known = ", ".join(PREDICTION_TYPES)
-        return f"prediction_type {shown(prediction)} is not known here; known are {known}"
-    betas = config.get("beta_schedule", "linear")
-    if not config.get("trained_betas") and betas not in tuple(BETA_SCHEDULES):
-        known = ", ".join(BETA_SCHEDULES)
-        return f"beta_schedule {shown(betas)} is not known here; known are {known}"
+    for key, known in _CHOICES.items():
+        idle = key == "beta_schedule" and config.get("trained_betas")
+        if key in config and not idle and config[key] not in known:
+            known = ", ".join(filter(None, known))
+            return f"{key} {shown(config[key])} is not known here; known are {known}"
     return ""
 
 

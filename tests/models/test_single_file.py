@@ -121,13 +121,16 @@ def test_a_checkpoint_without_a_mark_is_asked(
 def test_a_trained_model_of_noise_stays_one(tmp_path):
     scenes = DiffusionPipeline.from_pretrained(BUNDLED_FOLDER)
     assert not predicts_v(scenes.unet, "cpu")
-    save_file(to_ldm(scenes), tmp_path / "scenes.safetensors")
+    marks = {"ztsnr": torch.zeros(1)}
+    save_file(to_ldm(scenes) | marks, tmp_path / "scenes.safetensors")
     ignored = shutil.ignore_patterns("*.safetensors*")
     shutil.copytree(BUNDLED_FOLDER, tmp_path / "bundled" / "sd1", ignore=ignored)
     model = load(
         tmp_path / "scenes.safetensors", with_v(tmp_path / "bundled", tmp_path / "configs", "sd1")
     )
     assert model.pipeline.scheduler.config.prediction_type == "epsilon"
+    (note,) = model.notes
+    assert note.startswith("Its file is marked ztsnr")
 
 
 def test_a_trained_model_read_as_one_of_v_is_seen_to_be():
