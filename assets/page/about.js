@@ -1,6 +1,6 @@
 // Under the model menu: how far its loading is, what it is, what was set for it, or why it failed.
 
-import { emit } from "./store.js";
+import { emit, on } from "./store.js";
 
 export function mount({ element, props, watch }) {
   const sidebar = document.querySelector("#settings");
@@ -27,6 +27,10 @@ export function mount({ element, props, watch }) {
     emit("model", props.value);
   }
 
+  // What was set for the model is old news once somebody has set something else; that another one
+  // did not come, once the one that is here runs.
+  on("edited", ({ served }) => served || say("said", ""));
+  on("begin", () => say("sentence", ""));
   watch("value", show);
   show();
 }

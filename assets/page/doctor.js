@@ -14,6 +14,7 @@ export function mount({ element, props }) {
   function show(findings) {
     element.toggleAttribute("data-stale", !findings);
     const said = findings && JSON.stringify(findings);
+    find(".cost").hidden = !findings; // nothing is known of what the form would cost
     if (!said || said === shown) return; // nothing new for a screen reader either
     shown = said;
     const cost = findings.filter(({ code }) => code === "cost");

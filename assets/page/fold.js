@@ -16,6 +16,7 @@ export function mount({ element, props }) {
   head.addEventListener("click", () => open(!element.hasAttribute("data-open")));
   on("settings", ({ folds, problems }) => {
     if (folds) summary.textContent = folds[key] ?? "";
+    summary.toggleAttribute("data-stale", !folds);
     // A sentence beside a control must be seen.
     if (problems.some(({ control }) => control && element.querySelector(`#${control}`))) open(true);
   });

@@ -22,12 +22,13 @@ export function mount({ element, props, trigger }) {
     const fields = changed(history.present(), values);
     if (!fields.length) return;
     const typed = held || Boolean(document.activeElement?.matches(TYPED));
-    const follows = !asked && (chosen || !history.canUndo());
+    const served = !asked;
+    const follows = served && (chosen || !history.canUndo());
     history.record(values, { typed, follows, patience: held ? Infinity : undefined });
     chosen = follows ? chosen : fields.includes("model");
     asked = false;
     refresh();
-    emit("edited", { fields, follows });
+    emit("edited", { fields, served });
   }
 
   function begin(values) {
@@ -45,7 +46,7 @@ export function mount({ element, props, trigger }) {
     fillForm(values);
     refresh();
     requestAnimationFrame(() => (spoken.textContent = words));
-    emit("edited", { fields: ["*"], follows: false });
+    emit("edited", { fields: [], served: false });
   }
 
   function refresh() {
@@ -84,6 +85,7 @@ export function mount({ element, props, trigger }) {
 
   on("form", note);
   on("undo", undo);
+  on("model", ({ loading }) => (asked &&= Boolean(loading))); // what comes with it is the server's
   window.addEventListener("pagehide", () => keep(formNow()));
   connect({ names: props.value, trigger });
 }

@@ -93,6 +93,7 @@ export function mount({ element, props, watch, server }) {
 
   async function read(lane, { name, label }, file) {
     const told = (sentence) => place(`${"abcdef"[lane]}_${name}`, sentence);
+    showProblems(); // of the file before
     if (file.size > spec.files.largest) return told(`${label}: this file is too large.`);
     try {
       const data = await readAsBase64(file);

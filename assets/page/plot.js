@@ -55,6 +55,7 @@ export async function mount({ element, props, watch }) {
   // Are the curves those of the run whose frames are on screen?
   function compare() {
     note.hidden = !points.length || shown.key === runKey;
+    element.toggleAttribute("data-other", !note.hidden);
   }
 
   function draw() {

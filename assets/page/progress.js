@@ -1,5 +1,6 @@
 // The bar: Run and Stop, and how far the run is.
 
+import { watchServer } from "./connection.js";
 import { begin, isRunning, isStopping, stop } from "./run.js";
 import { LANES, appear, explorer, on, stepName, typeInto } from "./store.js";
 
@@ -54,6 +55,18 @@ export async function mount({ element }) {
     if (event.run) seed.textContent = `seed ${event.run.seed}`;
   });
 
+  on("lost", (sentence) => {
+    refresh();
+    show(sentence, "", { speak: true });
+  });
+  on("rest", () => {
+    fraction = 0;
+    refresh();
+    show("Ready", "", { speak: true });
+  });
+  // What the bar says is of the run on screen, and Run would make another.
+  on("stale", (is) => [element, runButton].forEach((each) => each.toggleAttribute("data-stale", is)));
+
   seed.addEventListener("click", () => typeInto("seed", seed.textContent.replace("seed ", "")));
   // In the capture phase, so that the page knows before Gradio does.
   document.addEventListener("click", guard, true);
@@ -61,6 +74,7 @@ export async function mount({ element }) {
     if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) runButton.click();
   });
   refresh();
+  watchServer();
 }
 
 function guard(click) {

@@ -5,6 +5,7 @@ import { emit, explorer, on } from "./store.js";
 
 const ENDS = ["done", "cancelled", "error"];
 const APPLIED_MS = 100; // until Gradio has put what came with the model into the form
+const LOST = "The connection to the server is lost; the settings here are kept";
 const SILENCE_MS = 60_000; // of a server that speaks at least twice a second
 
 let plan = []; // of the run that goes on: each lane's label, steps and calls
@@ -12,6 +13,7 @@ let stopping = false;
 let watchdog = 0;
 let pending = ""; // how far a model is that the form will be filled for
 let held = false; // Run was pressed meanwhile
+let lost = false; // has the server gone?
 let before = null; // the state to return to when a run ends before it began
 
 export const isRunning = () => explorer.state === "running";
@@ -87,6 +89,22 @@ function goOn() {
   Object.assign(explorer, before);
   document.querySelector("#run").click();
 }
+
+// An error goes with its cause: the settings that were refused, a server that was away.
+function rest() {
+  if (explorer.state !== "error" || lost) return;
+  explorer.state = "idle";
+  emit("rest");
+}
+
+on("unrefused", rest);
+on("connection", (connected) => {
+  lost = !connected;
+  if (connected) return rest();
+  if (isRunning()) return end({ state: "error", message: LOST });
+  explorer.state = "error";
+  emit("lost", LOST);
+});
 
 on("cursor", ({ calls }) => {
   explorer.frame = calls[0];

@@ -9,7 +9,10 @@ export function mount({ element, props, server }) {
   const [menu, text, input] = [find("select"), find("textarea"), find("input[type=file]")];
   const column = () => form.columns[menu.selectedIndex];
 
+  let lanes = ""; // as they were when something was told
+
   function tell(told, notes = [], wrong = false) {
+    lanes = JSON.stringify(form.columns);
     find(".told").textContent = told;
     find(".told").classList.toggle("sentence", wrong);
     find(".notes").replaceChildren(
@@ -57,6 +60,8 @@ export function mount({ element, props, server }) {
     text.value = await file.text();
     take(text.value);
   });
+  text.addEventListener("input", () => tell(""));
+  on("lanes", () => JSON.stringify(form.columns) === lanes || tell("")); // old news by now
   on("lanes", fillMenu);
   fillMenu();
 }

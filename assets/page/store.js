@@ -10,9 +10,11 @@ window.samplerExplorer = explorer;
 // "lanes" (the lanes' table changed: see `form`), "model" (about.js got news of the one that is
 // chosen), "pins" (the list of pinned schedules has changed), "kinds" (plot.js drew these marks),
 // "edit" (are points edited from now on?), "form" (form.js: the form holds these values), "edited"
-// (history.js: these {fields} have changed; `follows` where the server did it), "apply" (somebody
-// asks the form to hold {lane, values}: settings by field, in a lane counted from 0 or, where that
-// is null, in all).
+// (history.js: these {fields} have changed; `served` where the server did it), "stale" (stale.js: are
+// the pictures of other settings?), "unrefused" (the settings are no longer those that a run was
+// refused for), "rest" (run.js: the newest error has gone with its cause), "lost" (run.js: this sentence of a lost server), "connection" (does the
+// server answer?), "apply" (somebody asks the form to hold {lane, values}: settings by field, in a
+// lane counted from 0 or, where that is null, in all).
 const bus = new EventTarget();
 export const emit = (topic, detail) => bus.dispatchEvent(new CustomEvent(topic, { detail }));
 export const on = (topic, listener) => bus.addEventListener(topic, (event) => listener(event.detail));

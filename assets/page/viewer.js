@@ -3,6 +3,7 @@
 import { atSigma, atStep, longest } from "./align.js";
 import { Film, paintPreview } from "./film.js";
 import { makePane } from "./pane.js";
+import "./stale.js";
 import { isRunning, receive } from "./run.js";
 import { LANES, emit, on, stepName } from "./store.js";
 
@@ -101,6 +102,7 @@ export function mount({ element, props, watch }) {
     viewer.removeAttribute("data-waiting");
     close();
     where.textContent = "";
+    unequal.hidden = true;
     setLanes(plan.length);
     cursor = event.made.map((calls) => calls - 1);
     panes.forEach((pane, lane) => {
@@ -164,6 +166,7 @@ export function mount({ element, props, watch }) {
     setLanes(labels.length);
     labels.forEach((label, lane) => panes[lane].name(label));
   });
+  on("stale", (is) => viewer.toggleAttribute("data-stale", is));
   on("begin", begin);
   on("progress", progress);
   on("end", end);

@@ -1,0 +1,56 @@
+// Are the pictures on screen those of the form? Said at the pictures, and at the button that renews
+// them; a form that is given back its values has its pictures back.
+
+import { formNow } from "./form.js";
+import { emit, on } from "./store.js";
+import { changed } from "./undo.js";
+
+const TOLD_MS = 60; // until what was typed last before a click on Run is part of the form
+
+let shown = null; // { form, seed } of the run whose pictures are on screen
+let begun = null; // of the newest run, which may be refused
+let refused = null; // the form that was refused
+let is = false;
+
+function judge() {
+  const now = formNow();
+  if (refused && now && differs(refused, now)) {
+    refused = null;
+    emit("unrefused");
+  }
+  const stale = Boolean(shown?.form && now && differs(shown, now));
+  if (stale !== is) emit("stale", (is = stale));
+}
+
+// A number is itself in any spelling; the seed that a run has drawn makes its pictures again.
+function differs({ form, seed }, now) {
+  return changed(plain(form), plain(now)).some((field) => field !== "seed" || now.seed !== seed);
+}
+
+function plain({ lanes, ...run }) {
+  const numbers = (column) =>
+    Object.fromEntries(Object.entries(column).map(([name, value]) => [name, asNumber(value)]));
+  return { ...numbers(run), prompt: run.prompt, lanes: { ...lanes, lanes: lanes.lanes.map(numbers) } };
+}
+
+const asNumber = (value) =>
+  typeof value === "string" && value.trim() !== "" && Number.isFinite(Number(value)) ? Number(value) : value;
+
+on("begin", () => {
+  refused = null;
+  begun = { form: formNow() };
+  setTimeout(() => (begun.form = formNow()), TOLD_MS);
+  judge();
+});
+on("progress", ({ call }) => {
+  if (call && shown !== begun) {
+    shown = begun;
+    judge();
+  }
+});
+on("end", ({ run, state }) => {
+  if (run) shown = Object.assign(begun, { seed: run.seed });
+  else if (state === "error") refused = begun;
+  judge();
+});
+on("form", judge);
