@@ -1,21 +1,25 @@
 """The engine: loads the model, runs settings one at a time on its device, tells what happens."""
 
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from explorer.capture.frames import LaneFrames
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Trajectory
-from explorer.events import Event, follow
-from explorer.job import LOADING, QUEUED, Job, Stopped, sentence
+from explorer.device_queue import DeviceQueue, QueueFull, device_queue
+from explorer.events import Event, follow, follow_async
+from explorer.job import LOADING, Job, Stopped, sentence
+from explorer.limits import DEFAULTS, Limits
 from explorer.model_facts import ModelFacts, check_settings
 from explorer.models.catalog import BUNDLED_FOLDER as BUNDLED
 from explorer.models.catalog import Catalog, Entry, ModelError
 from explorer.models.hub import Hub
 from explorer.models.resident import Residents
+from explorer.paces import Paces
 from explorer.settings import RunSettings, SettingsError
 
 if TYPE_CHECKING:
@@ -28,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["BUNDLED", "Engine", "Event", "LaneFrames", "RunError", "run", "stream"]
 
 POLL_S = 0.02
-
-_DEVICE_LOCKS: dict[str, threading.Lock] = {}
 
 
 class RunError(RuntimeError):
@@ -46,7 +48,8 @@ class Engine(ModelFacts):
     One model is resident, and beside it the refiner that runs use. `model` is a path, a hub id or
     "bundled", and the first of the catalogue; `models`, `allow` and `anything` are the catalogue's,
     `offload` is "none", "model" or "sequential". Engines of one process share each device: one run
-    denoises at a time, others wait. Raises ModelError for ids that are none.
+    denoises at a time, others wait and are served as they came, within `limits`. Raises ModelError
+    for ids that are none.
     """
 
     def __init__(
@@ -60,10 +63,16 @@ class Engine(ModelFacts):
         anything: bool = False,
         offload: str = "none",
         hub: Hub | None = None,
+        limits: Limits = DEFAULTS,
     ):
         self.catalog = Catalog((model, *models), allow, anything)
         self._hub = hub or Hub()
         self._models = Residents(device, dtype, offload, _decoder_for, self._hub, check_settings)
+        self._limits, self._paces = limits, Paces()
+        # Which device is the best is known only once torch is there.
+        self._queue = device_queue(device) if device else DeviceQueue(is_open=False)
+        self._jobs: WeakSet[Job] = WeakSet()
+        self._closing = False
 
     # --- the models ------------------------------------------------------------------------------
 
@@ -125,15 +134,45 @@ class Engine(ModelFacts):
         entry, models = self.catalog.find(name), self._models
         if models.name == entry.name:
             return
+        ticket = None
         try:
-            models.find([entry], models.tell)
-            lock = device_lock(self.device)
-            if lock.locked():
-                models.tell(f"{entry.label} is loaded when the run under way has ended.")
-            with lock:
-                models.seat([entry], models.tell)
+            self._open_queue()
+            models.find([entry], self._tell)
+            ticket = self._queue.join(is_run=False)
+            if ticket.place:
+                self._tell(f"{entry.label} is loaded when the run under way has ended.")
+            ticket.wait()
+            models.seat([entry], self._tell)
         finally:
+            if ticket is not None:
+                ticket.leave()
             models.progress = None
+
+    def _tell(self, words: str, fraction: float | None = None) -> None:
+        """Keep how far loading is, and break it off where the engine is closing."""
+        if self._closing:
+            raise ModelError("The program is ending.")
+        self._models.tell(words, fraction)
+
+    def _open_queue(self) -> None:
+        """Join the queue of the device once it is known; loads torch where it was not named."""
+        queue = device_queue(self.device)
+        before, self._queue = self._queue, queue
+        before.become(queue)
+
+    def close(self, timeout: float) -> bool:
+        """End every run by its next call, and loading by its next part; no others begin.
+
+        Returns whether the device was free within `timeout` seconds.
+        """
+        self._closing = True
+        for job in tuple(self._jobs):
+            job.stop()
+        ticket = self._queue.join(is_run=False, first=True)
+        try:
+            return not self._queue.busy or ticket.wait(timeout)
+        finally:
+            ticket.leave()
 
     # --- running ---------------------------------------------------------------------------------
 
@@ -143,28 +182,68 @@ class Engine(ModelFacts):
         Raises SettingsError, or RunError with what was recorded before it failed.
         """
         job = self._job(settings, cancel)
-        self._work(job, [])
+        self._enter(job)
+        job.admitted = True
+        try:
+            self._prepare(job)
+            while job.waits and not job.ticket.wait(POLL_S):
+                pass
+            if job.ticket is not None and job.ticket.turn.is_set():
+                self._work(job, [])
+            elif not job.state:
+                job.end(CANCELLED)
+        finally:
+            if job.ticket is not None:
+                job.ticket.leave()
         if job.state == ERROR:
             raise RunError(job.message, job.trajectories())
         return list(job.trajectories())
 
     def stream(
-        self, settings: RunSettings, cancel: threading.Event | None = None
+        self,
+        settings: RunSettings,
+        cancel: threading.Event | None = None,
+        *,
+        visitor: str = "",
     ) -> Iterator[Event]:
         """Run in a thread of its own and tell what happens, at most every 80 ms.
 
         Raises SettingsError at once. The first event comes before any work. Setting `cancel` ends
         the run with a "cancelled" event, closing the generator ends it without; both take effect
-        after the model call under way, and the device is free as soon as that call is done.
+        after the model call under way, and the device is free as soon as that call is done. A
+        `visitor` who is named has at most so many runs as the limits say; one too many ends with
+        an "error" event and a sentence.
         """
-        job = self._job(settings, cancel)
-        decoders: list[Decoder] = []
+        job, decoders = self._job(settings, cancel), []
+        enter = partial(
+            self._enter, job, visitor, partial(in_own_thread, "denoise", self._work, job, decoders)
+        )
+        return follow(job, enter, partial(self._start, job), lambda latents: decoders[0](latents))
 
-        def start() -> None:
-            arguments = job, decoders
-            threading.Thread(target=self._work, args=arguments, name="denoise").start()
+    def astream(
+        self,
+        settings: RunSettings,
+        cancel: threading.Event | None = None,
+        *,
+        visitor: str = "",
+        listening: Callable[[], bool] = lambda: True,
+    ) -> AsyncIterator[Event]:
+        """`stream` for an event loop: a run that waits for its turn holds no thread.
 
-        return follow(job, start, lambda latents: decoders[0](latents))
+        A run whose events nobody is `listening` to has no turn, and after a while gives up.
+        """
+        job, decoders = self._job(settings, cancel), []
+        enter = partial(
+            self._enter, job, visitor, partial(in_own_thread, "denoise", self._work, job, decoders)
+        )
+        return follow_async(
+            job,
+            enter,
+            partial(self._start, job),
+            lambda latents: decoders[0](latents),
+            listening,
+            self._limits.no_listener_s,
+        )
 
     def _job(self, settings: RunSettings, cancel: threading.Event | None) -> Job:
         """Raises SettingsError, also for models that are not in the catalogue."""
@@ -173,49 +252,105 @@ class Engine(ModelFacts):
                 self.catalog.find(getattr(settings, field))
             except ModelError as error:
                 raise SettingsError(field, str(error)) from None
-        return Job(settings, cancel)
+        job = Job(settings, cancel)
+        job.loading_progress = lambda: self.progress[0]
+        self._jobs.add(job)
+        return job
 
-    def _work(self, job: Job, decoders: "list[Decoder]") -> None:
-        """Run the job; the decoder of its model is put into `decoders` before its first call."""
+    def _entries(self, job: Job) -> list[Entry]:
         run = job.settings
         names = [run.model, run.refiner] if run.refiner else [run.model]
-        entries, models = [self.catalog.find(name) for name in names], self._models
+        return [self.catalog.find(name) for name in names]
 
+    def _enter(self, job: Job, visitor: str = "", on_turn: Callable[[], None] = bool) -> None:
+        """Take a place in the device's queue; the job has ended where there is none."""
+        entries = self._entries(job)
+        if self._closing:
+            job.stop()
+        try:
+            job.ticket = self._queue.join(
+                visitor,
+                limits=self._limits,
+                ready=lambda: job.admitted and all(map(self._models.has_found, entries)),
+                seconds_left=partial(self._seconds_left, job),
+                on_turn=on_turn,
+            )
+        except QueueFull as error:
+            job.end(ERROR, str(error))
+            job.finished.set()
+
+    def _start(self, job: Job) -> None:
+        """Let the job have its turn; a thread is taken only for what must come before that."""
+        if job.finished.is_set():
+            return
+        job.admitted = True
+        if self._queue.is_open and all(map(self._models.has_found, self._entries(job))):
+            self._queue.advance()
+        else:
+            in_own_thread("prepare", self._prepare, job)
+
+    def _seconds_left(self, job: Job) -> float | None:
+        left, whole = job.pace.left_s, self._paces.seconds(job.settings)
+        if left is None and whole is not None:
+            left = max(0.0, whole - (job.elapsed_s or 0.0))
+        return left
+
+    def _telling(self, job: Job) -> Callable[..., None]:
         def tell(words: str, fraction: float | None = None) -> None:
-            models.tell(words, fraction)
+            job.check_stop()
+            self._tell(words, fraction)
             share = "" if fraction is None else f" {fraction:.0%}"
             job.phase, job.note = LOADING, words + share
 
+        return tell
+
+    def _prepare(self, job: Job) -> None:
+        """Bring the job's models to this machine, so that it may have its turn."""
+        missing = not all(map(self._models.has_found, self._entries(job)))
         try:
-            if any(models.get(entry.name) is None for entry in entries):
+            self._open_queue()
+            if missing and job.ticket is not None:
                 job.phase, job.note = LOADING, "Loading the model."
-                models.find(entries, tell)
-                job.check_stop()
-            with self._turn(job):
-                models.seat(entries, tell)
-                models.progress = None
-                chosen = [models.get(entry.name) for entry in entries]
-                decoders.append(chosen[0].decode)
-                self._denoise(job, *chosen)
-        except Stopped:
+                self._models.find(self._entries(job), self._telling(job))
+        except BaseException as error:
+            self._broke_off(job, error)
+        finally:
+            if missing:
+                self._models.progress = None
+            self._queue.advance()
+
+    def _broke_off(self, job: Job, error: BaseException) -> None:
+        """End the job with what went wrong; what is no Exception is raised on."""
+        if isinstance(error, Stopped):
             job.end(CANCELLED)
-        except Exception as error:
+        else:
             job.end(ERROR, str(error) if isinstance(error, ModelError) else sentence(error))
+        job.ticket.leave()
+        job.finished.set()
+        job.news.put(None)
+        if not isinstance(error, Exception):
+            raise error
+
+    def _work(self, job: Job, decoders: "list[Decoder]") -> None:
+        """Run the job, whose turn it is; its model's decoder is in `decoders` before any call."""
+        models, entries = self._models, self._entries(job)
+        try:
+            job.check_stop()
+            models.find(entries, self._telling(job))  # again, where loading has failed since
+            models.seat(entries, self._telling(job))
+            models.progress = None
+            chosen = [models.get(entry.name) for entry in entries]
+            decoders.append(chosen[0].decode)
+            self._denoise(job, *chosen)
+            if job.state == DONE:
+                self._paces.learn(job.settings, job.elapsed_s)
+        except BaseException as error:
+            self._broke_off(job, error)
         finally:
             models.progress = None
+            job.ticket.leave()
             job.finished.set()
             job.news.put(None)
-
-    @contextmanager
-    def _turn(self, job: Job) -> Iterator[None]:
-        lock = device_lock(self.device)
-        while not lock.acquire(timeout=POLL_S):
-            job.phase, job.note = QUEUED, "Waiting for another run to finish."
-            job.check_stop()
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _denoise(self, job: Job, *models: "Model") -> None:
         import torch
@@ -239,11 +374,14 @@ def _decoder_for(pipeline: Any, folder: Path) -> "Decoder":
     return decoder_for(pipeline, folder)
 
 
-def device_lock(device: str) -> threading.Lock:
-    """The one lock of a device in this process; "cuda" is "cuda:0"."""
-    name, _, number = device.partition(":")
-    key = name if name == "cpu" else f"{name}:{number or 0}"
-    return _DEVICE_LOCKS.setdefault(key, threading.Lock())
+def in_own_thread(name: str, work: Callable[..., None], *arguments: Any) -> None:
+    """Do work that has told of its errors before it raises them."""
+
+    def target() -> None:
+        with suppress(BaseException):
+            work(*arguments)
+
+    threading.Thread(target=target, name=name).start()
 
 
 @cache

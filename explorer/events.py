@@ -1,8 +1,10 @@
 """What a run tells while it goes on: events of plain data, and the generator that makes them."""
 
+import asyncio
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +12,13 @@ from explorer.capture.frames import Filmstrip, LaneFrames
 from explorer.capture.grids import lane_png
 from explorer.capture.previews import Decoder
 from explorer.capture.trajectory import CANCELLED, ERROR, STEP, Call, Trajectory
-from explorer.job import RUNNING, Job
+from explorer.job import RUNNING, Job, Standing
 from explorer.problems import sentence
 
 APART_S = 0.08  # between two events
 HEARTBEAT_S = 0.5  # without news: a generator can only be closed where it yields
 POLL_S = 0.02
+LOOK_S = 0.1  # between two looks at a run that waits for its turn
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,7 +32,8 @@ class Event:
     batch tiled. The last event brings what was recorded, the lanes' frames, and their pictures as
     PNG, a batch in one grid; None for a lane that has none, nothing where no lane has one. `seed`
     is the one that was drawn where the settings left it open, `model` the model's name once it is
-    known.
+    known. A run that waits for its turn has a `place`, the number of runs before it, and `wait_s`,
+    the seconds until its turn where they can be estimated.
     """
 
     state: str
@@ -48,26 +52,67 @@ class Event:
     images: tuple[bytes | None, ...] = ()
     seed: int = 0
     model: str = ""
+    place: int | None = None
+    wait_s: float | None = None
 
 
-def follow(job: Job, start: Callable[[], None], decode: Decoder) -> Iterator[Event]:
+def follow(
+    job: Job, enter: Callable[[], None], start: Callable[[], None], decode: Decoder
+) -> Iterator[Event]:
     """Start the job and tell what happens, at most every 80 ms, until it has ended.
 
-    The first event comes before the start. Pictures are decoded here, in the thread that asks for
+    It enters its queue before the first event, and starts after it. Pictures are decoded here, in the thread that asks for
     events, so that they do not hold up the denoising. Closing the generator stops the job and does
     not wait for it.
     """
     teller = _Teller(job, decode)
     try:
+        enter()
         yield teller.event(job.phase)
         start()
-        while teller.advance():
-            if teller.has_news():
-                yield teller.event(job.phase, job.note)
-        time.sleep(teller.due_in())
-        yield teller.last_event()
+        while (event := teller.next_event()) is not None:
+            yield event
     finally:
         job.stop()
+        job.leave_queue()
+
+
+async def follow_async(
+    job: Job,
+    enter: Callable[[], None],
+    start: Callable[[], None],
+    decode: Decoder,
+    listening: Callable[[], bool],
+    patience_s: float,
+) -> AsyncIterator[Event]:
+    """`follow` for an event loop: a job that waits for its turn holds no thread.
+
+    It starts when somebody is `listening`, and is given up where nobody was for `patience_s`.
+    """
+    teller, started, heard_at = _Teller(job, decode), False, time.monotonic()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="follow")
+    try:
+        enter()
+        yield teller.event(job.phase)
+        while job.waits:
+            if listening():
+                heard_at = time.monotonic()
+                if not started:
+                    start()
+                started = True
+            elif time.monotonic() - heard_at > patience_s:
+                job.stop()
+            if teller.has_news():
+                yield teller.standing_event()
+            elif job.waits:
+                await asyncio.sleep(LOOK_S if started else POLL_S)
+        loop = asyncio.get_running_loop()
+        while (event := await loop.run_in_executor(thread, teller.next_event)) is not None:
+            yield event
+    finally:
+        job.stop()
+        job.leave_queue()
+        thread.shutdown(wait=False)
 
 
 class _Teller:
@@ -81,12 +126,33 @@ class _Teller:
         self._previews: tuple[bytes | None, ...] = ()
         self._told: Any = None
         self._told_at = 0.0
+        self._standing: Standing | None = None
+        self._is_over = False
+
+    def next_event(self) -> Event | None:
+        """Wait for the next event, in this thread; None after the last one."""
+        if self._is_over:
+            return None
+        while self.advance():
+            if self.has_news():
+                return self.standing_event()
+        time.sleep(self.due_in())
+        self._is_over = True
+        return self.last_event()
+
+    def standing_event(self) -> Event:
+        """An event of a run under way."""
+        standing = self._standing or self.job.standing
+        return self.event(
+            standing.phase, standing.note, place=standing.place, wait_s=standing.wait_s
+        )
 
     def advance(self) -> bool:
         """Take in what is new and decode a little; False when nothing is left to wait for."""
         job = self.job
         if job.stopping and job.phase != RUNNING and not job.finished.is_set():
             job.end(CANCELLED)  # it waits or loads, and will see for itself
+            job.leave_queue()
             return False
         ended = job.finished.is_set()  # before looking, or its last calls would be missed
         # Frames wait where making them would hold up the thread that feeds a GPU, or take a core
@@ -103,6 +169,9 @@ class _Teller:
 
     def has_news(self) -> bool:
         """Whether an event should be told now."""
+        if self.due_in():
+            return False
+        self._standing = self.job.standing
         changed = self._told != self._state()
         return not self.due_in() and (changed or time.monotonic() - self._told_at > HEARTBEAT_S)
 
@@ -150,7 +219,8 @@ class _Teller:
         return self.film.behind and not self.problem
 
     def _state(self) -> Any:
-        return self.job.phase, self.job.note, self._newest
+        standing = self._standing
+        return standing and (standing.phase, standing.note), self._newest
 
     def _take_in(self, wait: float) -> bool:
         """Add the calls that have come; waits so long for the first. Returns whether any came."""

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from explorer import baselines, start
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Call, Trajectory
+from explorer.device_queue import Ticket
 from explorer.groups import Group, Pace, groups_of
 from explorer.problems import RunProblem, sentence
 from explorer.refusals import refuse
@@ -26,6 +28,20 @@ if TYPE_CHECKING:
 __all__ = ["LOADING", "QUEUED", "RUNNING", "Job", "RunProblem", "Stopped", "sentence"]
 
 QUEUED, LOADING, RUNNING = "queued", "loading", "running"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a run is before its first call, with a sentence.
+
+    While it waits in the queue: the runs before it, and the seconds until its turn where they can
+    be estimated.
+    """
+
+    phase: str
+    note: str = ""
+    place: int | None = None
+    wait_s: float | None = None
 
 
 class Stopped(Exception):
@@ -52,6 +68,9 @@ class Job:
         self.pace = Pace(self.groups)
         self.model, self.noise_device = self.settings.model, ""
         self.phase, self.note = QUEUED, ""
+        self.ticket: Ticket | None = None  # its place in the device's queue
+        self.admitted = False  # whether it may have its turn
+        self.loading_progress: Callable[[], str] = str
         self.on_gpu = self.leaves_room = False
         self.state, self.message = "", ""
         self.news: queue.SimpleQueue[dict[int, Call] | None] = queue.SimpleQueue()
@@ -84,6 +103,31 @@ class Job:
 
     def end(self, state: str, message: str = "") -> None:
         self.state, self.message = state, message
+
+    # --- waiting ---------------------------------------------------------------------------------
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has still to wait for its turn."""
+        ended = self.finished.is_set() or self.state or self.stopping
+        return not ended and self.ticket is not None and not self.ticket.turn.is_set()
+
+    def leave_queue(self) -> None:
+        """Give up the place in the queue; a run whose turn has come leaves it by itself."""
+        if self.ticket is not None:
+            self.ticket.give_up()
+
+    @property
+    def standing(self) -> Standing:
+        """How far the run is before its first call."""
+        ticket = self.ticket
+        if self.phase != QUEUED or ticket is None or not self.admitted or ticket.turn.is_set():
+            return Standing(self.phase, self.note)
+        place = ticket.place
+        if not place:  # the device is loading what this run waits for
+            return Standing(LOADING, self.loading_progress() or "Loading the model.")
+        others = "another run" if place == 1 else f"{place} other runs"
+        return Standing(QUEUED, f"Waiting for {others} to finish.", place, ticket.wait_s)
 
     # --- denoising -------------------------------------------------------------------------------
 

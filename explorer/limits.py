@@ -21,6 +21,7 @@ class Limits:
     keep_uploads_s: int = 24 * 3600
     waiting_runs: int = 64
     waiting_runs_per_visitor: int = 1  # beside the one that runs
+    no_listener_s: int = 20  # a run whose events nobody reads gives up its place after that
 
 
 DEFAULTS = Limits()

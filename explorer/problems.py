@@ -13,7 +13,7 @@ class RunProblem(Exception):
     """What went wrong in a run; the message is a sentence for a human."""
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: BaseException) -> str:
     """What to tell a human; the traceback of what nobody expected goes to the log."""
     if isinstance(error, RunProblem):
         return str(error)
@@ -34,7 +34,7 @@ def without_paths(text: str) -> str:
     return _PATH.sub("(a file)", text)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: BaseException) -> bool:
     text = str(error)
     return (
         isinstance(error, MemoryError)

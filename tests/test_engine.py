@@ -22,7 +22,8 @@ from diffusers import AutoencoderTiny
 from PIL import Image
 
 from explorer.capture.trajectory import Trajectory
-from explorer.engine import Engine, RunError, device_lock
+from explorer.device_queue import device_queue
+from explorer.engine import Engine, RunError
 from explorer.models.catalog import ModelError
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings, SettingsError
@@ -97,9 +98,11 @@ def opened(data):
 
 
 def assert_device_is_free(within=1.0):
-    lock = device_lock("cpu")
-    assert lock.acquire(timeout=within)
-    lock.release()
+    ticket = device_queue("cpu").join()
+    try:
+        assert ticket.wait(within)
+    finally:
+        ticket.leave()
 
 
 # --- the pictures ---------------------------------------------------------------------------------
@@ -394,7 +397,7 @@ def test_two_engines_never_denoise_at_once(engine, tiny_pipeline_folder):
 
 def test_a_waiting_run_can_be_cancelled_and_closed(engine):
     cancel = threading.Event()
-    with device_lock("cpu"):
+    with device_queue("cpu").hold():
         waiting = engine.stream(SETTINGS, cancel)
         told = [next(waiting).message, next(waiting).message]
         assert told == ["", "Waiting for another run to finish."]

@@ -15,7 +15,8 @@ import torch
 from diffusers import DiffusionPipeline
 from hub_server import serving
 
-from explorer.engine import Engine, RunError, device_lock
+from explorer.device_queue import device_queue
+from explorer.engine import Engine, RunError
 from explorer.models import fast
 from explorer.models.catalog import BUNDLED_FOLDER, KNOWN, Catalog, ModelError
 from explorer.models.found import find_model
@@ -378,7 +379,7 @@ def test_many_threads_switching_and_running_end_well(family_folder):
 def test_loading_waits_for_a_run_and_says_so(family_folder):
     engine = engine_of(family_folder, "sd1", "sd2")
     engine.load()
-    with device_lock("cpu"):
+    with device_queue("cpu").hold():
         thread = threading.Thread(target=engine.load, args=("sd2",))
         thread.start()
         deadline = time.monotonic() + 10

@@ -37,7 +37,7 @@ def followed(calls, leaves_room: bool):
         for call in calls:
             job.news.put({0: call})
 
-    return job, decode, follow(job, start, decode)
+    return job, decode, follow(job, lambda: None, start, decode)
 
 
 def seen(events, count: int):
@@ -62,5 +62,7 @@ def test_the_engine_says_whether_its_run_leaves_room(tiny_pipeline_folder, monke
     monkeypatch.setattr("explorer.models.threads.take_every_core", lambda: every_core)
     engine = Engine(tiny_pipeline_folder, "cpu")
     job = engine._job(SETTINGS, None)
+    engine._enter(job)
+    engine._prepare(job)
     engine._work(job, [])
     assert (job.state, job.leaves_room) == ("done", not every_core)

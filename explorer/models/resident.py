@@ -48,6 +48,7 @@ class Residents:
         self._lanes = lanes
         self._finding = threading.Lock()
         self._found: dict[str, Found] = {}
+        self._seen: set[str] = set()  # the names of all that were ever found
         self._models: dict[str, Model] = {}
         self._problem = ""
 
@@ -97,6 +98,8 @@ class Residents:
         from explorer.models.found import find_model
         from explorer.models.loading import dtype_for
 
+        if all(entry.name in self._found for entry in entries):
+            return  # without waiting for what somebody else looks for
         with self._finding, self._minding():
             half = dtype_for(self.device, self.dtype).itemsize == 2
             for entry in entries:
@@ -105,9 +108,14 @@ class Residents:
                     found = find_model(entry, half, tell, self._hub)
                     self._check(found.folder, entry.name)
                     self._found[entry.name] = found
+                    self._seen.add(entry.name)
+
+    def has_found(self, entry: Entry) -> bool:
+        """Whether the model was found on this machine, or brought to it, before."""
+        return entry.name in self._seen
 
     def seat(self, entries: Sequence[Entry], tell: "Tell") -> None:
-        """Load what is missing of a base and its refiner; who calls holds the device's lock.
+        """Load what is missing of a base and its refiner; who calls has the device's turn.
 
         All others are freed first. Where one does not load, the model before is loaded again.
         """

@@ -1,0 +1,210 @@
+"""Whose turn it is on a device: runs and loads take tickets and are served as they came.
+
+Nothing here polls or holds a thread: whoever waits either waits on its ticket, or leaves a function
+that is called when its turn has come.
+"""
+
+import threading
+from bisect import insort
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+
+from explorer.limits import DEFAULTS, Limits
+
+_LOCK = threading.RLock()  # of all queues and tickets: what it guards takes microseconds
+_NUMBERS = count()
+_QUEUES: dict[str, "DeviceQueue"] = {}
+
+
+class QueueFull(RuntimeError):
+    """No place is left in the queue, or none for this visitor; the message is a sentence."""
+
+
+class Ticket:
+    """A place in a device's queue, from `DeviceQueue.join` until it is given back.
+
+    `turn` is set when the device is this ticket's. While `ready()` is false a ticket keeps its
+    place, and those behind it are served. `seconds_left()` is how long it will have the device
+    yet, None where nobody knows. `on_turn` is called, in whatever thread, when its turn has come.
+    """
+
+    def __init__(
+        self,
+        queue: "DeviceQueue",
+        visitor: str = "",
+        is_run: bool = True,
+        ready: Callable[[], bool] = lambda: True,
+        seconds_left: Callable[[], float | None] = lambda: None,
+        on_turn: Callable[[], None] = lambda: None,
+    ):
+        self.visitor, self.is_run = visitor, is_run
+        self.ready, self.seconds_left, self.on_turn = ready, seconds_left, on_turn
+        self.turn = threading.Event()
+        self.number = next(_NUMBERS)
+        self.queue: DeviceQueue = queue
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait in this thread for the turn; returns whether it has come."""
+        return self.turn.wait(timeout)
+
+    def leave(self) -> None:
+        """Give the place, or the device, back; the next one has its turn. May be said twice."""
+        with _LOCK:
+            queue = self.queue
+            queue._remove(self)
+        queue.advance()
+
+    def give_up(self) -> None:
+        """Leave, unless the turn has come: then whoever works with the device leaves."""
+        with _LOCK:
+            if self.turn.is_set():
+                return
+            queue = self.queue
+            queue._remove(self)
+        queue.advance()
+
+    @property
+    def ahead(self) -> tuple["Ticket", ...]:
+        """The tickets that will have had the device before this one, the present holder first."""
+        with _LOCK:
+            return self.queue._ahead_of(self)
+
+    @property
+    def place(self) -> int:
+        """The runs before this one, the one on the device among them; 0 when none is."""
+        return sum(ticket.is_run for ticket in self.ahead)
+
+    @property
+    def wait_s(self) -> float | None:
+        """The seconds until its turn by what those ahead say; None where one cannot say."""
+        seconds = [ticket.seconds_left() for ticket in self.ahead]
+        return None if None in seconds else sum(seconds)
+
+
+class DeviceQueue:
+    """The tickets of one device, in the order in which they were taken.
+
+    One that is not `is_open` serves nobody until it has `become` the queue of a device: a device
+    that nobody named is known only when torch has been loaded.
+    """
+
+    def __init__(self, is_open: bool = True):
+        self.is_open = is_open
+        self._became: DeviceQueue | None = None
+        self._holder: Ticket | None = None
+        self._waiting: list[Ticket] = []
+
+    def join(
+        self,
+        visitor: str = "",
+        *,
+        limits: Limits = DEFAULTS,
+        is_run: bool = True,
+        ready: Callable[[], bool] = lambda: True,
+        seconds_left: Callable[[], float | None] = lambda: None,
+        on_turn: Callable[[], None] = lambda: None,
+        first: bool = False,
+    ) -> Ticket:
+        """Take the last place, or the `first`; a ticket that is ready has its turn at once where
+        the device is free.
+
+        A `visitor` who is named, and the queue, have limits on runs. Raises QueueFull.
+        """
+        with _LOCK:
+            queue = self._newest()
+            if is_run:
+                queue._refuse_beyond(limits, visitor)
+            ticket = Ticket(queue, visitor, is_run, ready, seconds_left, on_turn)
+            if first:
+                ticket.number = -ticket.number
+            insort(queue._waiting, ticket, key=lambda each: each.number)
+        queue.advance()
+        return ticket
+
+    def advance(self) -> None:
+        """Let the first ticket that is ready have the device, where it is free."""
+        with _LOCK:
+            queue = self._newest()
+            if not queue.is_open or queue._holder is not None:
+                return
+            ticket = next((each for each in queue._waiting if each.ready()), None)
+            if ticket is None:
+                return
+            queue._waiting.remove(ticket)
+            queue._holder = ticket
+            ticket.turn.set()
+        ticket.on_turn()
+
+    def become(self, other: "DeviceQueue") -> None:
+        """Move to another queue, everybody at the place of their number."""
+        with _LOCK:
+            if self._newest() is other:
+                return
+            self._became = other
+            for ticket in self._waiting:
+                ticket.queue = other
+                insort(other._waiting, ticket, key=lambda each: each.number)
+            self._waiting = []
+        other.advance()
+
+    @contextmanager
+    def hold(self) -> Iterator[Ticket]:
+        """Wait in this thread for the device, and keep it for the block."""
+        ticket = self.join()
+        try:
+            ticket.wait()
+            yield ticket
+        finally:
+            ticket.leave()
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody has the device."""
+        return self._newest()._holder is not None
+
+    @property
+    def runs(self) -> int:
+        """How many runs have the device or a place."""
+        with _LOCK:
+            return sum(ticket.is_run for ticket in self._newest()._everybody())
+
+    def _newest(self) -> "DeviceQueue":
+        return self if self._became is None else self._became._newest()
+
+    def _everybody(self) -> list[Ticket]:
+        return [*filter(None, [self._holder]), *self._waiting]
+
+    def _ahead_of(self, ticket: Ticket) -> tuple[Ticket, ...]:
+        if self._holder is ticket:
+            return ()
+        before = (each for each in self._waiting if each.number < ticket.number and each.ready())
+        return (*filter(None, [self._holder]), *before)
+
+    def _remove(self, ticket: Ticket) -> None:
+        if self._holder is ticket:
+            self._holder = None
+        elif ticket in self._waiting:
+            self._waiting.remove(ticket)
+
+    def _refuse_beyond(self, limits: Limits, visitor: str) -> None:
+        runs = [ticket for ticket in self._everybody() if ticket.is_run]
+        if len(runs) > limits.waiting_runs:  # one of them has the device, or is about to
+            raise QueueFull(
+                f"{limits.waiting_runs} runs are waiting for this server already, and it takes no "
+                "more: try again in a while."
+            )
+        theirs = sum(bool(visitor) and ticket.visitor == visitor for ticket in runs)
+        if theirs > limits.waiting_runs_per_visitor:
+            raise QueueFull(
+                f"You have a run under way and {limits.waiting_runs_per_visitor} waiting, which is "
+                "as many as a visitor may have: stop one, or wait for one to end."
+            )
+
+
+def device_queue(device: str) -> DeviceQueue:
+    """The one queue of a device in this process; "cuda" is "cuda:0"."""
+    name, _, number = device.partition(":")
+    key = name if name == "cpu" else f"{name}:{number or 0}"
+    with _LOCK:
+        return _QUEUES.setdefault(key, DeviceQueue())
