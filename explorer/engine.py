@@ -214,11 +214,7 @@ class Engine(ModelFacts):
         `visitor` who is named has at most so many runs as the limits say; one too many ends with
         an "error" event and a sentence.
         """
-        job, decoders = self._job(settings, cancel), []
-        enter = partial(
-            self._enter, job, visitor, partial(in_own_thread, "denoise", self._work, job, decoders)
-        )
-        return follow(job, enter, partial(self._start, job), lambda latents: decoders[0](latents))
+        return follow(*self._followed(self._job(settings, cancel), visitor))
 
     def astream(
         self,
@@ -232,18 +228,16 @@ class Engine(ModelFacts):
 
         A run whose events nobody is `listening` to has no turn, and after a while gives up.
         """
-        job, decoders = self._job(settings, cancel), []
-        enter = partial(
-            self._enter, job, visitor, partial(in_own_thread, "denoise", self._work, job, decoders)
-        )
-        return follow_async(
-            job,
-            enter,
-            partial(self._start, job),
-            lambda latents: decoders[0](latents),
-            listening,
-            self._limits.no_listener_s,
-        )
+        job = self._job(settings, cancel)
+        patience_s = self._limits.no_listener_s
+        return follow_async(*self._followed(job, visitor), listening, patience_s)
+
+    def _followed(self, job: Job, visitor: str) -> tuple[Job, Callable, Callable, "Decoder"]:
+        """The job, how it enters its queue and starts, and its model's decoder."""
+        decoders: list[Decoder] = []
+        on_turn = partial(in_own_thread, "denoise", self._work, job, decoders)
+        enter = partial(self._enter, job, visitor, on_turn)
+        return job, enter, partial(self._start, job), lambda latents: decoders[0](latents)
 
     def _job(self, settings: RunSettings, cancel: threading.Event | None) -> Job:
         """Raises SettingsError, also for models that are not in the catalogue."""

@@ -61,9 +61,9 @@ def follow(
 ) -> Iterator[Event]:
     """Start the job and tell what happens, at most every 80 ms, until it has ended.
 
-    It enters its queue before the first event, and starts after it. Pictures are decoded here, in the thread that asks for
-    events, so that they do not hold up the denoising. Closing the generator stops the job and does
-    not wait for it.
+    It enters its queue before the first event, and starts after it. Pictures are decoded here, in
+    the thread that asks for events, so that they do not hold up the denoising. Closing the
+    generator stops the job and does not wait for it.
     """
     teller = _Teller(job, decode)
     try:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from explorer.settings import RunSettings, SettingsError
 
+ALIKE, ALIKE_WITHIN = 3, 1.5  # so many calls within this factor are steady
+ENOUGH = 12
+
 
 @dataclass(frozen=True)
 class Group:
@@ -39,7 +42,11 @@ def groups_of(settings: RunSettings) -> tuple[Group, ...]:
 
 
 class Pace:
-    """How long a run's calls have taken, by group, and from it how long the others will."""
+    """How long a run's calls have taken, by group, and from it how long the others will.
+
+    The first calls of a batch may take many times as long as those after them: what a network
+    needs is loaded, traced or compiled. Nothing is said before a group's newest calls are alike.
+    """
 
     def __init__(self, groups: Sequence[Group]):
         self._groups = groups
@@ -51,16 +58,29 @@ class Pace:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds that the calls still to come will take; None before the first call.
+        """Seconds that the calls still to come will take; None while that cannot be said.
 
-        A group's calls take what most of them took: the first one's warm-up counts little. One that
-        has not begun is taken to need as much time a lane as those before it.
+        A group that has not begun, or is not steady yet, is taken to need as much time a lane as
+        those that are.
         """
-        typical = {group: statistics.median(took) for group, took in self._seconds.items() if took}
-        if not typical:
+        left = {group: group.calls - len(took) for group, took in self._seconds.items()}
+        if not any(left.values()):
+            return 0.0
+        steady = {group: _steady(took) for group, took in self._seconds.items()}
+        lane = [seconds / len(group.lanes) for group, seconds in steady.items() if seconds]
+        if not lane:
             return None
-        a_lane = statistics.median(took / len(group.lanes) for group, took in typical.items())
+        a_lane = statistics.median(lane)
         return sum(
-            typical.get(group, a_lane * len(group.lanes)) * (group.calls - len(took))
-            for group, took in self._seconds.items()
+            (steady[group] or a_lane * len(group.lanes)) * calls for group, calls in left.items()
         )
+
+
+def _steady(took: Sequence[float]) -> float | None:
+    """What a call takes by now; None while the newest calls are too few, or not alike."""
+    newest = took[-ALIKE:]
+    if len(newest) == ALIKE and max(newest) <= ALIKE_WITHIN * min(newest):
+        return statistics.median(newest)
+    if len(took) >= ENOUGH:  # a busy machine: they will never be alike
+        return statistics.median(took[len(took) // 2 :])
+    return None

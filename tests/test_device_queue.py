@@ -1,0 +1,147 @@
+"""First come, first served: the order of tickets, who is passed over, and who is refused."""
+
+import random
+import threading
+
+import pytest
+
+from explorer.device_queue import DeviceQueue, QueueFull, device_queue
+from explorer.limits import Limits
+
+
+def test_tickets_are_served_in_the_order_in_which_they_were_taken():
+    queue, served = DeviceQueue(), []
+    tickets = [queue.join(on_turn=lambda at=at: served.append(at)) for at in range(20)]
+    assert [ticket.place for ticket in tickets] == list(range(20))
+    for at, ticket in enumerate(tickets):
+        assert served == list(range(at + 1))
+        ticket.leave()
+    assert not queue.busy
+
+
+def test_one_that_is_not_ready_keeps_its_place_and_holds_up_nobody():
+    queue, ready = DeviceQueue(), []
+    first = queue.join(ready=lambda: bool(ready))
+    second, third = queue.join(), queue.join()
+    assert (first.turn.is_set(), second.turn.is_set()) == (False, True)
+    assert third.place == 1
+    ready.append(True)
+    assert third.place == 2
+    second.leave()
+    assert (first.turn.is_set(), third.turn.is_set()) == (True, False)
+
+
+def test_one_that_leaves_in_the_middle_makes_room():
+    queue = DeviceQueue()
+    first, second, third = (queue.join() for _ in range(3))
+    second.leave()
+    assert third.place == 1
+    second.leave()
+    first.give_up()  # works with the device, and leaves by itself
+    assert not third.turn.is_set()
+    first.leave()
+    assert third.turn.is_set()
+
+
+def test_the_wait_is_the_sum_of_those_before_where_all_can_say():
+    queue, left = DeviceQueue(), [4.0]
+    queue.join(seconds_left=lambda: left[0])
+    second = queue.join(seconds_left=lambda: 10.0)
+    third = queue.join()
+    assert (second.wait_s, third.wait_s, queue.join().wait_s) == (4.0, 14.0, None)
+    left[0] = None
+    assert second.wait_s is None
+
+
+def test_a_load_takes_its_turn_and_is_no_run():
+    queue = DeviceQueue()
+    load, run = queue.join(is_run=False), queue.join()
+    assert (run.place, run.turn.is_set(), queue.runs) == (0, False, 1)
+    load.leave()
+    assert run.turn.is_set()
+
+
+def test_so_many_wait_and_no_more():
+    queue, limits = DeviceQueue(), Limits(waiting_runs=3)
+    tickets = [queue.join(limits=limits) for _ in range(4)]
+    with pytest.raises(QueueFull, match=r"^3 runs are waiting for this server already"):
+        queue.join(limits=limits)
+    tickets[2].leave()
+    queue.join(limits=limits)
+    with pytest.raises(QueueFull):
+        queue.join(limits=limits)
+    queue.join(is_run=False, limits=limits)
+
+
+def test_a_visitor_has_one_run_and_so_many_waiting():
+    queue = DeviceQueue()
+    mine = [queue.join("me"), queue.join("me")]
+    with pytest.raises(QueueFull, match="a run under way and 1 waiting"):
+        queue.join("me")
+    for _ in range(4):
+        queue.join()  # nobody in particular
+    queue.join("you")
+    mine[1].leave()
+    queue.join("me")
+
+
+def test_a_queue_without_a_device_moves_to_that_of_the_device_at_the_places_of_its_tickets():
+    early, device = DeviceQueue(is_open=False), DeviceQueue()
+    holder = device.join()
+    first = early.join()
+    between = device.join()
+    last = early.join()
+    assert not first.turn.is_set()
+    early.become(device)
+    late = early.join()
+    order = []
+    for ticket in (first, between, last, late):
+        ticket.on_turn = lambda ticket=ticket: order.append(ticket)
+    for ticket in (holder, first, between, last):
+        ticket.leave()
+    assert order == [first, between, last, late]
+    early.become(device)
+
+
+def test_a_device_has_one_queue():
+    assert device_queue("cuda") is device_queue("cuda:0")
+    assert device_queue("cuda:1") is not device_queue("cuda")
+    assert device_queue("cpu") is device_queue("cpu")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_never_two_at_once_and_nobody_forgotten_whatever_threads_do(seed):
+    queue, inside, together, served = DeviceQueue(), [], [], []
+    dice = random.Random(seed)
+    plans = [(dice.random() < 0.3, dice.random() < 0.3) for _ in range(60)]
+
+    def visit(number, gives_up, raises):
+        ticket = queue.join()
+        if gives_up:
+            ticket.wait(0.001)
+            ticket.give_up()
+            if not ticket.turn.is_set():
+                return
+        try:
+            assert ticket.wait(30)
+            inside.append(number)
+            together.append(len(inside))
+            served.append(ticket.number)
+            inside.pop()
+            if raises:
+                raise RuntimeError
+        except RuntimeError:
+            pass
+        finally:
+            ticket.leave()
+
+    threads = [threading.Thread(target=visit, args=(at, *plan)) for at, plan in enumerate(plans)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert set(together) == {1}
+    assert len(served) >= sum(not gives_up for gives_up, _ in plans)
+    assert served == sorted(served)
+    assert not queue.busy
+    assert queue.runs == 0
