@@ -9,14 +9,14 @@ MIB, GIB = 2**20, 2**30
 class Limits:
     """An operator's limits; sizes are bytes, times seconds.
 
-    `request_bytes` holds for every request but uploads and is looked at before parsing. A visitor
-    is one browser session.
+    `request_bytes` holds for every request but uploads and is looked at before
+    parsing. A visitor is a browser session, of uploads an address.
     """
 
-    request_bytes: int = 4 * MIB
+    request_bytes: int = 2 * MIB
     sessions: int = 300
     upload_bytes: int = 20 * MIB  # one file
-    uploads_per_session_bytes: int = 100 * MIB
+    uploads_per_visitor_bytes: int = 100 * MIB
     uploads_total_bytes: int = 2 * GIB
     keep_uploads_s: int = 24 * 3600
     waiting_runs: int = 64

@@ -28,7 +28,9 @@ FLOORS = (
     ("explorer.events",),
     ("explorer.engine",),
     ("explorer.lab",),
+    ("explorer.hosting",),
     ("explorer.ui",),
+    ("explorer.cli",),
     ("app",),
 )
 HOMES = {"gradio": "explorer.ui", "plotly": "explorer.figures"}

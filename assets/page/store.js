@@ -25,10 +25,8 @@ export const form = { columns: [], same: false, own: {} };
 
 export const LANES = [..."abcdef"];
 
-export function fileUrl(path) {
-  const { root, api_prefix } = window.gradio_config;
-  return `${root}${api_prefix}/file=${path}`;
-}
+// Where a browser fetches a file that the server has named, under the app's own root.
+export const fileUrl = (path) => `${window.gradio_config.root}/${path}`;
 
 export const styleOf = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 

@@ -15,6 +15,7 @@ from explorer.start import picture_size
 if TYPE_CHECKING:
     from explorer.events import Event
 
+MOST_PACES = 1000  # that are remembered
 RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 LATENT_CHANNELS, LATENT_SCALE = 4, 8  # of every family's autoencoder that can be run here
 
@@ -58,6 +59,8 @@ class Doctor:
                 if event.state == DONE and event.elapsed_s:
                     calls = sum(len(each.calls) for each in event.trajectories)
                     if calls:
+                        while len(self._seconds_a_call) >= MOST_PACES:
+                            self._seconds_a_call.pop(next(iter(self._seconds_a_call)))
                         self._seconds_a_call[_pace_key(settings)] = event.elapsed_s / calls
                 yield event
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -17,6 +18,7 @@ from gradio.utils import get_upload_folder
 from explorer.capture.previews import sheet
 from explorer.capture.trajectory import STEP
 from explorer.groups import groups_of
+from explorer.hosting.files import KEPT
 from explorer.settings import RunSettings
 from explorer.text import encodable
 from explorer.ui.plot import schedule_key
@@ -30,6 +32,7 @@ Keep = Callable[[bytes, str], str]  # stores a file for browsers, returns its pa
 
 LOG = logging.getLogger(__name__)
 
+MOST_FLAGS = 4096
 SHEET_PIXELS = 2**24  # of one sheet: what a phone can hold decoded, four times
 JPEG_QUALITY = 95  # the change view amplifies what the compression leaves
 
@@ -43,6 +46,8 @@ class Cancels:
     def open(self, session: str) -> threading.Event:
         """A new flag for the page's next run; one of an earlier run is set and forgotten."""
         self.set(session)
+        while len(self._flags) >= MOST_FLAGS:  # of pages that never said that they went
+            self._flags.pop(next(iter(self._flags)))
         flag = self._flags[session] = threading.Event()
         return flag
 
@@ -52,12 +57,15 @@ class Cancels:
 
 
 def keep_files(owner: gr.Blocks | gr.components.Component) -> Keep:
-    """A store of files that browsers may fetch; Gradio removes them with `owner`'s other ones."""
+    """A store of files, by the names under which browsers fetch them.
+
+    Gradio removes them with `owner`'s other ones.
+    """
 
     def keep(data: bytes, name: str) -> str:
         path = save_bytes_to_cache(data, name, get_upload_folder())
         owner.temp_files.add(path)
-        return path
+        return "/".join((KEPT, *Path(path).parts[-2:]))
 
     return keep
 

@@ -3,16 +3,27 @@
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
 
+from explorer.figures import plotly_script
+from explorer.hosting.files import routes
+from explorer.hosting.folders import choose_temp_folder
+from explorer.hosting.request_limits import RequestLimits
+from explorer.limits import DEFAULTS, MIB, Limits
 from explorer.ui.parts import PAGE_FILES, style_sheets
 
-LARGEST_UPLOAD = "24mb"  # a little more than a start picture may have: then a sentence says so
+UPLOAD_MARGIN = 4 * MIB  # a little more than a start picture may have: then a sentence says so
 SANS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
 MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "monospace"]
 
 
-def launch_options() -> dict[str, Any]:
-    """Keyword arguments of `Blocks.launch`: theme, styles, and nothing that leaves the machine."""
+def launch_options(limits: Limits = DEFAULTS) -> dict[str, Any]:
+    """Keyword arguments of `Blocks.launch`: theme, styles, limits, files under names of our own.
+
+    Nothing leaves the machine.
+    """
+    folder = choose_temp_folder()
     theme = gr.themes.Base(
         font=SANS,
         font_mono=MONO,
@@ -29,5 +40,11 @@ def launch_options() -> dict[str, Any]:
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
-        "max_file_size": LARGEST_UPLOAD,
+        "max_file_size": limits.upload_bytes + UPLOAD_MARGIN,
+        "enable_monitoring": False,
+        "state_session_capacity": limits.sessions,
+        "app_kwargs": {
+            "routes": routes(PAGE_FILES, plotly_script(), get_upload_folder),
+            "middleware": [Middleware(RequestLimits, limits=limits, folder=folder)],
+        },
     }

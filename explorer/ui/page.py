@@ -3,7 +3,10 @@
 import gradio as gr
 
 from explorer.curves import QUANTITIES
-from explorer.figures import X_AXES, plotly_script
+from explorer.figures import X_AXES
+from explorer.hosting.files import PLOTLY
+from explorer.hosting.folders import choose_temp_folder
+from explorer.limits import DEFAULTS, Limits
 from explorer.models.captions import EXAMPLES
 from explorer.settings import RunSettings
 from explorer.ui import events
@@ -13,12 +16,11 @@ from explorer.ui.groups import folded, picture_group, refiner_group, start_group
 from explorer.ui.history import history_part, on_form
 from explorer.ui.lanes import lanes_part
 from explorer.ui.models import card, model_choices, refiner_choices
-from explorer.ui.parts import part, serve_files
+from explorer.ui.parts import part
 from explorer.ui.picture import refuse_downloads
 from explorer.ui.plot import plot_payload
 from explorer.ui.scheduler_files import file_part
 
-KEEP_FILES_S = 24 * 3600
 MORE = (  # the run's further settings, row by row
     ("model", "refiner", "refiner_switch_at"),
     ("width", "height", "batch_size"),
@@ -27,15 +29,15 @@ MORE = (  # the run's further settings, row by row
 )
 
 
-def build(engine) -> gr.Blocks:
+def build(engine, limits: Limits = DEFAULTS) -> gr.Blocks:
     """The whole page around one engine, which loads nothing before a browser has the page."""
-    serve_files()
+    choose_temp_folder()
     defaults = engine.defaults()
     with gr.Blocks(
         title="Sampler Explorer",
         fill_width=True,
         analytics_enabled=False,
-        delete_cache=(3600, KEEP_FILES_S),
+        delete_cache=(3600, limits.keep_uploads_s),
     ) as page:
         with gr.Sidebar(width=384, elem_id="settings"):
             with gr.Row(elem_id="head"):
@@ -100,7 +102,7 @@ def _plot(defaults: RunSettings) -> events.PlotParts:
         x_axis = _switch("x_axis", "x axis", X_AXES)
         scale = _switch("y_axis", "y axis", {"log": "log", "linear": "linear"})
     legend = part("legend", [])
-    plot = part("plot", plot_payload(defaults), script=plotly_script().as_posix())
+    plot = part("plot", plot_payload(defaults), script=PLOTLY)
     return events.PlotParts(plot, legend, quantity, x_axis, scale)
 
 

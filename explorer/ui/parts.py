@@ -5,8 +5,6 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.figures import plotly_script
-
 PAGE_FILES = Path(__file__).resolve().parents[2] / "assets" / "page"
 STYLES = ("base", "controls", "lanes", "stage", "plot", "doctor", "files", "narrow")
 
@@ -37,7 +35,7 @@ def part(
         apply_default_css=False,
         elem_id=elem_id or name,
         elem_classes=["part", f"part-{name}"],
-        module=(PAGE_FILES / f"{name}.js").as_posix(),
+        module=f"{name}.js",
         **props,
     )
 
@@ -49,8 +47,3 @@ def style_sheets() -> str:
     """
     sheets = (PAGE_FILES / f"{name}.css" for name in STYLES)
     return "".join(f"<style>{sheet.read_text(encoding='utf-8')}</style>" for sheet in sheets)
-
-
-def serve_files() -> None:
-    """Let browsers fetch the page's own modules and the plotly.js that Python's plotly ships."""
-    gr.set_static_paths([PAGE_FILES, plotly_script()])

@@ -13,6 +13,7 @@ from explorer.settings import LaneSettings, RunSettings
 
 MOST_PINS = 100
 LONGEST_NAME = 80  # letters
+LONGEST_PIN = 400_000  # letters: 10,000 betas
 
 PLAIN = LaneSettings()
 
@@ -46,17 +47,22 @@ def read_pins(data: Any) -> list[Pin]:
 def _read(entry: Any) -> Pin:
     if not isinstance(entry, dict) or not isinstance(entry.get("lane"), dict):
         return Pin(_id(entry), None, "This pin holds no schedule; remove it.")
-    return _drawn(json.dumps(entry))
+    label = str(entry.get("label") or "")[:LONGEST_NAME]
+    kept = {"id": _id(entry), "label": label, "steps": entry.get("steps"), "lane": entry["lane"]}
+    text = json.dumps(kept)
+    if len(text) > LONGEST_PIN:
+        return Pin(_id(entry), None, "This pin's lists are too long to be drawn; remove it.")
+    return _drawn(text)
 
 
-@lru_cache(maxsize=2 * MOST_PINS)  # every redraw of a page sends its pins again
+@lru_cache(maxsize=MOST_PINS)  # every redraw of a page sends its pins again
 def _drawn(text: str) -> Pin:
     entry = json.loads(text)
     name = _id(entry)
     try:
         run = RunSettings.from_dict({"steps": entry.get("steps"), "lanes": [entry["lane"]]})
         lane = run.lanes[0]
-        label = str(entry.get("label") or lane.label)[:LONGEST_NAME]
+        label = entry["label"] or lane.label
         return Pin(name, curve_of(lane.schedule(run.steps), label, pin=name))
     except ValueError as error:
         return Pin(name, None, f"Not drawn: {str(error)[:300]}")

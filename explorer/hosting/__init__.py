@@ -1,0 +1,1 @@
+"""What a server on a network needs around the page; no Gradio."""

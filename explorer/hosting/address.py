@@ -1,0 +1,48 @@
+"""Where a server may listen: looked at before anything is loaded, with a sentence for each no."""
+
+import errno
+import socket
+
+MOST = 65535
+
+
+class AddressError(ValueError):
+    """An address that cannot be listened on; the message is a sentence to act on."""
+
+
+def check_address(host: str | None, port: int | None) -> tuple[str | None, int | None]:
+    """Return host and port as a server takes them (IPv6 in brackets); raises AddressError.
+
+    `host` is a name, an IPv4 or an IPv6 address, None for this machine only; `port` 0 or None is
+    any that is free.
+    """
+    if port is not None and not 0 <= port <= MOST:
+        raise AddressError(f"--port must be a number from 0 to {MOST}; got {port}.")
+    port = port or None
+    plain = (host or "127.0.0.1").removeprefix("[").removesuffix("]")
+    try:
+        found = socket.getaddrinfo(plain, port or 0, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise AddressError(
+            f"--host {plain[:60]!r} is no address of this machine: give a name or number that is, "
+            "or leave it out."
+        ) from None
+    family, kind, protocol, _, address = found[0]
+    try:
+        with socket.socket(family, kind, protocol) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+    except OSError as error:
+        raise AddressError(_why_not(error, plain, port)) from None
+    named = host if host is None else f"[{plain}]" if ":" in plain else plain
+    return named, port
+
+
+def _why_not(error: OSError, host: str, port: int | None) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is in use: choose another with --port, or leave it out."
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"Port {port} may not be opened by this user: choose one from 1024 on."
+    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        return f"--host {host[:60]!r} is no address of this machine."
+    return f"Nothing can listen on {host[:60]!r} ({error.strerror})."

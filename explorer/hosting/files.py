@@ -1,0 +1,50 @@
+"""The files that browsers fetch, under names that say nothing of the machine they lie on."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+PAGE, KEPT, PLOTLY = "page", "kept", "plotly.js"
+_KEPT_NAME = re.compile(r"[0-9a-f]{64}/[\w-]+\.(jpg|png|webp)")
+FOR_A_DAY = "private, max-age=86400"
+
+
+class _Checked(StaticFiles):
+    """Files of the page itself: a browser asks each time whether they have changed."""
+
+    def file_response(self, *args, **kwargs) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def routes(page: Path, plotly: Path, kept: Callable[[], str]) -> list[BaseRoute]:
+    """The page's modules, plotly's script, and the pictures of runs.
+
+    `page` is the folder of the modules, `plotly` the script, `kept()` the folder in which pictures
+    lie under the SHA-256 of their contents, which only who was told it can name.
+    """
+
+    async def script(request: Request) -> Response:
+        return FileResponse(
+            plotly, media_type="text/javascript", headers={"cache-control": FOR_A_DAY}
+        )
+
+    async def picture(request: Request) -> Response:
+        name = request.path_params["name"]
+        path = Path(kept(), name)
+        if not _KEPT_NAME.fullmatch(name) or not path.is_file():
+            return PlainTextResponse("There is no such picture, or it is no longer kept.", 404)
+        headers = {"cache-control": FOR_A_DAY, "x-content-type-options": "nosniff"}
+        return FileResponse(path, headers=headers)
+
+    return [
+        Mount(f"/{PAGE}", _Checked(directory=page)),
+        Route(f"/{PLOTLY}", script),
+        Route(f"/{KEPT}/{{name:path}}", picture),
+    ]

@@ -1,0 +1,42 @@
+"""A log that visitors cannot fill: long lines are cut, whoever writes them."""
+
+import sys
+from typing import Any, TextIO
+
+LONGEST_LINE = 2000  # characters
+
+
+class CutLines:
+    """A text stream that passes on lines up to `longest` characters; all else is `stream`'s."""
+
+    def __init__(self, stream: TextIO, longest: int = LONGEST_LINE):
+        self._stream, self._longest = stream, longest
+        self._written = 0  # of the line that is being written
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines(keepends=True):
+            self._write_line(line)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def _write_line(self, line: str) -> None:
+        body = line.rstrip("\r\n")
+        room = self._longest - self._written
+        cut = body if len(body) <= room else f"{body[: max(room, 0)]} [cut]" if room > 0 else ""
+        end = line[len(body) :]
+        self._stream.write(cut + end)
+        self._written = 0 if end else self._written + len(body)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def cut_log_lines() -> None:
+    """Cut what this process writes to its output and error streams, its logs among it."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, CutLines):
+            setattr(sys, name, CutLines(stream))

@@ -1,0 +1,109 @@
+"""The command line: whatever cannot be started is one sentence and exit status 2."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from explorer.hosting.address import AddressError, check_address
+from explorer.hosting.folders import choose_temp_folder
+from explorer.hosting.logs import CutLines
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "app.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--port", "70000"], "--port must be a number from 0 to 65535; got 70000."),
+        (["--port", "-1"], "--port must be a number from 0 to 65535; got -1."),
+        (["--port", "many"], "invalid int value"),
+        (["--host", "no.such.host.invalid"], "is no address of this machine"),
+        (["--host", "192.0.2.1"], "is no address of this machine"),
+        (["--host", "a" * 300], "is no address of this machine"),
+        (["--host", "\udcff"], "is no address of this machine"),
+        (["--device", "tpu"], "--device must be cpu, cuda, cuda:N or mps; got 'tpu'."),
+        (["--device", "cuda:77"], "This machine has no device cuda:77"),
+        (["--device", "cpu", "--offload", "model"], "--offload is for a GPU"),
+        (["--dtype", "int8"], "invalid choice"),
+        (["--model", "/nowhere/model"], "there is nothing at this path"),
+        (["--allow", "no hub id"], "is no hub id"),
+        (["--nonsense"], "unrecognized arguments"),
+    ],
+)
+def test_what_cannot_be_started_is_a_sentence_and_status_2(arguments, sentence):
+    done = start(*arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_a_sentence():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = start("--port", str(port))
+    assert done.returncode == 2
+    assert done.stderr == f"Port {port} is in use: choose another with --port, or leave it out.\n"
+
+
+def test_addresses_of_every_kind():
+    assert check_address(None, None) == (None, None)
+    assert check_address(None, 0) == (None, None)
+    assert check_address("localhost", None) == ("localhost", None)
+    assert check_address("0.0.0.0", None) == ("0.0.0.0", None)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="a machine without IPv6")
+def test_ipv6_addresses_get_their_brackets():
+    try:
+        for host in ("::1", "::", "[::1]"):
+            named, _ = check_address(host, None)
+            assert named == f"[{host.strip('[]')}]"
+    except AddressError as error:  # built in, and switched off on this machine
+        assert "no address of this machine" in str(error)
+
+
+def test_a_temp_folder_of_another_user_is_not_used(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "mine"))
+    assert choose_temp_folder() == tmp_path / "mine"
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    other = choose_temp_folder()
+    assert other != tmp_path / "mine"
+    assert other.is_dir()
+    assert os.environ["GRADIO_TEMP_DIR"] == str(other)
+    assert "belongs to another user" in caplog.text
+    other.rmdir()
+
+
+def test_a_temp_folder_that_is_a_file_is_not_used(tmp_path, monkeypatch):
+    (tmp_path / "gradio").write_text("no folder")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    other = choose_temp_folder()
+    assert other.is_dir()
+    other.rmdir()
+
+
+def test_long_lines_are_cut_and_short_ones_are_not():
+    class Sink:
+        def __init__(self):
+            self.text = ""
+
+        def write(self, text):
+            self.text += text
+
+    sink = Sink()
+    lines = CutLines(sink, 10)
+    lines.write("short\n" + "x" * 100 + "\nend")
+    lines.write("ed" + "y" * 100)
+    lines.write("z" * 100 + "\nnext\n")
+    assert sink.text == "short\n" + "x" * 10 + " [cut]\nended" + "y" * 5 + " [cut]\nnext\n"
