@@ -11,7 +11,7 @@ from explorer.checked import SettingsError
 from explorer.lane_fields import ANCESTRAL, AUTO, SWITCHES, LaneFields
 from explorer.sampling.calls import CallTable
 from explorer.sampling.presets import AS_A1111, KL_OPTIMAL_AS_COMFYUI
-from explorer.sampling.samplers import SAMPLERS, Sampler, split_name
+from explorer.sampling.samplers import DPM2, SAMPLERS, Sampler, split_name
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS, SCHEDULE_TYPES
 from explorer.sampling.schedules import BETA_KEYS, KNOB_KEYS, Schedule, build
 
@@ -99,7 +99,8 @@ class LaneSettings(LaneFields):
             del given["s_tmax"]
         if given.get("s_tmax") == 0:  # no limit here, but there no churn at all
             given["s_churn"] = 0.0
-        if given.get("timestep_spacing") == SAMPLERS[sampler].spacing:
+        spacing = given.get("timestep_spacing")
+        if spacing == SAMPLERS[sampler].spacing == DPM2.spacing:  # or lanes beside it would differ
             given["timestep_spacing"] = AUTO
         for word, value in SWITCHES.items():
             if given.get("round_timesteps") is value:
