@@ -131,12 +131,15 @@ def test_an_unknown_key_is_named(data):
 
 
 def test_a_random_seed_is_drawn_once_and_kept():
-    run = RunSettings()
-    assert run.seed == -1
+    run = RunSettings(seed=-1)
     drawn = {run.resolved().seed for _ in range(8)}
     assert len(drawn) > 1
     assert all(0 <= seed < 2**32 for seed in drawn)
     assert RunSettings(seed=5).resolved().seed == 5
+
+
+def test_runs_are_repeated_unless_asked_otherwise():
+    assert RunSettings().resolved() == RunSettings(seed=7)
 
 
 @pytest.mark.parametrize("kind", SCHEDULE_TYPES)

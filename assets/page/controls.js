@@ -11,13 +11,19 @@ export function makeControl(knob, { label, hint, told, files, read }) {
   box.dataset.hint = hint;
   const chosen = knob.kind === "choice";
   box.addEventListener(chosen ? "change" : "input", () => {
-    told(chosen ? knob.choices[box.selectedIndex][1] : box.value);
+    const none = knob.empty && box.value.trim() === "";
+    told(chosen ? knob.choices[box.selectedIndex][1] : none ? 0 : box.value);
   });
   return knob.kind === "list" ? [box, ...fileButton(label, files, read)] : [box];
 }
 
 // Make a control show a value; what stands there already, and its caret, are left alone.
-export function showValue({ kind, choices }, box, value) {
+export function showValue({ kind, choices, empty }, box, value) {
+  if (empty && Number(value) === 0) {
+    // Whoever is typing "0.5" has a 0 on the way.
+    if (document.activeElement !== box || Number(box.value) !== 0) box.value = "";
+    return;
+  }
   if (kind === "choice") {
     const at = choices.findIndex((choice) => choice[1] === value);
     if (box.selectedIndex !== at) box.selectedIndex = at;
@@ -26,9 +32,16 @@ export function showValue({ kind, choices }, box, value) {
 }
 
 const BOXES = {
-  choice: ({ choices }) => {
+  choice: ({ choices, groups }) => {
     const box = document.createElement("select");
-    box.append(...choices.map(([label], at) => new Option(label, at)));
+    const under = (values) => (_, at) => values.includes(choices[at][1]);
+    const options = choices.map(([label], at) => new Option(label, at));
+    box.append(...options);
+    for (const [label, values] of Object.entries(groups)) {
+      const group = Object.assign(document.createElement("optgroup"), { label });
+      group.append(...options.filter(under(values)));
+      box.append(group);
+    }
     return box;
   },
   whole: () => textBox({ inputMode: "numeric" }, "whole"),

@@ -9,8 +9,9 @@ export function dragNumbers(form) {
   form.addEventListener("pointerdown", (down) => {
     const label = down.target.closest(LABEL);
     const box = label?.parentElement.querySelector(NUMBER);
-    if (!box || box.value.trim() === "" || Number.isNaN(Number(box.value))) return;
-    const start = Number(box.value);
+    const text = box?.value.trim() || box?.placeholder; // an empty box stands for a number
+    if (!text || box.readOnly || Number.isNaN(Number(text))) return;
+    const start = Number(text);
     const stop = new AbortController();
     const end = () => stop.abort();
     const move = (event) => {

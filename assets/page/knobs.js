@@ -64,6 +64,26 @@ function inWords({ name, kind, choices }, column) {
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
 }
 
+// The column of a lane that is added: the last one's with the next sampler that no lane has yet, and
+// the settings that this sampler cannot do as they are left alone. Under "same" those are all lanes',
+// so it is the next sampler that can do them.
+export function nextColumn(state, samplers, own) {
+  const columns = columnsOf(state);
+  const last = { ...columns.at(-1) };
+  const free = Object.keys(samplers).filter((key) => columns.every(({ sampler }) => sampler !== key));
+  const cannot = (key) =>
+    Object.entries(samplers[key]).filter(([field, values]) => {
+      const held = field === "sigmas" ? asText(last.sigmas).trim() !== "" : last[field];
+      return !values.includes(held);
+    });
+  const next = state.same ? free.find((key) => !cannot(key).length) : free[0];
+  if (!next) return last;
+  for (const [field, values] of cannot(next)) {
+    last[field] = field === "sigmas" ? "" : values.includes(own[field]) ? own[field] : values[0];
+  }
+  return { ...last, sampler: next };
+}
+
 export const letter = (lane) => String.fromCharCode(65 + lane);
 
 // "Acts with Schedule type Karras or Exponential.": when a knob applies, in words.

@@ -3,7 +3,7 @@
 import { readAsBase64 } from "./controls.js";
 import { dragNumbers } from "./drag.js";
 import { fillForm } from "./form.js";
-import { columnsOf, letter } from "./knobs.js";
+import { columnsOf, letter, nextColumn } from "./knobs.js";
 import { place, showProblems } from "./problems.js";
 import { emit, form, on } from "./store.js";
 import { makeTable } from "./table.js";
@@ -65,7 +65,7 @@ export function mount({ element, props, watch, server }) {
 
   add.addEventListener("click", () => {
     if (state.lanes.length >= spec.lanes) return;
-    state.lanes.push({ ...columnsOf(state).at(-1) });
+    state.lanes.push(nextColumn(state, spec.samplers, own));
     redraw(`Lane ${letter(state.lanes.length - 1)} added.`);
     element.querySelector(".lane-heads").lastElementChild.scrollIntoView({ block: "nearest", inline: "nearest" });
   });
@@ -138,7 +138,8 @@ export function mount({ element, props, watch, server }) {
     redraw();
   });
   on("begin", () => timer && tell());
-  on("settings", ({ problems }) => {
+  on("settings", ({ problems, placeholders }) => {
+    if (placeholders) table.hint(placeholders);
     problems.forEach(({ control }) => control && table.reveal(control));
     showProblems(problems);
     table.refresh(state, own); // a row may have been there for its sentence only

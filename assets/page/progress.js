@@ -1,6 +1,8 @@
 // The bar: Run and Stop, and how far the run is.
 
 import { watchServer } from "./connection.js";
+import { addSeedButtons } from "./seed.js";
+import { followLists } from "./steps.js";
 import { begin, isRunning, isStopping, stop } from "./run.js";
 import { LANES, appear, explorer, on, stepName, typeInto } from "./store.js";
 
@@ -75,6 +77,8 @@ export async function mount({ element }) {
   });
   refresh();
   watchServer();
+  addSeedButtons();
+  followLists();
 }
 
 function guard(click) {

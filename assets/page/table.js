@@ -14,6 +14,7 @@ export function makeTable(element, spec, on) {
   let rows = []; // {knob, row, cells: [{lane, cell, box}]}
   let folds = []; // {group, section, head}
   let heads = [];
+  let hints = []; // by lane, what an empty box stands for
 
   // Draw the table for so many lanes; the focus stays where it was.
   function draw(state) {
@@ -97,6 +98,7 @@ export function makeTable(element, spec, on) {
     for (const { knob, row, cells } of rows) {
       const seen = cells.map(({ lane, cell, box }) => {
         showValue(knob, box, state.lanes[lane][knob.name]);
+        if (knob.empty) box.placeholder = hints[lane]?.[knob.name] ?? "";
         const acting = acts(knob, lane, state);
         const kept = differs(knob, state.lanes[lane], own);
         cell.toggleAttribute("data-idle", !acting);
@@ -128,7 +130,9 @@ export function makeTable(element, spec, on) {
     if (at) control.closest(".knob").hidden = at.section.hidden = false;
   }
 
-  return { draw, refresh, reveal };
+  const hint = (placeholders) => (hints = placeholders); // shown by the next refresh
+
+  return { draw, refresh, reveal, hint };
 }
 
 function make(tag, className, ...children) {

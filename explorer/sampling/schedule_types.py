@@ -9,6 +9,7 @@ import numpy as np
 from explorer.sampling.spacings import TIMESTEP_SPACINGS, sgm_uniform, simple, timestep_to_sigma
 
 RHO = 7.0  # Karras et al. 2022
+DEFAULT_RHO = {"karras": RHO, "polyexponential": 1.0}
 
 # Sigmas of ten steps, found by minimising an upper bound of the discretisation error
 # (Sabour et al. 2024, Align Your Steps).
@@ -120,7 +121,7 @@ SCHEDULE_TYPES: dict[str, ScheduleType] = {
     "automatic": ScheduleType("Automatic", timesteps=lambda n, grid: grid.spaced(n)),
     "karras": ScheduleType(
         "Karras",
-        lambda n, grid: karras(n, *grid.ends(n), grid.knobs.rho or RHO),
+        lambda n, grid: karras(n, *grid.ends(n), grid.knobs.rho or DEFAULT_RHO["karras"]),
         continuous=True,
         flag="use_karras_sigmas",
         whole_timesteps=True,
@@ -133,7 +134,9 @@ SCHEDULE_TYPES: dict[str, ScheduleType] = {
     ),
     "polyexponential": ScheduleType(
         "Polyexponential",
-        lambda n, grid: polyexponential(n, *grid.ends(n), grid.knobs.rho or 1.0),
+        lambda n, grid: polyexponential(
+            n, *grid.ends(n), grid.knobs.rho or DEFAULT_RHO["polyexponential"]
+        ),
         continuous=True,
     ),
     "beta": ScheduleType(

@@ -11,7 +11,7 @@ from gradio.utils import get_upload_folder
 from explorer.limits import DEFAULTS
 from explorer.pictures import check_picture, picture_url
 from explorer.settings import RunSettings, SettingsError
-from explorer.ui.lanes import read_lanes
+from explorer.ui.lanes import code_name, read_lanes
 from explorer.ui.picture import start_picture
 from explorer.uploads import read_upload
 
@@ -119,7 +119,10 @@ def run_control(name: str, value: Any, **look: Any) -> gr.components.Component:
 def _control(spec: Field, value: Any, **look: Any) -> gr.components.Component:
     """The control that fits a field's type; ranges are left to the settings' own sentences."""
     look |= {"elem_id": spec.name, "min_width": 0}
-    value, info = shown(spec.name, value), spec.metadata["help"] or None
+    value, info = (
+        shown(spec.name, value),
+        f"{spec.metadata['help']} {code_name(spec)}".strip() or None,
+    )
     if spec.name == "init_image":
         return start_picture(**look)
     if choices := look.pop("choices", spec.metadata.get("choices")):

@@ -7,6 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+from explorer.lane_settings import ZERO_IS_NONE
+from explorer.sampling.samplers import SAMPLERS, Sampler
 from explorer.settings import LaneSettings, SettingsError
 from explorer.ui.answers import answering
 from explorer.ui.lists import FILE_TYPES, LARGEST_FILE, list_text, parse_list, read_list_file
@@ -16,6 +18,7 @@ LANE_NAMES = "ABCDEF"  # as many as eyes can tell apart by colour, and as a page
 LANE_FIELDS = {spec.name: spec for spec in fields(LaneSettings)}
 TITLES = {"sampler": "", "schedule": "Schedule", "noise": "Noise", "training": "Training"}
 FOLDED = ("training",)  # at the start
+OF_DIFFUSERS = " (diffusers)"
 OFF_ON = [("off", False), ("on", True)]
 PART = "lanes"  # the part's own element id: where no control of a lane is to blame
 LONGEST_SENTENCE = 400  # that quotes what came from outside
@@ -63,7 +66,17 @@ def spec() -> dict[str, Any]:
     return {
         "groups": [group for group in groups if group["knobs"]],
         "lanes": len(LANE_NAMES),
+        "samplers": {key: _able(sampler) for key, sampler in SAMPLERS.items()},
         "files": {"types": ",".join(FILE_TYPES), "largest": LARGEST_FILE},
+    }
+
+
+def _able(sampler: Sampler) -> dict[str, list]:
+    """By field, the values that a sampler can do; of a list only whether it takes one."""
+    return {
+        "schedule_type": list(sampler.schedule_types),
+        "prediction_type": list(sampler.prediction_types),
+        "sigmas": [True, False] if sampler.takes("sigmas") else [False],
     }
 
 
@@ -77,11 +90,33 @@ def _knob(field: Field) -> dict[str, Any]:
     return {
         "name": field.name,
         "label": data["label"],
-        "help": data.get("help", ""),
+        "help": f"{data.get('help', '')} {code_name(field)}".strip(),
         "kind": kind_of(field),
-        "choices": OFF_ON if field.type is bool else data.get("choices", []),
+        "choices": _choices(field),
+        "groups": _groups(field),
+        "empty": field.name in ZERO_IS_NONE,  # a box without text is 0
         "when": {name: list(values) for name, values in data.get("when", {}).items()},
     }
+
+
+def _choices(field: Field) -> list[tuple[str, Any]]:
+    """Label and value; "(diffusers)", for which a column has no room, is said by `_groups`."""
+    if field.name == "sampler":
+        return [(SAMPLERS[key].label.removesuffix(OF_DIFFUSERS), key) for key in SAMPLERS]
+    return OFF_ON if field.type is bool else field.metadata.get("choices", [])
+
+
+def _groups(field: Field) -> dict[str, list[Any]]:
+    """The headings of a menu, and the values under each; those under none come first."""
+    if field.name != "sampler":
+        return {}
+    return {"diffusers": [key for key, sampler in SAMPLERS.items() if sampler.baseline]}
+
+
+def code_name(field: Field) -> str:
+    """What code calls a setting, where that is not its label."""
+    spelled = field.metadata["label"].lower().replace(" ", "_")
+    return "" if spelled == field.name else f"In code: {field.name}."
 
 
 def kind_of(field: Field) -> str:

@@ -14,6 +14,7 @@ from explorer.ui.form import FormError, Problem
 from explorer.ui.groups import summaries
 from explorer.ui.lanes import LANE_FIELDS, lane_id
 from explorer.ui.pins import Pin, pin_of
+from explorer.ui.placeholders import placeholders
 from explorer.ui.sigma_lists import sigma_lists
 
 
@@ -32,7 +33,8 @@ def plot_payload(settings: RunSettings, view: View = View()) -> dict[str, Any]:
 
     Text, because Gradio's page wraps every object in a value, however deep, to watch it. As text
     too: `points`, the sigmas of each lane that can be dragged, and `pin`, the lanes' schedules as
-    pins. `pins` says, by id, what is wrong with each of the page's own.
+    pins. `listed` is how many steps each lane's own list has, None where it has none. `pins` says,
+    by id, what is wrong with each of the page's own.
     """
     tables, spans = _tables(settings), settings.spans
     curves = [
@@ -51,6 +53,8 @@ def plot_payload(settings: RunSettings, view: View = View()) -> dict[str, Any]:
         "points": json.dumps(list(map(_movable, settings.lanes, curves))),
         "pin": json.dumps(list(map(pin_of, settings.lanes, curves))),
         "pins": {pin.id: pin.problem for pin in view.pins},
+        "listed": [len(lane.sigmas) if lane.sigmas else None for lane in settings.lanes],
+        "placeholders": list(map(placeholders, settings.lanes)),
         "folds": summaries(settings),
         "lists": sigma_lists(settings),
         "problems": [],

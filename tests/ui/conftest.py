@@ -78,7 +78,7 @@ DEFAULTS = {
     "negative_prompt": "",
     "steps": "20",
     "cfg_scale": "7",
-    "seed": "-1",
+    "seed": "7",
     "a_beta_end": "0.012",
     "a_trained_betas": "",
 }

@@ -88,6 +88,7 @@ def test_removing_a_lane_moves_the_others_up(open_page, engine):
     page = open_page()
     page.click(ADD)
     page.uncheck("#same input")
+    choose(page, "#c_sampler", "DPM2 a")
     fill(page, "c_s_churn", "2")
     remove(page, "B")
     assert value(page, "b_s_churn") == "2"
@@ -151,10 +152,10 @@ def test_a_knob_that_does_not_apply_is_out_of_sight_but_never_lost(open_page):
     assert row.is_visible()
     assert row.get_attribute("data-idle") == ""
     assert summary(page, "schedule") == "Rho 5"
-    fill(page, "a_rho", "")  # while it is being typed in, it stays
+    fill(page, "a_rho", "-")  # while it is being typed in, it stays
     assert row.is_visible()
     row.locator(".sentence").wait_for()  # which keeps the row, until the server knows better
-    fill(page, "a_rho", "0")
+    fill(page, "a_rho", "")  # the type's own
     box(page, "a_schedule_type").focus()
     row.wait_for(state="hidden")
 

@@ -1,0 +1,143 @@
+"""What the form shows that nobody typed: seeds, steps of a list, empty boxes, new lanes."""
+
+import pytest
+from playwright.sync_api import expect
+from reading import choose, fill, run_to_end
+
+from explorer.settings import LaneSettings
+
+pytestmark = pytest.mark.browser
+
+# The choices that are wider than the room for them in the menus that are to be seen.
+CLIPPED = """() => {
+    const context = document.createElement('canvas').getContext('2d');
+    const menus = [...document.querySelectorAll('.lane-table select')];
+    return menus.filter((menu) => menu.checkVisibility()).flatMap((menu) => {
+        const { font, paddingLeft, paddingRight } = getComputedStyle(menu);
+        context.font = font;
+        const room = menu.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+        const names = [...menu.options].map(({ text }) => text);
+        return names.filter((name) => context.measureText(name).width > room + 0.5);
+    });
+}"""
+
+
+def samplers(page) -> list[str]:
+    return page.locator("[data-field=sampler] option:checked").all_inner_texts()
+
+
+def test_added_lanes_have_samplers_that_no_lane_has(open_page):
+    page = open_page()
+    for _ in range(4):
+        page.click("#lanes .add")
+    assert samplers(page) == ["DPM2", "DPM2 a", "Euler", "Euler a", "Heun", "DPM++ 2M"]
+    page.locator(".lane-heads .remove").nth(2).click()
+    page.click("#lanes .add")
+    assert samplers(page)[-1] == "Euler"
+
+
+def test_an_added_lane_has_only_what_its_sampler_can_do(open_page, engine):
+    page = open_page()
+    choose(page, "#a_schedule_type", "Beta")
+    page.click("#lanes .add")
+    assert samplers(page)[-1] == "Euler"  # under "same" the first that has the type
+    expect(page.locator("#plot .sentence")).to_have_text("")
+    page.get_by_role("button", name="Undo").click()
+    page.uncheck("#same input")
+    fill(page, "b_sigmas", "14, 7, 3")
+    choose(page, "#b_schedule_type", "Karras")
+    for _ in range(3):
+        page.click("#lanes .add")
+    assert samplers(page)[2:] == ["Euler", "Euler a", "Heun"]
+    expect(page.locator("#d_schedule_type option:checked")).to_have_text("Automatic")
+    expect(page.locator("#d_sigmas textarea")).to_have_value("")
+    run_to_end(page)
+    assert [lane.sampler for lane in engine.settings.lanes][2:] == ["euler", "euler_a", "heun"]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_choice_of_a_lane_is_cut_off(open_page, width):
+    page = open_page(width=width, height=900)
+    if width == 390:
+        page.click("#settings .toggle-button")
+    for lanes in (3, 4, 5, 6):
+        page.click("#lanes .add")
+        expect(page.locator(".lane-heads .head")).to_have_count(lanes)
+        for same in (True, False):
+            page.set_checked("#same input", same)
+            assert page.evaluate(CLIPPED) == [], (lanes, same)
+        page.set_checked("#same input", True)
+
+
+def test_steps_say_where_they_come_from(open_page):
+    page = open_page()
+    steps, note = page.locator("#steps input"), page.locator("#steps .from-list")
+    fill(page, "a_sigmas", "14, 7, 3")
+    expect(note).to_have_text("3, from the list")
+    expect(steps).not_to_be_editable()
+    page.uncheck("#same input")
+    fill(page, "b_sigmas", "14, 7")
+    expect(note).to_have_text("A: 3, B: 2, from their lists")
+    fill(page, "a_sigmas", "")
+    expect(note).to_have_text("B: 2, from its list")
+    expect(steps).to_be_editable()
+    fill(page, "b_sigmas", "")
+    expect(note).to_have_count(0)
+
+
+def test_empty_boxes_show_the_number_that_is_taken(open_page, engine):
+    page = open_page()
+    choose(page, "#a_schedule_type", "Karras")
+    ends = [page.locator(f"#a_{name} input") for name in ("rho", "sigma_min", "sigma_max")]
+    for box, number in zip(ends, ("7", "0.0292", "14.61"), strict=True):
+        expect(box).to_have_value("")
+        expect(box).to_have_attribute("placeholder", number)
+    expect(page.locator("#a_s_tmax input")).to_have_attribute("placeholder", "no limit")
+    fill(page, "a_beta_end", "0.02")
+    top = LaneSettings(beta_end=0.02).schedule(20).training_sigma[-1]
+    expect(ends[2]).to_have_attribute("placeholder", f"{top:.4g}")
+    choose(page, "#a_schedule_type", "Polyexponential")
+    expect(ends[0]).to_have_attribute("placeholder", "1")
+    ends[0].press_sequentially("0.5")
+    expect(ends[0]).to_have_value("0.5")
+    ends[0].fill("")
+    ends[0].blur()
+    run_to_end(page)
+    assert engine.settings.lanes[0].rho == 0
+
+
+def test_tips_say_what_code_calls_a_setting(open_page):
+    page = open_page()
+    told = {
+        name: page.locator(f"#help_{name}").inner_text()
+        for name in ("s_noise", "s_churn", "s_tmin", "s_tmax", "sigmas", "final_sigmas_type")
+    }
+    assert all(f"In code: {name}." in text for name, text in told.items()), told
+    assert "In code" not in page.locator("#help_beta_end").inner_text()
+
+
+def test_the_seed_is_fixed_drawn_and_let_loose(open_page, engine):
+    page = open_page()
+    seed = page.locator("#seed input")
+    lock = page.get_by_role("button", name="The same seed for every run")
+    expect(seed).to_have_value("7")
+    expect(lock).to_have_attribute("aria-pressed", "true")
+    run_to_end(page)
+    assert engine.settings.seed == 7
+    page.get_by_role("button", name="Draw another seed").click()
+    expect(seed).not_to_have_value("7")
+    drawn = seed.input_value()
+    run_to_end(page)
+    assert engine.settings.seed == int(drawn)
+    lock.click()
+    expect(lock).to_have_attribute("aria-pressed", "false")
+    expect(seed).to_have_value("-1")
+    run_to_end(page)
+    first = engine.settings.seed
+    assert page.locator("#progress .seed").inner_text() == f"seed {first}"
+    run_to_end(page)
+    assert engine.settings.seed != first
+    lock.click()  # keeps the newest
+    expect(seed).to_have_value(str(engine.settings.seed))
+    fill(page, "seed", "-1")
+    expect(lock).to_have_attribute("aria-pressed", "false")
