@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # floor by floor, from below; what stands on one floor knows only lower floors and itself
 FLOORS = (
     ("explorer.limits", "explorer.uploads", "explorer.text"),
+    ("explorer.picture_files",),
     ("explorer.sampling", "explorer.pictures"),
     ("explorer.capture", "explorer.models"),
     ("explorer.checks", "explorer.checked", "explorer.curves", "explorer.device_queue"),

@@ -6,10 +6,11 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from explorer import pictures
-from explorer.pictures import check_picture, picture_url, read_picture
+from explorer.picture_files import KEPT_PIXELS, decode, decoded_bytes
+from explorer.pictures import KEPT_BYTES, check_picture, kept_picture, picture_url, read_picture
 
 
 def file(picture: Image.Image, kind: str = "PNG", **options) -> bytes:
@@ -53,6 +54,7 @@ def test_a_file_that_is_not_there_is_a_sentence():
         "data:image/png;base64,\u00e9",
         "data:image/png,abc",
         url(b""),
+        url(file(halves(32, 32), "ICO")),
         url(b"GIF89a" + bytes(100)),
         url(b"not a picture at all"),
         url(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n"),
@@ -76,6 +78,24 @@ def test_what_is_no_picture_is_refused(bad):
 def test_what_people_take_for_a_picture_is_named(head, named):
     with pytest.raises(ValueError, match=f"this file is an? {named}|this file is {named}"):
         picture_url(head)
+
+
+def png_chunk(data: bytes, name: bytes, content: bytes) -> bytes:
+    """The PNG with one more chunk before its pixels."""
+    place = data.index(b"IDAT") - 4
+    crc = zlib.crc32(name + content).to_bytes(4, "big")
+    return data[:place] + len(content).to_bytes(4, "big") + name + content + crc + data[place:]
+
+
+def ycck(picture: Image.Image) -> bytes:
+    """A JPEG as printers have it: luma, chroma and black, marked so by Adobe's segment."""
+    inverted = ImageOps.invert(picture).convert("YCbCr")
+    luma, blue, red = (np.asarray(band) for band in inverted.split())
+    black = np.full_like(luma, 255)  # its inks are stored inverted, and so are read
+    inks = Image.merge("CMYK", [Image.fromarray(255 - band) for band in (luma, blue, red, black)])
+    data = bytearray(file(inks, "JPEG", quality=95, subsampling=0))
+    data[data.index(b"Adobe") + 11] = 2
+    return bytes(data)
 
 
 GREY = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
@@ -130,6 +150,12 @@ KINDS = {
     "grey": (file(Image.new("L", (64, 64), 100)), (100,) * 3, (100,) * 3),
     "16-bit grey": (file(Image.fromarray(GREY)), (128,) * 3, (128,) * 3),
     "16-bit grey tiff": (file(Image.fromarray(GREY), "TIFF"), (128,) * 3, (128,) * 3),
+    "16-bit grey with a transparent value": (
+        png_chunk(file(Image.fromarray(GREY)), b"tRNS", b"\0\0"),
+        (128,) * 3,
+        (128,) * 3,
+    ),
+    "ycck jpeg": (ycck(RGB), (255, 0, 0), (0, 0, 255)),
     "big-endian 16-bit grey": (
         file(Image.frombytes("I;16B", (64, 64), GREY.astype(">u2").tobytes()), "TIFF"),
         (128,) * 3,
@@ -181,7 +207,69 @@ def test_a_photo_of_24_megapixels_is_used():
 def test_a_large_jpeg_is_decoded_no_larger_than_it_must_be():
     photo = file(halves(5712, 4284), "JPEG")
     with Image.open(io.BytesIO(photo)) as picture:
-        assert pictures._memory(picture) == 5712 * 4284  # a fourth of its RGBX bytes
+        assert decoded_bytes(picture) == 5712 * 4284  # a fourth of its RGBX bytes
+
+
+def test_a_large_picture_takes_no_multiple_of_its_memory_in_any_mode():
+    """Of one byte a pixel, it would be four times that as a whole, and more on white."""
+    import tracemalloc
+
+    for picture in (Image.new("P", (6000, 6000)), Image.fromarray(np.zeros((6000, 6000), "u2"))):
+        data = file(picture, transparency=0) if picture.mode == "P" else file(picture)
+        tracemalloc.start()  # sees NumPy's memory; Pillow's is bounded by the strips
+        small = decode(data)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert small.size == (2000, 2000)
+        assert peak < 40 * 2**20
+
+
+def test_every_mode_counts_as_the_pixels_that_it_becomes():
+    with pytest.raises(ValueError, match=r"13,300 x 13,300 pixels would take 675 MB"):
+        picture_url(file(Image.new("P", (13300, 13300))))
+
+
+def test_a_picture_reduced_in_strips_is_that_reduced_at_once():
+    random = np.random.default_rng(0)
+    small = Image.fromarray(random.integers(0, 256, (41, 67, 3), np.uint8))
+    picture = small.resize((67 * 64, 41 * 64), Image.Resampling.BICUBIC)
+    assert picture.width * picture.height > KEPT_PIXELS
+    back = np.asarray(decode(file(picture, compress_level=1)))
+    np.testing.assert_array_equal(back, np.asarray(picture.reduce(2)))
+
+
+@pytest.mark.parametrize("turned", [1, 6])
+def test_a_photo_is_kept_small_and_turned(turned):
+    photo = halves(5712, 4284)
+    noise = np.random.default_rng(0).normal(0, 12, (4284, 5712, 1))
+    grainy = Image.fromarray(np.clip(np.asarray(photo) + noise, 0, 255).astype(np.uint8))
+    exif = photo.getexif()
+    exif[0x0112] = turned
+    kept = picture_url(file(grainy, "JPEG", quality=95, exif=exif))
+    assert len(kept) < 4 * KEPT_BYTES / 3 + 100
+    assert kept == kept_picture(kept)
+    size = (64, 48) if turned == 1 else (48, 64)
+    back = np.asarray(read_picture(kept, *size)).astype(int)
+    assert np.abs(back[8, 8] - (250, 5, 5)).max() < 16
+    assert np.abs(back[-8, -8] - (5, 5, 250)).max() < 16
+
+
+def test_a_small_file_is_kept_as_it_is():
+    data = file(halves(64, 64), "WEBP")
+    assert base64.b64decode(picture_url(data).partition(",")[2]) == data
+
+
+def test_damage_of_any_kind_is_a_sentence_or_a_picture():
+    random = np.random.default_rng(5)
+    for data, _, _ in KINDS.values():
+        for _ in range(12):
+            damaged = bytearray(data)
+            for place in random.integers(0, len(data), 4):
+                damaged[place] = random.integers(0, 256)
+            try:
+                read_picture(picture_url(bytes(damaged)), 32, 32)
+            except ValueError as error:
+                assert str(error).endswith(".")
 
 
 def claiming(width: int, height: int) -> bytes:

@@ -39,6 +39,7 @@ export async function mount({ element, props, watch }) {
   const editor = makeEditor({ element, area, bar, redraw: draw });
 
   function receive() {
+    if (!props.value) return; // an answer that failed on its way
     const { problems, figure } = props.value;
     if (figure) {
       shown = props.value;

@@ -79,6 +79,8 @@ class Catalog:
         """The model of that name, "" the first; raises ModelError for one that is not allowed."""
         if not name:
             return self.entries[0]
+        if not isinstance(name, str):  # a page may send anything
+            raise ModelError("A model is named by a text; choose one of the menu.")
         for entry in self.entries:
             if name == entry.name:
                 return entry

@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from explorer.text import encodable
@@ -26,6 +26,24 @@ def answering(otherwise: Callable[[str], Any]) -> Callable[[Callable], Callable]
             except Exception:
                 LOG.exception("%s failed", handler.__name__)
                 return otherwise(UNEXPECTED)
+
+        return answered
+
+    return wrap
+
+
+def answering_stream(otherwise: Callable[[str], Any]) -> Callable[[Callable], Callable]:
+    """Make a handler that yields several answers end with `otherwise(sentence)` where it raises."""
+
+    def wrap(handler: Callable) -> Callable:
+        @functools.wraps(handler)
+        async def answered(*args: Any, **named: Any) -> AsyncIterator[Any]:
+            try:
+                async for answer in handler(*args, **named):
+                    yield encodable(answer)
+            except Exception:
+                LOG.exception("%s failed", handler.__name__)
+                yield otherwise(UNEXPECTED)
 
         return answered
 

@@ -12,12 +12,12 @@ from gradio.events import Dependency
 
 from explorer.models.catalog import ModelError
 from explorer.settings import RunSettings, SettingsError
-from explorer.ui.answers import UNEXPECTED, answering
-from explorer.ui.findings import Doctor
+from explorer.ui.answers import UNEXPECTED, answering, answering_stream
+from explorer.ui.findings import Doctor, not_examined
 from explorer.ui.form import Form, FormError, Problem
 from explorer.ui.lanes import model_prop
 from explorer.ui.live import Cancels, failure, keep_files, plan_payload, run_payloads
-from explorer.ui.models import OWN_TO_A_USER, Load, card, refill, unfit
+from explorer.ui.models import OWN_TO_A_USER, Load, blank_card, card, refill, unfit
 from explorer.ui.pins import read_pins
 from explorer.ui.plot import View, plot_payload, problem_payload
 
@@ -70,13 +70,16 @@ def on_model(
     async def follow(values: dict, session: str, name: str, waits: bool) -> AsyncIterator[dict]:
         before, given_up, turn = values[settled], newest.open(session), next(turns)
         under_way[session] = name
-        load = Load(engine, name)
-        async for words, fraction in load.followed(given_up):
-            way = {"loading": words, "fraction": fraction, "waits": waits}
-            yield {about: card(engine, name, turn, **way)}
+        try:
+            load = Load(engine, name)
+            async for words, fraction in load.followed(given_up):
+                way = {"loading": words, "fraction": fraction, "waits": waits}
+                yield {about: card(engine, name, turn, **way)}
+        finally:
+            if not given_up.is_set():
+                under_way.pop(session, None)
         if given_up.is_set():
             return  # another choice has taken over, or the page is closed
-        under_way.pop(session, None)
         if load.problem:
             name = engine.resident or before
             yield {about: card(engine, name, turn, problem=load.problem), menu: name}
@@ -88,6 +91,10 @@ def on_model(
             wanted, said = refill(form, values, begin, last, turn)
         yield {**wanted, about: card(engine, name, turn, said=said), menu: name, settled: name}
 
+    def broken(sentence: str) -> dict:
+        return {about: blank_card(next(turns), problem=sentence)}
+
+    @answering_stream(broken)
     async def opened(values: dict, request: gr.Request) -> AsyncIterator[dict]:
         name = engine.resident or first
         waits = name != first or engine.identity(name) is None
@@ -96,6 +103,7 @@ def on_model(
         async for update in follow(values, request.session_hash, name, waits):
             yield update
 
+    @answering_stream(broken)
     async def chosen(values: dict, request: gr.Request) -> AsyncIterator[dict]:
         name = values[menu] or first
         session, before = request.session_hash, values[settled]
@@ -105,6 +113,7 @@ def on_model(
         async for update in follow(values, session, name, waits=name != before):
             yield update
 
+    @answering_stream(broken)
     async def given_back(values: dict, request: gr.Request) -> AsyncIterator[dict]:
         name, session = values[menu] or first, request.session_hash
         if name == under_way.get(session, values[settled]):
@@ -190,19 +199,35 @@ def on_settings(
         log_y = values[parts.scale] == "log"
         return View(values[parts.quantity], values[parts.x_axis], log_y, pins)
 
-    @answering(lambda sentence: problem_payload(FormError([Problem("", sentence)])))
+    def broken(sentence: str) -> dict[str, Any]:
+        return problem_payload(FormError([Problem("", sentence)]))
+
+    @answering(lambda sentence: {"findings": not_examined(sentence)})
+    def examined(settings: RunSettings) -> dict[str, Any]:
+        return {"findings": doctor.findings(settings)}
+
+    @answering(broken)
+    def drawn(settings: RunSettings, values: dict) -> dict[str, Any]:
+        try:
+            return plot_payload(settings, view(values))
+        except FormError as error:  # the doctor, too, examines a lane that has no schedule
+            return problem_payload(error)
+
+    @answering(broken)
     def redraw(values: dict) -> dict[str, Any]:
-        found = {}
         try:
             settings = form.read(values, unfit(engine, values[menu]))
-            found["findings"] = doctor.findings(settings)  # also where a lane has no schedule
-            return plot_payload(settings, view(values)) | found
         except FormError as error:
-            return problem_payload(error) | found
+            return problem_payload(error)
+        return drawn(settings, values) | examined(settings)
 
-    gr.on([control.change for control in inputs], redraw, inputs, parts.plot, **AT_ONCE)
-    for event in afterwards:
-        event.then(redraw, inputs, parts.plot, **AT_ONCE)
+    def unanswered() -> dict[str, Any]:
+        return broken("The server did not take this change; try another, or reload the page.")
+
+    changes = [gr.on([control.change for control in inputs], redraw, inputs, parts.plot, **AT_ONCE)]
+    changes += [event.then(redraw, inputs, parts.plot, **AT_ONCE) for event in afterwards]
+    for change in changes:
+        change.failure(unanswered, None, parts.plot, **AT_ONCE)
 
 
 def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from explorer.capture.budget import Recording, limit_bytes
 from explorer.capture.trajectory import DONE
 from explorer.sampling.doctor import SEVERITIES, Cost, Finding, examine, price
+from explorer.sampling.findings.finding import WARNING
 from explorer.sampling.findings.lanes import equal_lanes
 from explorer.settings import RunSettings
 from explorer.start import picture_size
@@ -87,6 +88,12 @@ def _pace_key(settings: RunSettings) -> tuple:
     """What the seconds of a model call depend on."""
     size = settings.width, settings.height, settings.batch_size
     return settings.model, size, settings.cfg_scale > 1, len(settings.lanes)
+
+
+def not_examined(reason: str) -> list[dict[str, Any]]:
+    """The findings of a run that the doctor failed to examine: one, that says so."""
+    sentence = f"The schedules could not be examined. {reason}"
+    return merged([Finding(severity=WARNING, code="not_examined", sentence=sentence)], 0)
 
 
 def merged(found: list[Finding], count: int) -> list[dict[str, Any]]:

@@ -9,15 +9,17 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from explorer.limits import DEFAULTS
-from explorer.pictures import check_picture, picture_url
+from explorer.pictures import kept_picture, picture_url
 from explorer.settings import RunSettings, SettingsError
 from explorer.ui.lanes import code_name, read_lanes
+from explorer.ui.payloads import as_sent
 from explorer.ui.picture import start_picture
 from explorer.uploads import read_upload
 
 RUN_FIELDS = {spec.name: spec for spec in fields(RunSettings) if spec.name != "lanes"}
 FORM_FIELDS = (*RUN_FIELDS, "lanes")
 SIZES = ("width", "height")  # an empty box is the model's own
+LONGEST_SIZE = 9  # digits
 
 Controls = dict[str, gr.components.Component]  # by field
 Values = dict[gr.components.Component, Any]
@@ -83,7 +85,7 @@ def _read(name: str, value: Any) -> Any:
     """A setting from what its control holds; raises SettingsError."""
     if name in SIZES:
         text = str(value or "0").strip()
-        return int(text) if text.isdecimal() else value
+        return int(text) if text.isdecimal() and len(text) <= LONGEST_SIZE else value
     if name == "init_image":
         return _uploaded(value) if value else ""
     return value
@@ -95,7 +97,7 @@ def _uploaded(named: str) -> str:
     label = RUN_FIELDS["init_image"].metadata["label"]
     try:
         if named.startswith("data:"):
-            return check_picture(named)
+            return kept_picture(named)
         return picture_url(read_upload(named, get_upload_folder(), DEFAULTS.upload_bytes))
     except ValueError as error:
         raise SettingsError("init_image", f"{label}: {error}") from None
@@ -113,18 +115,22 @@ def shown(name: str, value: Any) -> Any:
 def run_control(name: str, value: Any, **look: Any) -> gr.components.Component:
     """The control of one field of RunSettings; its element id is the field's name."""
     spec = RUN_FIELDS[name]
+    if name == "init_image":
+        return start_picture(label=spec.metadata["label"], elem_id=name, min_width=0, **look)
     return _control(spec, value, label=spec.metadata["label"], **look)
 
 
 def _control(spec: Field, value: Any, **look: Any) -> gr.components.Component:
-    """The control that fits a field's type; ranges are left to the settings' own sentences."""
+    """The control that fits a field's type; all checks are left to the settings' sentences."""
+    return as_sent(_plain_control(spec, value, **look))
+
+
+def _plain_control(spec: Field, value: Any, **look: Any) -> gr.components.Component:
     look |= {"elem_id": spec.name, "min_width": 0}
     value, info = (
         shown(spec.name, value),
         f"{spec.metadata['help']} {code_name(spec)}".strip() or None,
     )
-    if spec.name == "init_image":
-        return start_picture(**look)
     if choices := look.pop("choices", spec.metadata.get("choices")):
         return gr.Dropdown(choices, value=value, info=info, **{"filterable": False} | look)
     if spec.type in (int, float) and spec.name not in SIZES:

@@ -20,6 +20,7 @@ OWN_TO_A_USER = ("prompt", "negative_prompt", "seed", "init_image")
 # Of a lane, with all of the training group: a model always sets them.
 OWN_TO_A_MODEL = ("prediction_type", "schedule_type", "timestep_spacing", "steps_offset")
 LONGEST_VALUE = 24
+LONGEST_LABEL = 120  # a name that no menu offers may be of any length
 
 Choices = list[tuple[str, str]]
 
@@ -65,18 +66,29 @@ def card(engine, name: str, turn: int = 0, **more: Any) -> dict[str, Any]:
     if identity is not None:
         native = identity.width, identity.height
         facts = f"{identity.family.label}, {identity.width} × {identity.height}"
-    return {
-        "turn": turn,
+    known = {
         "facts": facts,
         "native": native,
         "notes": list(identity.notes) if identity else [],
         "without": unfit(engine, name),
+    }
+    return blank_card(turn) | known | more
+
+
+def blank_card(turn: int, problem: str = "") -> dict[str, Any]:
+    """A card that says nothing of a model but a problem."""
+    return {
+        "turn": turn,
+        "facts": "",
+        "native": None,
+        "notes": [],
+        "without": [],
         "loading": "",
         "fraction": None,
-        "problem": "",
+        "problem": problem,
         "said": "",
         "waits": False,
-    } | more
+    }
 
 
 class Load:
@@ -87,7 +99,7 @@ class Load:
         self.done = threading.Event()
         self._engine, self._name = engine, name
         labels = {entry.name: entry.label for entry in engine.entries}
-        self._label = labels.get(name, name)
+        self._label = labels.get(name, name)[:LONGEST_LABEL]
         threading.Thread(target=self._work, name="load model", daemon=True).start()
 
     def _work(self) -> None:

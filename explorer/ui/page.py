@@ -17,7 +17,7 @@ from explorer.ui.history import history_part, on_form
 from explorer.ui.lanes import lanes_part
 from explorer.ui.models import card, model_choices, refiner_choices
 from explorer.ui.parts import part
-from explorer.ui.picture import refuse_downloads
+from explorer.ui.payloads import as_sent, ignore_file_marks
 from explorer.ui.plot import plot_payload
 from explorer.ui.scheduler_files import file_part
 
@@ -59,7 +59,7 @@ def build(engine, limits: Limits = DEFAULTS) -> gr.Blocks:
         events.on_prompt(engine, form, words, loads)
         runs = events.on_run(engine, form, events.RunParts(page, run, stop, viewer), doctor)
         events.on_settings(engine, form, plot, doctor, (*loads, runs))
-    refuse_downloads(page)
+    ignore_file_marks(page)
     return page.queue(max_size=events.LONGEST_QUEUE)
 
 
@@ -109,4 +109,5 @@ def _plot(defaults: RunSettings) -> events.PlotParts:
 def _switch(elem_id: str, label: str, words: dict[str, str]) -> gr.Radio:
     """A choice between the words of some keys, of which the first is chosen."""
     choices = [(word, key) for key, word in words.items()]
-    return gr.Radio(choices, value=next(iter(words)), label=label, elem_id=elem_id, min_width=0)
+    first = next(iter(words))
+    return as_sent(gr.Radio(choices, value=first, label=label, elem_id=elem_id, min_width=0))

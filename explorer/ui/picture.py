@@ -27,16 +27,3 @@ def reference(payload: Any) -> str | None:
         return None
     named = payload.get("path") or payload.get("url") if isinstance(payload, dict) else payload
     return named if isinstance(named, str) and named else NOTHING
-
-
-def refuse_downloads(page: gr.Blocks) -> None:
-    """No payload may have the server fetch a URL, which Gradio would do for any component."""
-    for block in page.blocks.values():
-        move = block.async_move_resource_to_block_cache
-
-        async def guarded(named: Any, move=move) -> Any:
-            if "://" in str(named):
-                raise gr.Error("A file comes by upload, not by its address.", print_exception=False)
-            return await move(named)
-
-        block.async_move_resource_to_block_cache = guarded

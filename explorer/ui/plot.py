@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from explorer.curves import QUANTITIES, Curve, curve_of
-from explorer.figures import schedule_figure
+from explorer.figures import X_AXES, schedule_figure
 from explorer.sampling.calls import CallTable
 from explorer.sampling.schedules import Schedule
 from explorer.settings import LaneSettings, RunSettings
@@ -17,6 +17,8 @@ from explorer.ui.pins import Pin, pin_of
 from explorer.ui.placeholders import placeholders
 from explorer.ui.sigma_lists import sigma_lists
 
+UNKNOWN_SWITCH = "What the plot should show did not arrive whole; reload the page."
+
 
 @dataclass(frozen=True)
 class View:
@@ -26,6 +28,12 @@ class View:
     x: str = "step"
     log_y: bool = True
     pins: tuple[Pin, ...] = ()
+
+    def __post_init__(self):
+        """Raise FormError for a switch that is none of the page's: a page may send anything."""
+        for value, known in ((self.quantity, QUANTITIES), (self.x, X_AXES)):
+            if not isinstance(value, str) or value not in known:
+                raise FormError([Problem("", UNKNOWN_SWITCH)])
 
 
 def plot_payload(settings: RunSettings, view: View = View()) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from explorer import ui
+from explorer.ui.answers import UNEXPECTED
 from explorer.uploads import REFUSED
 
 META = {"_type": "gradio.FileData"}
@@ -32,6 +32,11 @@ FORGED = [
     {"path": "http://169.254.169.254/latest/meta-data", "meta": META},
     {"path": "file:///etc/passwd"},
     "/etc/passwd",
+    {"path": "/etc/shadow", "meta": "forged"},
+    {"path": "/etc/shadow", "meta": META | {"more": 1}, "is_stream": True},
+    {"path": "http://example.invalid/a.png", "meta": META},
+    {"path": {"path": "/etc/shadow", "meta": META}},
+    {"url": "file:///etc/passwd", "meta": META},
     [1, 2],
     7,
 ]
@@ -45,38 +50,71 @@ def app(engine):
     page.close(verbose=False)
 
 
-def redraw(app, picture: object) -> dict:
-    """What a redraw with this start picture answers: `{"status", "data"}`."""
+def redraw(app, picture: object, **others: object) -> dict:
+    """What a redraw with this start picture, and other controls' values, answers."""
     page, url = app
     (event,) = (fn for fn in page.fns.values() if fn.name == "redraw" and len(fn.targets) > 1)
-    data = [
-        picture if getattr(block, "elem_id", "") == "init_image" else block.value
-        for block in event.inputs
-    ]
+    given = {"init_image": picture} | others
+    data = [given.get(getattr(block, "elem_id", ""), block.value) for block in event.inputs]
     body = json.dumps({"data": data, "fn_index": event._id, "session_hash": "forger"}).encode()
     call = urllib.request.Request(
         f"{url}gradio_api/run/predict", body, {"Content-Type": "application/json"}
     )
-    try:
-        with urllib.request.urlopen(call, timeout=20) as answer:
-            return {"status": answer.status, "data": json.load(answer)["data"][0]}
-    except urllib.error.HTTPError as error:
-        return {"status": error.code, "data": error.read().decode()}
+    with urllib.request.urlopen(call, timeout=20) as answer:
+        return json.load(answer)["data"][0]
 
 
 def problems(answer: dict) -> list[str]:
-    value = answer["data"]
-    return [each["sentence"] for each in value.get("value", value)["problems"]]
+    return [each["sentence"] for each in answer.get("value", answer)["problems"]]
 
 
 @pytest.mark.parametrize("picture", FORGED, ids=lambda picture: repr(picture)[:40])
 def test_a_forged_picture_is_refused_in_one_sentence(app, picture):
-    answer = redraw(app, picture)
-    if answer["status"] == 200:
-        assert problems(answer) == [f"Start picture: {REFUSED}"]
-    else:  # Gradio's own check of a path with its mark comes first
-        assert isinstance(picture, dict) and picture.get("meta") == META
-        assert "root:" not in answer["data"]
+    assert problems(redraw(app, picture)) == [f"Start picture: {REFUSED}"]
+
+
+LONG = "x" * 2**20
+HALF = "\ud83d"
+WRONG = [
+    ("model", ["bundled"]), ("model", {"path": "/etc/shadow", "meta": META}), ("model", 7),
+    ("model", HALF), ("model", LONG), ("rng", "tape"), ("rng", ["cpu"]), ("rng", HALF),
+    ("steps", "many"), ("steps", [20]), ("steps", HALF), ("seed", {"path": "x", "meta": META}),
+    ("cfg_scale", LONG), ("width", "9" * 5000), ("height", [8]), ("width", HALF),
+    ("lanes", {"path": "http://127.0.0.1:1/a", "meta": META}), ("lanes", None), ("lanes", LONG),
+    ("lanes", {"lanes": [{"path": "/etc/shadow", "meta": META}], "same": False}),
+    ("lanes", {"lanes": [{HALF: 1}], "same": False}),
+    ("lanes", {"lanes": [{"sigmas": HALF}], "same": False}),
+    ("quantity", "nothing"), ("quantity", ["sigma"]), ("x_axis", HALF), ("x_axis", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("control", "value"), WRONG, ids=lambda value: repr(value)[:40])
+def test_whatever_a_control_is_sent_is_answered_with_a_sentence(app, control, value):
+    (sentence, *_) = problems(redraw(app, None, **{control: value}))
+    assert 10 < len(sentence) < 600
+    assert sentence != UNEXPECTED
+
+
+def test_pins_of_any_shape_leave_the_plot(app):
+    for pins in (HALF, [HALF], [{"id": HALF, "label": HALF, "lane": {HALF: HALF}}], LONG, [[]] * 3):
+        answer = redraw(app, None, legend=pins)
+        assert answer.get("value", answer)["figure"]
+
+
+def test_no_payload_is_fetched_or_copied(app, monkeypatch):
+    """Of any component, also after one was updated: Gradio then makes another in its place."""
+    page, _ = app
+    moved = []
+    for block in page.blocks.values():
+        monkeypatch.setattr(block, "async_move_resource_to_block_cache", moved.append)
+    folder = Path(get_upload_folder()) / "door-test"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "b.png").write_bytes(b"")
+    for mark in (META, "forged"):
+        for named in (str(folder / "b.png"), "http://127.0.0.1:1/a.png"):
+            reference = {"path": named, "meta": mark}
+            redraw(app, reference, legend=[reference], lanes={"lanes": [reference]})
+    assert moved == []
 
 
 def test_an_uploaded_picture_is_used_and_a_link_out_of_the_folder_is_not(app, tmp_path):

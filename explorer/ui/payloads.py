@@ -1,0 +1,51 @@
+"""What a browser sends reaches the handlers as it was sent: Gradio checks and fetches nothing.
+
+Gradio's own checks end in an error without words for the page, and whatever is marked as a file,
+in the value of any component, it would copy or fetch from an address.
+"""
+
+from typing import Any
+
+import gradio as gr
+
+MARK = "meta"
+
+
+def as_sent(control: gr.components.Component) -> gr.components.Component:
+    """Make a control hand over the payload itself, for the settings to check."""
+    control.preprocess = _itself  # Gradio writes a file beside the module of every subclass
+    return control
+
+
+def _itself(payload: Any) -> Any:
+    return payload
+
+
+def ignore_file_marks(page: gr.Blocks) -> None:
+    """Keep Gradio from acting on what a payload marks as a file: see uploads.py for the door.
+
+    Of the whole page at once, since Gradio makes other components in place of updated ones.
+    """
+    prepare = page.preprocess_data
+
+    async def prepared(block_fn: Any, inputs: list[Any], *more: Any, **named: Any) -> list[Any]:
+        return await prepare(block_fn, list(map(unmarked, inputs)), *more, **named)
+
+    page.preprocess_data = prepared
+
+
+def unmarked(payload: Any) -> Any:
+    """Return the payload without marks of files; None for one nested too deep to be looked at."""
+    try:
+        return _unmarked(payload)
+    except RecursionError:
+        return None
+
+
+def _unmarked(payload: Any) -> Any:
+    if isinstance(payload, dict):
+        marked = "path" in payload
+        return {k: _unmarked(v) for k, v in payload.items() if not (marked and k == MARK)}
+    if isinstance(payload, list):
+        return [_unmarked(each) for each in payload]
+    return payload
