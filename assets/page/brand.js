@@ -1,10 +1,12 @@
 // The sidebar's head: the title, and when the sidebar gives way.
 
-import { on } from "./store.js";
+import { appear, on } from "./store.js";
 
 const PHONE = "(max-width: 767px)"; // where Gradio's sidebar covers the whole page
 
-export function mount() {
+const PATIENCE_MS = 4000; // then the settings are shown as far as they are here
+
+export async function mount() {
   const sidebar = document.querySelector("#settings");
   const giveWay = () => {
     if (matchMedia(PHONE).matches && sidebar.classList.contains("open")) {
@@ -12,7 +14,15 @@ export function mount() {
     }
   };
 
+  // What is out of sight takes no Tab stop.
+  const content = sidebar.querySelector(".sidebar-content");
+  const hide = () => (content.inert = !sidebar.classList.contains("open"));
+  new MutationObserver(hide).observe(sidebar, { attributeFilter: ["class"] });
+
   giveWay();
+  hide();
+  const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
+  await Promise.race([patience, Promise.all([appear("#seed input"), appear(".lane-grid")])]);
   sidebar.toggleAttribute("data-ready", true);
   on("begin", giveWay);
 }

@@ -1,6 +1,7 @@
 // The row above the plot: pin the schedules, edit their points, and what the lines and marks mean.
 
 import { pin, pinned, dashesOf, toggle, unpin, unpinAll } from "./pins.js";
+import { groupRadios } from "./radios.js";
 import { emit, on } from "./store.js";
 
 const MARKS = { midpoint: "◇", "second call": "◇", "sigma down": "▽", "sigma up": "△", "sigma hat": "+", "new since the start": "┈" };
@@ -65,6 +66,7 @@ export function mount({ element, props }) {
       ...words.map((textContent) => Object.assign(document.createElement("li"), { textContent })),
     );
   });
+  ["quantity", "x_axis", "y_axis"].forEach(groupRadios);
   renew();
   if (pinned().length) props.value = pinned();
 }

@@ -16,17 +16,22 @@ export function makePane(element, lane) {
   const canvas = pane.querySelector("canvas");
   const fact = (name) => pane.querySelector(`[data-fact=${name}]`);
 
-  placeholder(canvas);
+  function clear() {
+    placeholder(canvas);
+    canvas.setAttribute("aria-label", `Lane ${lane.toUpperCase()}: no picture yet`);
+  }
 
   function name(label) {
     pane.querySelector(".name").textContent = label;
   }
 
+  clear();
+
   return {
     canvas,
     name,
     remove: () => pane.remove(),
-    clear: () => placeholder(canvas),
+    clear,
     // `at` is -1 before the lane's first call.
     show({ label, calls, steps }, at, view) {
       const call = calls[at];

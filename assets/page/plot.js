@@ -132,6 +132,7 @@ export async function mount({ element, props, watch }) {
   });
   on("pins", draw);
   area.on("plotly_afterplot", () => {
+    nameDrawing(area);
     mark();
     editor.place();
   });
@@ -141,6 +142,17 @@ export async function mount({ element, props, watch }) {
     draw();
   }).observe(document.body, { attributeFilter: ["class"] });
   watch("value", receive);
+}
+
+// The curves are an image with a name; beside them stand buttons and grips, which no image may hold.
+function nameDrawing(area) {
+  const { xaxis, yaxis } = area._fullLayout;
+  const letters = [...new Set(area._fullData.map(({ meta }) => meta.lane))].filter((lane) => lane >= 0);
+  const [curves, ...overlays] = area.querySelectorAll(".main-svg");
+  const lanes = letters.sort().map((lane) => LANES[lane].toUpperCase());
+  curves.setAttribute("role", "img");
+  curves.setAttribute("aria-label", `${yaxis.title.text} by ${xaxis.title.text}, lanes ${lanes.join(", ")}`);
+  for (const overlay of overlays) overlay.setAttribute("aria-hidden", true);
 }
 
 function makeMark(element, lane, index) {

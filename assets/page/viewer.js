@@ -152,6 +152,7 @@ export function mount({ element, props, watch }) {
     setPlaying(false);
     seek(range.valueAsNumber);
   });
+  range.addEventListener("pointerdown", () => range.focus()); // which Safari does not do
   range.addEventListener("keydown", (key) => {
     if (key.key !== " ") return;
     key.preventDefault();
@@ -175,5 +176,6 @@ export function mount({ element, props, watch }) {
     setPlaying(false);
     seek(call, lane);
   });
+  setLanes(props.lanes); // before anything is known of them: nothing moves when it is
   watch("value", () => receive(props.value));
 }

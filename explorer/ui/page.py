@@ -39,6 +39,7 @@ def build(engine, limits: Limits = DEFAULTS) -> gr.Blocks:
         analytics_enabled=False,
         delete_cache=(3600, limits.keep_uploads_s),
     ) as page:
+        part("skip")
         with gr.Sidebar(width=384, elem_id="settings"):
             with gr.Row(elem_id="head"):
                 part("brand")
@@ -48,7 +49,7 @@ def build(engine, limits: Limits = DEFAULTS) -> gr.Blocks:
             run = gr.Button("Run", variant="primary", elem_id="run", min_width=0)
             stop = gr.Button("Stop", elem_id="stop", min_width=0)
             part("progress")
-        viewer = part("viewer")
+        viewer = part("viewer", lanes=len(defaults.lanes))
         plot = _plot(defaults)
         doctor = Doctor(engine)
         part("doctor", doctor.findings(defaults))

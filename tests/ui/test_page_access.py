@@ -1,0 +1,186 @@
+"""The page without a mouse, for eyes that do not see it, and for fingers."""
+
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from reading import fill, run_to_end, wait_for
+
+pytestmark = pytest.mark.browser
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+SMALLEST = 24  # pixels, of what a finger must hit (WCAG 2.2, 2.5.8)
+
+
+def violations(page) -> list[str]:
+    """What axe-core finds, of any impact: the rule, its impact, the element."""
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['target']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+def small_targets(page) -> list[str]:
+    """What can be pressed and is smaller than a finger needs; a box in a label is the label."""
+    return page.evaluate(
+        f"""() => [...document.querySelectorAll(
+                'button, a[href], input, select, textarea, [role=button]')]
+            .filter((one) => one.checkVisibility({{ visibilityProperty: true }}))
+            .filter((one) => !one.closest('.skip, [inert]') && one.type !== 'file')
+            .map((one) => ['checkbox', 'radio'].includes(one.type) ? one.closest('label') : one)
+            .map((one) => [one, one.getBoundingClientRect()])
+            .filter(([, {{ width, height }}]) => Math.min(width, height) < {SMALLEST} - 0.01)
+            .map(([one, {{ width, height }}]) =>
+                `${{one.outerHTML.slice(0, 90)}} ${{width.toFixed(1)}} x ${{height.toFixed(1)}}`)"""
+    )
+
+
+def open_folds(page) -> None:
+    page.evaluate(
+        "document.querySelectorAll('.fold-head[aria-expanded=false]').forEach((one) => one.click())"
+    )
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(open_page, theme, size):
+    width, height = SIZES[size]
+    page = open_page(f"?__theme={theme}", width, height)
+    assert violations(page) == [], "idle"
+    run_to_end(page)
+    page.wait_for_function("!document.querySelector('#run[aria-disabled=true]')")
+    assert violations(page) == [], "after a run"
+    if size == "phone":
+        page.click("#settings .toggle-button")
+        page.wait_for_selector("#settings.open")
+        assert violations(page) == [], "settings open"
+    open_folds(page)
+    assert violations(page) == [], "folds open"
+    fill(page, "a_beta_end", "0.5")
+    page.wait_for_selector(".findings .error, .findings .warning")
+    assert violations(page) == [], "findings"
+    fill(page, "steps", "0")
+    page.wait_for_selector("#steps_problem")
+    page.click("#run")
+    wait_for(page, "samplerExplorer.state === 'error'")
+    assert violations(page) == [], "error"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_targets_are_as_large_as_a_finger_needs(open_page, size):
+    page = open_page("", *SIZES[size])
+    run_to_end(page)
+    page.click(".legend .pin")
+    page.wait_for_selector(".legend .pinned")
+    page.click(".legend .edit")
+    assert small_targets(page) == []
+    page.click(".legend .edit")
+    page.click(".legend .pinned .remove")
+    if size == "phone":
+        page.click("#settings .toggle-button")
+        page.wait_for_selector("#settings.open")
+    open_folds(page)
+    fill(page, "a_beta_end", "0.5")
+    page.wait_for_selector(".findings .error, .findings .warning")
+    assert small_targets(page) == []
+
+
+def focused(page, property: str) -> str:
+    return page.evaluate(f"document.activeElement.{property}")
+
+
+def test_the_first_tab_stop_leads_to_run(open_page):
+    page = open_page("?__theme=light")
+    page.keyboard.press("Tab")
+    assert focused(page, "textContent") == "Skip to Run"
+    page.keyboard.press("Enter")
+    assert focused(page, "id") == "run"
+    assert page.url.endswith("?__theme=light")
+    page.keyboard.press("Enter")
+    wait_for(page, "samplerExplorer.state === 'done'")
+
+
+def test_settings_out_of_sight_take_no_tab_stops(open_page):
+    page = open_page(width=390, height=844)
+    page.wait_for_selector("#settings[data-ready]:not(.open)")
+    inside = []
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        inside.append(page.evaluate("!!document.activeElement.closest('.sidebar-content')"))
+        if focused(page, "id") == "run":
+            break
+    assert not any(inside)
+    assert focused(page, "id") == "run"
+
+
+@pytest.mark.parametrize("group", ["quantity", "x_axis", "y_axis"])
+def test_a_group_of_choices_is_one_tab_stop_with_a_name(open_page, group):
+    page = open_page()
+    page.wait_for_selector(f"#{group}[role=radiogroup]")
+    assert (
+        page.get_by_role("radiogroup", name=group.split("_")[0])
+        .or_(page.get_by_role("radiogroup", name="curve"))
+        .count()
+    )
+    page.focus(f"#{group} input:checked")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(f"#{group} label:nth-child(2) input:checked", state="attached")
+    for key in ("Tab", "Shift+Tab"):
+        page.focus(f"#{group} input:checked")
+        page.keyboard.press(key)
+        assert page.evaluate(f"!document.activeElement.closest('#{group}')"), key
+
+
+def test_pictures_and_curves_have_names(open_page):
+    page = open_page()
+    names = "[...document.querySelectorAll('canvas')].map((one) => one.ariaLabel)"
+    assert page.evaluate(names) == ["Lane A: no picture yet", "Lane B: no picture yet"]
+    run_to_end(page)
+    assert page.evaluate(names) == ["DPM2, denoised, step 20", "DPM2 a, denoised, step 20"]
+    assert page.get_by_role("img", name="Sigma by Step, lanes A, B").count() == 1
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_focus_is_seen_on_the_plot_s_buttons(open_page, theme):
+    page = open_page(f"?__theme={theme}")
+    page.focus("#plot .area .modebar-btn >> nth=0")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    style = page.evaluate(
+        """() => { const { outlineStyle, outlineColor } = getComputedStyle(document.activeElement);
+            const bar = getComputedStyle(document.activeElement.closest('.modebar'));
+            return [document.activeElement.className, outlineStyle, outlineColor, bar.opacity]; }"""
+    )
+    colour = {"light": "rgb(27, 106, 201)", "dark": "rgb(108, 176, 255)"}[theme]
+    assert style == ["modebar-btn", "solid", colour, "1"]
+
+
+def test_a_phone_does_not_zoom_into_boxes(open_page):
+    page = open_page(width=390, height=844)
+    page.click("#settings .toggle-button")
+    page.wait_for_selector("#settings.open")
+    open_folds(page)
+    sizes = page.evaluate(
+        """[...document.querySelectorAll('#settings :is(input, textarea, select)')]
+            .filter((one) => !['checkbox', 'file'].includes(one.type))
+            .map((one) => [one.id || one.ariaLabel, parseFloat(getComputedStyle(one).fontSize)])"""
+    )
+    assert len(sizes) > 20
+    assert [each for each in sizes if each[1] < 16] == []
+
+
+def test_on_a_phone_six_lanes_leave_the_scrubber_in_reach(open_page):
+    page = open_page(width=390, height=844)
+    page.click("#settings .toggle-button")
+    page.wait_for_selector("#settings.open")
+    for _ in range(4):
+        page.click(".lanes-bar .add")
+    run_to_end(page)
+    page.wait_for_selector("#settings:not(.open)")
+    wait_for(page, "document.querySelectorAll('.pane').length === 6")
+    scrubber = page.locator(".transport input").bounding_box()
+    assert scrubber["y"] + scrubber["height"] <= page.locator("#bar").bounding_box()["y"]

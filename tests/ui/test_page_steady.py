@@ -1,0 +1,60 @@
+"""Nothing on the page jumps while it loads or runs, and nothing comes to lie on its bar."""
+
+import pytest
+from reading import run_to_end, wait_for
+
+pytestmark = pytest.mark.browser
+
+WATCH = """window.shifts = [];
+new PerformanceObserver((list) => {
+    for (const { value, hadRecentInput, sources } of list.getEntries())
+        if (!hadRecentInput) shifts.push({ value, what: sources.map(({ node, previousRect,
+            currentRect }) => [node?.id || node?.className || node?.nodeName,
+                Math.round(previousRect.y), Math.round(currentRect.y)].join(' ')) });
+}).observe({ type: 'layout-shift', buffered: true });"""
+
+
+def shifts(page) -> list[dict]:
+    """What has moved since the last time that somebody asked, with its score."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100)))")
+    return page.evaluate("shifts.splice(0)")
+
+
+def total(moved: list[dict]) -> float:
+    return sum(each["value"] for each in moved)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (1280, 600), (390, 844)])
+def test_nothing_jumps(context, open_page, width, height):
+    context.add_init_script(f"if (!window.shifts) {{ {WATCH} }}")
+    page = open_page(width=width, height=height)
+    wait_for(page, "document.querySelector('#doctor .cost').textContent !== ''")
+    loading = shifts(page)
+    assert total(loading) < 0.05, loading
+    page.evaluate("document.querySelector('#run').click()")  # a press would excuse what follows it
+    wait_for(page, "samplerExplorer.state === 'done'")
+    page.wait_for_selector(".viewer:not([data-fetching])")
+    running = shifts(page)
+    assert total(running) < 0.01, running
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 600), (390, 600)])
+def test_nothing_comes_to_lie_on_the_bar(open_page, width, height):
+    page = open_page(width=width, height=height)
+    run_to_end(page)
+    last = page.evaluate("document.documentElement.scrollHeight - innerHeight")
+    assert last > 100
+    for top in range(0, last, 12):
+        strangers = page.evaluate(
+            """(top) => { scrollTo(0, top);
+                const bar = document.querySelector('#bar');
+                const { left, right, top: upper, bottom } = bar.getBoundingClientRect();
+                const found = [];
+                for (let x = left + 1; x < right; x += 30)
+                    for (let y = Math.max(upper, 0) + 1; y < bottom - 1; y += 10)
+                        found.push(document.elementFromPoint(x, y));
+                return found.filter((one) => one && !bar.contains(one))
+                    .map((one) => one.outerHTML.slice(0, 80)); }""",
+            top,
+        )
+        assert strangers == []
