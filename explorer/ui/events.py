@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -16,6 +18,7 @@ from explorer.ui.answers import UNEXPECTED, answering, answering_stream
 from explorer.ui.findings import Doctor, not_examined
 from explorer.ui.form import Form, FormError, Problem
 from explorer.ui.lanes import model_prop
+from explorer.ui.listeners import Listeners
 from explorer.ui.live import Cancels, failure, keep_files, plan_payload, run_payloads
 from explorer.ui.models import OWN_TO_A_USER, Load, blank_card, card, refill, unfit
 from explorer.ui.pins import read_pins
@@ -23,8 +26,6 @@ from explorer.ui.plot import View, plot_payload, problem_payload
 
 LOG = logging.getLogger(__name__)
 
-WAITING_RUNS = 16  # waiting for the device, each in one of Gradio's 40 threads
-LONGEST_QUEUE = 64
 PAGE_FIRST_S = 0.5  # a page that has just come fetches its own files before a model is loaded
 
 # Events that serve this page alone: no public API, no overlay on what they change.
@@ -235,15 +236,28 @@ def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
 
     Returns the event of a run, which ends with it.
     """
-    cancels = Cancels()
+    cancels, listeners = Cancels(), Listeners(parts.page)
     keep = keep_files(parts.viewer)
+    one_by_one = asyncio.Lock()  # is fair: places in the queue are taken in the order of clicks
 
-    def run(values: dict, request: gr.Request) -> Iterator[dict[str, Any]]:
-        cancel = cancels.open(request.session_hash)
+    def prepared(values: dict) -> tuple[RunSettings, dict[str, Any]]:
+        settings = form.read(values, unfit(engine, values[form.run["model"]]))
+        return settings, plan_payload(settings)
+
+    async def run(values: dict, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
+        session = request.session_hash
+        cancel = cancels.open(session)
         try:
-            settings = form.read(values, unfit(engine, values[form.run["model"]]))
-            plan = plan_payload(settings)
-            events = doctor.timed(settings, engine.stream(settings, cancel=cancel))
+            async with one_by_one:
+                settings, plan = await asyncio.to_thread(prepared, values)
+                events = engine.astream(
+                    settings,
+                    cancel,
+                    visitor=session or "",
+                    listening=partial(listeners.reads, session),
+                )
+                payloads = run_payloads(doctor.timed(settings, events), keep, plan)
+                first = await anext(payloads)  # takes the place
         except ValueError as error:  # its message is a sentence: FormError, SettingsError, ...
             yield failure(str(error))
             return
@@ -251,8 +265,10 @@ def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
             LOG.exception("A run could not be prepared")
             yield failure(UNEXPECTED)
             return
-        yield plan
-        yield from run_payloads(events, keep, plan)
+        async with aclosing(payloads):
+            yield first
+            async for told in payloads:
+                yield told
 
     def stop(request: gr.Request) -> None:
         cancels.set(request.session_hash)
@@ -266,8 +282,7 @@ def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
         run,
         form.controls(),
         parts.viewer,
-        concurrency_id="device",
-        concurrency_limit=WAITING_RUNS,
+        concurrency_limit=None,  # the engine's own queue has an order, and limits
         trigger_mode="multiple",  # the page itself refuses a click while a run goes on
         **INTERNAL,
     )

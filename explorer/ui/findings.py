@@ -1,7 +1,7 @@
 """The doctor's findings as the page shows them: of all lanes, equal ones merged, as plain JSON."""
 
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +53,12 @@ class Doctor:
             found += price(self._cost(settings))
         return merged(found, len(settings.lanes))
 
-    def timed(self, settings: RunSettings, events: Iterator["Event"]) -> Iterator["Event"]:
+    async def timed(
+        self, settings: RunSettings, events: AsyncIterator["Event"]
+    ) -> AsyncIterator["Event"]:
         """The events of a run, unchanged; when it is done its pace is remembered."""
-        with closing(events):
-            for event in events:
+        async with aclosing(events):
+            async for event in events:
                 if event.state == DONE and event.elapsed_s:
                     calls = sum(len(each.calls) for each in event.trajectories)
                     if calls:

@@ -1,12 +1,13 @@
 """A run as the page sees it: the engine's events as plain JSON, and who may end them."""
 
+import asyncio
 import base64
 import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,18 +94,21 @@ def _call(step: int, half: bool, sigma: float, timestep: float) -> dict[str, Any
     return place | {"sigma": float(sigma), "timestep": float(timestep)}
 
 
-def run_payloads(
-    events: Iterator["Event"], keep: Keep, plan: dict[str, Any] | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yield one JSON payload an event of `engine.stream`; closing this closes `events`.
+async def run_payloads(
+    events: AsyncIterator["Event"], keep: Keep, plan: dict[str, Any] | None = None
+) -> AsyncIterator[dict[str, Any]]:
+    """Yield one JSON payload an event of `engine.astream`; closing this closes `events`.
 
     The plan is said again until the first call: a page that is still coming up misses what comes
     before it can listen. Whatever goes wrong is a payload with state "error" and a sentence.
     """
     try:
-        with closing(events):
-            for event in events:
-                told = payload(event, keep)
+        async with aclosing(events):
+            async for event in events:
+                if any(event.frames):  # sheets take a while: not in the event loop
+                    told = await asyncio.to_thread(payload, event, keep)
+                else:
+                    told = payload(event, keep)
                 yield told if event.call or plan is None else plan | told
     except Exception as error:
         LOG.exception("A run broke off")
@@ -130,6 +134,8 @@ def payload(event: "Event", keep: Keep) -> dict[str, Any]:
         "half": event.half,
         "elapsed": event.elapsed_s,
         "eta": event.eta_s,
+        "place": event.place,
+        "wait": event.wait_s,
         "previews": [_data_url(preview) for preview in event.previews],
     }
     if any(event.frames):

@@ -11,6 +11,7 @@ from explorer.hosting.files import routes
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.request_limits import RequestLimits
 from explorer.limits import DEFAULTS, MIB, Limits
+from explorer.ui.listeners import most_events
 from explorer.ui.parts import PAGE_FILES, style_sheets
 
 UPLOAD_MARGIN = 4 * MIB  # a little more than a start picture may have: then a sentence says so
@@ -47,4 +48,5 @@ def launch_options(limits: Limits = DEFAULTS) -> dict[str, Any]:
             "routes": routes(PAGE_FILES, plotly_script(), get_upload_folder),
             "middleware": [Middleware(RequestLimits, limits=limits, folder=folder)],
         },
+        "max_threads": most_events(limits),  # Gradio's word for how many events may be under way
     }

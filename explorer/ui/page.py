@@ -15,6 +15,7 @@ from explorer.ui.form import Form, run_control
 from explorer.ui.groups import folded, picture_group, refiner_group, start_group
 from explorer.ui.history import history_part, on_form
 from explorer.ui.lanes import lanes_part
+from explorer.ui.listeners import most_events
 from explorer.ui.models import card, model_choices, refiner_choices
 from explorer.ui.parts import part
 from explorer.ui.payloads import as_sent, ignore_file_marks
@@ -61,7 +62,7 @@ def build(engine, limits: Limits = DEFAULTS) -> gr.Blocks:
         runs = events.on_run(engine, form, events.RunParts(page, run, stop, viewer), doctor)
         events.on_settings(engine, form, plot, doctor, (*loads, runs))
     ignore_file_marks(page)
-    return page.queue(max_size=events.LONGEST_QUEUE)
+    return page.queue(max_size=most_events(limits))
 
 
 def _settings(engine, defaults: RunSettings) -> tuple[Form, gr.HTML, gr.HTML]:

@@ -1,15 +1,17 @@
 """An engine without a model, as slow as a test wants: a disc that comes out of noise."""
 
+import asyncio
 import io
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 
 import numpy as np
 from PIL import Image
 
+from explorer.device_queue import DeviceQueue, QueueFull
 from explorer.groups import groups_of
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.families import FAMILIES, Identity
@@ -62,7 +64,10 @@ class FakeEngine:
     def __init__(self, pace: float = 0.005, device: str = "cpu", anything: bool = False):
         self.pace = pace
         self.hold_at: int | None = None
-        self.lock = threading.Lock()
+        self.queue = DeviceQueue()
+        self.no_listener_s = 20.0
+        self.lock = Lock(self.queue)
+        self.starts: list[str] = []  # the prompts of all runs, as they began
         self.catalog = SimpleNamespace(anything=anything)
         self.resident, self.device = "", device
         self.progress: tuple[str, float | None] = ("", None)
@@ -103,19 +108,53 @@ class FakeEngine:
     def unread(self, prompt: str, name: str = "") -> str:
         return " ".join(prompt.split()[30:])
 
-    def stream(self, settings: RunSettings, cancel: threading.Event | None = None) -> Iterator:
+    async def astream(
+        self,
+        settings: RunSettings,
+        cancel: threading.Event | None = None,
+        *,
+        visitor: str = "",
+        listening=lambda: True,
+    ) -> AsyncIterator:
         cancel = cancel or threading.Event()
         self.settings = settings = settings.resolved()
-        yield event("queued", settings, message="Waiting for the device")
-        while not self.lock.acquire(timeout=0.05):
-            if cancel.is_set():
-                yield event("cancelled", settings)
-                return
-            yield event("queued", settings, message="Waiting for another run to end")
+        heard, came = [], time.monotonic()
+        run = self._denoise(settings, cancel)
         try:
-            yield from self._denoise(settings, cancel)
+            ticket = self.queue.join(visitor, ready=lambda: bool(heard))
+        except QueueFull as error:
+            yield event("error", settings, message=str(error))
+            return
+        try:
+            yield event("queued", settings, message="Waiting for the device")
+            while not ticket.turn.is_set():
+                if cancel.is_set():
+                    yield event("cancelled", settings)
+                    return
+                if listening():
+                    heard.append(time.monotonic())
+                    self.queue.advance()
+                elif time.monotonic() - (heard or [came])[-1] > self.no_listener_s:
+                    return
+                if ticket.place:
+                    waiting = event("queued", settings, message="Waiting for another run to end")
+                    waiting.place, waiting.wait_s = ticket.place, 7.0
+                    yield waiting
+                await asyncio.sleep(0.05)
+            self.starts.append(settings.prompt)
+            while (told := await asyncio.to_thread(next, run, None)) is not None:
+                yield told
         finally:
-            self.lock.release()
+            cancel.set()
+            ticket.leave()
+
+    def stream(self, settings: RunSettings, cancel: threading.Event | None = None) -> Iterator:
+        """The events of a run, for those without an event loop."""
+
+        async def all_events():
+            return [each async for each in self.astream(settings, cancel)]
+
+        yield from asyncio.run(all_events())
 
     def _denoise(self, settings: RunSettings, cancel: threading.Event) -> Iterator:
         if "[boom]" in settings.prompt:
@@ -150,6 +189,33 @@ class FakeEngine:
                     shown = time.monotonic()
                     yield tell("running")
         yield tell("done")
+
+
+class Lock:
+    """The device, taken and given back as a lock is."""
+
+    def __init__(self, queue: DeviceQueue):
+        self._queue, self._ticket = queue, None
+
+    def acquire(self, timeout: float | None = None) -> bool:
+        ticket = self._queue.join()
+        if ticket.wait(timeout):
+            self._ticket = ticket
+            return True
+        ticket.leave()
+        return False
+
+    def release(self) -> None:
+        self._ticket.leave()
+
+    def locked(self) -> bool:
+        return self._queue.busy
+
+    def __enter__(self) -> None:
+        assert self.acquire(20)
+
+    def __exit__(self, *_) -> None:
+        self.release()
 
 
 class Film:
@@ -224,6 +290,8 @@ def event(
         if state == "done"
         else (),
         seed=settings.seed,
+        place=None,
+        wait_s=None,
     )
 
 

@@ -1,5 +1,6 @@
 """The findings as the page gets them: equal ones merged, the cost of the whole run, the pace."""
 
+import asyncio
 import json
 from dataclasses import replace
 
@@ -88,10 +89,17 @@ def test_half_precision_counts_for_the_model_that_is_there(engine):
     assert "half_overflow" not in codes(doctor.findings(replace(run, model="sdxl")))
 
 
+def everything(events):
+    async def gather():
+        return [event async for event in events]
+
+    return asyncio.run(gather())
+
+
 def test_a_run_tells_how_long_the_next_one_takes(engine):
     doctor, run = Doctor(engine), RunSettings(steps=5)
     assert "seconds" not in the(doctor.findings(run), "cost")["numbers"]
-    events = list(doctor.timed(run, engine.stream(run)))
+    events = everything(doctor.timed(run, engine.astream(run)))
     assert events[-1].state == "done"
     took = events[-1].elapsed_s
     assert the(doctor.findings(run), "cost")["numbers"]["seconds"] == pytest.approx(took)
@@ -104,7 +112,7 @@ def test_a_run_tells_how_long_the_next_one_takes(engine):
 
 def test_a_run_that_breaks_off_tells_nothing(engine):
     doctor, run = Doctor(engine), RunSettings(steps=5, prompt="[nan]")
-    events = doctor.timed(run, engine.stream(run))
+    events = everything(doctor.timed(run, engine.astream(run)))
     assert [event.state for event in events][-1] == "error"
     assert "seconds" not in the(doctor.findings(run), "cost")["numbers"]
 
@@ -112,15 +120,19 @@ def test_a_run_that_breaks_off_tells_nothing(engine):
 def test_leaving_the_events_ends_the_run(engine):
     closed = []
 
-    def stream():
+    async def stream():
         try:
-            yield from engine.stream(RunSettings())
+            async for event in engine.astream(RunSettings()):
+                yield event
         finally:
             closed.append(True)
 
-    events = Doctor(engine).timed(RunSettings(), stream())
-    next(events)
-    events.close()
+    async def leave():
+        events = Doctor(engine).timed(RunSettings(), stream())
+        await anext(events)
+        await events.aclose()
+
+    asyncio.run(leave())
     assert closed == [True]
 
 

@@ -1,5 +1,6 @@
 """A run as payloads: plain JSON, sheets of frames, and flags that end it."""
 
+import asyncio
 import io
 import json
 import threading
@@ -32,7 +33,14 @@ def keep(kept):
 
 
 def payloads(settings, keep, cancel=None) -> list[dict]:
-    return list(run_payloads(FakeEngine(pace=0).stream(settings, cancel), keep))
+    return everything(run_payloads(FakeEngine(pace=0).astream(settings, cancel), keep))
+
+
+def everything(payloads) -> list[dict]:
+    async def gather():
+        return [each async for each in payloads]
+
+    return asyncio.run(gather())
 
 
 def test_a_run_is_json_and_ends_with_its_record(keep, kept):
@@ -83,7 +91,7 @@ def test_the_plan_counts_every_lanes_own_calls():
 
 def test_the_plan_is_said_until_the_first_call(keep):
     plan = plan_payload(SETTINGS)
-    told = list(run_payloads(FakeEngine(pace=0).stream(SETTINGS), keep, plan))
+    told = everything(run_payloads(FakeEngine(pace=0).astream(SETTINGS), keep, plan))
     assert all(("plan" in each) == (each["call"] == 0) for each in told)
 
 
@@ -111,11 +119,15 @@ def test_an_exception_is_a_payload(keep):
 
 def test_leaving_the_payloads_leaves_the_engine(keep):
     engine = FakeEngine(pace=0)
-    run = run_payloads(engine.stream(SETTINGS), keep)
-    while next(run)["state"] != "running":
-        pass
-    assert engine.lock.locked()
-    run.close()
+
+    async def leave():
+        run = run_payloads(engine.astream(SETTINGS), keep)
+        while (await anext(run))["state"] != "running":
+            pass
+        assert engine.lock.locked()
+        await run.aclose()
+
+    asyncio.run(leave())
     assert not engine.lock.locked()
 
 

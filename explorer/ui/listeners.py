@@ -1,0 +1,33 @@
+"""Whether anybody reads what the server tells a session: a run that nobody follows is not begun."""
+
+import gradio as gr
+
+from explorer.limits import DEFAULTS, Limits
+
+THREADS = 40  # for handlers that compute; what only waits is in the event loop
+
+
+def most_events(limits: Limits = DEFAULTS) -> int:
+    """How many events Gradio has under way at once, runs that wait among them.
+
+    Each page that comes up while a model loads follows that in an event of its own, so that runs
+    must not take the places of pages. Beyond it Gradio refuses events.
+    """
+    return THREADS + limits.sessions + limits.waiting_runs
+
+
+class Listeners:
+    """Looks at what waits to be sent to each session of a page.
+
+    Gradio puts a message for every event into its session's own queue as soon as the event is
+    taken up. Only the session's open stream takes it out again, and the queue goes with the
+    stream. So an empty one says that somebody reads, and a full or missing one that nobody does.
+    """
+
+    def __init__(self, page: gr.Blocks):
+        self._page = page  # its queue is replaced when the page is complete
+
+    def reads(self, session: str | None) -> bool:
+        """Whether everything that was sent to the session has been read."""
+        messages = self._page._queue.pending_messages_per_session.get(session)
+        return messages is not None and messages.empty()
