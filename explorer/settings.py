@@ -75,6 +75,12 @@ class RunSettings(Checked):
             raise SettingsError(
                 "lanes", f"A run has at most {MAX_LANES} lanes; got {len(self.lanes):,}."
             )
+        if self.seed + self.batch_size - 1 > MAX_SEED:
+            raise SettingsError(
+                "seed",
+                f"Each picture of a batch has a seed one higher, and the highest is {MAX_SEED}: "
+                f"for {self.batch_size} pictures take at most {MAX_SEED - self.batch_size + 1}.",
+            )
         for lane, span in enumerate(self.spans):
             self._check("" if span.steps == self.steps else f"Lane {chr(65 + lane)}: ", span)
 
@@ -137,7 +143,9 @@ class RunSettings(Checked):
 
     def resolved(self) -> "RunSettings":
         """These settings with a random seed drawn, so that the run can be repeated."""
-        return self if self.seed >= 0 else replace(self, seed=secrets.randbelow(MAX_SEED + 1))
+        if self.seed >= 0:
+            return self
+        return replace(self, seed=secrets.randbelow(MAX_SEED - self.batch_size + 2))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data; `from_dict` reads it back."""

@@ -262,3 +262,16 @@ def test_a_lane_may_end_without_signal():
     assert lane.schedule(20).sigma[0] == pytest.approx(4096, rel=1e-6)
     assert lane.scheduler_config()["rescale_betas_zero_snr"] is True
     assert LaneSettings.from_config("dpm2", lane.scheduler_config()) == lane
+
+
+def test_every_picture_of_a_batch_has_a_seed_that_the_field_takes(monkeypatch):
+    highest = 2**32 - 1
+    assert RunSettings(seed=highest).seed == highest
+    assert RunSettings(seed=highest - 3, batch_size=4).batch_size == 4
+    with pytest.raises(SettingsError, match=f"for 4 pictures take at most {highest - 3}") as caught:
+        RunSettings(seed=highest - 2, batch_size=4)
+    assert caught.value.name == "seed"
+    monkeypatch.setattr("explorer.settings.secrets.randbelow", lambda below: below - 1)
+    drawn = RunSettings(batch_size=16).resolved()
+    assert drawn.seed + drawn.batch_size - 1 == highest
+    assert RunSettings().resolved().seed == highest

@@ -6,6 +6,7 @@ import { followLists } from "./steps.js";
 import { begin, isRunning, isStopping, stop } from "./run.js";
 import { LANES, appear, explorer, on, stepName, typeInto } from "./store.js";
 
+const SOON_MS = 1000;
 const SPOKEN_EVERY_MS = 4000; // screen readers get a sentence now and then, not twelve a second
 
 export async function mount({ element }) {
@@ -18,6 +19,7 @@ export async function mount({ element }) {
     "[role=status]",
   ].map((query) => element.querySelector(query));
   let spokenAt = 0;
+  let stoppingSince = 0;
   let fraction = 0; // of the calls of all lanes
 
   function show(position, remark = "", { speak = false } = {}) {
@@ -29,6 +31,12 @@ export async function mount({ element }) {
     }
   }
 
+  // Most runs stop within a second; one in a long model call does not, and says why.
+  function patience() {
+    stoppingSince ||= performance.now();
+    return performance.now() - stoppingSince > SOON_MS ? "after the model call under way" : "";
+  }
+
   function refresh() {
     element.dataset.state = explorer.state;
     bar.value = fraction;
@@ -37,7 +45,7 @@ export async function mount({ element }) {
   }
 
   on("begin", () => {
-    fraction = 0;
+    fraction = stoppingSince = 0;
     refresh();
     seed.hidden = true;
     show("Starting", "", { speak: true });
@@ -45,8 +53,8 @@ export async function mount({ element }) {
   on("progress", (event) => {
     fraction = event.fraction ?? fraction;
     refresh();
-    if (isStopping()) return show("Stopping", "after this model call");
-    if (!event.call) return show(event.message || "Waiting");
+    if (isStopping()) return show("Stopping", patience());
+    if (!event.call) return show(event.message || "Waiting", waiting(event));
     return show(position(event), remaining(event.eta));
   });
   on("end", (event) => {
@@ -96,15 +104,24 @@ function position({ lane, together, step, steps, call, calls, half }) {
   return `${whose}step ${stepName({ step: step - 1, half })} of ${steps}, call ${call} of ${calls}`;
 }
 
+// In the queue: how long until its turn.
+function waiting({ place, wait }) {
+  if (!place) return "";
+  return wait === null || wait === undefined ? "estimating" : `about ${remaining(wait)}`;
+}
+
 function remaining(seconds) {
-  if (seconds === null || seconds === undefined) return "";
+  if (seconds === null || seconds === undefined) return "estimating";
   if (seconds < 90) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s left`;
   return `${Math.round(seconds / 60)} min left`;
 }
 
 function summary({ state, message, call, calls, elapsed, run }) {
   const counts = [...new Set(run?.lanes.map((lane) => lane.calls.length) ?? [calls])];
-  if (state === "done") return `${listed(counts)} calls in ${elapsed.toFixed(1)} s`;
+  if (state === "done") {
+    const took = `${listed(counts)} calls in ${elapsed.toFixed(1)} s`;
+    return message ? `${took}. ${message}` : took;
+  }
   if (state === "error") return message || "The run broke off";
   return call ? `Stopped after call ${call} of ${calls}` : "Stopped before the first call";
 }

@@ -26,7 +26,8 @@ export const form = { columns: [], same: false, own: {} };
 export const LANES = [..."abcdef"];
 
 // Where a browser fetches a file that the server has named, under the app's own root.
-export const fileUrl = (path) => `${window.gradio_config.root}/${path}`;
+export const fileUrl = (path) =>
+  path.startsWith("data:") ? path : `${window.gradio_config.root}/${path}`;
 
 export const styleOf = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 

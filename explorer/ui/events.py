@@ -17,9 +17,10 @@ from explorer.settings import RunSettings, SettingsError
 from explorer.ui.answers import UNEXPECTED, answering, answering_stream
 from explorer.ui.findings import Doctor, not_examined
 from explorer.ui.form import Form, FormError, Problem
+from explorer.ui.kept_pictures import keep_files
 from explorer.ui.lanes import model_prop
 from explorer.ui.listeners import Listeners
-from explorer.ui.live import Cancels, failure, keep_files, plan_payload, run_payloads
+from explorer.ui.live import Cancels, failure, plan_payload, run_payloads
 from explorer.ui.models import OWN_TO_A_USER, Load, blank_card, card, refill, unfit
 from explorer.ui.pins import read_pins
 from explorer.ui.plot import View, plot_payload, problem_payload

@@ -1,27 +1,22 @@
 """A run as the page sees it: the engine's events as plain JSON, and who may end them."""
 
 import asyncio
-import base64
 import logging
 import math
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import gradio as gr
 import numpy as np
-from gradio.processing_utils import save_bytes_to_cache
-from gradio.utils import get_upload_folder
 
 from explorer.capture.previews import sheet
 from explorer.capture.trajectory import STEP
 from explorer.groups import groups_of
-from explorer.hosting.files import KEPT
 from explorer.settings import RunSettings
 from explorer.text import encodable
+from explorer.ui.kept_pictures import Keep, Keeping, data_url
 from explorer.ui.plot import schedule_key
 
 if TYPE_CHECKING:
@@ -29,12 +24,11 @@ if TYPE_CHECKING:
     from explorer.capture.trajectory import Trajectory
     from explorer.events import Event
 
-Keep = Callable[[bytes, str], str]  # stores a file for browsers, returns its path
-
 LOG = logging.getLogger(__name__)
 
 MOST_FLAGS = 4096
 SHEET_PIXELS = 2**24  # of one sheet: what a phone can hold decoded, four times
+INLINE_SHEET_PIXELS = 2**22  # of one that no file could be written for
 JPEG_QUALITY = 95  # the change view amplifies what the compression leaves
 
 
@@ -55,20 +49,6 @@ class Cancels:
     def set(self, session: str) -> None:
         if flag := self._flags.pop(session, None):
             flag.set()
-
-
-def keep_files(owner: gr.Blocks | gr.components.Component) -> Keep:
-    """A store of files, by the names under which browsers fetch them.
-
-    Gradio removes them with `owner`'s other ones.
-    """
-
-    def keep(data: bytes, name: str) -> str:
-        path = save_bytes_to_cache(data, name, get_upload_folder())
-        owner.temp_files.add(path)
-        return "/".join((KEPT, *Path(path).parts[-2:]))
-
-    return keep
 
 
 def plan_payload(settings: RunSettings) -> dict[str, Any]:
@@ -136,46 +116,55 @@ def payload(event: "Event", keep: Keep) -> dict[str, Any]:
         "eta": event.eta_s,
         "place": event.place,
         "wait": event.wait_s,
-        "previews": [_data_url(preview) for preview in event.previews],
+        "previews": [data_url(preview) for preview in event.previews],
     }
     if any(event.frames):
         images = event.images or [None] * len(event.frames)
         lanes = zip(event.trajectories, event.frames, images, strict=True)
-        data["run"] = {"seed": event.seed, "lanes": [_lane(*lane, keep) for lane in lanes]}
+        keeping = Keeping(keep)
+        data["run"] = {"seed": event.seed, "lanes": [_lane(*lane, keeping) for lane in lanes]}
+        data["message"] = " ".join(filter(None, (event.message, keeping.sentence)))
     return data
 
 
 def _lane(
-    trajectory: "Trajectory", frames: "LaneFrames | None", image: bytes | None, keep: Keep
+    trajectory: "Trajectory",
+    frames: "LaneFrames | None",
+    image: bytes | None,
+    keeping: Keeping,
 ) -> dict[str, Any]:
     """What the scrubber needs of one lane: its calls, its two sheets of frames, its picture.
 
-    A lane whose turn did not come has a label and no calls.
+    A lane whose turn did not come has a label and no calls. Without files its sheets are smaller.
     """
     if frames is None:
         return {"label": trajectory.label, "calls": []}
     calls = [
         _call(call.step, call.stage != STEP, call.sigma, call.timestep) for call in trajectory.calls
     ]
-    denoised, grid = frame_sheet(frames.denoised)
-    noisy, _ = frame_sheet(frames.noisy)
-    return {
-        "label": trajectory.label,
-        "calls": calls,
-        "grid": grid,
-        "denoised": keep(denoised, "denoised.jpg"),
-        "noisy": keep(noisy, "noisy.jpg"),
-        "image": keep(image, "image.png") if image else None,
-    }
+
+    def sheets(pixels: int) -> dict[str, Any]:
+        found = {}
+        for view in ("denoised", "noisy"):
+            data, found["grid"] = frame_sheet(getattr(frames, view), pixels)
+            what = f"the frames of {trajectory.label}"
+            found[view] = keeping.address(data, f"{view}.jpg", what)
+        return found
+
+    kept = {} if keeping.failed else sheets(SHEET_PIXELS)
+    if keeping.failed:  # both views have one grid
+        kept = sheets(INLINE_SHEET_PIXELS)
+    picture = image and keeping.address(image, "image.png", f"the picture of {trajectory.label}")
+    return {"label": trajectory.label, "calls": calls, **kept, "image": picture}
 
 
-def frame_sheet(frames: np.ndarray) -> tuple[bytes, dict[str, int]]:
+def frame_sheet(frames: np.ndarray, pixels: int = SHEET_PIXELS) -> tuple[bytes, dict[str, int]]:
     """All frames (n, H, W, 3) as one JPEG, and its grid.
 
-    A long run's frames are made smaller, so that the decoded sheet stays within SHEET_PIXELS.
+    A long run's frames are made smaller, so that the decoded sheet stays within so many pixels.
     """
     count, height, width, _ = frames.shape
-    shrink = math.ceil(math.sqrt(count * height * width / SHEET_PIXELS))
+    shrink = math.ceil(math.sqrt(count * height * width / pixels))
     if shrink > 1:
         height, width = height // shrink, width // shrink
         frames = frames[:, : height * shrink, : width * shrink]
@@ -184,7 +173,3 @@ def frame_sheet(frames: np.ndarray) -> tuple[bytes, dict[str, int]]:
     columns = math.ceil(math.sqrt(count))
     grid = {"columns": columns, "width": width, "height": height}
     return sheet(frames, columns, quality=JPEG_QUALITY), grid
-
-
-def _data_url(jpeg: bytes | None) -> str | None:
-    return jpeg and "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

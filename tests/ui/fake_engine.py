@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 
 import numpy as np
+from loops import everything
 from PIL import Image
 
 from explorer.device_queue import DeviceQueue, QueueFull
@@ -150,11 +151,7 @@ class FakeEngine:
 
     def stream(self, settings: RunSettings, cancel: threading.Event | None = None) -> Iterator:
         """The events of a run, for those without an event loop."""
-
-        async def all_events():
-            return [each async for each in self.astream(settings, cancel)]
-
-        yield from asyncio.run(all_events())
+        yield from everything(self.astream(settings, cancel))
 
     def _denoise(self, settings: RunSettings, cancel: threading.Event) -> Iterator:
         if "[boom]" in settings.prompt:

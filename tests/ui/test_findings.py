@@ -1,11 +1,11 @@
 """The findings as the page gets them: equal ones merged, the cost of the whole run, the pace."""
 
-import asyncio
 import json
 from dataclasses import replace
 
 import pytest
 from fake_engine import FakeEngine
+from loops import everything, finish
 
 from explorer.sampling.findings.lanes import equal_lanes
 from explorer.settings import LaneSettings, RunSettings
@@ -89,13 +89,6 @@ def test_half_precision_counts_for_the_model_that_is_there(engine):
     assert "half_overflow" not in codes(doctor.findings(replace(run, model="sdxl")))
 
 
-def everything(events):
-    async def gather():
-        return [event async for event in events]
-
-    return asyncio.run(gather())
-
-
 def test_a_run_tells_how_long_the_next_one_takes(engine):
     doctor, run = Doctor(engine), RunSettings(steps=5)
     assert "seconds" not in the(doctor.findings(run), "cost")["numbers"]
@@ -132,7 +125,7 @@ def test_leaving_the_events_ends_the_run(engine):
         await anext(events)
         await events.aclose()
 
-    asyncio.run(leave())
+    finish(leave())
     assert closed == [True]
 
 

@@ -1,17 +1,21 @@
 """A run as payloads: plain JSON, sheets of frames, and flags that end it."""
 
-import asyncio
+import base64
+import errno
 import io
 import json
+import os
 import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from fake_engine import FakeEngine
+from loops import everything, finish
 from PIL import Image
 
 from explorer.settings import LaneSettings, RunSettings, picture_url
+from explorer.ui import kept_pictures
 from explorer.ui.live import SHEET_PIXELS, Cancels, frame_sheet, plan_payload, run_payloads
 
 SETTINGS = RunSettings(steps=4, seed=5, prompt="a tent")
@@ -34,13 +38,6 @@ def keep(kept):
 
 def payloads(settings, keep, cancel=None) -> list[dict]:
     return everything(run_payloads(FakeEngine(pace=0).astream(settings, cancel), keep))
-
-
-def everything(payloads) -> list[dict]:
-    async def gather():
-        return [each async for each in payloads]
-
-    return asyncio.run(gather())
 
 
 def test_a_run_is_json_and_ends_with_its_record(keep, kept):
@@ -127,8 +124,54 @@ def test_leaving_the_payloads_leaves_the_engine(keep):
         assert engine.lock.locked()
         await run.aclose()
 
-    asyncio.run(leave())
+    finish(leave())
     assert not engine.lock.locked()
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_disk_that_cannot_be_written_costs_no_run(reason):
+    def keep(data: bytes, name: str) -> str:
+        raise OSError(reason, os.strerror(reason), "/somewhere")
+
+    last = json.loads(json.dumps(payloads(SETTINGS, keep)))[-1]
+    assert last["state"] == "done"
+    assert os.strerror(reason) in last["message"]
+    assert "only in this page" in last["message"]
+    assert "/somewhere" not in last["message"]
+    for lane in last["run"]["lanes"]:
+        grid = lane["grid"]
+        for view in ("denoised", "noisy"):
+            sheet = read_picture_url(lane[view])
+            assert sheet.size[0] == grid["columns"] * grid["width"]
+        assert read_picture_url(lane["image"]).size == (64, 64)
+
+
+def test_a_picture_too_large_for_a_message_is_named(monkeypatch):
+    def keep(data: bytes, name: str) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(kept_pictures, "LARGEST_INLINE", 100)
+    last = payloads(SETTINGS, keep)[-1]
+    assert "too large for that: the frames of DPM2, " in last["message"]
+    assert {lane["image"] for lane in last["run"]["lanes"]} == {None}
+    assert [len(lane["calls"]) for lane in last["run"]["lanes"]] == [7, 7]
+
+
+def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
+    def replace(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        kept_pictures.write_whole(tmp_path / "folder" / "a.png", b"abc")
+    assert list((tmp_path / "folder").iterdir()) == []
+    monkeypatch.undo()
+    kept_pictures.write_whole(tmp_path / "folder" / "a.png", b"abc")
+    assert (tmp_path / "folder" / "a.png").read_bytes() == b"abc"
+
+
+def read_picture_url(url: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
 
 
 def test_frames_keep_their_order_on_the_sheet():

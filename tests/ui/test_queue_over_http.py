@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import httpx
 import pytest
 from fake_engine import FakeEngine
+from loops import finish
 
 from explorer import ui
 from explorer.limits import DEFAULTS
@@ -111,7 +112,7 @@ def test_twenty_visitors_are_served_in_the_order_in_which_they_came(site, engine
                 await until(lambda: engine.queue.runs == 21)
             return await asyncio.gather(*tasks)
 
-    ends = asyncio.run(visits())
+    ends = finish(visits())
     assert engine.starts == [f"{at}" for at in range(20)]
     assert {states[-1] for states, _ in ends} == {"done"}
 
@@ -144,7 +145,7 @@ def test_a_full_house_leaves_a_new_page_working_and_refuses_one_run_more(site, e
             ends = await asyncio.gather(*tasks, return_exceptions=True)
             return [end for end in ends if not isinstance(end, asyncio.CancelledError)]
 
-    ends = asyncio.run(visits())
+    ends = finish(visits())
     assert len(ends) == waiting - 1
     assert {states[-1] for states, _ in ends} == {"done"}
     assert len(engine.starts) == waiting - 1
@@ -162,7 +163,7 @@ def test_a_run_whose_stream_nobody_opens_never_begins(site, engine, monkeypatch)
             late = await states_until_the_end(http, "nobody")  # opened late, it runs
             assert late[0][-1] == "done"
 
-    asyncio.run(visits())
+    finish(visits())
     assert engine.starts == ["heard", "unheard"]
 
 
@@ -175,7 +176,7 @@ def test_a_run_whose_stream_nobody_opens_gives_up_its_place(site, engine):
             await until(lambda: engine.queue.runs == 1)
             await until(lambda: engine.queue.runs == 0)
 
-    asyncio.run(visits())
+    finish(visits())
     assert engine.starts == []
 
 
@@ -192,7 +193,7 @@ def test_a_run_that_raises_lets_the_next_one_in(site, engine):
                 await until(lambda: engine.queue.runs == 3)
             return await asyncio.gather(*tasks)
 
-    (broken, _), (after, _) = asyncio.run(visits())
+    (broken, _), (after, _) = finish(visits())
     assert (broken[-1], after[-1]) == ("error", "done")
 
 
@@ -218,6 +219,6 @@ def test_runs_that_start_stop_and_close_at_random_leave_the_device_free(site, en
             await join(http, site, "last", prompt="at last")
             return await states_until_the_end(http, "last")
 
-    states, _ = asyncio.run(visits())
+    states, _ = finish(visits())
     assert states[-1] == "done"
     assert engine.starts[-1] == "at last"

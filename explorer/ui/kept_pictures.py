@@ -1,0 +1,98 @@
+"""Pictures of a run on their way to the page: as files, or in the message where none is writable.
+
+A full or read-only disk costs the files, never the run.
+"""
+
+import base64
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from explorer.hosting.files import KEPT
+from explorer.limits import MIB
+
+LOG = logging.getLogger(__name__)
+
+Keep = Callable[[bytes, str], str]  # stores a picture, returns its address; raises OSError
+
+LARGEST_INLINE = 4 * MIB  # of a picture within a message
+KINDS = {".jpg": "jpeg", ".png": "png"}
+
+
+def keep_files(owner: gr.Blocks | gr.components.Component) -> Keep:
+    """A store of files, by the names under which browsers fetch them.
+
+    Gradio removes them with `owner`'s other ones. A file is whole or not there.
+    """
+
+    def keep(data: bytes, name: str) -> str:
+        path = Path(get_upload_folder(), hashlib.sha256(data).hexdigest(), name)
+        write_whole(path, data)
+        owner.temp_files.add(str(path.resolve()))
+        return "/".join((KEPT, *path.parts[-2:]))
+
+    return keep
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is either whole or not there, whatever interrupts it. Raises OSError."""
+    path.parent.mkdir(exist_ok=True, parents=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(draft, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(draft)
+        raise
+
+
+def data_url(data: bytes | None, name: str = "preview.jpg") -> str | None:
+    """The picture within the page, without a file."""
+    kind = KINDS[Path(name).suffix]
+    return data and f"data:image/{kind};base64," + base64.b64encode(data).decode()
+
+
+class Keeping:
+    """Keeps one run's pictures, and knows which had no file."""
+
+    def __init__(self, keep: Keep):
+        self._keep = keep
+        self._reason = ""
+        self._missing: list[str] = []
+
+    def address(self, data: bytes, name: str, what: str) -> str | None:
+        """Where the page finds a picture; None where it cannot be had, which `sentence` says."""
+        try:
+            return self._keep(data, name)
+        except OSError as error:
+            LOG.warning("a picture of a run could not be written", exc_info=error)
+            self._reason = error.strerror or type(error).__name__
+        if len(data) <= LARGEST_INLINE:
+            return data_url(data, name)
+        self._missing.append(what)
+        return None
+
+    @property
+    def failed(self) -> bool:
+        """Whether a file could not be written."""
+        return bool(self._reason)
+
+    @property
+    def sentence(self) -> str:
+        """What a visitor should know; "" where every picture is a file."""
+        if not self._reason:
+            return ""
+        missing = f"; too large for that: {', '.join(self._missing)}" if self._missing else ""
+        return (
+            f"The server could not write this run's pictures ({self._reason}): they are only in "
+            f"this page{missing}."
+        )
