@@ -5,6 +5,7 @@ that is called when its turn has come.
 """
 
 import threading
+import time
 from bisect import insort
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ class Ticket:
         self.visitor, self.is_run = visitor, is_run
         self.ready, self.seconds_left, self.on_turn = ready, seconds_left, on_turn
         self.turn = threading.Event()
-        self.number = next(_NUMBERS)
+        self.number = time.monotonic(), next(_NUMBERS)
         self.queue: DeviceQueue = queue
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -104,11 +105,11 @@ class DeviceQueue:
         ready: Callable[[], bool] = lambda: True,
         seconds_left: Callable[[], float | None] = lambda: None,
         on_turn: Callable[[], None] = lambda: None,
-        first: bool = False,
+        came: float | None = None,
     ) -> Ticket:
-        """Take the last place, or the `first`; a ticket that is ready has its turn at once where
-        the device is free.
+        """Take a place; a ticket that is ready has its turn at once where the device is free.
 
+        It is the last place, or that of one who `came` at that time of `time.monotonic()`.
         A `visitor` who is named, and the queue, have limits on runs. Raises QueueFull.
         """
         with _LOCK:
@@ -116,8 +117,8 @@ class DeviceQueue:
             if is_run:
                 queue._refuse_beyond(limits, visitor)
             ticket = Ticket(queue, visitor, is_run, ready, seconds_left, on_turn)
-            if first:
-                ticket.number = -ticket.number
+            if came is not None:
+                ticket.number = came, ticket.number[1]
             insort(queue._waiting, ticket, key=lambda each: each.number)
         queue.advance()
         return ticket

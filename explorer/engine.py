@@ -1,5 +1,6 @@
 """The engine: loads the model, runs settings one at a time on its device, tells what happens."""
 
+import math
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
@@ -168,7 +169,7 @@ class Engine(ModelFacts):
         self._closing = True
         for job in tuple(self._jobs):
             job.stop()
-        ticket = self._queue.join(is_run=False, first=True)
+        ticket = self._queue.join(is_run=False, came=-math.inf)
         try:
             return not self._queue.busy or ticket.wait(timeout)
         finally:
@@ -223,20 +224,24 @@ class Engine(ModelFacts):
         *,
         visitor: str = "",
         listening: Callable[[], bool] = lambda: True,
+        came: float | None = None,
     ) -> AsyncIterator[Event]:
         """`stream` for an event loop: a run that waits for its turn holds no thread.
 
+        Its place is that of one who `came` at that time of `time.monotonic()`, or the last one.
         A run whose events nobody is `listening` to has no turn, and after a while gives up.
         """
         job = self._job(settings, cancel)
         patience_s = self._limits.no_listener_s
-        return follow_async(*self._followed(job, visitor), listening, patience_s)
+        return follow_async(*self._followed(job, visitor, came), listening, patience_s)
 
-    def _followed(self, job: Job, visitor: str) -> tuple[Job, Callable, Callable, "Decoder"]:
+    def _followed(
+        self, job: Job, visitor: str, came: float | None = None
+    ) -> tuple[Job, Callable, Callable, "Decoder"]:
         """The job, how it enters its queue and starts, and its model's decoder."""
         decoders: list[Decoder] = []
         on_turn = partial(in_own_thread, "denoise", self._work, job, decoders)
-        enter = partial(self._enter, job, visitor, on_turn)
+        enter = partial(self._enter, job, visitor, on_turn, came)
         return job, enter, partial(self._start, job), lambda latents: decoders[0](latents)
 
     def _job(self, settings: RunSettings, cancel: threading.Event | None) -> Job:
@@ -256,7 +261,13 @@ class Engine(ModelFacts):
         names = [run.model, run.refiner] if run.refiner else [run.model]
         return [self.catalog.find(name) for name in names]
 
-    def _enter(self, job: Job, visitor: str = "", on_turn: Callable[[], None] = bool) -> None:
+    def _enter(
+        self,
+        job: Job,
+        visitor: str = "",
+        on_turn: Callable[[], None] = bool,
+        came: float | None = None,
+    ) -> None:
         """Take a place in the device's queue; the job has ended where there is none."""
         entries = self._entries(job)
         if self._closing:
@@ -268,6 +279,7 @@ class Engine(ModelFacts):
                 ready=lambda: job.admitted and all(map(self._models.has_found, entries)),
                 seconds_left=partial(self._seconds_left, job),
                 on_turn=on_turn,
+                came=came,
             )
         except QueueFull as error:
             job.end(ERROR, str(error))

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 
 import pytest
 
@@ -17,6 +18,14 @@ def test_tickets_are_served_in_the_order_in_which_they_were_taken():
         assert served == list(range(at + 1))
         ticket.leave()
     assert not queue.busy
+
+
+def test_a_place_may_be_that_of_an_earlier_time():
+    queue = DeviceQueue()
+    queue.join()
+    earlier = time.monotonic()
+    second = queue.join()
+    assert (queue.join(came=earlier).place, second.place) == (1, 2)
 
 
 def test_one_that_is_not_ready_keeps_its_place_and_holds_up_nobody():

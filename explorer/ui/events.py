@@ -247,7 +247,7 @@ def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
 
     async def run(values: dict, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
         session = request.session_hash
-        cancel = cancels.open(session)
+        cancel, came = cancels.open(session), listeners.came(session, "run")
         try:
             async with one_by_one:
                 settings, plan = await asyncio.to_thread(prepared, values)
@@ -256,6 +256,7 @@ def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
                     cancel,
                     visitor=session or "",
                     listening=partial(listeners.reads, session),
+                    came=came,
                 )
                 payloads = run_payloads(doctor.timed(settings, events), keep, plan)
                 first = await anext(payloads)  # takes the place

@@ -31,3 +31,16 @@ class Listeners:
         """Whether everything that was sent to the session has been read."""
         messages = self._page._queue.pending_messages_per_session.get(session)
         return messages is not None and messages.empty()
+
+    def came(self, session: str | None, handler: str) -> float | None:
+        """When the session's newest event of that handler was taken in, by `time.monotonic()`.
+
+        Handlers begin in another order: Gradio reads their inputs in threads.
+        """
+        events = tuple(self._page._queue.event_ids_to_events.values())
+        times = (
+            event.enqueue_time
+            for event in events
+            if event.session_hash == session and event.fn.name == handler
+        )
+        return max(times, default=None)

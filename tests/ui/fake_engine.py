@@ -116,13 +116,14 @@ class FakeEngine:
         *,
         visitor: str = "",
         listening=lambda: True,
+        came: float | None = None,
     ) -> AsyncIterator:
         cancel = cancel or threading.Event()
         self.settings = settings = settings.resolved()
-        heard, came = [], time.monotonic()
+        heard, began = [], time.monotonic()
         run = self._denoise(settings, cancel)
         try:
-            ticket = self.queue.join(visitor, ready=lambda: bool(heard))
+            ticket = self.queue.join(visitor, ready=lambda: bool(heard), came=came)
         except QueueFull as error:
             yield event("error", settings, message=str(error))
             return
@@ -135,7 +136,7 @@ class FakeEngine:
                 if listening():
                     heard.append(time.monotonic())
                     self.queue.advance()
-                elif time.monotonic() - (heard or [came])[-1] > self.no_listener_s:
+                elif time.monotonic() - (heard or [began])[-1] > self.no_listener_s:
                     return
                 if ticket.place:
                     waiting = event("queued", settings, message="Waiting for another run to end")
