@@ -21,13 +21,13 @@ def history_part() -> gr.HTML:
     return part("history", list(FORM_FIELDS), events=("ask", "fill"))
 
 
-def on_form(form: Form, history: gr.HTML) -> Dependency:
-    """Tell the page's history of every change, and fill the form when it asks.
+def on_fill(form: Form, history: gr.HTML) -> Dependency:
+    """Fill the whole form when the page's history asks; returns the event that has filled it."""
+    return history.fill(None, None, form.ordered(), js=TAKE, **INTERNAL)
 
-    Returns the event that has filled it.
-    """
+
+def on_form(form: Form, history: gr.HTML) -> None:
+    """Tell the page's history of every change."""
     controls = form.ordered()
-    changes = [control.change for control in controls]
-    gr.on(changes, None, controls, js=TELL, **INTERNAL)
+    gr.on([control.change for control in controls], None, controls, js=TELL, **INTERNAL)
     history.ask(None, controls, None, js=TELL, **INTERNAL)
-    return history.fill(None, None, controls, js=TAKE, **INTERNAL)

@@ -13,7 +13,7 @@ from explorer.ui import events
 from explorer.ui.findings import Doctor
 from explorer.ui.form import Form, run_control
 from explorer.ui.groups import folded, picture_group, refiner_group, start_group
-from explorer.ui.history import history_part, on_form
+from explorer.ui.history import history_part, on_fill, on_form
 from explorer.ui.lanes import lanes_part
 from explorer.ui.listeners import most_events
 from explorer.ui.models import card, model_choices, refiner_choices
@@ -56,8 +56,8 @@ def build(engine, limits: Limits = DEFAULTS) -> gr.Blocks:
         part("doctor", doctor.findings(defaults))
         part("sigmas")
 
-        filled = on_form(form, history)
-        loads = events.on_model(engine, form, page, about, filled)
+        on_form(form, history)
+        loads = events.on_model(engine, form, page, about, on_fill(form, history))
         events.on_prompt(engine, form, words, loads)
         runs = events.on_run(engine, form, events.RunParts(page, run, stop, viewer), doctor)
         events.on_settings(engine, form, plot, doctor, (*loads, runs))

@@ -87,11 +87,12 @@ def test_a_button_mends_the_run(open_page):
 
 def test_a_form_that_cannot_be_read_leaves_the_last_findings_pale(open_page):
     page = open_page()
-    said = page.locator(DOCTOR).inner_text()
+    said = page.locator(f"{DOCTOR} .findings").all_inner_texts()
     fill(page, "steps", "0")
     page.wait_for_selector("#steps_problem")
     expect(page.locator("#doctor [data-stale]")).to_have_count(1)
-    assert page.locator(DOCTOR).inner_text() == said
+    assert page.locator(f"{DOCTOR} .findings").all_inner_texts() == said
+    expect(page.locator(f"{DOCTOR} .cost")).to_be_hidden()  # of what cannot run nothing is known
     fill(page, "steps", "20")
     expect(page.locator("#doctor [data-stale]")).to_have_count(0)
 

@@ -209,6 +209,7 @@ def test_a_file_without_betas_is_a_sentence(page, tmp_path):
 
 
 def test_the_seed_of_a_random_run_is_shown_and_can_be_kept(page, engine):
+    fill(page, "seed", "-1")
     run_to_end(page)
     page.get_by_role("button", name=f"seed {engine.settings.seed}").click()
     assert page.locator("#seed input").input_value() == str(engine.settings.seed)
