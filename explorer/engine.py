@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from explorer.capture.frames import LaneFrames
+from explorer.capture.free_memory import free_bytes
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Trajectory
 from explorer.device_queue import DeviceQueue, QueueFull, device_queue
 from explorer.events import Event, follow, follow_async
 from explorer.job import LOADING, Job, Stopped, sentence
 from explorer.limits import DEFAULTS, Limits
+from explorer.memory_plan import describe, elements_at_once
 from explorer.model_facts import ModelFacts, check_settings
 from explorer.models.catalog import BUNDLED_FOLDER as BUNDLED
 from explorer.models.catalog import Catalog, Entry, ModelError
@@ -174,6 +176,19 @@ class Engine(ModelFacts):
             return not self._queue.busy or ticket.wait(timeout)
         finally:
             ticket.leave()
+
+    def memory_use(self, settings: RunSettings) -> str:
+        """What the networks will take of memory for a run, in words; "" while no model is there.
+
+        Raises TooLarge, with the numbers, for a run that has no room.
+        """
+        model = self._models.get(self.catalog.find(settings.model).name)
+        if model is None or not model.memory_is_known:
+            return ""
+        from explorer.refusals import memory_need
+
+        need = memory_need(settings, model, quick=True)
+        return describe(need, elements_at_once(need, free_bytes(), model.free_device_bytes()))
 
     # --- running ---------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Call, Trajectory
 from explorer.device_queue import Ticket
 from explorer.groups import Group, Pace, groups_of
 from explorer.problems import RunProblem, sentence
-from explorer.refusals import refuse
+from explorer.refusals import at_once, refuse
 from explorer.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Job:
         self.ticket: Ticket | None = None  # its place in the device's queue
         self.admitted = False  # whether it may have its turn
         self.loading_progress: Callable[[], str] = str
+        self.at_once = 0  # elements of a batch that go through the networks together
         self.on_gpu = self.leaves_room = False
         self.state, self.message = "", ""
         self.news: queue.SimpleQueue[dict[int, Call] | None] = queue.SimpleQueue()
@@ -147,6 +148,7 @@ class Job:
             self.model, self.on_gpu = model.name, model.pipeline.device.type == "cuda"
             self.leaves_room = not (self.on_gpu or threads.take_every_core())
             refuse(self.settings, model, refiner)
+            self.at_once = at_once(self.settings, model, refiner)
             self.noise_device = start.noise_device(self.settings, model.pipeline).type
             for each in filter(None, (model, refiner)):
                 each.prepare_vae(*start.picture_size(self.settings, model.native))
@@ -226,6 +228,7 @@ class Job:
         """One model's calls of a run, through its stock pipeline: latents in, latents out."""
         from explorer.capture.recorder import recording
         from explorer.models.fast import fast, fast_reading
+        from explorer.models.splitting import splitting
 
         run, pipe, together = self.settings, model.pipeline, {}
         guided = run.cfg_scale > 1 and pipe.unet.config.time_cond_proj_dim is None
@@ -245,6 +248,7 @@ class Job:
             pipe.scheduler = lockstep
             # On a CPU a lane alone is the bare pipeline's run to the bit.
             undo.enter_context(fast(pipe.unet, guided and (self.on_gpu or len(group.lanes) > 1)))
+            undo.enter_context(splitting(pipe.unet, self.at_once, guided))
             self._mark = time.perf_counter()
             return pipe(
                 num_inference_steps=run.steps,

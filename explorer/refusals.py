@@ -3,6 +3,10 @@
 from typing import Any
 
 from explorer.capture.budget import Recording, limit_bytes
+from explorer.capture.free_memory import free_bytes
+from explorer.groups import groups_of
+from explorer.memory_plan import MemoryNeed, elements_at_once
+from explorer.models.catalog import TILED_ABOVE
 from explorer.problems import RunProblem
 from explorer.settings import RunSettings
 from explorer.start import noise_device, picture_size
@@ -26,6 +30,52 @@ def refuse(run: RunSettings, model: Any, refiner: Any = None) -> None:
         )
     try:
         recording_of(run, model).check(limit_bytes())
+    except ValueError as error:
+        raise RunProblem(str(error)) from None
+
+
+def memory_need(
+    run: RunSettings, model: Any, refiner: Any = None, quick: bool = False
+) -> MemoryNeed:
+    """What the run needs of memory before it is split; of a refiner too, where it needs more.
+
+    `quick` asks for what a page can wait for: calls in proportion to those of the model's own size.
+    """
+    width, height = picture_size(run, model.native)
+    asked = model.native if quick else (width, height)
+    grown = width * height / (asked[0] * asked[1])
+    tiled, models = max(width, height) > TILED_ABOVE, [model, *([refiner] if refiner else [])]
+    pair = 2 if run.cfg_scale > 1 else 1
+    lanes = max(len(group.lanes) for group in groups_of(run))
+    encode = 0
+    if run.init_image and not quick:
+        encode = model.memory.encode(width, height, tiled)
+
+    def decode(each: Any) -> float:
+        if quick and not tiled:
+            return each.memory.decode(*asked, False) * grown
+        return each.memory.decode(width, height, tiled)
+
+    return MemoryNeed(
+        call=int(max(each.memory.call(*asked) for each in models) * grown),
+        pair=pair,
+        batch=pair * lanes * run.batch_size,
+        decode=int(max(map(decode, models))),
+        encode=encode,
+        recording=recording_of(run, model).total_bytes,
+        size=(width, height),
+        on_gpu=model.device.type == "cuda",
+    )
+
+
+def at_once(run: RunSettings, model: Any, refiner: Any = None) -> int:
+    """How many elements of the run's batch may go through the networks at once.
+
+    Raises RunProblem, with the numbers, where not even one picture has room now.
+    """
+    need = memory_need(run, model, refiner)
+    try:
+        return elements_at_once(need, free_bytes(), model.free_device_bytes())
     except ValueError as error:
         raise RunProblem(str(error)) from None
 

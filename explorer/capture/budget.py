@@ -5,15 +5,12 @@ import os
 from dataclasses import dataclass
 
 from explorer.capture.free_memory import free_bytes
+from explorer.memory_plan import TooLarge, shown
 
 LIMIT_VARIABLE = "EXPLORER_RECORDING_GIB"
 MOST = 8 * 2**30  # unless the operator says otherwise
 PREVIEW_SIDE = 256  # the longer side of a frame, however many pictures it shows
 HALF = 2  # bytes of a number in half precision
-
-
-class TooLarge(ValueError):
-    """A recording that has no room; the message is a sentence with the numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +50,9 @@ class Recording:
         """Raise TooLarge where the recording would pass `limit` bytes."""
         if self.total_bytes > limit:
             raise TooLarge(
-                f"Recording this run would take {_shown(self.total_bytes)}: {self._counts} "
-                f"model calls, {_shown(self.call_bytes)} each. There is room for "
-                f"{_shown(limit)}. Lower the steps, the batch size, the picture's size or the "
+                f"Recording this run would take {shown(self.total_bytes)}: {self._counts} "
+                f"model calls, {shown(self.call_bytes)} each. There is room for "
+                f"{shown(limit)}. Lower the steps, the batch size, the picture's size or the "
                 f"number of lanes; whoever runs the server can raise {LIMIT_VARIABLE}."
             )
 
@@ -78,10 +75,3 @@ def limit_bytes() -> int:
             "Whoever runs the server can correct it."
         )
     return int(gib * 2**30)
-
-
-def _shown(count: int) -> str:
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count / 1024:.1f} KiB"

@@ -7,19 +7,38 @@ UNKNOWN = 16 * 2**30  # where the system says nothing
 # By version of Linux's control groups: the limit, what is used, and statistics with what of it is
 # only a cache of files, which gives way.
 CGROUPS = (
-    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    ("", "memory.max", "memory.current", "memory.stat", "inactive_file"),
     (
-        "memory/memory.limit_in_bytes",
-        "memory/memory.usage_in_bytes",
-        "memory/memory.stat",
+        "memory",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "memory.stat",
         "total_inactive_file",
     ),
 )
 
 
 def free_bytes(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """The machine's free memory, or what is left of the container's where that is less."""
-    return min(_of_the_machine(proc), *(_of_a_container(cgroup, *names) for names in CGROUPS))
+    """The machine's free memory, or what is left of the container's where that is less.
+
+    A limit holds for a control group and all within it: those around this process's count too.
+    """
+    rooms = [_of_the_machine(proc)]
+    for controller, *names in CGROUPS:
+        base = cgroup / controller
+        rooms += [_of_a_container(folder, *names) for folder in _groups(proc, base, controller)]
+    return min(rooms)
+
+
+def _groups(proc: Path, base: Path, controller: str) -> list[Path]:
+    """The folders of this process's control group and of those around it, the outermost first."""
+    try:
+        lines = [line.split(":", 2) for line in (proc / "self/cgroup").read_text().splitlines()]
+    except OSError:
+        return [base]
+    paths = [line[2] for line in lines if len(line) == 3 and controller in line[1].split(",")]
+    parts = paths[0].strip("/").split("/") if paths else []
+    return [base.joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
 
 
 def _of_the_machine(proc: Path) -> int:

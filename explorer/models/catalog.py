@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+TILED_ABOVE = 1024  # a picture's longer side, in pixels, from which on a VAE works in tiles
+
 BUNDLED = "bundled"
 BUNDLED_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "scenes"
 

@@ -1,7 +1,9 @@
 """A model on its device: its pipeline, and what belongs to it."""
 
+import ctypes
 import gc
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +14,11 @@ import torch
 from diffusers import SchedulerMixin
 from transformers import CLIPTokenizer
 
-from explorer.models.catalog import Entry
+from explorer.models.catalog import TILED_ABOVE, Entry
+from explorer.models.dry_run import CallMemory
 from explorer.models.families import Family
 from explorer.models.fast import let_go
 from explorer.sampling.scheduler_classes import CLASSES, find_class
-
-TILED_ABOVE = 1024  # a picture's longer side, in pixels
 
 
 @dataclass(eq=False, kw_only=True)
@@ -40,6 +41,7 @@ class Model:
     notes: tuple[str, ...] = ()
     offload: str = "none"
     decode: Any = field(default=None, repr=False)
+    memory_is_known: bool = field(default=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -53,6 +55,25 @@ class Model:
     @property
     def is_refiner(self) -> bool:
         return self.family.is_refiner
+
+    @cached_property
+    def memory(self) -> CallMemory:
+        """What the model's calls take at their peak."""
+        return CallMemory(self.pipeline)
+
+    def measure_memory(self) -> None:
+        """Work out what a run of the model's own size takes, before somebody asks."""
+        self.memory.call(*self.native)
+        self.memory.decode(*self.native, False)
+        self.memory_is_known = True
+
+    def free_device_bytes(self) -> int | None:
+        """What a GPU has left, PyTorch's own pool counted as free; None on another device."""
+        if self.device.type != "cuda":
+            return None
+        free, _ = torch.cuda.mem_get_info(self.device)
+        pooled = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return free + pooled
 
     @cached_property
     def image_to_image(self) -> Any:
@@ -96,6 +117,8 @@ def give_back(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    with suppress(OSError, AttributeError):  # glibc's; others give back by themselves
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def load_scheduler(folder: Path) -> SchedulerMixin:

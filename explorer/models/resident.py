@@ -166,6 +166,7 @@ class Residents:
         unet = model.pipeline.unet
         if model.device.type == "cpu":
             self.threads = choose_threads(unet)
+        threading.Thread(target=model.measure_memory, name="memory", daemon=True).start()
         model.decode = self._decoder_for(model.pipeline, model.folder)
         if self.offload == "none" and (is_small(unet) or model.device.type == "cuda"):
             warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)

@@ -15,6 +15,9 @@ from explorer.models.guided import once
 
 LOG = logging.getLogger(__name__)
 
+# Numbers of a batch of latents (16 at 64 x 64) up to which tracing pays: it holds twice what a call
+# holds, and beyond that Python takes no share of a call that shows.
+LARGEST_TRACED = 16 * 4 * 64 * 64
 KEPT = 4  # graphs a network, one for each shape and precision of its inputs
 
 
@@ -60,6 +63,8 @@ class Shelf:
     ) -> torch.jit.ScriptModule | None:
         """The graph of what `module` makes, traced on `inputs` where it is missing."""
         if key not in self._graphs:
+            if inputs[0].numel() > LARGEST_TRACED:
+                return None
             while len(self._graphs) >= KEPT:
                 self._graphs.pop(next(iter(self._graphs)))
             self._graphs[key] = _traced(module, inputs)

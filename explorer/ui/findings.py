@@ -82,6 +82,10 @@ class Doctor:
             memory["recording_bytes"] = recording.total_bytes
             with suppress(ValueError):  # a limit that is no number is said when a run begins
                 memory["room_bytes"] = limit_bytes()
+        try:
+            memory["networks"] = self._engine.memory_use(settings)
+        except ValueError as error:
+            memory["problem"] = str(error)
         seconds = pace and pace * sum(calls)
         return Cost(lanes=len(calls), calls=sum(calls), seconds=seconds, **memory)
 

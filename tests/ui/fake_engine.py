@@ -109,6 +109,10 @@ class FakeEngine:
     def unread(self, prompt: str, name: str = "") -> str:
         return " ".join(prompt.split()[30:])
 
+    def memory_use(self, settings: RunSettings) -> str:
+        """It has no networks."""
+        return ""
+
     async def astream(
         self,
         settings: RunSettings,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from explorer.memory_plan import shown
 from explorer.sampling.findings.finding import ERROR, NOTE, Finding
 
 
@@ -11,6 +12,7 @@ class Cost:
     """A run's model calls, all lanes counted, and what else is known of it.
 
     `seconds` are estimated; `recording_bytes` must fit into `room_bytes`. None where unknown.
+    `networks` says what they take of memory, `problem` why the run has no room.
     """
 
     lanes: int
@@ -18,6 +20,8 @@ class Cost:
     seconds: float | None = None
     recording_bytes: int | None = None
     room_bytes: int | None = None
+    networks: str = ""
+    problem: str = ""
 
 
 def price(cost: Cost) -> Iterator[Finding]:
@@ -29,8 +33,10 @@ def price(cost: Cost) -> Iterator[Finding]:
         parts.append(f"about {_time(cost.seconds)} at the pace of the last run")
         numbers["seconds"] = cost.seconds
     if cost.recording_bytes is not None:
-        parts.append(f"the recording takes {_memory(cost.recording_bytes)}")
+        parts.append(f"the recording takes {shown(cost.recording_bytes)}")
         numbers["recording_bytes"] = cost.recording_bytes
+    if cost.networks:
+        parts.append(cost.networks)
     yield Finding(
         severity=NOTE, code="cost", sentence=", ".join(parts) + ".", numbers=numbers, field="steps"
     )
@@ -39,12 +45,14 @@ def price(cost: Cost) -> Iterator[Finding]:
             severity=ERROR,
             code="recording_too_large",
             sentence=(
-                f"The recording takes {_memory(cost.recording_bytes)}, and there is room for "
-                f"{_memory(cost.room_bytes)}: lower the steps, the batch size or the lanes."
+                f"The recording takes {shown(cost.recording_bytes)}, and there is room for "
+                f"{shown(cost.room_bytes)}: lower the steps, the batch size or the lanes."
             ),
             numbers={"recording_bytes": cost.recording_bytes, "room_bytes": cost.room_bytes},
             field="steps",
         )
+    elif cost.problem:
+        yield Finding(severity=ERROR, code="no_memory", sentence=cost.problem, field="width")
 
 
 def _time(seconds: float) -> str:
@@ -54,8 +62,3 @@ def _time(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
     return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.0f} h"
-
-
-def _memory(count: int) -> str:
-    mib = count / 2**20
-    return f"{mib / 1024:.1f} GiB" if mib >= 1024 else f"{mib:.1f} MiB"

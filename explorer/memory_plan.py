@@ -1,0 +1,93 @@
+"""Whether a run fits into memory, and how much of its batch goes through the networks at once."""
+
+from dataclasses import dataclass
+
+GIB, MIB = 2**30, 2**20
+
+# What a process takes beside the tensors that live at once, as measured on CPUs: a library's copies
+# in layouts of its own, and what an allocator does not give back (2.1 to 2.6 times at 256 to
+# 1024 px). On a GPU one allocator keeps a pool.
+CPU_FACTOR, CPU_FIXED = 3.0, 96 * MIB
+GPU_FACTOR, GPU_FIXED = 1.5, 512 * MIB
+SPARE = 0.95  # of what is free: others take some too
+
+
+class TooLarge(ValueError):
+    """A run that has no room however it is split; the message is a sentence with the numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryNeed:
+    """What a run needs, in bytes, before it is split.
+
+    `call` is the U-Net for one element of the batch, and `pair` how many elements one picture of
+    one lane is (2 with guidance), `batch` all of them. `decode` makes one picture of its latents,
+    `encode` latents of a start picture (0 without one), `recording` what is kept on the host.
+    """
+
+    call: int
+    pair: int
+    batch: int
+    decode: int
+    encode: int
+    recording: int
+    size: tuple[int, int]  # pixels, width and height
+    on_gpu: bool = False
+
+    def networks(self, elements: int) -> int:
+        """What the networks take at most with so many elements of the batch at once."""
+        factor, fixed = (GPU_FACTOR, GPU_FIXED) if self.on_gpu else (CPU_FACTOR, CPU_FIXED)
+        most = max(self.call * elements, self.decode, self.encode)
+        return int(most * factor) + fixed
+
+    @property
+    def least(self) -> int:
+        """What the networks take where one picture goes through them at a time."""
+        return self.networks(self.pair)
+
+
+def elements_at_once(need: MemoryNeed, free: int, device_free: int | None = None) -> int:
+    """Return how many elements of the batch may go through the U-Net at once, a multiple of `pair`.
+
+    `free` is the host's memory and `device_free` a GPU's, in bytes. Raises TooLarge where not even
+    one picture fits.
+    """
+    host = int(free * SPARE) - need.recording
+    room = host if device_free is None else int(device_free * SPARE)
+    if host < 0 or need.least > room:
+        raise TooLarge(_sentence(need, free, device_free))
+    pairs = need.batch // need.pair
+    while pairs > 1 and need.networks(pairs * need.pair) > room:
+        pairs = -(-pairs // 2)
+    return pairs * need.pair
+
+
+def describe(need: MemoryNeed, at_once: int) -> str:
+    """What the networks will take, for a sentence on what a run costs."""
+    taken = f"the networks take up to {shown(need.networks(at_once))}"
+    parts = -(-need.batch // at_once)
+    return f"{taken}, in {parts} parts" if parts > 1 else taken
+
+
+def shown(count: int) -> str:
+    """A number of bytes as people write it."""
+    for unit, size in (("GiB", GIB), ("MiB", MIB)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1024:.1f} KiB"
+
+
+def _sentence(need: MemoryNeed, free: int, device_free: int | None) -> str:
+    width, height = need.size
+    networks = f"{shown(need.least)} for one picture of {width} x {height} in the networks"
+    if device_free is None:
+        return (
+            f"This run needs {shown(need.least + need.recording)} of memory: {networks}, "
+            f"{shown(need.recording)} for the recording; {shown(free)} is free. Lower the "
+            "picture's size, the steps, the batch size or the number of lanes."
+        )
+    return (
+        f"This run needs {networks} of the device's memory, of which {shown(device_free)} is "
+        f"free, and {shown(need.recording)} of the host's for the recording, of which "
+        f"{shown(free)} is free. Lower the picture's size, the steps or the number of lanes."
+    )

@@ -1,0 +1,152 @@
+"""A batch in parts is the whole batch; what a call takes of memory is what it was said to take."""
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.engine import Engine
+from explorer.models.dry_run import peak_bytes
+from explorer.models.splitting import parts, splitting
+from explorer.settings import LaneSettings, RunSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 8, 12])
+@pytest.mark.parametrize("at_once", [1, 2, 5, 8, 99])
+def test_parts_hold_every_row_once(batch, at_once):
+    rows = parts(batch, at_once, guided=False)
+    assert sorted(itertools.chain(*rows)) == list(range(batch))
+    assert max(map(len, rows)) <= at_once
+
+
+@pytest.mark.parametrize("pictures", [1, 2, 3, 8])
+@pytest.mark.parametrize("at_once", [2, 4, 6, 16])
+def test_with_guidance_both_halves_of_a_part_match(pictures, at_once):
+    rows = parts(2 * pictures, at_once, guided=True)
+    assert sorted(itertools.chain(*rows)) == list(range(2 * pictures))
+    for part in rows:
+        assert len(part) <= at_once
+        first, second = part[: len(part) // 2], part[len(part) // 2 :]
+        assert [row + pictures for row in first] == second
+
+
+class Echo(torch.nn.Module):
+    """Answers with its inputs, and remembers how large its batches were."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def forward(self, sample, timestep, encoder_hidden_states, return_dict=True, **options):
+        self.batches.append(len(sample))
+        added = options["added_cond_kwargs"]["text_embeds"]
+        return (sample + timestep[:, None, None, None] + encoder_hidden_states.sum() * 0 + added,)
+
+
+def test_each_element_keeps_its_timestep_its_words_and_its_conditions():
+    unet, rows = Echo(), torch.arange(6.0)
+    added = {"added_cond_kwargs": {"text_embeds": 100 * rows.view(6, 1, 1, 1), "scale": 2}}
+    given = rows.view(6, 1, 1, 1).repeat(1, 4, 2, 2), 10 * rows, torch.zeros(6, 3, 8)
+    with splitting(unet, 4, guided=True):
+        (answer,) = unet(*given, return_dict=False, **added)
+        assert unet(*given, **added).sample.shape == (6, 4, 2, 2)
+    torch.testing.assert_close(answer[:, 0, 0, 0], 111 * rows)
+    assert unet.batches == [4, 2, 4, 2]
+    assert "forward" not in vars(unet)
+
+
+LANES = tuple(LaneSettings(sampler=name) for name in ("dpm2", "dpm2_a", "dpmpp_sde", "euler"))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Should have t")
+@pytest.mark.parametrize("cfg_scale", [3.0, 1.0])
+@pytest.mark.parametrize("at_once", [2, 4])
+def test_a_split_run_is_the_whole_run(monkeypatch, cfg_scale, at_once):
+    engine = Engine()
+    run = RunSettings(
+        prompt="a red boat", seed=7, steps=3, cfg_scale=cfg_scale, lanes=LANES, batch_size=2
+    )
+    whole = engine.run(run)
+    monkeypatch.setattr("explorer.job.at_once", lambda *args: at_once)
+    split = engine.run(run)
+    for one, other in zip(whole, split, strict=True):
+        # As lanes equal solo runs: within the rounding of products of another shape.
+        np.testing.assert_allclose(one.final, other.final, atol=2e-5)
+        assert [call.sigma for call in one.calls] == [call.sigma for call in other.calls]
+        apart = np.abs(one.images.astype(int) - other.images.astype(int))
+        assert apart.max() <= 1
+
+
+def test_what_lives_at_once_is_counted():
+    def call():
+        a = torch.empty(1000, device="meta")  # 4,000 bytes
+        b = a + 1
+        del a
+        c = b.view(10, 100) * 2
+        return c.sum()
+
+    assert 8000 <= peak_bytes(call) <= 8004
+
+
+PROBE = """
+import ctypes, re, sys
+import torch
+from explorer.engine import Engine
+from explorer.memory_plan import CPU_FACTOR, CPU_FIXED
+from explorer.models.fast import fast, quick_vae
+
+def of(key):
+    return 1024 * int(re.search(key + r":\\s+(\\d+)", open("/proc/self/status").read()).group(1))
+
+def taken(work):
+    ctypes.CDLL(None).malloc_trim(0)
+    open("/proc/self/clear_refs", "w").write("5")
+    before = of("VmRSS")
+    work()
+    return of("VmHWM") - before
+
+engine = Engine(sys.argv[1])
+engine.load()
+model, pipe = engine.model(), engine.pipeline
+unet, vae = pipe.unet, pipe.vae
+for side, batch in ((256, 8), (512, 4), (768, 2)):
+    scale = pipe.vae_scale_factor
+    latents = torch.zeros(batch, unet.config.in_channels, side // scale, side // scale)
+    words = torch.zeros(batch, pipe.tokenizer.model_max_length, unet.config.cross_attention_dim)
+    with torch.no_grad(), fast(unet, True):
+        call = taken(lambda: unet(latents, torch.zeros(batch), encoder_hidden_states=words,
+                                  return_dict=False))
+    decode = quick_vae(vae).decode
+    with torch.no_grad():
+        picture = taken(lambda: decode(latents[:1], return_dict=False))
+    said = [n * CPU_FACTOR + CPU_FIXED for n in
+            (batch * model.memory.call(side, side), model.memory.decode(side, side, False))]
+    print(side, call, said[0], picture, said[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's peak counter")
+@pytest.mark.parametrize("model", ["bundled", "sd1"])
+def test_an_estimate_is_never_too_low_and_not_far_too_high(model, family_folder):
+    name = model if model == "bundled" else str(family_folder(model))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PROBE, name],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = [list(map(float, line.split())) for line in done.stdout.splitlines()]
+    assert len(rows) == 3
+    fixed = 96 * 2**20
+    for _, call, call_said, picture, picture_said in rows:
+        assert call <= call_said <= 3 * call + fixed
+        assert picture <= picture_said <= 3 * picture + fixed
