@@ -4,6 +4,7 @@ Nothing here polls or holds a thread: whoever waits either waits on its ticket, 
 that is called when its turn has come.
 """
 
+import math
 import threading
 import time
 from bisect import insort
@@ -106,10 +107,12 @@ class DeviceQueue:
         seconds_left: Callable[[], float | None] = lambda: None,
         on_turn: Callable[[], None] = lambda: None,
         came: float | None = None,
+        last: bool = False,
     ) -> Ticket:
         """Take a place; a ticket that is ready has its turn at once where the device is free.
 
-        It is the last place, or that of one who `came` at that time of `time.monotonic()`.
+        It is the next place, or that of one who `came` at that time of `time.monotonic()`, or for
+        the `last` one behind all who come yet.
         A `visitor` who is named, and the queue, have limits on runs. Raises QueueFull.
         """
         with _LOCK:
@@ -119,6 +122,8 @@ class DeviceQueue:
             ticket = Ticket(queue, visitor, is_run, ready, seconds_left, on_turn)
             if came is not None:
                 ticket.number = came, ticket.number[1]
+            if last:
+                ticket.number = math.inf, ticket.number[1]
             insort(queue._waiting, ticket, key=lambda each: each.number)
         queue.advance()
         return ticket
@@ -150,9 +155,9 @@ class DeviceQueue:
         other.advance()
 
     @contextmanager
-    def hold(self) -> Iterator[Ticket]:
+    def hold(self, is_run: bool = True) -> Iterator[Ticket]:
         """Wait in this thread for the device, and keep it for the block."""
-        ticket = self.join()
+        ticket = self.join(is_run=is_run)
         try:
             ticket.wait()
             yield ticket

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +14,8 @@ from explorer.capture.free_memory import free_bytes
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Trajectory
 from explorer.device_queue import DeviceQueue, QueueFull, device_queue
 from explorer.events import Event, follow, follow_async
-from explorer.job import LOADING, Job, Stopped, sentence
+from explorer.full_frames import made_between_runs
+from explorer.job import LOADING, Job, Stopped, sentence, vae_decoder
 from explorer.limits import DEFAULTS, Limits
 from explorer.memory_plan import describe, elements_at_once
 from explorer.model_facts import ModelFacts, check_settings
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     import torch
     from diffusers import StableDiffusionPipeline
 
+    from explorer.capture.full_frames import FullFrame
     from explorer.capture.previews import Decoder
     from explorer.models.model import Model
 
 __all__ = ["BUNDLED", "Engine", "Event", "LaneFrames", "RunError", "run", "stream"]
 
 POLL_S = 0.02
+FULL_AFTERWARDS = ("auto", "full")  # preview decoders after which the VAE makes every frame
 
 
 class RunError(RuntimeError):
@@ -250,6 +253,42 @@ class Engine(ModelFacts):
         patience_s = self._limits.no_listener_s
         return follow_async(*self._followed(job, visitor, came), listening, patience_s)
 
+    def full_frames(
+        self,
+        trajectories: Sequence[Trajectory],
+        cursor: Sequence[int] = (),
+        view: str = "denoised",
+        cancel: threading.Event | None = None,
+    ) -> "Iterator[FullFrame]":
+        """A recorded run's frames in full size by the VAE, the nearest to the `cursor` first.
+
+        `cursor` is a call of each lane, `view` what is on screen, "denoised" or "noisy". Runs and
+        loads go first, whoever's they are. Ends early where `cancel` is set, another model has
+        been loaded, or the run's `preview_decoder` leaves full size out. Raises RunError.
+        """
+        lanes = [each for each in trajectories if each.settings]
+        if not lanes or lanes[0].settings.get("preview_decoder") not in FULL_AFTERWARDS:
+            return
+        name = lanes[0].settings.get("refiner") or lanes[0].model
+
+        def stopped() -> bool:
+            return self._closing or (cancel is not None and cancel.is_set())
+
+        def model() -> "Model | None":
+            return self._models.get(name)
+
+        if model() is None:
+            return
+        if self.threads is not None:
+            import torch
+
+            torch.set_num_threads(self.threads)
+        queue = device_queue(self.device)
+        try:
+            yield from made_between_runs(queue, model, trajectories, cursor, view, stopped)
+        except Exception as error:
+            raise RunError(sentence(error)) from None
+
     def _followed(
         self, job: Job, visitor: str, came: float | None = None
     ) -> tuple[Job, Callable, Callable, "Decoder"]:
@@ -361,7 +400,9 @@ class Engine(ModelFacts):
             models.seat(entries, self._telling(job))
             models.progress = None
             chosen = [models.get(entry.name) for entry in entries]
-            decoders.append(chosen[0].decode)
+            decoders.append(_preview_decoder(chosen[0], job.settings.preview_decoder))
+            if job.settings.preview_decoder == "full":
+                job.decode_live = vae_decoder(chosen[0], quick=False)
             self._denoise(job, *chosen)
             if job.state == DONE:
                 self._paces.learn(job.settings, job.elapsed_s)
@@ -387,6 +428,12 @@ class Engine(ModelFacts):
                 model.after_run()
             if job.state != DONE:  # a finished pipeline call has cleaned up after itself
                 give_back(torch.device(self.device))
+
+
+def _preview_decoder(model: "Model", choice: str) -> "Decoder":
+    from explorer.capture.preview_decoder import preview_decoder
+
+    return preview_decoder(model, choice)
 
 
 def _decoder_for(pipeline: Any, folder: Path) -> "Decoder":

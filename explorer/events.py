@@ -236,8 +236,10 @@ class _Teller:
         return grown
 
     def _look(self) -> None:
-        if self._newest is not None:
-            self._previews = self.film.newest()
+        if self._newest is None:
+            return
+        in_full = self.job.decode_live
+        self._previews = self.film.newest_in_full(in_full) if in_full else self.film.newest()
 
     def _careful(self, work: Callable[[], None]) -> None:
         """Do work on pictures; where it fails the run ends, and its calls are kept."""

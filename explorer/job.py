@@ -73,6 +73,7 @@ class Job:
         self.loading_progress: Callable[[], str] = str
         self.at_once = 0  # elements of a batch that go through the networks together
         self.on_gpu = self.leaves_room = False
+        self.decode_live: VaeDecoder | None = None  # for previews during the run, where asked for
         self.state, self.message = "", ""
         self.news: queue.SimpleQueue[dict[int, Call] | None] = queue.SimpleQueue()
         self.finished = threading.Event()
@@ -190,7 +191,7 @@ class Job:
             if refiner:
                 part = lockstep(first=group.cut, begun=True)
                 latents = self._part(refiner, group, part, latents, group.cut - group.first)
-            decode = _vae_decoder(refiner or model)
+            decode = vae_decoder(refiner or model)
             try:
                 return [decode.begin(part) for part in latents.chunk(count)]
             finally:  # a GPU, which is at its last call yet, has its next work by now
@@ -344,8 +345,10 @@ class Job:
         )
 
 
-def _vae_decoder(model: Any) -> "VaeDecoder":
+def vae_decoder(model: Any, quick: bool = True) -> "VaeDecoder":
+    """The decoder of a model's finished pictures; the `quick` one is for one thread at a time."""
     from explorer.capture.previews import VaeDecoder
     from explorer.models.fast import quick_vae
 
-    return VaeDecoder.of(model.pipeline, quick_vae(model.pipeline.vae))
+    vae = model.pipeline.vae
+    return VaeDecoder.of(model.pipeline, quick_vae(vae) if quick else None)

@@ -4,6 +4,7 @@ from typing import Any
 
 from explorer.capture.budget import Recording, limit_bytes
 from explorer.capture.free_memory import free_bytes
+from explorer.capture.previews import LinearDecoder
 from explorer.groups import groups_of
 from explorer.memory_plan import MemoryNeed, elements_at_once
 from explorer.models.catalog import TILED_ABOVE
@@ -18,6 +19,11 @@ def refuse(run: RunSettings, model: Any, refiner: Any = None) -> None:
     """Raise RunProblem for a run that these models cannot do, or that would not fit in memory."""
     if run.rng == "gpu" and noise_device(run, model.pipeline).type == "cpu":
         raise RunProblem("RNG is set to GPU, but the model runs on a CPU: set RNG to CPU.")
+    if run.preview_decoder == "taesd" and isinstance(model.decode, LinearDecoder):
+        raise RunProblem(
+            f"{model.name} has no TAESD: put one into the folder taesd beside its unet, or set "
+            "Preview decoder to Automatic, Approx cheap or Full."
+        )
     if model.is_refiner and not run.init_image:
         raise RunProblem(
             f"{model.name} is a refiner: give it a start picture, or choose it as the refiner of "

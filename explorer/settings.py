@@ -17,6 +17,7 @@ RANDOM_SEED = -1
 SEED = 7  # fixed, so that a picture before and after a change is the same picture
 MAX_SEED = 2**32 - 1
 MAX_LANES = 16
+PREVIEW_DECODERS = ("auto", "approx", "taesd", "full")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,18 @@ class RunSettings(Checked):
         "CFG rescale",
         checks.real(0, 1),
         "Takes back the contrast that CFG adds (Lin et al. 2023); 0 is off.",
+    )
+    preview_decoder: str = setting(
+        "auto",
+        "Preview decoder",
+        checks.choice(PREVIEW_DECODERS),
+        "Automatic: quick ones during a run, full size afterwards.",
+        choices=[
+            ("Automatic", "auto"),
+            ("Approx cheap", "approx"),
+            ("TAESD", "taesd"),
+            ("Full", "full"),
+        ],
     )
     model: str = setting("", "Model", checks.text(500), "Empty is the first one.")
     rng: str = setting(

@@ -26,7 +26,7 @@ FLOORS = (
     ),
     ("explorer.refusals",),
     ("explorer.figures", "explorer.job"),
-    ("explorer.events",),
+    ("explorer.events", "explorer.full_frames"),
     ("explorer.engine",),
     ("explorer.lab",),
     ("explorer.hosting",),

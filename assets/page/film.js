@@ -34,10 +34,11 @@ export class Film {
     this.#sheets = {};
   }
 
-  draw(canvas, view, call) {
+  // `full` is the call's picture in full size, null while there is none.
+  draw(canvas, view, call, full) {
     if (view === "change") return this.#drawChange(canvas, call);
     const last = call === this.calls.length - 1;
-    const whole = view === "denoised" && last && this.#sheets.image;
+    const whole = (view === "denoised" && last && this.#sheets.image) || full;
     if (whole) return paint(canvas, whole, 0, 0, whole.width, whole.height);
     const sheet = this.#sheets[view];
     return sheet && paint(canvas, sheet, ...this.#tile(call));

@@ -13,7 +13,8 @@ window.samplerExplorer = explorer;
 // (history.js: these {fields} have changed; `served` where the server did it), "stale" (stale.js: are
 // the pictures of other settings?), "unrefused" (the settings are no longer those that a run was
 // refused for), "rest" (run.js: the newest error has gone with its cause), "lost" (run.js: this sentence of a lost server), "connection" (does the
-// server answer?), "apply" (somebody asks the form to hold {lane, values}: settings by field, in a
+// server answer?), "frames" (viewer.js asks for the run's frames in full size, from {cursor, view} outwards), "full" (these
+// files of such frames are there), "apply" (somebody asks the form to hold {lane, values}: settings by field, in a
 // lane counted from 0 or, where that is null, in all).
 const bus = new EventTarget();
 export const emit = (topic, detail) => bus.dispatchEvent(new CustomEvent(topic, { detail }));

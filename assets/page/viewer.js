@@ -1,14 +1,16 @@
 // The lanes' pictures: live while a run goes on, then every recorded call under the scrubber.
 
 import { atSigma, atStep, longest } from "./align.js";
+import { Bitmaps } from "./bitmaps.js";
 import { Film, paintPreview } from "./film.js";
 import { makePane } from "./pane.js";
 import "./stale.js";
 import { isRunning, receive } from "./run.js";
-import { LANES, emit, on, stepName } from "./store.js";
+import { LANES, emit, explorer, on, stepName } from "./store.js";
 
 const CALLS_PER_SECOND = 12;
 const LONGEST_PLAY_S = 10;
+const AROUND = 12; // calls before and after the one on screen whose large pictures are decoded
 
 export function mount({ element, props, watch }) {
   const viewer = element.querySelector(".viewer");
@@ -22,6 +24,7 @@ export function mount({ element, props, watch }) {
   let plan = []; // what the run that goes on will call, by lane
   let films = []; // what a run recorded, by lane
   let cursor = []; // the call on screen, by lane
+  let large = new Bitmaps(() => {}); // the films' pictures in full size
   let drawn = 0; // the animation frame that will draw, 0 while none is asked for
   let playing = 0;
 
@@ -41,15 +44,16 @@ export function mount({ element, props, watch }) {
     cursor = films.map(({ calls }, lane) => (lane === lead ? call : follow(calls, there)));
     range.value = cursor[longest(films)];
     emit("cursor", { calls: cursor, points: cursor.map((at, lane) => films[lane].calls[at]) });
-    drawn ||= requestAnimationFrame(draw);
+    redraw();
   }
 
   function draw() {
     drawn = 0;
     const view = chosen("view");
+    large.want(around(view));
     films.forEach((film, lane) => {
       if (cursor[lane] < 0) panes[lane].clear();
-      else film.draw(panes[lane].canvas, view, cursor[lane]);
+      else film.draw(panes[lane].canvas, view, cursor[lane], large.get(keyOf(lane, cursor[lane], view)));
       panes[lane].show(film, cursor[lane], view);
     });
     const lead = longest(films);
@@ -59,6 +63,17 @@ export function mount({ element, props, watch }) {
     const text = `${whose}step ${stepName(calls[cursor[lead]])}, call ${cursor[lead] + 1} of ${calls.length}`;
     where.textContent = text;
     range.setAttribute("aria-valuetext", text);
+  }
+
+  // The large pictures of the calls on screen, then of those beside them, further and further.
+  function around(view) {
+    const keys = cursor.map((call, lane) => keyOf(lane, call, view));
+    for (let apart = 1; apart <= AROUND; apart++) {
+      for (const sign of [1, -1]) {
+        cursor.forEach((call, lane) => keys.push(keyOf(lane, call + sign * apart, view)));
+      }
+    }
+    return keys;
   }
 
   function setPlaying(on) {
@@ -129,9 +144,18 @@ export function mount({ element, props, watch }) {
     const last = films[longest(films)].calls.length - 1;
     range.max = last;
     unequal.hidden = films.every(({ calls }) => calls.at(-1)?.step === films[0].calls.at(-1)?.step);
+    large = new Bitmaps((key) => isOnScreen(key) && redraw());
     fetchFrames(films);
     seek(last);
+    const view = chosen("view") === "noisy" ? "noisy" : "denoised";
+    emit("frames", { cursor, view });
   }
+
+  function redraw() {
+    drawn ||= requestAnimationFrame(draw);
+  }
+
+  const isOnScreen = (key) => cursor.some((call, lane) => keyOf(lane, call, chosen("view")) === key);
 
   // The scrubber works meanwhile: numbers and rings at once, pictures when they are here.
   async function fetchFrames(opened) {
@@ -146,6 +170,9 @@ export function mount({ element, props, watch }) {
   function close() {
     films.forEach((film) => film.close());
     films = [];
+    large.close();
+    cancelAnimationFrame(drawn);
+    drawn = 0;
   }
 
   range.addEventListener("input", () => {
@@ -167,6 +194,10 @@ export function mount({ element, props, watch }) {
     setLanes(labels.length);
     labels.forEach((label, lane) => panes[lane].name(label));
   });
+  on("full", (frames) => {
+    for (const { lane, call, view, file } of frames) large.add(keyOf(lane, call, view), file);
+  });
+  Object.defineProperty(explorer, "largeFrames", { get: () => large.stats });
   on("stale", (is) => viewer.toggleAttribute("data-stale", is));
   on("begin", begin);
   on("progress", progress);
@@ -179,3 +210,5 @@ export function mount({ element, props, watch }) {
   setLanes(props.lanes); // before anything is known of them: nothing moves when it is
   watch("value", () => receive(props.value));
 }
+
+const keyOf = (lane, call, view) => `${lane} ${call} ${view}`;

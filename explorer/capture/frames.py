@@ -1,5 +1,6 @@
 """A run as frames: the recorded calls of all lanes, decoded a slice at a time."""
 
+import time
 from dataclasses import dataclass
 from itertools import islice
 
@@ -9,6 +10,8 @@ from explorer.capture.grids import tile
 from explorer.capture.previews import Decoder, jpeg
 from explorer.capture.trajectory import Call
 
+LIVE_APART_S = 0.5  # between two previews by the VAE
+LIVE_REST = 4  # and so many times as long as they took
 SLICE = 4  # pictures decoded at a time: short enough to look up in between
 
 
@@ -28,7 +31,10 @@ class Filmstrip:
 
     def __init__(self, decode: Decoder, lanes: int):
         self._decode = decode
-        self._calls: list[list[Call]] = [[] for _ in range(lanes)]
+        self._live: dict[int, tuple[int, bytes]] = {}  # by lane: its call in full size, as a JPEG
+        self._live_again_at = 0.0
+        self._lanes = range(lanes)
+        self._calls: list[list[Call]] = [[] for _ in self._lanes]
         self._pictures: dict[tuple[int, int, str], np.ndarray] = {}
         self._waiting: dict[tuple[int, int, str], None] = {}  # in the order they came
 
@@ -48,6 +54,19 @@ class Filmstrip:
         keys = [(lane, len(calls) - 1, "denoised") for lane, calls in enumerate(self._calls)]
         self._develop([key for key in keys if key in self._waiting])
         return tuple(jpeg(self._pictures[key]) if key[1] >= 0 else None for key in keys)
+
+    def newest_in_full(self, decode: Decoder) -> tuple[bytes | None, ...]:
+        """`newest` in full size by the VAE, which gets a part of the time: else those before."""
+        began = time.monotonic()
+        if began >= self._live_again_at:
+            for lane, calls in enumerate(self._calls):
+                known = self._live.get(lane)
+                if calls and (known is None or known[0] < len(calls)):
+                    pictures = decode(calls[-1].denoised)
+                    self._live[lane] = len(calls), jpeg(tile(pictures))
+            now = time.monotonic()
+            self._live_again_at = now + max(LIVE_APART_S, LIVE_REST * (now - began))
+        return tuple(self._live[lane][1] if lane in self._live else None for lane in self._lanes)
 
     def work(self) -> None:
         """Decode one slice of what waits, the oldest first."""

@@ -22,6 +22,15 @@ def decoder_for(pipeline: Any, folder: str | Path) -> Decoder:
     return load_tiny(tiny, device_of(vae), vae.dtype) if tiny.is_dir() else LinearDecoder.fit(vae)
 
 
+def preview_decoder(model: Any, choice: str) -> Decoder:
+    """What makes the small frames of a run on a `Model` with that `preview_decoder`."""
+    if choice != "approx" or isinstance(model.decode, LinearDecoder):
+        return model.decode
+    if model.approximate is None:
+        model.approximate = LinearDecoder.fit(model.pipeline.vae)
+    return model.approximate
+
+
 def load_tiny(folder: Path, device: torch.device, dtype: torch.dtype) -> "TinyDecoder":
     """A model's own tiny decoder, in the precision of its VAE or a quicker one."""
     if device.type == "cpu" and dtype == torch.float32 and has_bfloat16():

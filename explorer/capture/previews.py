@@ -4,6 +4,7 @@ A decoder is a callable that takes latents (n, C, h, w) to pixels, uint8 (n, H, 
 """
 
 import io
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ Decoder = Callable[["Latents"], np.ndarray]
 
 LARGEST = 256  # a preview's longer side, in pixels
 SMALLEST = 128
+_WEIGHTS = threading.RLock()  # held while a VAE's weights are read, or are of another precision
 
 
 class LinearDecoder:
@@ -119,7 +121,8 @@ class VaeDecoder:
         if device_of(self.vae).type != "cuda" or self._overflows:
             return None
         try:
-            return self._pixels(latents)
+            with _WEIGHTS:
+                return self._pixels(latents)
         except torch.OutOfMemoryError:  # when it is asked for, those before it are finished
             return None
 
@@ -128,7 +131,7 @@ class VaeDecoder:
         if pixels is None and not self._overflows:
             pixels = self._pixels(latents)
         if pixels is None or not pixels.finite:
-            with in_float32(self.vae):
+            with _WEIGHTS, in_float32(self.vae):
                 pixels = self._pixels(latents)
         if not pixels.finite:
             raise FloatingPointError("The VAE's picture holds NaN or infinite numbers.")
@@ -186,11 +189,12 @@ def in_float32(vae: Any) -> Iterator[None]:
     if own == torch.float32:
         yield
         return
-    vae.to(torch.float32)
+    change = torch.nn.Module.to  # diffusers' own says every time that it was asked to
+    change(vae, torch.float32)
     try:
         yield
     finally:
-        vae.to(own)
+        change(vae, own)
 
 
 def to_pixels(pictures: "torch.Tensor") -> np.ndarray:

@@ -27,7 +27,8 @@ class Model:
 
     `folder` holds its configuration files, `native` is the (width, height) it was made for,
     `tokenizers`, one a text encoder, are for the page alone: used by two threads, a tokenizer mixes
-    up their options. `decode` turns latents into small pictures.
+    up their options. `decode` turns latents into small pictures; so does `approximate`, once a run
+    has asked for linear colours of a model with a tiny decoder.
     """
 
     entry: Entry
@@ -42,6 +43,7 @@ class Model:
     offload: str = "none"
     decode: Any = field(default=None, repr=False)
     memory_is_known: bool = field(default=False, repr=False)
+    approximate: Any = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -108,7 +110,7 @@ class Model:
         let_go(self.pipeline.unet)
         self.pipeline.remove_all_hooks()
         vars(self).pop("image_to_image", None)
-        self.pipeline = self.decode = None
+        self.pipeline = self.decode = self.approximate = None
         give_back(self.device)
 
 

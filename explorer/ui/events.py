@@ -17,6 +17,7 @@ from explorer.settings import RunSettings, SettingsError
 from explorer.ui.answers import UNEXPECTED, answering, answering_stream
 from explorer.ui.findings import Doctor, not_examined
 from explorer.ui.form import Form, FormError, Problem
+from explorer.ui.full_frames import FullFrames, on_ask
 from explorer.ui.kept_pictures import keep_files
 from explorer.ui.lanes import model_prop
 from explorer.ui.listeners import Listeners
@@ -42,6 +43,7 @@ class RunParts:
     run: gr.Button
     stop: gr.Button
     viewer: gr.HTML
+    full_frames: gr.HTML
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,7 @@ def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
     Returns the event of a run, which ends with it.
     """
     cancels, listeners = Cancels(), Listeners(parts.page)
+    full = FullFrames(engine)
     keep = keep_files(parts.viewer)
     one_by_one = asyncio.Lock()  # is fair: places in the queue are taken in the order of clicks
 
@@ -248,6 +251,7 @@ def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
     async def run(values: dict, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
         session = request.session_hash
         cancel, came = cancels.open(session), listeners.came(session, "run")
+        full.end(session)
         try:
             async with one_by_one:
                 settings, plan = await asyncio.to_thread(prepared, values)
@@ -258,7 +262,8 @@ def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
                     listening=partial(listeners.reads, session),
                     came=came,
                 )
-                payloads = run_payloads(doctor.timed(settings, events), keep, plan)
+                events = full.runs.watched(session, doctor.timed(settings, events))
+                payloads = run_payloads(events, keep, plan)
                 first = await anext(payloads)  # takes the place
         except ValueError as error:  # its message is a sentence: FormError, SettingsError, ...
             yield failure(str(error))
@@ -274,6 +279,11 @@ def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
 
     def stop(request: gr.Request) -> None:
         cancels.set(request.session_hash)
+        full.end(request.session_hash)
+
+    def leave(request: gr.Request) -> None:
+        stop(request)
+        full.leave(request.session_hash)
 
     def refused() -> dict[str, Any]:
         return failure(
@@ -290,5 +300,6 @@ def on_run(engine, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
     )
     started.failure(refused, None, parts.viewer, queue=False, **INTERNAL)
     parts.stop.click(stop, None, None, queue=False, **INTERNAL)
-    parts.page.unload(stop)
+    parts.page.unload(leave)
+    on_ask(full, parts.full_frames, keep_files(parts.full_frames), **INTERNAL)
     return started

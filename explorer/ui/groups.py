@@ -27,6 +27,7 @@ def picture_group(defaults: RunSettings) -> Controls:
         with gr.Row(elem_classes="duo"):
             for name in ("cfg_rescale", "rng"):
                 run[name] = run_control(name, getattr(defaults, name))
+        run["preview_decoder"] = run_control("preview_decoder", defaults.preview_decoder)
     return run
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from loops import everything
 from PIL import Image
 
+from explorer.capture.full_frames import FullFrame, outwards
 from explorer.device_queue import DeviceQueue, QueueFull
 from explorer.groups import groups_of
 from explorer.models.catalog import Entry, ModelError
@@ -76,6 +77,8 @@ class FakeEngine:
         self.calls_made = 0
         self.dtype = ""
         self.settings: RunSettings | None = None  # of the newest run
+        self.full_side = 0  # of the frames in full size
+        self.asked: list[tuple[list[int], str]] = []  # cursors and views that pages have sent
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -157,6 +160,19 @@ class FakeEngine:
     def stream(self, settings: RunSettings, cancel: threading.Event | None = None) -> Iterator:
         """The events of a run, for those without an event loop."""
         yield from everything(self.astream(settings, cancel))
+
+    def full_frames(self, trajectories, cursor=(), view="denoised", cancel=None) -> Iterator:
+        """Frames of `full_side` pixels, each of another colour; none while that is 0."""
+        self.asked.append((list(cursor), view))
+        if not self.full_side:
+            return
+        keys = outwards([len(each.calls) for each in trajectories], cursor, view)
+        for lane, call, each in keys:
+            if cancel is not None and cancel.is_set():
+                return
+            picture = np.zeros((self.full_side, self.full_side, 3), np.uint8)
+            picture[:] = full_colour(lane, call, each)
+            yield FullFrame(lane, call, each, encoded(picture, "JPEG"))
 
     def _denoise(self, settings: RunSettings, cancel: threading.Event) -> Iterator:
         if "[boom]" in settings.prompt:
@@ -295,6 +311,11 @@ def event(
         place=None,
         wait_s=None,
     )
+
+
+def full_colour(lane: int, call: int, view: str) -> tuple[int, int, int]:
+    """The colour of a frame in full size: no two calls of a lane are alike."""
+    return 40 + 2 * call, 200 - 2 * call, 60 + 80 * lane + 60 * (view == "noisy")
 
 
 def pixels(picture: np.ndarray) -> np.ndarray:

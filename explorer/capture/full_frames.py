@@ -1,0 +1,113 @@
+"""Recorded calls in full size, decoded by the VAE a few at a time, what is on screen first."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from explorer.capture.grids import grid
+from explorer.capture.previews import VaeDecoder, jpeg
+from explorer.capture.trajectory import Trajectory
+
+VIEWS = ("denoised", "noisy")
+QUALITY = 90
+BATCH_PIXELS = 2**20  # decoded between two looks at the queue of the device
+MOST_PIXELS = 2**24  # of one frame: phones refuse larger ones
+ENCODERS = 4
+
+Key = tuple[int, int, str]  # lane, call, view
+
+
+@dataclass(frozen=True)
+class FullFrame:
+    """One call of one lane in full size as a JPEG: plain data, picklable.
+
+    `view` is "denoised" or "noisy", the latter at unit variance; a batch of pictures is one grid.
+    """
+
+    lane: int
+    call: int
+    view: str
+    jpeg: bytes
+
+
+def outwards(counts: Sequence[int], cursor: Sequence[int] = (), view: str = VIEWS[0]) -> list[Key]:
+    """Every frame of lanes with `counts` calls, the nearest to each lane's `cursor` first.
+
+    The other view follows when all of `view` are there. A lane without a cursor starts at its last
+    call.
+    """
+    views = sorted(VIEWS, key=lambda each: each != view)
+    starts = [
+        min(max(cursor[lane], 0), count - 1) if lane < len(cursor) else count - 1
+        for lane, count in enumerate(counts)
+    ]
+    calls = [(lane, call) for lane, count in enumerate(counts) for call in range(count)]
+    calls.sort(key=lambda each: (abs(each[1] - starts[each[0]]), each[0]))
+    return [(lane, call, each) for each in views for lane, call in calls]
+
+
+def batches(keys: Sequence[Key], pixels: int, on_gpu: bool) -> Iterator[Sequence[Key]]:
+    """The keys in slices of at most BATCH_PIXELS, of frames that hold `pixels` each.
+
+    A CPU, which gains nothing by several, makes one at a time.
+    """
+    size = max(1, min(8, BATCH_PIXELS // max(1, pixels))) if on_gpu else 1
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
+
+
+def latents_of(trajectories: Sequence[Trajectory], key: Key) -> np.ndarray:
+    """What the VAE gets for a frame: float32 (batch, C, H, W), from the recorded half precision."""
+    lane, index, view = key
+    call = trajectories[lane].calls[index]
+    return call.denoised if view == VIEWS[0] else call.latent / np.float32(call.noise_scale)
+
+
+class FrameMaker:
+    """Decodes frames, and encodes those before meanwhile. Close it, or use it as a context."""
+
+    def __init__(self, trajectories: Sequence[Trajectory]):
+        self._trajectories = trajectories
+        self._encoders = ThreadPoolExecutor(ENCODERS, "full-frames")
+        self._encoding: list[Future[FullFrame]] = []
+
+    def decode(self, decoder: VaeDecoder, keys: Sequence[Key]) -> None:
+        """Decode frames; one whose picture is not finite is left out."""
+        begun = [(key, decoder.begin(latents_of(self._trajectories, key))) for key in keys]
+        for key, finish in begun:
+            try:
+                pictures = finish()
+            except FloatingPointError:
+                continue
+            self._encoding.append(self._encoders.submit(_encode, key, pictures))
+
+    def finished(self, wait: bool = False) -> Iterator[FullFrame]:
+        """The frames that are encoded, in their order; all that were decoded where it may wait."""
+        while self._encoding and (wait or self._encoding[0].done()):
+            yield self._encoding.pop(0).result()
+
+    def __enter__(self) -> "FrameMaker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._encoders.shutdown(wait=False, cancel_futures=True)
+
+
+def _encode(key: Key, pictures: np.ndarray) -> FullFrame:
+    return FullFrame(*key, jpeg(within(grid(pictures)), QUALITY))
+
+
+def within(picture: np.ndarray, pixels: int = MOST_PIXELS) -> np.ndarray:
+    """The picture, made smaller by a whole number where it has more than so many pixels."""
+    height, width, _ = picture.shape
+    shrink = 1
+    while (height // shrink) * (width // shrink) > pixels:
+        shrink += 1
+    if shrink == 1:
+        return picture
+    height, width = height // shrink, width // shrink
+    kept = picture[: height * shrink, : width * shrink]
+    blocks = kept.reshape(height, shrink, width, shrink, 3)
+    return blocks.mean(axis=(1, 3)).round().astype(np.uint8)

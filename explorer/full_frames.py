@@ -1,0 +1,62 @@
+"""Full-size frames of a recorded run, made between the runs of a device: every run goes first."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from explorer.capture.trajectory import Trajectory
+from explorer.device_queue import DeviceQueue
+
+if TYPE_CHECKING:
+    from explorer.capture.full_frames import FullFrame
+
+POLL_S = 0.05
+
+
+def made_between_runs(
+    queue: DeviceQueue,
+    model_of: Callable[[], Any],
+    trajectories: Sequence[Trajectory],
+    cursor: Sequence[int],
+    view: str,
+    stopped: Callable[[], bool],
+) -> Iterator["FullFrame"]:
+    """Yield frames until all are made, `stopped()`, or `model_of()` is None: another is resident.
+
+    The device is taken for a few pictures at a time, and only while no run waits for it.
+    """
+    import torch
+
+    from explorer.capture.full_frames import FrameMaker, batches, outwards
+    from explorer.job import vae_decoder
+
+    keys, model = outwards([each.nfe for each in trajectories], cursor, view), model_of()
+    if not keys or model is None:
+        return
+    images, _, height, width = trajectories[keys[0][0]].calls[0].halves()[0].values.shape
+    scale, on_gpu = model.pipeline.vae_scale_factor, model.device.type == "cuda"
+    size, offloaded = (width * scale, height * scale), model.offload != "none"
+    del model  # who loads another one needs its memory
+    with FrameMaker(trajectories) as maker:
+        try:
+            for batch in batches(keys, images * size[0] * size[1], on_gpu):
+                ticket = queue.join(is_run=False, last=True, seconds_left=lambda: 0.0)
+                try:
+                    while not ticket.wait(POLL_S):
+                        if stopped():
+                            return
+                    model = model_of()
+                    if stopped() or model is None:
+                        return
+                    model.prepare_vae(*size)
+                    with torch.no_grad():
+                        maker.decode(vae_decoder(model), batch)
+                finally:
+                    model = None
+                    ticket.leave()
+                yield from maker.finished()
+            yield from maker.finished(wait=True)
+        finally:
+            if offloaded:
+                with queue.hold(is_run=False):
+                    if model := model_of():
+                        model.after_run()

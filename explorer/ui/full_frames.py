@@ -1,0 +1,160 @@
+"""After a run the page asks for its calls in full size, and gets them as files, nearest first."""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from explorer.capture.full_frames import VIEWS
+from explorer.settings import MAX_LANES
+from explorer.ui.kept_pictures import Keep
+from explorer.ui.live import Cancels
+
+if TYPE_CHECKING:
+    from explorer.capture.full_frames import FullFrame
+    from explorer.capture.trajectory import Trajectory
+    from explorer.events import Event
+
+LOG = logging.getLogger(__name__)
+
+KEPT_RUNS = 32  # recorded runs whose pages may still ask for frames; a long one takes 40 MB
+APART_S = 0.1  # between two lists of new files
+HEARTBEAT_S = 1.0  # a page that has gone is noticed where something is sent
+LOOK_S = 0.05
+
+
+class RecordedRuns:
+    """The newest recorded run of each page that is open, up to KEPT_RUNS of them."""
+
+    def __init__(self):
+        self._runs: OrderedDict[str, Sequence[Trajectory]] = OrderedDict()
+
+    async def watched(self, session: str, events: "AsyncIterator[Event]") -> "AsyncIterator[Event]":
+        """The events of a page's run; what it recorded takes the place of the run before."""
+        self.forget(session)
+        async with aclosing(events):
+            async for event in events:
+                if any(event.frames):
+                    self._runs[session] = event.trajectories
+                    while len(self._runs) > KEPT_RUNS:
+                        self._runs.popitem(last=False)
+                yield event
+
+    def forget(self, session: str) -> None:
+        self._runs.pop(session, None)
+
+    def get(self, session: str) -> "Sequence[Trajectory]":
+        return self._runs.get(session, ())
+
+
+class FullFrames:
+    """What makes and sends the frames in full size that pages ask for."""
+
+    def __init__(self, engine: Any):
+        self.engine = engine
+        self.runs = RecordedRuns()
+        self._cancels = Cancels()
+
+    def end(self, session: str) -> None:
+        """Make no more frames for this page."""
+        self._cancels.set(session)
+
+    def leave(self, session: str) -> None:
+        """The page has gone, and its recorded run with it."""
+        self.end(session)
+        self.runs.forget(session)
+
+    async def payloads(self, session: str, asked: Any, keep: Keep) -> AsyncIterator[dict[str, Any]]:
+        """Yield lists of new files until all are there or the page has gone.
+
+        `asked` is what the page sent: the `run` it shows, the `cursor` by lane and the `view`.
+        """
+        run, cursor, view = read_request(asked)
+        cancel = self._cancels.open(session)
+        made: queue.SimpleQueue[FullFrame | None] = queue.SimpleQueue()
+        work = (self.runs.get(session), cursor, view, cancel, made)
+        threading.Thread(target=self._make, args=work, name="full-frames", daemon=True).start()
+        told, over = time.monotonic(), False
+        try:
+            while not over:
+                await asyncio.sleep(LOOK_S)
+                waited = time.monotonic() - told
+                if waited < APART_S or (made.empty() and waited < HEARTBEAT_S):
+                    continue
+                new = list(taken(made))
+                over = None in new
+                try:
+                    frames = await asyncio.to_thread(_files, new, keep)
+                except OSError as error:  # the small frames stay
+                    LOG.warning("frames in full size could not be written", exc_info=error)
+                    return
+                told = time.monotonic()
+                yield {"run": run, "frames": frames, "over": over, "at": time.time()}
+        finally:
+            cancel.set()
+
+    def _make(
+        self,
+        trajectories: "Sequence[Trajectory]",
+        cursor: list[int],
+        view: str,
+        cancel: threading.Event,
+        made: "queue.SimpleQueue[FullFrame | None]",
+    ) -> None:
+        try:
+            for frame in self.engine.full_frames(trajectories, cursor, view, cancel):
+                made.put(frame)
+        except Exception:  # the small frames stay
+            LOG.exception("Frames in full size broke off")
+        finally:
+            made.put(None)
+
+
+def read_request(asked: Any) -> tuple[int, list[int], str]:
+    """The run's number, the cursor and the view of what a page sent, which may be anything."""
+    asked = asked if isinstance(asked, dict) else {}
+    run, cursor, view = (asked.get(name) for name in ("run", "cursor", "view"))
+    cursor = cursor[:MAX_LANES] if isinstance(cursor, list) else []
+    if not all(type(call) is int for call in cursor):
+        cursor = []
+    return run if type(run) is int else 0, cursor, view if view in VIEWS else VIEWS[0]
+
+
+def taken(made: "queue.SimpleQueue[FullFrame | None]") -> "Iterator[FullFrame | None]":
+    """What has been made, without waiting for more."""
+    try:
+        while True:
+            yield made.get_nowait()
+    except queue.Empty:
+        return
+
+
+def _files(frames: "Sequence[FullFrame | None]", keep: Keep) -> list[dict[str, Any]]:
+    """The frames as the page is told of them; raises OSError."""
+    return [
+        {
+            "lane": frame.lane,
+            "call": frame.call,
+            "view": frame.view,
+            "file": keep(frame.jpeg, f"{frame.view}.jpg"),
+        }
+        for frame in frames
+        if frame is not None
+    ]
+
+
+def on_ask(frames: FullFrames, part: gr.HTML, keep: Keep, **internal: Any) -> None:
+    """Send the page its frames when it asks."""
+
+    async def ask(request: gr.Request, event: gr.EventData) -> AsyncIterator[dict[str, Any]]:
+        async for payload in frames.payloads(request.session_hash, event._data, keep):
+            yield payload
+
+    part.ask(ask, None, part, concurrency_limit=None, trigger_mode="multiple", **internal)
