@@ -5,6 +5,7 @@ import re
 import sys
 
 from explorer.hosting.address import check_address
+from explorer.hosting.ending import until_signal
 from explorer.hosting.logs import cut_log_lines
 from explorer.limits import DEFAULTS
 
@@ -23,11 +24,16 @@ def main() -> None:
     except ValueError as error:
         parser.exit(2, f"{error}\n")
 
-    from explorer import ui
+    def serve() -> object:
+        from explorer import ui
 
-    page = ui.build(engine, DEFAULTS)
+        page = ui.build(engine, DEFAULTS)
+        look = ui.launch_options(DEFAULTS)
+        page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **look)
+        return page
+
     try:
-        page.launch(server_name=host, server_port=port, **ui.launch_options(DEFAULTS))
+        until_signal(serve, engine.close)
     except OSError as error:  # somebody was quicker, or no port is free
         parser.exit(2, f"The server could not be started: {str(error)[:300]}\n")
 

@@ -24,6 +24,7 @@ from PIL import Image
 from explorer.capture.trajectory import Trajectory
 from explorer.device_queue import device_queue
 from explorer.engine import Engine, RunError
+from explorer.job import Job
 from explorer.models.catalog import ModelError
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings, SettingsError
@@ -505,6 +506,67 @@ def test_errors_become_a_sentence_and_the_next_run_works(engine, caplog, error, 
     assert engine.pipeline.scheduler is own
     assert_device_is_free(0)
     assert list(engine.stream(SETTINGS))[-1].state == "done"
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_what_is_no_exception_ends_a_stream_with_a_sentence_too(engine, error):
+    def act(number):
+        if number == 4:
+            raise error
+
+    with before_each_call(engine, act):
+        last = list(engine.stream(SETTINGS))[-1]
+    assert last.state == "error"
+    assert f"unexpectedly ({type(error).__name__}" in last.message
+    assert [each.nfe for each in last.trajectories] == [3, 3]
+    assert_device_is_free(0)
+    assert list(engine.stream(SETTINGS))[-1].state == "done"
+
+
+def test_a_first_run_on_a_fresh_server_loads_and_waits_for_nobody(tiny_pipeline_folder):
+    engine = Engine(tiny_pipeline_folder, device="cpu")
+    page = threading.Thread(target=engine.load)  # as every page does that is opened
+    page.start()
+    events = list(engine.stream(SETTINGS))
+    page.join()
+    assert events[-1].state == "done"
+    assert {event.state for event in events[1:-1]} <= {"loading", "running"}
+    assert not any("Waiting" in event.message for event in events)
+
+
+def test_twenty_streams_start_in_the_order_in_which_they_came(engine, monkeypatch):
+    started, threads, denoise = [], [], Job.denoise
+
+    def noted(job, *models):
+        started.append(job.settings.seed)
+        denoise(job, *models)
+
+    monkeypatch.setattr(Job, "denoise", noted)
+    with device_queue("cpu").hold():
+        for seed in range(20):
+            stream = engine.stream(replace(SETTINGS, steps=1, seed=seed), visitor=f"{seed}")
+            assert next(stream).state == "queued"
+            waiting = next(stream)
+            assert (waiting.place, waiting.message[:7]) == (seed + 1, "Waiting")
+            threads.append(threading.Thread(target=list, args=(stream,)))
+        for thread in threads:
+            thread.start()
+    for thread in threads:
+        thread.join()
+    assert started == list(range(20))
+
+
+def test_a_visitor_with_one_run_too_many_is_told_the_number(engine):
+    with device_queue("cpu").hold():
+        streams = [engine.stream(SETTINGS, visitor="me") for _ in range(2)]
+        for stream in streams:
+            next(stream)
+        refused = list(engine.stream(SETTINGS, visitor="me"))
+        assert [event.state for event in refused] == ["queued", "error"]
+        assert "a run under way and 1 waiting" in refused[-1].message
+        for stream in streams:
+            stream.close()
+    assert_device_is_free()
 
 
 def test_an_interrupt_leaves_everything_as_it_was(engine):

@@ -1,0 +1,57 @@
+"""How the program ends: SIGINT and SIGTERM end the run by its next call, and nothing is cut short.
+
+Python's own way will not do: while it takes itself down, threads that compute in PyTorch go on and
+abort the process. So the engine is closed first, and the process then leaves at once.
+"""
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+LOG = logging.getLogger(__name__)
+
+LOOK_S = 0.2  # a signal ends the sleep at once; Windows wants it short
+PATIENCE_S = 8.0  # for the model call under way
+CODES = {signal.SIGINT: 0, signal.SIGTERM: 128 + signal.SIGTERM}
+
+
+class Ending(BaseException):
+    """Somebody asks the program to end; `code` is what it should end with."""
+
+    def __init__(self, code: int):
+        super().__init__(code)
+        self.code = code
+
+
+def until_signal(serve: Callable[[], object], close: Callable[[float], bool]) -> NoReturn:
+    """Serve, in the main thread, until SIGINT or SIGTERM, then close and end the process.
+
+    `serve` returns when it has begun, and `close(seconds)` whether everything has ended in time.
+    What `serve` raises is raised.
+    """
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        for each in CODES:
+            signal.signal(each, signal.SIG_IGN)  # once is enough
+        raise Ending(CODES[signal.Signals(number)])
+
+    before = {each: signal.signal(each, ask) for each in CODES}
+    try:
+        serving = serve()  # noqa: F841 - kept alive
+        while True:
+            time.sleep(LOOK_S)
+    except Ending as ending:
+        if not close(PATIENCE_S):
+            LOG.warning("a model call was still under way after %g s", PATIENCE_S)
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ending.code)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

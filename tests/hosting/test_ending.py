@@ -1,0 +1,106 @@
+"""SIGINT and SIGTERM in every state of the program: it ends soon, with its code, and cleanly."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 90
+CODES = {signal.SIGINT: 0, signal.SIGTERM: 143}
+
+
+@contextmanager
+def app(folder, temporary):
+    """The program on a free port: its process and its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "app.py", "--device", "cpu", "--port", str(port)]
+    with subprocess.Popen(
+        [*command, "--model", str(folder)],
+        cwd=ROOT,
+        env=os.environ | {"GRADIO_TEMP_DIR": str(temporary), "GRADIO_ANALYTICS_ENABLED": "False"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process, f"http://127.0.0.1:{port}/"
+        finally:
+            process.kill()
+
+
+def fetched(url: str, body: dict | None = None) -> bytes:
+    data = body and json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        return answer.read()
+
+
+def config_of(url: str) -> dict:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return json.loads(fetched(url + "config"))
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def start_run(url: str, steps: int):
+    """Start a run; returns its open stream."""
+    config = config_of(url)
+    blocks = {block["id"]: block["props"] for block in config["components"]}
+    run_button = next(key for key, props in blocks.items() if props.get("elem_id") == "run")
+    run = next(each for each in config["dependencies"] if [run_button, "click"] in each["targets"])
+    values = [
+        steps if blocks[key].get("elem_id") == "steps" else blocks[key].get("value")
+        for key in run["inputs"]
+    ]
+    session = "visitor"
+    fetched(
+        url + "gradio_api/queue/join",
+        {"data": values, "fn_index": run["id"], "session_hash": session},
+    )
+    return urllib.request.urlopen(
+        url + f"gradio_api/queue/data?session_hash={session}", timeout=PATIENCE_S
+    )
+
+
+def read_until(stream, word: str) -> None:
+    for line in stream:
+        text = line.decode()
+        assert '"error"' not in text, text
+        if word in text:
+            return
+    raise AssertionError(f"the stream ended without {word}")
+
+
+@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize("state", ["idle", "loading", "running", "ending"])
+def test_a_signal_ends_the_program_soon_and_cleanly(family_folder, tmp_path, state, number):
+    with app(family_folder("sd1"), tmp_path) as (process, url):
+        config_of(url)
+        if state != "idle":
+            stream = start_run(url, steps=2 if state == "ending" else 1000)
+            if state != "loading":
+                read_until(stream, '"call"')
+                read_until(stream, "image/jpeg")
+            threading.Thread(target=stream.read, daemon=True).start()
+        process.send_signal(number)
+        assert process.wait(10) == CODES[number]
+        errors = process.stderr.read()
+        assert "terminate called" not in errors
+        assert "Traceback" not in errors
+    for file in tmp_path.rglob("*"):
+        assert file.is_dir() or file.suffix in (".jpg", ".png"), file
