@@ -73,6 +73,20 @@ def test_a_browser_names_no_path_and_no_id_that_was_not_allowed(name, tmp_path):
             catalog.find(each)
 
 
+ANY_NAME = ["x" * 2**20, "a\0b", "\ud83d", "\u202eb/c", "/" + "x" * 300, "~nobody-at-all/x"]
+NO_TEXT = [7, 1.5, True, ["bundled"], {"path": "/etc/shadow"}, ("bundled",)]
+
+
+@pytest.mark.parametrize("name", ANY_NAME + NO_TEXT, ids=lambda name: repr(name)[:20])
+@pytest.mark.parametrize("anything", [False, True])
+def test_a_name_that_is_none_is_a_sentence(name, anything):
+    with pytest.raises(ModelError) as caught:
+        Catalog(anything=anything).find(name)
+    str(caught.value).encode()
+    assert len(str(caught.value)) < 400
+    assert ("not on this app's list" in str(caught.value)) == isinstance(name, str)
+
+
 def test_anything_is_what_the_operator_said(tmp_path):
     catalog = Catalog(anything=True)
     assert catalog.find("any/model").kind == "hub"

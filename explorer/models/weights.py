@@ -19,6 +19,8 @@ _LARGEST_HEADER = 100 * 2**20  # as the format allows
 def header(path: Path) -> dict[str, dict[str, Any]]:
     """Tensor names to `dtype`, `shape` and `data_offsets`; raises ModelError for a broken file."""
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("a pipe or a device, at which reading would wait")
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
             if not 2 <= size <= _LARGEST_HEADER:

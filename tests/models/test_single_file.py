@@ -1,5 +1,6 @@
 """Single .safetensors checkpoints: told apart, loaded offline to the very weights, or refused."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -244,6 +245,12 @@ def test_files_that_are_none_are_a_sentence(name, data, sentence, tmp_path):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(ModelError, match=sentence):
         find_file(Catalog([tmp_path / name]).find())
+
+
+def test_a_pipe_is_not_waited_at(tmp_path):
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(ModelError, match="is not a safetensors file"):
+        find_file(Catalog(anything=True).find(str(tmp_path / "pipe.safetensors")))
 
 
 def test_a_file_that_is_cut_is_a_sentence(checkpoint, tmp_path):

@@ -77,6 +77,16 @@ def test_a_run_from_a_picture_counts_the_calls_it_makes(folds, engine, tmp_path)
     assert page.evaluate("window.hit") is None
 
 
+def test_a_phones_picture_with_another_one_in_it_is_used(folds, engine, tmp_path):
+    path = tmp_path / "photo.jpg"
+    first, second = Image.new("RGB", (80, 64), "teal"), Image.new("L", (40, 32))
+    first.save(path, "MPO", save_all=True, append_images=[second])
+    folds.set_input_files(UPLOAD, path)
+    wait_for_summary(folds, "start", "from step 6, 29 calls")
+    run_to_end(folds)
+    assert engine.settings.init_image == picture_url(path)
+
+
 @pytest.mark.parametrize("broken", ["text", "large"])
 def test_what_is_no_start_picture_is_a_sentence(folds, tmp_path, broken):
     path = tmp_path / "picture.png"
