@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 PAGE_FILES = Path(__file__).resolve().parents[2] / "assets" / "page"
-STYLES = ("base", "controls", "lanes", "stage", "plot", "doctor", "files", "narrow")
+STYLES = ("base", "controls", "lanes", "stage", "plot", "doctor", "files", "narrow", "contrast")
 
 
 def part(

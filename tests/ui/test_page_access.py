@@ -184,3 +184,10 @@ def test_on_a_phone_six_lanes_leave_the_scrubber_in_reach(open_page):
     wait_for(page, "document.querySelectorAll('.pane').length === 6")
     scrubber = page.locator(".transport input").bounding_box()
     assert scrubber["y"] + scrubber["height"] <= page.locator("#bar").bounding_box()["y"]
+
+
+def test_hidden_help_does_not_widen_the_settings(open_page):
+    page = open_page()
+    content = "document.querySelector('#settings .sidebar-content')"
+    open_folds(page)
+    assert page.evaluate(f"{content}.scrollWidth - {content}.clientWidth") == 0

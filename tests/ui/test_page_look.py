@@ -5,6 +5,8 @@ from urllib.parse import urlparse
 import pytest
 from reading import run_to_end, wait_for
 
+from explorer.hosting.files import PLOTLY
+
 pytestmark = pytest.mark.browser
 
 
@@ -15,7 +17,7 @@ def test_no_request_leaves_the_machine(context, open_page):
     run_to_end(page)
     hosts = {urlparse(url).hostname for url in seen if not url.startswith(("data:", "blob:"))}
     assert hosts == {"127.0.0.1"}
-    assert any("plotly.min.js" in url for url in seen)
+    assert any(urlparse(url).path.endswith(f"/{PLOTLY}") for url in seen)
 
 
 def test_on_a_phone_the_settings_are_closed_and_run_is_in_reach(open_page):
