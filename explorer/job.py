@@ -248,7 +248,8 @@ class Job:
             undo.callback(setattr, pipe, "scheduler", pipe.scheduler)
             pipe.scheduler = lockstep
             # On a CPU a lane alone is the bare pipeline's run to the bit.
-            undo.enter_context(fast(pipe.unet, guided and (self.on_gpu or len(group.lanes) > 1)))
+            once = guided and (self.on_gpu or len(group.lanes) > 1)
+            undo.enter_context(fast(pipe.unet, once, self.check_stop))
             undo.enter_context(splitting(pipe.unet, self.at_once, guided))
             self._mark = time.perf_counter()
             return pipe(

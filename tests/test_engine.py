@@ -293,6 +293,30 @@ def test_cancel_takes_effect_within_one_model_call(engine, at, how):
     assert engine.run(SETTINGS)[0].nfe == CALLS
 
 
+def test_a_long_call_on_a_cpu_ends_in_the_middle_and_its_numbers_are_the_same(engine, monkeypatch):
+    wanted = engine.run(SETTINGS)
+    monkeypatch.setattr("explorer.models.traced.LONG", 0)
+    for ours, theirs in zip(engine.run(SETTINGS), wanted, strict=True):
+        np.testing.assert_array_equal(ours.final, theirs.final)
+
+    cancel, looks, check = threading.Event(), [], Job.check_stop
+
+    def look(job):
+        looks.append(job.pace.left_s)
+        if len(looks) == 200:
+            cancel.set()
+        check(job)
+
+    monkeypatch.setattr(Job, "check_stop", look)
+    trajectories = engine.run(SETTINGS, cancel)
+    assert len(looks) == 200
+    assert {(each.state, each.nfe) for each in trajectories} == {("cancelled", 0)}
+    assert_device_is_free(0)
+    monkeypatch.undo()
+    assert not engine.pipeline.unet._forward_pre_hooks
+    assert engine.run(SETTINGS)[0].nfe == CALLS
+
+
 def test_cancel_before_the_run_makes_no_call(engine):
     cancel, made = threading.Event(), []
     cancel.set()

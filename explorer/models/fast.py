@@ -37,24 +37,28 @@ class Way(Protocol):
 
 
 @contextmanager
-def fast(unet: torch.nn.Module, guided: bool = False) -> Iterator[None]:
+def fast(
+    unet: torch.nn.Module, guided: bool = False, check: Callable[[], None] | None = None
+) -> Iterator[None]:
     """Let `unet` answer plain calls in the fastest way of its device; all others as ever.
 
     `guided` promises that the second half of every batch repeats the first but for the prompt.
     A U-Net that somebody has hooked into or given another `forward` is left alone: a graph would
     pass it by. On CUDA answers differ by the rounding of half precision, on a CPU by nothing, or
     by that of float32 where `guided`. Where memory runs out the graphs are let go and the call is
-    made once more without them.
+    made once more without them. `check` is called now and then within a long call on a CPU; what it
+    raises ends the call.
     """
     way = way_of(unet)
     if way is None:
         yield
         return
     own = unet.forward
+    checking = {"check": check} if isinstance(way, Traces) else {}
 
     def forward(sample, timestep, encoder_hidden_states, return_dict=True, **options):
         inputs = _plain(sample, timestep, encoder_hidden_states, return_dict, options)
-        answer = None if inputs is None else way.answer(unet, inputs, guided)
+        answer = None if inputs is None else way.answer(unet, inputs, guided, **checking)
         if answer is not None:
             return (answer,)
         every = (sample, timestep, encoder_hidden_states)

@@ -18,6 +18,7 @@ LOG = logging.getLogger(__name__)
 # Numbers of a batch of latents (16 at 64 x 64) up to which tracing pays: it holds twice what a call
 # holds, and beyond that Python takes no share of a call that shows.
 LARGEST_TRACED = 16 * 4 * 64 * 64
+LONG = 2**36  # weights times pixels of a batch of latents: some tenths of a second on two cores
 KEPT = 4  # graphs a network, one for each shape and precision of its inputs
 
 
@@ -80,13 +81,25 @@ class Traces(Shelf):
     """The traced graphs of one U-Net."""
 
     def answer(
-        self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor], guided: bool = False
+        self,
+        unet: torch.nn.Module,
+        inputs: dict[str, torch.Tensor],
+        guided: bool = False,
+        check: Callable[[], None] | None = None,
     ) -> torch.Tensor | None:
-        """What the U-Net answers, by the graph for inputs of these shapes; made where missing."""
+        """What the U-Net answers, by the graph for inputs of these shapes; made where missing.
+
+        A long call makes no graph, which would save it nothing: `check` is called before each of
+        the network's layers, and what it raises ends the call.
+        """
         key = (guided, *((name, each.shape, each.dtype) for name, each in inputs.items()))
         values = tuple(inputs.values())
         current = vars(unet).pop("forward", None)  # trace the U-Net's own
         try:
+            if check is not None and is_long(unet, inputs["sample"]):
+                return _checked(
+                    Answer(once(unet) if guided else unet, tuple(inputs)), values, check
+                )
             graph = self.get(
                 key, lambda: Answer(once(unet) if guided else unet, tuple(inputs)), values
             )
@@ -94,6 +107,24 @@ class Traces(Shelf):
             if current is not None:
                 unet.forward = current
         return None if graph is None else graph(*values)
+
+
+def is_long(unet: torch.nn.Module, sample: torch.Tensor) -> bool:
+    """Whether a call takes long enough that a stop should not wait for its end."""
+    pixels = len(sample) * sample.shape[-2] * sample.shape[-1]
+    return pixels * sum(weights.numel() for weights in unet.parameters()) >= LONG
+
+
+def _checked(
+    module: torch.nn.Module, values: tuple[torch.Tensor, ...], check: Callable[[], None]
+) -> torch.Tensor:
+    hooks = [each.register_forward_pre_hook(lambda *_: check()) for each in module.modules()]
+    try:
+        with torch.no_grad():
+            return module(*values)
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 class TracedDecoding(Shelf):
