@@ -1,0 +1,23 @@
+"""The app driven as strangers do, for a minute: see benchmarks/strangers.py."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.slow
+def test_strangers_find_no_fault():
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.strangers", "--seconds", "60"]
+    done = subprocess.run(
+        [*command, "--sequences", "40", "--payloads", "600", "--seed", "5"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.stdout.splitlines()[-1] == "no fault", done.stdout[-3000:] + done.stderr[-1000:]
+    assert done.returncode == 0
