@@ -107,7 +107,8 @@ function position({ lane, together, step, steps, call, calls, half }) {
 // In the queue: how long until its turn.
 function waiting({ place, wait }) {
   if (!place) return "";
-  return wait === null || wait === undefined ? "estimating" : `about ${remaining(wait)}`;
+  if (wait === null || wait === undefined) return "estimating";
+  return wait < 90 ? `in about ${Math.ceil(wait)} s` : `in about ${Math.round(wait / 60)} min`;
 }
 
 function remaining(seconds) {
