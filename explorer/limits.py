@@ -19,6 +19,7 @@ class Limits:
     uploads_per_visitor_bytes: int = 100 * MIB
     uploads_total_bytes: int = 2 * GIB
     keep_uploads_s: int = 24 * 3600
+    kept_recordings_bytes: int = 256 * MIB  # of finished runs, for frames in full size
     waiting_runs: int = 64
     waiting_runs_per_visitor: int = 1  # beside the one that runs
     no_listener_s: int = 20  # a run whose events nobody reads gives up its place after that

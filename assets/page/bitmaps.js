@@ -2,7 +2,7 @@
 
 import { fileUrl } from "./store.js";
 
-const MOST_BYTES = 160e6; // decoded, of all lanes together: 40 pictures of 1024 x 1024
+const MOST_BYTES = 80e6; // decoded, of all lanes together: 20 pictures of 1024 x 1024
 const BYTES_A_PIXEL = 4;
 const AT_ONCE = 4; // fetched and decoded side by side
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from explorer.capture.full_frames import VIEWS
+from explorer.limits import DEFAULTS
 from explorer.settings import MAX_LANES
 from explorer.ui.kept_pictures import Keep
 from explorer.ui.live import Cancels
@@ -24,16 +25,19 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-KEPT_RUNS = 32  # recorded runs whose pages may still ask for frames; a long one takes 40 MB
 APART_S = 0.1  # between two lists of new files
 HEARTBEAT_S = 1.0  # a page that has gone is noticed where something is sent
 LOOK_S = 0.05
 
 
 class RecordedRuns:
-    """The newest recorded run of each page that is open, up to KEPT_RUNS of them."""
+    """The newest recorded run of each page that is open, up to so many bytes of them.
 
-    def __init__(self):
+    The newest one is kept however large it is.
+    """
+
+    def __init__(self, most: int = DEFAULTS.kept_recordings_bytes):
+        self._most = most
         self._runs: OrderedDict[str, Sequence[Trajectory]] = OrderedDict()
 
     async def watched(self, session: str, events: "AsyncIterator[Event]") -> "AsyncIterator[Event]":
@@ -43,15 +47,24 @@ class RecordedRuns:
             async for event in events:
                 if any(event.frames):
                     self._runs[session] = event.trajectories
-                    while len(self._runs) > KEPT_RUNS:
-                        self._runs.popitem(last=False)
+                    self._drop_oldest()
                 yield event
+
+    def _drop_oldest(self) -> None:
+        while len(self._runs) > 1 and sum(map(bytes_of, self._runs.values())) > self._most:
+            self._runs.popitem(last=False)
 
     def forget(self, session: str) -> None:
         self._runs.pop(session, None)
 
     def get(self, session: str) -> "Sequence[Trajectory]":
         return self._runs.get(session, ())
+
+
+def bytes_of(trajectories: "Sequence[Trajectory]") -> int:
+    """What the recorded latents and predictions of a run take in memory."""
+    halves = (half for each in trajectories for call in each.calls for half in call.halves())
+    return sum(half.values.nbytes for half in halves)
 
 
 class FullFrames:

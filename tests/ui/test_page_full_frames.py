@@ -7,7 +7,7 @@ from reading import fill, run_to_end, scrub_to, wait_for
 pytestmark = pytest.mark.browser
 
 SIDE = 1024
-MOST_BYTES = 160e6  # of decoded pictures, as bitmaps.js says
+MOST_BYTES = 80e6  # of decoded pictures, as bitmaps.js says
 
 
 @pytest.fixture

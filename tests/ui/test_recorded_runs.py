@@ -1,0 +1,42 @@
+"""What the server keeps of finished runs for frames in full size: so many bytes, and no more."""
+
+import asyncio
+from types import SimpleNamespace
+
+import numpy as np
+
+from explorer.ui.full_frames import RecordedRuns, bytes_of
+
+
+def run(size: int) -> list:
+    """A run of one lane and one call whose arrays take `size` bytes."""
+    half = SimpleNamespace(values=np.zeros(size // 2, np.uint8))
+    return [SimpleNamespace(calls=[SimpleNamespace(halves=lambda: (half, half))])]
+
+
+def finish(runs: RecordedRuns, session: str, trajectories: list) -> None:
+    async def events():
+        yield SimpleNamespace(frames=(1,), trajectories=trajectories)
+
+    async def watch():
+        async for _ in runs.watched(session, events()):
+            pass
+
+    asyncio.run(watch())
+
+
+def test_the_oldest_go_where_there_are_too_many_bytes():
+    runs = RecordedRuns(most=1000)
+    for session in "abc":
+        finish(runs, session, run(400))
+    assert bytes_of(run(400)) == 400
+    assert [bool(runs.get(session)) for session in "abc"] == [False, True, True]
+    finish(runs, "d", run(5000))
+    assert [bool(runs.get(session)) for session in "abcd"] == [False, False, False, True]
+
+
+def test_a_page_that_leaves_takes_its_run_with_it():
+    runs = RecordedRuns(most=1000)
+    finish(runs, "a", run(400))
+    runs.forget("a")
+    assert runs.get("a") == ()
