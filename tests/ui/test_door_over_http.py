@@ -6,6 +6,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from fake_engine import FakeEngine
 from gradio.utils import get_upload_folder
 from PIL import Image
 
@@ -43,8 +44,8 @@ FORGED = [
 
 
 @pytest.fixture(scope="module")
-def app(engine):
-    page = ui.build(engine)
+def app():
+    page = ui.build(FakeEngine())  # of its own: no other test has loaded a model
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
     yield page, url
     page.close(verbose=False)
