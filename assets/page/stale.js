@@ -14,12 +14,16 @@ let is = false;
 
 function judge() {
   const now = formNow();
-  if (refused && now && differs(refused, now)) {
-    refused = null;
-    emit("unrefused");
-  }
   const stale = Boolean(shown?.form && now && differs(shown, now));
   if (stale !== is) emit("stale", (is = stale));
+}
+
+// A refusal is of a form that the user has changed since. What the server changes, such as the model
+// that is taken back because it did not come, is part of the refusal.
+function forgive() {
+  if (!refused?.form || !differs(refused, formNow())) return;
+  refused = null;
+  emit("unrefused");
 }
 
 // A number is itself in any spelling; the seed that a run has drawn makes its pictures again.
@@ -53,4 +57,10 @@ on("end", ({ run, state }) => {
   else if (state === "error") refused = begun;
   judge();
 });
-on("form", judge);
+on("form", () => {
+  judge();
+  setTimeout(forgive); // once history.js has said whose change it is
+});
+on("edited", ({ served }) => {
+  if (served && refused) refused.form = formNow();
+});
