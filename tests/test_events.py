@@ -61,8 +61,6 @@ def test_frames_wait_for_the_end_where_they_would_disturb(calls, leaves_room, pi
 def test_the_engine_says_whether_its_run_leaves_room(tiny_pipeline_folder, monkeypatch, every_core):
     monkeypatch.setattr("explorer.models.threads.take_every_core", lambda: every_core)
     engine = Engine(tiny_pipeline_folder, "cpu")
-    job = engine._job(SETTINGS, None)
-    engine._enter(job)
-    engine._prepare(job)
-    engine._work(job, [])
+    job = engine._dispatcher.job(SETTINGS, None)
+    engine._dispatcher.run_here(job)
     assert (job.state, job.leaves_room) == ("done", not every_core)

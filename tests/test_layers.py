@@ -27,6 +27,7 @@ FLOORS = (
     ("explorer.refusals",),
     ("explorer.figures", "explorer.job"),
     ("explorer.events", "explorer.full_frames"),
+    ("explorer.dispatch",),
     ("explorer.engine",),
     ("explorer.lab",),
     ("explorer.hosting",),

@@ -1,0 +1,239 @@
+"""A run's way to the device: its place in the queue, its models, its turn."""
+
+import math
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from explorer.capture.trajectory import CANCELLED, DONE, ERROR
+from explorer.device_queue import DeviceQueue, QueueFull, device_queue
+from explorer.job import LOADING, Job, Stopped, sentence, vae_decoder
+from explorer.limits import Limits
+from explorer.models.catalog import Catalog, Entry, ModelError
+from explorer.models.resident import Residents
+from explorer.paces import Paces
+from explorer.settings import RunSettings, SettingsError
+
+if TYPE_CHECKING:
+    from explorer.capture.previews import Decoder
+    from explorer.models.model import Model
+
+POLL_S = 0.02
+
+
+class Dispatcher:
+    """Brings the jobs of one engine to their device, one at a time, and loads what they need.
+
+    `models` are those in memory, `device` the one that was asked for. Engines of one process share
+    each device's queue.
+    """
+
+    def __init__(self, catalog: Catalog, models: Residents, device: str | None, limits: Limits):
+        self.catalog = catalog
+        self._models = models
+        self._limits, self._paces = limits, Paces()
+        # Which device is the best is known only once torch is there.
+        self.queue = device_queue(device) if device else DeviceQueue(is_open=False)
+        self._jobs: WeakSet[Job] = WeakSet()
+        self.closing = False
+
+    def tell(self, words: str, fraction: float | None = None) -> None:
+        """Keep how far loading is, and break it off where the engine is closing."""
+        if self.closing:
+            raise ModelError("The program is ending.")
+        self._models.tell(words, fraction)
+
+    def open_queue(self) -> None:
+        """Join the queue of the device once it is known; loads torch where it was not named."""
+        queue = device_queue(self._models.device)
+        before, self.queue = self.queue, queue
+        before.become(queue)
+
+    def close(self, timeout: float) -> bool:
+        """End every run by its next call, and loading by its next part; no others begin.
+
+        Returns whether the device was free within `timeout` seconds.
+        """
+        self.closing = True
+        for job in tuple(self._jobs):
+            job.stop()
+        ticket = self.queue.join(is_run=False, came=-math.inf)
+        try:
+            return not self.queue.busy or ticket.wait(timeout)
+        finally:
+            ticket.leave()
+
+    def run_here(self, job: Job) -> None:
+        """Run the job in this thread, when its turn has come."""
+        self.enter(job)
+        job.admitted = True
+        try:
+            self.prepare(job)
+            while job.waits and not job.ticket.wait(POLL_S):
+                pass
+            if job.ticket is not None and job.ticket.turn.is_set():
+                self.work(job, [])
+            elif not job.state:
+                job.end(CANCELLED)
+        finally:
+            if job.ticket is not None:
+                job.ticket.leave()
+
+    def followed(
+        self, job: Job, visitor: str, came: float | None = None
+    ) -> tuple[Job, Callable, Callable, "Decoder"]:
+        """The job, how it enters its queue and starts, and its model's decoder."""
+        decoders: list[Decoder] = []
+        on_turn = partial(in_own_thread, "denoise", self.work, job, decoders)
+        enter = partial(self.enter, job, visitor, on_turn, came)
+        return job, enter, partial(self.start, job), lambda latents: decoders[0](latents)
+
+    def job(self, settings: RunSettings, cancel: threading.Event | None) -> Job:
+        """A new job; raises SettingsError, also for models that are not in the catalogue."""
+        for field in ("model", "refiner"):
+            try:
+                self.catalog.find(getattr(settings, field))
+            except ModelError as error:
+                raise SettingsError(field, str(error)) from None
+        job = Job(settings, cancel)
+        job.loading_progress = lambda: (self._models.progress or ("", None))[0]
+        self._jobs.add(job)
+        return job
+
+    def _entries(self, job: Job) -> list[Entry]:
+        run = job.settings
+        names = [run.model, run.refiner] if run.refiner else [run.model]
+        return [self.catalog.find(name) for name in names]
+
+    def enter(
+        self,
+        job: Job,
+        visitor: str = "",
+        on_turn: Callable[[], None] = bool,
+        came: float | None = None,
+    ) -> None:
+        """Take a place in the device's queue; the job has ended where there is none."""
+        entries = self._entries(job)
+        if self.closing:
+            job.stop()
+        try:
+            job.ticket = self.queue.join(
+                visitor,
+                limits=self._limits,
+                ready=lambda: job.admitted and all(map(self._models.has_found, entries)),
+                seconds_left=partial(self._seconds_left, job),
+                on_turn=on_turn,
+                came=came,
+            )
+        except QueueFull as error:
+            job.end(ERROR, str(error))
+            job.finished.set()
+
+    def start(self, job: Job) -> None:
+        """Let the job have its turn; a thread is taken only for what must come before that."""
+        if job.finished.is_set():
+            return
+        job.admitted = True
+        if self.queue.is_open and all(map(self._models.has_found, self._entries(job))):
+            self.queue.advance()
+        else:
+            in_own_thread("prepare", self.prepare, job)
+
+    def _seconds_left(self, job: Job) -> float | None:
+        left, whole = job.pace.left_s, self._paces.seconds(job.settings)
+        if left is None and whole is not None:
+            left = max(0.0, whole - (job.elapsed_s or 0.0))
+        return left
+
+    def _telling(self, job: Job) -> Callable[..., None]:
+        def tell(words: str, fraction: float | None = None) -> None:
+            job.check_stop()
+            self.tell(words, fraction)
+            share = "" if fraction is None else f" {fraction:.0%}"
+            job.phase, job.note = LOADING, words + share
+
+        return tell
+
+    def prepare(self, job: Job) -> None:
+        """Bring the job's models to this machine, so that it may have its turn."""
+        missing = not all(map(self._models.has_found, self._entries(job)))
+        try:
+            self.open_queue()
+            if missing and job.ticket is not None:
+                job.phase, job.note = LOADING, "Loading the model."
+                self._models.find(self._entries(job), self._telling(job))
+        except BaseException as error:
+            self._broke_off(job, error)
+        finally:
+            if missing:
+                self._models.progress = None
+            self.queue.advance()
+
+    def _broke_off(self, job: Job, error: BaseException) -> None:
+        """End the job with what went wrong; what is no Exception is raised on."""
+        if isinstance(error, Stopped):
+            job.end(CANCELLED)
+        else:
+            job.end(ERROR, str(error) if isinstance(error, ModelError) else sentence(error))
+        job.ticket.leave()
+        job.finished.set()
+        job.news.put(None)
+        if not isinstance(error, Exception):
+            raise error
+
+    def work(self, job: Job, decoders: "list[Decoder]") -> None:
+        """Run the job, whose turn it is; its model's decoder is in `decoders` before any call."""
+        models, entries = self._models, self._entries(job)
+        try:
+            job.check_stop()
+            models.find(entries, self._telling(job))  # again, where loading has failed since
+            models.seat(entries, self._telling(job))
+            models.progress = None
+            chosen = [models.get(entry.name) for entry in entries]
+            decoders.append(_preview_decoder(chosen[0], job.settings.preview_decoder))
+            if job.settings.preview_decoder == "full":
+                job.decode_live = vae_decoder(chosen[0], quick=False)
+            self._denoise(job, *chosen)
+            if job.state == DONE:
+                self._paces.learn(job.settings, job.elapsed_s)
+        except BaseException as error:
+            self._broke_off(job, error)
+        finally:
+            models.progress = None
+            job.ticket.leave()
+            job.finished.set()
+            job.news.put(None)
+
+    def _denoise(self, job: Job, *models: "Model") -> None:
+        import torch
+
+        from explorer.models.model import give_back
+
+        if self._models.threads is not None:
+            torch.set_num_threads(self._models.threads)  # OpenMP keeps a number for each thread
+        try:
+            job.denoise(*models)
+        finally:
+            for model in models:
+                model.after_run()
+            if job.state != DONE:  # a finished pipeline call has cleaned up after itself
+                give_back(torch.device(self._models.device))
+
+
+def _preview_decoder(model: "Model", choice: str) -> "Decoder":
+    from explorer.capture.preview_decoder import preview_decoder
+
+    return preview_decoder(model, choice)
+
+
+def in_own_thread(name: str, work: Callable[..., None], *arguments: Any) -> None:
+    """Do work that has told of its errors before it raises them."""
+
+    def target() -> None:
+        with suppress(BaseException):
+            work(*arguments)
+
+    threading.Thread(target=target, name=name).start()
