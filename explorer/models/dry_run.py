@@ -4,6 +4,7 @@ The network's architecture runs on PyTorch's meta device, where tensors have sha
 and what lives at once is counted. Any size takes a fraction of a second and no memory.
 """
 
+import threading
 import weakref
 from collections.abc import Callable
 from functools import lru_cache
@@ -72,15 +73,26 @@ class CallMemory:
     """The peak memory of one model's calls, in bytes, by size; each is worked out once."""
 
     def __init__(self, pipeline: Any):
+        self._lock = threading.Lock()
         self._unet = _outline(pipeline.unet)
         self._vae = _outline(pipeline.vae)
         self._scale = pipeline.vae_scale_factor
         self._tokens = pipeline.tokenizer_2 if pipeline.tokenizer is None else pipeline.tokenizer
         second = getattr(pipeline, "text_encoder_2", None)
         self._pooled = second.config.projection_dim if second is not None else 0
-        self.call = lru_cache(maxsize=64)(self._call_once)
-        self._decode = lru_cache(maxsize=64)(self._decode_once)
-        self._encode = lru_cache(maxsize=64)(self._encode_once)
+        self.call = self._kept(self._call_once)
+        self._decode = self._kept(self._decode_once)
+        self._encode = self._kept(self._encode_once)
+
+    def _kept(self, work: Callable[[int, int], int]) -> Callable[[int, int], int]:
+        """The work, done once a size: a run waits for what is being worked out already."""
+        remembered = lru_cache(maxsize=64)(work)
+
+        def locked(width: int, height: int) -> int:
+            with self._lock:
+                return remembered(width, height)
+
+        return locked
 
     def _call_once(self, width: int, height: int) -> int:
         """The U-Net for one picture of this many pixels, without guidance."""

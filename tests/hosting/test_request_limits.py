@@ -1,10 +1,10 @@
 """What a request may bring: counted before anything is parsed, by its head and by its body."""
 
-import asyncio
 import itertools
 from dataclasses import replace
 
 import pytest
+from loops import finish
 
 from explorer.hosting.request_limits import RequestLimits, Uploads
 from explorer.limits import DEFAULTS, MIB
@@ -53,7 +53,7 @@ class Server:
         if stated is not None:
             lines.append((b"content-length", str(stated).encode()))
         scope = {"type": "http", "path": path, "headers": lines, "client": (address, 1)}
-        asyncio.run(self.limits(scope, receive, send))
+        finish(self.limits(scope, receive, send))
         assert [message["type"] for message in sent] == [
             "http.response.start",
             "http.response.body",

@@ -1,9 +1,9 @@
 """What the server keeps of finished runs for frames in full size: so many bytes, and no more."""
 
-import asyncio
 from types import SimpleNamespace
 
 import numpy as np
+from loops import finish as finish_work
 
 from explorer.ui.full_frames import RecordedRuns, bytes_of
 
@@ -22,7 +22,7 @@ def finish(runs: RecordedRuns, session: str, trajectories: list) -> None:
         async for _ in runs.watched(session, events()):
             pass
 
-    asyncio.run(watch())
+    finish_work(watch())
 
 
 def test_the_oldest_go_where_there_are_too_many_bytes():
