@@ -76,8 +76,8 @@ def test_a_split_run_is_the_whole_run(monkeypatch, cfg_scale, at_once):
     monkeypatch.setattr("explorer.job.at_once", lambda *args: at_once)
     split = engine.run(run)
     for one, other in zip(whole, split, strict=True):
-        # As lanes equal solo runs: within the rounding of products of another shape.
-        np.testing.assert_allclose(one.final, other.final, atol=2e-5)
+        # Products of another shape round otherwise, and three steps with guidance enlarge that.
+        np.testing.assert_allclose(one.final, other.final, atol=2e-4 * np.abs(one.final).max())
         assert [call.sigma for call in one.calls] == [call.sigma for call in other.calls]
         apart = np.abs(one.images.astype(int) - other.images.astype(int))
         assert apart.max() <= 1
