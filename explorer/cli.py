@@ -3,11 +3,17 @@
 import argparse
 import re
 import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from explorer.hosting.address import check_address
 from explorer.hosting.ending import until_signal
 from explorer.hosting.logs import cut_log_lines
 from explorer.limits import DEFAULTS
+
+if TYPE_CHECKING:
+    from explorer.engine import Engine
 
 DEVICES = re.compile(r"cpu|mps|cuda(:\d{1,2})?")
 
@@ -32,10 +38,23 @@ def main() -> None:
         page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **look)
         return page
 
+    threading.Thread(target=load_on_gpu, args=(engine,), name="load model", daemon=True).start()
     try:
         until_signal(serve, engine.close)
     except OSError as error:  # somebody was quicker, or no port is free
         parser.exit(2, f"The server could not be started: {str(error)[:300]}\n")
+
+
+def load_on_gpu(engine: "Engine") -> None:
+    """Load the first model of an engine on a GPU before somebody comes who waits for it.
+
+    What goes wrong is told to whoever comes. Elsewhere the model is loaded with the first page.
+    """
+    from explorer.models.catalog import ModelError
+
+    with suppress(ModelError):
+        if engine.device.startswith("cuda"):
+            engine.load()
 
 
 def _check_device(device: str | None, offload: str) -> None:
@@ -58,7 +77,7 @@ def _check_device(device: str | None, offload: str) -> None:
         raise ValueError(f"This machine has no device {device} that PyTorch can use.")
 
 
-def _engine(options: argparse.Namespace):
+def _engine(options: argparse.Namespace) -> "Engine":
     from explorer.engine import BUNDLED, Engine
     from explorer.models.catalog import ModelError
 

@@ -100,8 +100,12 @@ class Dispatcher:
                 raise SettingsError(field, str(error)) from None
         job = Job(settings, cancel)
         job.loading_progress = lambda: (self._models.progress or ("", None))[0]
-        self._jobs.add(job)
+        self.stop_at_close(job)
         return job
+
+    def stop_at_close(self, job: Job) -> None:
+        """Let `close` stop a job, as long as somebody has it."""
+        self._jobs.add(job)
 
     def _entries(self, job: Job) -> list[Entry]:
         run = job.settings

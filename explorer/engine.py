@@ -21,6 +21,7 @@ from explorer.models.catalog import BUNDLED_FOLDER as BUNDLED
 from explorer.models.catalog import Catalog, Entry
 from explorer.models.hub import Hub
 from explorer.models.resident import Residents
+from explorer.rehearsal import rehearse
 from explorer.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ class Engine(ModelFacts):
     ):
         self.catalog = Catalog((model, *models), allow, anything)
         self._hub = hub or Hub()
-        self._models = Residents(device, dtype, offload, _decoder_for, self._hub, check_settings)
+        self._models = Residents(
+            *(device, dtype, offload, _decoder_for, self._hub, check_settings, self._rehearse)
+        )
         self._limits = limits
         self._dispatcher = Dispatcher(self.catalog, self._models, device, limits)
 
@@ -146,6 +149,9 @@ class Engine(ModelFacts):
             if ticket is not None:
                 ticket.leave()
             models.progress = None
+
+    def _rehearse(self, model: "Model", tell: Callable[..., None]) -> None:
+        rehearse(model, tell, self._dispatcher.stop_at_close)
 
     def close(self, timeout: float) -> bool:
         """End every run by its next call, and loading by its next part; no others begin.

@@ -26,7 +26,7 @@ FLOORS = (
     ),
     ("explorer.refusals",),
     ("explorer.figures", "explorer.job"),
-    ("explorer.events", "explorer.full_frames"),
+    ("explorer.events", "explorer.full_frames", "explorer.rehearsal"),
     ("explorer.dispatch",),
     ("explorer.engine",),
     ("explorer.lab",),

@@ -7,6 +7,8 @@ import torch
 import triton
 import triton.language as tl
 
+from explorer.models.kernels import Kernel
+
 ROWS, CHANNELS = 32, 64  # of a tile: 64 channels of half precision are one line of memory
 WARPS = 2
 PROGRAMS = 1024  # enough of them to keep a large GPU busy
@@ -73,6 +75,7 @@ def _sum(x, bias, residual, place, channel, known):
     return value
 
 
+@Kernel
 @triton.jit
 def _sums(
     x,

@@ -11,7 +11,10 @@ import triton.language as tl
 from torch.nn import functional
 from triton.tools.tensor_descriptor import TensorDescriptor
 
+from explorer.models.kernels import Kernel
+
 TILE = 128, 64, 64, 4, 3  # of a product: rows, columns, inner, warps, stages
+DEEP, DEEP_TILE = 1280, (128, 128, 64, 8, 4)  # from so many inputs on this one is faster on an H100
 
 
 def doubled(x: torch.Tensor) -> torch.Tensor:
@@ -52,11 +55,12 @@ def gated_gelu(x: torch.Tensor) -> torch.Tensor:
 
 
 def projected_gelu(
-    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, tile: tuple[int, ...] = TILE
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, tile: tuple[int, ...] = ()
 ) -> torch.Tensor:
     """GEGLU of a linear layer's output, where it is faster never written out; sums in float32.
 
-    `x` is ... x K, `weight` 2C x K, `bias` 2C. `tile` is (rows, columns, inner, warps, stages).
+    `x` is ... x K, `weight` 2C x K, `bias` 2C. `tile` is (rows, columns, inner, warps, stages), or
+    () for the one that suits `x`.
     """
     k, c = x.shape[-1], len(weight) // 2
     if not _is_quick(x, c):
@@ -64,7 +68,7 @@ def projected_gelu(
     x = x.contiguous()
     out = torch.empty((*x.shape[:-1], c), device=x.device, dtype=x.dtype)
     count = x.numel() // k
-    rows, columns, inner, warps, stages = tile
+    rows, columns, inner, warps, stages = tile or (DEEP_TILE if k >= DEEP else TILE)
     _projected_gelu[triton.cdiv(count, rows) * triton.cdiv(c, columns),](
         TensorDescriptor.from_tensor(x.view(count, k), [rows, inner]),
         TensorDescriptor.from_tensor(weight, [columns, inner]),
@@ -92,6 +96,7 @@ def _copies_tiles(device: torch.device) -> bool:
     return device.type != "cuda" or torch.cuda.get_device_capability(device) >= (9, 0)
 
 
+@Kernel
 @triton.jit
 def _doubled(x, out, w, c, BLOCK: tl.constexpr):
     pixel = tl.program_id(0).to(tl.int64)
@@ -105,6 +110,7 @@ def _doubled(x, out, w, c, BLOCK: tl.constexpr):
     tl.store(corner + (2 * w + 1) * c, value, mask=inside)
 
 
+@Kernel
 @triton.jit
 def _layer_norm(x, before, weight, bias, out, count, c, eps, ROWS: tl.constexpr, PAD: tl.constexpr):
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
@@ -123,6 +129,7 @@ def _layer_norm(x, before, weight, bias, out, count, c, eps, ROWS: tl.constexpr,
     tl.store(out + place, value.to(out.dtype.element_ty), mask=known)
 
 
+@Kernel
 @triton.jit
 def _gated_gelu(x, out, width, BLOCK: tl.constexpr):
     row = tl.program_id(0).to(tl.int64)
@@ -134,6 +141,7 @@ def _gated_gelu(x, out, width, BLOCK: tl.constexpr):
     tl.store(out + row * width + column, value.to(out.dtype.element_ty), mask=inside)
 
 
+@Kernel
 @triton.jit
 def _projected_gelu(
     x,

@@ -10,6 +10,7 @@ import triton
 import triton.language as tl
 
 from explorer.models.channel_sums import CHANNELS, ROWS, channel_sums
+from explorer.models.kernels import Kernel
 
 SPLITS = 16  # partial sums that one program adds at a time
 WHOLE = 2**21  # numbers up to which one launch does a norm's work: three would take longer
@@ -121,6 +122,7 @@ def _moments(
     return factor, offset + (added - mean) * factor
 
 
+@Kernel
 @triton.jit
 def _whole(
     x,
@@ -182,6 +184,7 @@ def _whole(
         tl.store(out + row * c + channel[None, :], value.to(out.dtype.element_ty), mask=known)
 
 
+@Kernel
 @triton.jit
 def _affine(
     x,
@@ -241,6 +244,7 @@ def _affine(
     tl.store(affine + c + channel, offset, mask=inside)
 
 
+@Kernel
 @triton.jit
 def _apply(
     x,

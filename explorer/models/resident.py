@@ -25,8 +25,9 @@ class Residents:
     """The models that one engine has in memory, and how far loading the next one is.
 
     `decoder_for(pipeline, folder)` makes a model's preview decoder; `check(folder, name)` raises
-    ModelError for settings in its folder that no run can be told. `threads` is the measured
-    number of CPU threads, None on another device.
+    ModelError for settings in its folder that no run can be told; `rehearse(model, tell)` does what
+    a first run on a GPU would wait for. `threads` is the measured number of CPU threads, None on
+    another device.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Residents:
         decoder_for: Callable[[Any, Path], Any],
         hub: Hub,
         check: Callable[[Path, str], None],
+        rehearse: "Callable[[Model, Tell], None]",
         lanes: int = 2,
     ):
         self.offload = offload
@@ -45,7 +47,7 @@ class Residents:
         self.progress: tuple[str, float | None] | None = None
         self._device, self._dtype = device, dtype
         self._decoder_for, self._hub, self._check = decoder_for, hub, check
-        self._lanes = lanes
+        self._rehearse, self._lanes = rehearse, lanes
         self._finding = threading.Lock()
         self._found: dict[str, Found] = {}
         self._seen: set[str] = set()  # the names of all that were ever found
@@ -168,8 +170,10 @@ class Residents:
             self.threads = choose_threads(unet)
         threading.Thread(target=model.measure_memory, name="memory", daemon=True).start()
         model.decode = self._decoder_for(model.pipeline, model.folder)
-        if self.offload == "none" and (is_small(unet) or model.device.type == "cuda"):
+        if is_small(unet):
             warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)
+        if self.offload == "none" and model.device.type == "cuda":
+            self._rehearse(model, tell)
         if is_small(model.pipeline.vae):
             warm_up_decoding(model.pipeline.vae, unet)
         return model

@@ -12,6 +12,8 @@ import triton.language as tl
 from torch import nn
 from torch.nn import functional
 
+from explorer.models.kernels import Kernel
+
 ROWS, COLUMNS, INNER = 16, 32, 128  # of the product, and of what is summed: one program's
 ALIGNED = 16  # bytes: places of weights are counted in these
 
@@ -80,6 +82,7 @@ class TimeShifts:
         return found[0], found[1]
 
 
+@Kernel
 @triton.jit
 def _shifts(
     embedding,

@@ -1,0 +1,71 @@
+"""Triton kernels ahead of their first use: compiled side by side, and kept on disk.
+
+Importing this needs Triton.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+THREADS = 16  # that compile at a time: most of it is spent outside Python
+
+_ONLY_COMPILING = ContextVar("only_compiling", default=False)
+
+
+class Kernel:
+    """A kernel that `kernel[grid](...)` launches; while `compiling`, it is only compiled.
+
+    What it would have written then holds anything: shapes are right, numbers are not.
+    """
+
+    def __init__(self, function: Any):
+        self.function = function
+
+    def __getitem__(self, grid: Any) -> Callable[..., Any]:
+        if _ONLY_COMPILING.get():
+            return partial(self.function.run, grid=grid, warmup=True)
+        return self.function[grid]
+
+
+@contextmanager
+def compiling(tell: Callable[[int, int], None]) -> Iterator[None]:
+    """Have every kernel that is asked for in this thread compiled by others, none launched.
+
+    Ends when all are there; `tell` hears how many of how many are. One that does not compile is
+    left to whoever launches it first.
+    """
+    from triton import AsyncCompileMode
+
+    workers = min(THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers, thread_name_prefix="compile") as pool:
+        token = _ONLY_COMPILING.set(True)
+        try:
+            with AsyncCompileMode(pool, ignore_errors=True) as mode:
+                yield
+                total = len(mode.raw_futures)
+                for done, _ in enumerate(as_completed(mode.raw_futures), 1):
+                    tell(done, total)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        finally:
+            _ONLY_COMPILING.reset(token)
+
+
+def keep_on_disk() -> None:
+    """Let Triton keep what it compiles in this user's cache, unless it was told where."""
+    if os.environ.get("TRITON_CACHE_DIR"):
+        return
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    folder = cache / "sampler-explorer" / "triton"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # Triton's own place is as good
+    if os.access(folder, os.W_OK):
+        os.environ["TRITON_CACHE_DIR"] = str(folder)

@@ -1,0 +1,120 @@
+"""What a first run on a GPU would wait for, done while its model is loaded.
+
+First every kernel is compiled, several at a time; then a short run of the model's own size captures
+the graphs of text encoder, U-Net and VAE, and lets libraries choose and load what they need.
+"""
+
+import importlib.util
+import logging
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from explorer.capture.trajectory import DONE
+from explorer.job import Job, vae_decoder
+from explorer.models.catalog import ModelError
+from explorer.settings import RunSettings
+
+if TYPE_CHECKING:
+    from explorer.models.found import Tell
+    from explorer.models.model import Model
+
+LOG = logging.getLogger(__name__)
+
+STEPS = 2  # DPM2's second call of a step comes with the first of two
+COMPILING, CAPTURING = "Compiling kernels for {}.", "Capturing graphs for {}."
+
+
+def rehearse(model: "Model", tell: "Tell", start: Callable[[Job], object]) -> None:
+    """Prepare a model on a GPU for its first run; who calls has the device's turn.
+
+    `start` hears of the job before it runs, so that it can be stopped. What goes wrong is logged,
+    and left to the first run to say.
+    """
+    compile_kernels(model, tell)
+    if model.is_refiner:  # it runs with a base, whose size and lanes are its own
+        return
+    tell(CAPTURING.format(model.entry.label), None)
+    settings = RunSettings(model=model.name, prompt="a", steps=STEPS)
+    job = Job(settings)
+    start(job)
+    job.denoise(model)
+    if job.state != DONE:
+        LOG.warning("the first run will have to wait: %s", job.message or job.state)
+        return
+    model.decode(job.trajectories()[0].calls[0].denoised)
+
+
+def compile_kernels(model: "Model", tell: "Tell") -> None:
+    """Compile all that a run of the model's own size needs, with CFG and the usual lanes.
+
+    The networks go through their layers once, on copies that share their weights, and nothing of
+    ours is launched. Does nothing where Triton is not installed.
+    """
+    if importlib.util.find_spec("triton") is None:
+        return
+    import torch
+
+    from explorer.models.kernels import compiling, keep_on_disk
+
+    keep_on_disk()
+    words = COMPILING.format(model.entry.label)
+    tell(words, None)
+    try:
+        with torch.no_grad(), compiling(lambda done, total: tell(words, done / total)):
+            _walk_unet(model)
+            _walk_vae(model)
+    except ModelError:  # somebody ends the program
+        raise
+    except (RuntimeError, TypeError, ValueError):  # memory that ran out is one of them
+        LOG.warning("kernels could not be compiled ahead", exc_info=True)
+        torch.cuda.empty_cache()
+
+
+def unet_inputs(model: "Model", batch: int) -> dict[str, Any]:
+    """What the model's U-Net is called with for a `batch` of pictures of its own size; zeros."""
+    import torch
+
+    unet, pipeline = model.pipeline.unet, model.pipeline
+    config, place = unet.config, {"device": unet.device, "dtype": unet.dtype}
+    tokens = model.tokenizer.model_max_length
+    inputs = {
+        "sample": torch.zeros(batch, *_latents(model), **place),
+        "timestep": torch.zeros(batch, device=unet.device),
+        "encoder_hidden_states": torch.zeros(batch, tokens, config.cross_attention_dim, **place),
+    }
+    if config.addition_embed_type == "text_time":
+        pooled = pipeline.text_encoder_2.config.projection_dim
+        times = config.projection_class_embeddings_input_dim - pooled
+        inputs["added_cond_kwargs"] = {
+            "text_embeds": torch.zeros(batch, pooled, **place),
+            "time_ids": torch.zeros(batch, times // config.addition_time_embed_dim, **place),
+        }
+    return inputs
+
+
+def _latents(model: "Model") -> tuple[int, int, int]:
+    width, height = (side // model.pipeline.vae_scale_factor for side in model.native)
+    return model.pipeline.unet.config.in_channels, height, width
+
+
+def _walk_unet(model: "Model") -> None:
+    from explorer.models.graphs import quick_copy
+    from explorer.models.guided import once
+
+    batch = 2 * len(RunSettings().lanes)
+    once(quick_copy(model.pipeline.unet))(**unet_inputs(model, batch), return_dict=False)
+
+
+def _walk_vae(model: "Model") -> None:
+    """One picture, as pictures are decoded one by one."""
+    import torch
+
+    from explorer.capture.previews import in_float32
+    from explorer.models.graphs import quick_copy
+
+    vae = quick_copy(model.pipeline.vae)
+    upcast = vae_decoder(model, quick=False).upcast
+    with in_float32(vae) if upcast else nullcontext():
+        latents = torch.zeros(1, *_latents(model), device=vae.device, dtype=vae.dtype)
+        vae.decode(latents, return_dict=False)
