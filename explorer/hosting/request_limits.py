@@ -4,6 +4,8 @@ import shutil
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,8 @@ class RequestLimits:
             return
         most, refusal = self.limits.request_bytes, None
         stated = _stated_length(scope)
-        if scope["path"].endswith(UPLOAD):
+        uploads = scope["path"].endswith(UPLOAD)
+        if uploads:
             most = self.limits.upload_bytes + OVERHEAD
             refusal = self.uploads.refuse(_address(scope), min(stated or most, most))
         if refusal is None and stated is not None and stated > most:
@@ -43,6 +46,15 @@ class RequestLimits:
         if refusal is not None:
             await _answer(send, *refusal)
             return
+        if not uploads:
+            await self._pass_on(scope, receive, send, most)
+            return
+        with self.uploads.coming(_address(scope), min(stated or most, most)):
+            body = await self._pass_on(scope, receive, send, most)
+        if not body.passed:
+            self.uploads.add(_address(scope), body.received)
+
+    async def _pass_on(self, scope: Scope, receive: Any, send: Any, most: int) -> "_Body":
         body = _Body(receive, send, most)
         try:
             await self.app(scope, body.receive, body.send)
@@ -51,8 +63,7 @@ class RequestLimits:
                 raise
         if body.passed and not body.answered:
             await _answer(send, 413, _too_large(most))
-        if scope["path"].endswith(UPLOAD) and not body.passed:
-            self.uploads.add(_address(scope), body.received)
+        return body
 
 
 class _Body:
@@ -89,7 +100,7 @@ class Uploads:
         self._lock = threading.Lock()
         self._kept: deque[tuple[float, str, int]] = deque()
         self._by_address: dict[str, int] = {}
-        self._total = 0
+        self._total = 0  # both with what is on its way
 
     def refuse(self, address: str, size: int) -> tuple[int, str] | None:
         """Status and sentence where `size` more bytes are too many; None where they may come."""
@@ -106,22 +117,35 @@ class Uploads:
             return 507, "The server's disk is full: nothing can be uploaded at present."
         return None
 
+    @contextmanager
+    def coming(self, address: str, size: int) -> Iterator[None]:
+        """Count `size` bytes while they come, so that uploads at once do not pass one by one."""
+        with self._lock:
+            self._count(address, size)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count(address, -size)
+
     def add(self, address: str, size: int) -> None:
         """Count what was uploaded."""
         with self._lock:
             self._kept.append((self._now(), address, size))
-            self._by_address[address] = self._by_address.get(address, 0) + size
-            self._total += size
+            self._count(address, size)
             self._forget()
+
+    def _count(self, address: str, size: int) -> None:
+        self._total += size
+        self._by_address[address] = self._by_address.get(address, 0) + size
+        if not self._by_address[address]:
+            del self._by_address[address]
 
     def _forget(self) -> None:
         old = self._now() - self._limits.keep_uploads_s
         while self._kept and (self._kept[0][0] < old or len(self._kept) > MOST_ADDRESSES):
             _, address, size = self._kept.popleft()
-            self._total -= size
-            self._by_address[address] -= size
-            if not self._by_address[address]:
-                del self._by_address[address]
+            self._count(address, -size)
 
 
 def _free(folder: Path) -> int:

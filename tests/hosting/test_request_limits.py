@@ -1,5 +1,6 @@
 """What a request may bring: counted before anything is parsed, by its head and by its body."""
 
+import asyncio
 import itertools
 from dataclasses import replace
 
@@ -118,3 +119,43 @@ def test_a_full_disk_takes_no_upload(tmp_path, monkeypatch):
     status, sentence = Server(tmp_path / "not" / "there").post("/upload", size=10, stated=10)
     assert status == 507
     assert "disk is full" in sentence
+
+
+def test_uploads_at_the_same_time_do_not_pass_one_by_one(tmp_path):
+    answers = []
+
+    async def app(scope, receive, send):
+        await asyncio.sleep(0)  # all come before the first has ended
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"taken"})
+
+    limits = RequestLimits(app, replace(LIMITS, upload_bytes=MIB), tmp_path)
+
+    async def post():
+        async def receive():
+            return {"type": "http.request", "body": bytes(MIB), "more_body": False}
+
+        async def send(message):
+            answers.append(message.get("status"))
+
+        head = [(b"content-length", str(MIB).encode())]
+        scope = {"type": "http", "path": "/upload", "headers": head, "client": ("a", 1)}
+        await limits(scope, receive, send)
+
+    async def at_once():
+        await asyncio.gather(*[post() for _ in range(8)])
+
+    finish(at_once())
+    assert (answers.count(200), answers.count(413)) == (5, 3)
+    assert limits.uploads._total == limits.uploads._by_address["a"] == 5 * MIB
+
+
+def test_an_upload_that_breaks_off_is_not_counted(tmp_path):
+    uploads = Uploads(LIMITS, tmp_path)
+    with pytest.raises(ConnectionError), uploads.coming("a", 5 * MIB):
+        assert uploads.refuse("a", 1)
+        raise ConnectionError
+    assert uploads.refuse("a", 1) is None
+    assert not uploads._by_address
