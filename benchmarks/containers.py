@@ -1,172 +1,339 @@
-"""Whether any permitted run kills the process: `python -m benchmarks.containers --gib 2`.
+"""Random permitted runs in containers of little memory: `python -m benchmarks.containers`.
 
-Starts the engine in a control group of so much memory (Linux, as root) and gives it seeded random
-settings of the kind that the page permits: lanes, steps, sizes, batches, guidance, start pictures.
-Each is refused with a sentence, or runs, whole or in parts; what takes long is stopped after
-`--seconds`, by when its first calls have had their peak. A process that the kernel kills is a
-failure and ends the command with status 1. Large calls that do not stop in time are counted apart.
+One process in a control group with a limit of memory makes `--runs` runs, one after the other, of
+seeded random settings, each followed while it runs and with full-size frames after it, as a page
+asks for them. Nothing may be killed, and no call may take more than the app said it would.
+
+So that large runs end within minutes, the networks compute the first two parts of each shape and
+the first picture; all others are answered with zeros of the same shape. So the peak of the
+networks is real, and whatever is beside them (a batch's latents, samplers, recording, pictures) is
+as large as in the whole run. Of parts and pictures beyond `--megapixels`, which take a minute
+each, every tenth run computes too; in the others a block of memory stands in for them, filled, of
+the size that such calls were measured to take (STAND_IN times what the app counts). A run is
+stopped after `--seconds`.
 """
 
 import argparse
 import json
-import os
+import math
 import random
-import select
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
-CGROUPS = Path("/sys/fs/cgroup")
-PATIENCE_S = 90  # beyond a run's seconds, for a call that is under way
-START_S = 300
-SAMPLERS = ("dpm2", "dpm2_a", "euler", "heun", "dpmpp_2m", "ddim")
-JOIN = "import os, sys; open(sys.argv[1], 'w').write(str(os.getpid())); " + (
-    "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
-)
+from benchmarks.cgroup import NoGroups, memory_group
+
+GIB = 2**30
+STAND_IN = 2.6  # measured at 256 to 1024 px: tests/models/test_splitting.py
+EVERY = 10  # of so many runs one computes its large parts too
+REAL = 2  # calls of each shape that are computed: TorchScript improves a graph at its second
+OUTCOMES = ("done", "stopped", "refused")
+ROOT = Path(__file__).resolve().parents[1]
 
 
-def random_settings(rng: random.Random) -> dict:
-    """Settings that the page permits, as `RunSettings.to_dict` has them."""
-    side = [64 * rng.choice((1, 2, 4, 8, 12, 16, 24, 32)) for _ in range(2)]
-    run = {
-        "prompt": "a red boat at sunset",
-        "seed": rng.randrange(1000),
-        "steps": rng.choice((1, 2, 5, 20, 100, 1000)),
-        "width": side[0],
-        "height": side[1],
-        "batch_size": rng.choice((1, 1, 2, 4, 8, 16)),
-        "cfg_scale": rng.choice((1.0, 3.0, 7.0)),
-        "lanes": [{"sampler": rng.choice(SAMPLERS)} for _ in range(rng.randint(1, 6))],
+def random_settings(seed: int, index: int) -> dict:
+    """The settings of run `index`, as plain data: every size, batch and number of lanes there is.
+
+    Small numbers are as likely as large ones: they are drawn by their logarithms.
+    """
+    from explorer.sampling.samplers import SAMPLERS
+
+    chance = random.Random(f"{seed} {index}")
+
+    def between(low: int, high: int) -> int:
+        return round(low * (high / low) ** chance.random())
+
+    sides = [8 * between(64 // 8, 2048 // 8) for _ in range(2)]
+    width, height = sides if chance.random() < 0.5 else (max(sides), max(sides))
+    data = {
+        "prompt": "a red boat",
+        "seed": chance.randrange(2**31),
+        "steps": between(1, 200),
+        "cfg_scale": chance.choice((1.0, 3.0, 7.0)),
+        "width": width,
+        "height": height,
+        "batch_size": between(1, 16),
+        "lanes": [{"sampler": chance.choice(tuple(SAMPLERS))} for _ in range(between(1, 16))],
     }
-    if rng.random() < 0.2:
-        run |= {"init_image": _start_picture(), "strength": 1.0}
-    return run
+    if chance.random() < 0.3:
+        data |= {"init_image": "start", "strength": 1.0}
+    return data
 
 
-def _start_picture() -> str:
-    from PIL import Image
+# --- in the container -----------------------------------------------------------------------------
 
+
+def run_all(args: argparse.Namespace) -> None:
+    """Make the runs in this process, and print a line of JSON for each before it and after it."""
+    from explorer.engine import Engine
+
+    engine = Engine(args.model)
+    with ExitStack() as undo:
+        if args.pretend:
+            undo.enter_context(_pretended(int(args.gib[0] * GIB)))
+        engine.load()
+        model = engine.model()
+        model.measure_memory()
+        for index in range(args.first, args.first + args.runs):
+            data, most = random_settings(args.seed, index), args.megapixels * 2**20
+            whole = index % EVERY == EVERY - 1
+            _say(begun=index, settings=data)
+            with _few_computed(model, math.inf if whole else most) as stood_in:
+                row = run_one(engine, data, args.seconds)
+            _say(ended=index, **row, stood_in=bool(stood_in))
+
+
+def run_one(engine, data: dict, seconds: float) -> dict:
+    """One run and its full-size frames: how it ended, what it took at its peak, what was said."""
+    from explorer import job as jobs
+    from explorer.refusals import memory_need
+    from explorer.settings import RunSettings
+
+    lanes = len(data["lanes"])
+    if "init_image" in data:
+        data = data | {"init_image": start_picture(data["width"], data["height"])}
+    settings, parts = RunSettings.from_dict(data), []
+
+    def at_once(*about):
+        parts.append(real(*about))
+        return parts[-1]
+
+    cancel, start, real = threading.Event(), time.monotonic(), jobs.at_once
+    timer = threading.Timer(seconds, cancel.set)
+    timer.start()
+    before = _status("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew from here
+    recorded = {}
+    with patch.object(jobs, "at_once", at_once):
+        for event in engine.stream(settings, cancel):
+            recorded = event.trajectories or recorded
+    run_peak = _status("VmHWM")
+    frames = 0
+    timer.cancel()
+    if event.state == "done":
+        frames = sum(1 for _ in zip(range(3), engine.full_frames(recorded), strict=False))
+    outcome = {"done": "done", "cancelled": "stopped"}.get(event.state, "failed")
+    row = {"before": before, "peak": run_peak, "frames_peak": _status("VmHWM"), "frames": frames}
+    if not parts:
+        outcome = "refused" if _is_refusal(event.message) else outcome
+    else:
+        need = memory_need(settings, engine.model())
+        row |= {"said": need.networks(parts[0]) + need.recording, "parts": need.batch / parts[0]}
+    row |= {"outcome": outcome, "message": event.message, "lanes": lanes}
+    return row | {"seconds": round(time.monotonic() - start, 1)}
+
+
+def start_picture(width: int, height: int) -> str:
+    """A start picture of the run's size, as a data URL."""
+    import numpy as np
+
+    from explorer.capture.previews import png
     from explorer.pictures import picture_url
 
-    return picture_url(Image.new("RGB", (64, 64), "red"))
+    return picture_url(png(np.full((height, width, 3), 128, np.uint8)))
+
+
+def _is_refusal(message: str) -> bool:
+    """Whether the sentence refuses a run for its memory, with numbers."""
+    return bool(re.search(r"(needs|would take) .*[KMG]iB.*(is free|There is room)", message))
 
 
 @contextmanager
-def container(gib: float) -> Iterator[Path]:
-    """A control group of so much memory; yields the file that takes its processes' numbers."""
-    first = (CGROUPS / "memory.max").exists() or (CGROUPS / "cgroup.controllers").exists()
-    base, limit = (
-        (CGROUPS, "memory.max") if first else (CGROUPS / "memory", "memory.limit_in_bytes")
-    )
-    group = base / f"sampler-explorer-{os.getpid()}"
-    try:
-        group.mkdir()
-        (group / limit).write_text(str(int(gib * 2**30)))
-    except OSError as error:
-        raise SystemExit(f"No control group can be made here ({error.strerror}).") from None
-    try:
-        yield group / "cgroup.procs"
-    finally:
-        for _ in range(50):
+def _few_computed(model: Any, most: float) -> Iterator[list]:
+    """Answer all but the first calls of each shape with zeros, below what splits a batch.
+
+    Those of more than `most` pixels are not computed either; yields what stood in for them.
+    """
+    import torch
+
+    from explorer import job as jobs
+    from explorer.capture.previews import Pixels, as_bytes
+    from explorer.models import fast as fasts
+    from explorer.models.catalog import TILED_ABOVE
+
+    real_fast, real_decoder, stood_in = fasts.fast, jobs.vae_decoder, []
+    scale = model.pipeline.vae_scale_factor
+
+    def take(count: float) -> None:
+        stood_in.append(torch.full((int(count * STAND_IN),), 1, dtype=torch.uint8).numel())
+
+    @contextmanager
+    def fast(unet, *about):
+        with real_fast(unet, *about):
+            before, hidden, seen = unet.forward, vars(unet).get("forward"), Counter()
+
+            def forward(sample, timestep, encoder_hidden_states, **options):
+                seen[sample.shape] += 1
+                batch, _, height, width = sample.shape
+                if seen[sample.shape] <= REAL:
+                    if batch * height * width * scale**2 <= most:
+                        return before(sample, timestep, encoder_hidden_states, **options)
+                    take(batch * model.memory.call(width * scale, height * scale))
+                return (torch.zeros_like(sample),)
+
+            unet.forward = forward
             try:
-                group.rmdir()
-                break
-            except OSError:  # its last process is still going
-                time.sleep(0.1)
+                yield
+            finally:
+                if hidden is None:
+                    del unet.forward
+                else:
+                    unet.forward = hidden
+
+    def vae_decoder(*about):
+        decoder = real_decoder(*about)
+        whole, made = decoder._pixels, {}
+
+        def pixels(latents):
+            width, height = (side * scale for side in reversed(latents.shape[-2:]))
+            if latents.shape not in made:
+                if width * height <= most:
+                    made[latents.shape] = whole(latents)
+                else:
+                    take(model.memory.decode(width, height, max(width, height) > TILED_ABOVE))
+                    grey = torch.zeros(1, 3, height, width)
+                    made[latents.shape] = Pixels(as_bytes(grey), torch.tensor(True))
+            return made[latents.shape]
+
+        decoder._pixels = pixels
+        return decoder
+
+    with patch.object(fasts, "fast", fast), patch.object(jobs, "vae_decoder", vae_decoder):
+        yield stood_in
 
 
-class Worker:
-    """The engine in a process of its own; `run` gives what became of one run."""
+@contextmanager
+def _pretended(limit: int) -> Iterator[None]:
+    """Where no control group can be made: what is free is what a container would have left."""
+    from explorer import engine, refusals
+    from explorer.capture import budget
 
-    def __init__(self, members: Path, seconds: float):
-        self._seconds = seconds
-        command = [sys.executable, "-c", JOIN, str(members), "-m", "benchmarks.containers"]
-        self._process = subprocess.Popen(
-            [*command, "--worker", "--seconds", str(seconds)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        if self._line(START_S) is None:
-            raise SystemExit(f"The engine did not start: status {self._process.poll()}.")
+    def free_bytes() -> int:
+        return max(0, limit - _status("VmRSS"))
 
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def run(self, settings: dict) -> tuple[str, str]:
-        """State and message: as the run's last event, "killed" by the kernel, or "slow"."""
-        self._process.stdin.write(json.dumps(settings) + "\n")
-        self._process.stdin.flush()
-        line = self._line(self._seconds + PATIENCE_S)
-        if line is not None:
-            told = json.loads(line)
-            return told["state"], told["message"]
-        if self.alive:
-            self.close()
-            return "slow", ""
-        return "killed", f"status {self._process.wait()}"
-
-    def _line(self, seconds: float) -> str | None:
-        ready, _, _ = select.select([self._process.stdout], [], [], seconds)
-        return (self._process.stdout.readline() or None) if ready else None
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
+    with ExitStack() as undo:
+        for module in (budget, engine, refusals):
+            undo.enter_context(patch.object(module, "free_bytes", free_bytes))
+        yield
 
 
-def work(seconds: float) -> None:
-    """The worker's side: settings come in as lines of JSON, and what became of them goes out."""
-    from explorer.engine import Engine
-    from explorer.settings import RunSettings
+def _status(key: str) -> int:
+    """Bytes of this process by the kernel's count: VmRSS now, VmHWM at the peak."""
+    text = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(key + r":\s+(\d+)", text).group(1))
 
-    engine = Engine()
-    engine.load()
-    engine.model().measure_memory()
-    print("ready", flush=True)
-    for line in sys.stdin:
-        settings, cancel = RunSettings.from_dict(json.loads(line)), threading.Event()
-        timer = threading.Timer(seconds, cancel.set)
-        timer.start()
-        *_, last = engine.stream(settings, cancel=cancel)
-        timer.cancel()
-        print(json.dumps({"state": last.state, "message": last.message}), flush=True)
+
+def _say(**row) -> None:
+    print(json.dumps(row), flush=True)
+
+
+# --- around it ------------------------------------------------------------------------------------
+
+
+def in_container(
+    gib: float, options: list[str], pretend: bool, tell: Callable[[dict], None] = bool
+) -> tuple[list[dict], str]:
+    """The rows of all runs in a process that may take so much memory, and what went wrong."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.containers", "--inside"]
+    command += ["--gib", str(gib), *options]
+    if pretend:
+        return _followed([*command, "--pretend"], None, tell)
+    with memory_group(int(gib * GIB)) as group:
+        rows, problem = _followed(command, group.enter, tell)
+        if group.kills:
+            problem = f"the kernel killed {group.kills} for memory; {problem}"
+        return rows, problem
+
+
+def _followed(command, enter, tell) -> tuple[list[dict], str]:
+    rows, last = [], {}
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=enter
+    ) as child:
+        try:
+            for line in child.stdout:
+                last = json.loads(line)
+                if "ended" in last:
+                    rows.append(last)
+                    tell(last)
+        finally:
+            if child.poll() is None and sys.exc_info()[0]:
+                child.kill()
+    problem = f"it ended with {child.returncode} after {json.dumps(last)[:600]}"
+    return rows, problem if child.returncode else ""
+
+
+def problems(rows: list[dict], gib: float) -> list[str]:
+    """What is wrong with runs that were not killed: each a sentence."""
+    wrong = []
+    for row in rows:
+        name = f"run {row['ended']} of {gib:g} GiB"
+        if row["outcome"] not in OUTCOMES:
+            wrong.append(f"{name} failed: {row['message']}")
+        if max(row["peak"], row["frames_peak"]) > gib * GIB:
+            wrong.append(f"{name} took {row['frames_peak'] / GIB:.2f} GiB")
+        if "said" in row and row["peak"] - row["before"] > row["said"]:
+            taken = (row["peak"] - row["before"]) / GIB
+            wrong.append(f"{name} took {taken:.2f} GiB more; it said {row['said'] / GIB:.2f}")
+    return wrong
+
+
+def summary(rows: list[dict], gib: float) -> str:
+    """One line of Markdown's table: how many runs ended how, and the largest shares."""
+    count = Counter(row["outcome"] for row in rows)
+    split = sum(row.get("parts", 1) > 1 for row in rows)
+    shares = [(row["peak"] - row["before"]) / row["said"] for row in rows if "said" in row]
+    peak = max(max(row["peak"], row["frames_peak"]) for row in rows) / GIB
+    stood_in = sum(row["stood_in"] for row in rows)
+    numbers = [f"{gib:g} GiB", *(count[each] for each in OUTCOMES), split, stood_in]
+    numbers.append(f"{peak:.2f} GiB")
+    numbers.append(f"{max(shares, default=0):.2f}")
+    return "| " + " | ".join(map(str, numbers)) + " |"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--gib", type=float, default=2.0)
+    parser.add_argument("--gib", type=float, nargs="+", default=[2, 8])
     parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="index of the first run")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=10.0, help="after which a run is stopped")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=60, help="a run is stopped after that")
+    parser.add_argument("--megapixels", type=float, default=1, help="of a part that is computed")
+    parser.add_argument("--model", default="bundled")
+    parser.add_argument("--pretend", action="store_true", help="without a control group")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.worker:
-        work(args.seconds)
+    if args.inside:
+        run_all(args)
         return 0
-    rng, ends = random.Random(args.seed), Counter()
-    with container(args.gib) as members:
-        worker = Worker(members, args.seconds)
-        for number in range(args.runs):
-            settings = random_settings(rng)
-            state, message = worker.run(settings)
-            refused = (state == "error" and "needs" in message) or "would take" in message
-            ends["refused with the numbers" if refused else state] += 1
-            if state in ("killed", "error") and not refused:
-                shown = {key: value for key, value in settings.items() if key != "init_image"}
-                print(f"run {number}: {state}: {message} {shown}", flush=True)
-            if not worker.alive:
-                worker = Worker(members, args.seconds)
-        worker.close()
-    print(f"{args.gib:g} GiB, seed {args.seed}: " + ", ".join(f"{n} {k}" for k, n in ends.items()))
-    return 1 if ends["killed"] or ends["error"] else 0
+    names = ("runs", "first", "seed", "seconds", "megapixels", "model")
+    options = [word for name in names for word in (f"--{name}", str(getattr(args, name)))]
+    wrong, lines = [], []
+    for gib in args.gib:
+        try:
+            rows, problem = in_container(gib, options, args.pretend, _tell)
+        except NoGroups as error:
+            print(f"{error}. With --pretend it goes without.", file=sys.stderr)
+            return 2
+        wrong += problems(rows, gib) + ([problem] if problem else [])
+        if rows:
+            lines.append(summary(rows, gib))
+    heads = ("container", *OUTCOMES, "in parts", "stood in", "peak", "share of estimate")
+    print(f"| {' | '.join(heads)} |")
+    print("|---" * len(heads) + "|", *lines, *wrong, sep="\n")
+    return 1 if wrong else 0
+
+
+def _tell(row: dict) -> None:
+    print(json.dumps(row), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -214,7 +214,7 @@ class Dispatcher:
     def _denoise(self, job: Job, *models: "Model") -> None:
         import torch
 
-        from explorer.models.model import give_back
+        from explorer.models.model import give_back, trim
 
         if self._models.threads is not None:
             torch.set_num_threads(self._models.threads)  # OpenMP keeps a number for each thread
@@ -223,7 +223,9 @@ class Dispatcher:
         finally:
             for model in models:
                 model.after_run()
-            if job.state != DONE:  # a finished pipeline call has cleaned up after itself
+            if job.state == DONE:  # a finished pipeline call has collected its garbage
+                trim()
+            else:
                 give_back(torch.device(self._models.device))
 
 

@@ -28,6 +28,7 @@ def made_between_runs(
 
     from explorer.capture.full_frames import FrameMaker, batches, outwards
     from explorer.job import vae_decoder
+    from explorer.models.model import trim
 
     keys, model = outwards([each.nfe for each in trajectories], cursor, view), model_of()
     if not keys or model is None:
@@ -56,6 +57,7 @@ def made_between_runs(
                 yield from maker.finished()
             yield from maker.finished(wait=True)
         finally:
+            trim()
             if offloaded:
                 with queue.hold(is_run=False):
                     if model := model_of():

@@ -119,6 +119,15 @@ def give_back(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    trim()
+
+
+def trim() -> None:
+    """Return to the system what the C library keeps of freed memory.
+
+    It counts as taken: of a run at 448 px it was seen to keep 400 MB, for which the next run in a
+    container of 2 GiB would be split or refused.
+    """
     with suppress(OSError, AttributeError):  # glibc's; others give back by themselves
         ctypes.CDLL(None).malloc_trim(0)
 
