@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from explorer.hosting.address import check_address
 from explorer.hosting.ending import until_signal
+from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.logs import cut_log_lines
 from explorer.limits import DEFAULTS
 
@@ -29,6 +30,8 @@ def main() -> None:
         engine = _engine(options)
     except ValueError as error:
         parser.exit(2, f"{error}\n")
+
+    choose_temp_folder()  # Gradio reads where it is when it is imported
 
     def serve() -> object:
         from explorer import ui

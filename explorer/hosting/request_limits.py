@@ -1,5 +1,6 @@
 """How much a request may bring: looked at before anything is parsed, whoever sends it."""
 
+import ipaddress
 import shutil
 import threading
 import time
@@ -165,8 +166,20 @@ def _stated_length(scope: Scope) -> int | None:
 
 
 def _address(scope: Scope) -> str:
+    """The client's; behind a proxy, which is a neighbour, the one that the proxy names.
+
+    Whoever comes from elsewhere could name any address and is not believed.
+    """
+    client = (scope.get("client") or ("", 0))[0]
     nearest = _header(scope, b"x-forwarded-for").rpartition(",")[2].strip()[:64]
-    return nearest or (scope.get("client") or ("", 0))[0]
+    return nearest if nearest and _is_neighbour(client) else client
+
+
+def _is_neighbour(address: str) -> bool:
+    try:
+        return not ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False
 
 
 def _too_large(most: int) -> str:

@@ -181,6 +181,15 @@ def _cut(text: str, longest: int = 80) -> str:
     return text if len(text) <= longest else f"{text[:longest]} …"
 
 
+def check_models(engine, settings: RunSettings) -> None:
+    """Raise FormError for a model or refiner that is not in the catalogue."""
+    for field in ("model", "refiner"):
+        try:
+            engine.catalog.find(getattr(settings, field))
+        except ModelError as error:
+            raise FormError([Problem(field, str(error))]) from None
+
+
 def on_settings(
     engine,
     form: Form,
@@ -221,6 +230,7 @@ def on_settings(
     def redraw(values: dict) -> dict[str, Any]:
         try:
             settings = form.read(values, unfit(engine, values[menu]))
+            check_models(engine, settings)
         except FormError as error:
             return problem_payload(error)
         return drawn(settings, values) | examined(settings)

@@ -97,8 +97,9 @@ def test_uploads_are_counted_by_address_and_in_all(tmp_path):
     status, sentence = server.post(**upload)
     assert (status, sentence) == (413, "At most 5 MB may be uploaded in 0.0166667 hours.")
     assert server.post(**upload, address="b")[0] == 200
-    assert server.post(**upload, x_forwarded_for="spoofed, c")[0] == 200
-    assert server.post(**upload, x_forwarded_for="other, c")[0] == 413
+    proxy = {"address": "10.0.0.1"}
+    assert server.post(**upload, **proxy, x_forwarded_for="spoofed, c")[0] == 200
+    assert server.post(**upload, **proxy, x_forwarded_for="other, c")[0] == 413
     status, sentence = server.post(**upload, address="d")
     assert status == 507
     assert "no room" in sentence
@@ -159,3 +160,11 @@ def test_an_upload_that_breaks_off_is_not_counted(tmp_path):
         raise ConnectionError
     assert uploads.refuse("a", 1) is None
     assert not uploads._by_address
+
+
+def test_only_a_neighbour_is_believed_about_whom_it_speaks_for(tmp_path):
+    server, size = Server(tmp_path), 3 * MIB
+    upload = {"path": "/gradio_api/upload", "size": size, "stated": size, "piece": MIB}
+    assert server.post(**upload, address="8.8.8.8", x_forwarded_for="9.9.9.9")[0] == 200
+    assert server.post(**upload, address="8.8.8.8", x_forwarded_for="7.7.7.7")[0] == 413
+    assert server.post(**upload, address="127.0.0.1", x_forwarded_for="8.8.8.8")[0] == 413

@@ -85,6 +85,23 @@ def test_a_temp_folder_of_another_user_is_not_used(tmp_path, monkeypatch, caplog
     other.rmdir()
 
 
+def test_a_start_goes_on_where_the_usual_temp_folder_cannot_be_made(tmp_path):
+    # As far as this: torch and the page are not waited for.
+    code = "import os; import explorer.cli as cli; cli.until_signal = lambda *more: print(" + (
+        "os.environ['GRADIO_TEMP_DIR']); cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"GRADIO_TEMP_DIR": "/proc/nowhere", "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).parent == tmp_path
+
+
 def test_a_temp_folder_that_is_a_file_is_not_used(tmp_path, monkeypatch):
     (tmp_path / "gradio").write_text("no folder")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))

@@ -70,7 +70,7 @@ class FakeEngine:
         self.no_listener_s = 20.0
         self.lock = Lock(self.queue)
         self.starts: list[str] = []  # the prompts of all runs, as they began
-        self.catalog = SimpleNamespace(anything=anything)
+        self.catalog = SimpleNamespace(anything=anything, find=self._find)
         self.resident, self.device = "", device
         self.progress: tuple[str, float | None] = ("", None)
         self.slow = threading.Event()
@@ -111,6 +111,14 @@ class FakeEngine:
 
     def unread(self, prompt: str, name: str = "") -> str:
         return " ".join(prompt.split()[30:])
+
+    def _find(self, name: str = "") -> Entry:
+        for entry in self.entries:
+            if name in ("", entry.name):
+                return entry
+        if self.catalog.anything:
+            return Entry(name, name, "hub", name)
+        raise ModelError(f"The model {name[:96]!r} is not on this app's list.")
 
     def memory_use(self, settings: RunSettings) -> str:
         """It has no networks."""

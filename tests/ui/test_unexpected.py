@@ -127,3 +127,11 @@ def test_a_redraw_that_gradio_refuses_is_a_sentence(page):
     failures = [each for each in page.fns.values() if each.name == "unanswered"]
     assert {each.trigger_after for each in failures} == {each._id for each in told}
     assert all(each.trigger_only_on_failure for each in failures)
+
+
+def test_a_model_that_is_not_on_the_list_is_a_sentence_at_its_menu(page):
+    redraw, values = handler(page, "redraw")
+    (menu,) = (block for block in values if block.elem_id == "model")
+    (problem,) = redraw(values | {menu: "../../etc"})["problems"]
+    assert problem["control"] == "model"
+    assert "is not on this app's list" in problem["sentence"]
