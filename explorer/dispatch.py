@@ -116,7 +116,7 @@ class Dispatcher:
         self,
         job: Job,
         visitor: str = "",
-        on_turn: Callable[[], None] = bool,
+        on_turn: Callable[[], None] = lambda: None,
         came: float | None = None,
     ) -> None:
         """Take a place in the device's queue; the job has ended where there is none."""

@@ -15,7 +15,7 @@ from explorer.limits import MIB, Limits
 UPLOAD = "/upload"
 OVERHEAD = 4 * MIB  # of an upload beyond its file; a file a little too large gets its own sentence
 FREE_DISK = 256 * MIB  # that uploads leave for the files of runs
-MOST_ADDRESSES = 10_000  # that are remembered
+MOST_KEPT = 10_000  # uploads that are remembered
 
 Scope = dict[str, Any]
 
@@ -144,7 +144,7 @@ class Uploads:
 
     def _forget(self) -> None:
         old = self._now() - self._limits.keep_uploads_s
-        while self._kept and (self._kept[0][0] < old or len(self._kept) > MOST_ADDRESSES):
+        while self._kept and (self._kept[0][0] < old or len(self._kept) > MOST_KEPT):
             _, address, size = self._kept.popleft()
             self._count(address, -size)
 

@@ -168,7 +168,7 @@ class Residents:
         unet = model.pipeline.unet
         if model.device.type == "cpu":
             self.threads = choose_threads(unet)
-        threading.Thread(target=model.measure_memory, name="memory", daemon=True).start()
+        threading.Thread(target=model.measure_memory, name="memory").start()
         model.decode = self._decoder_for(model.pipeline, model.folder)
         if is_small(unet):
             warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)

@@ -168,3 +168,13 @@ def test_only_a_neighbour_is_believed_about_whom_it_speaks_for(tmp_path):
     assert server.post(**upload, address="8.8.8.8", x_forwarded_for="9.9.9.9")[0] == 200
     assert server.post(**upload, address="8.8.8.8", x_forwarded_for="7.7.7.7")[0] == 413
     assert server.post(**upload, address="127.0.0.1", x_forwarded_for="8.8.8.8")[0] == 413
+
+
+def test_requests_without_a_body_are_forgotten_like_none(tmp_path):
+    now = [0.0]
+    uploads = Uploads(LIMITS, tmp_path, lambda: now[0])
+    uploads.add("a", 5)
+    uploads.add("a", 0)
+    uploads.add("a", 0)
+    now[0] = LIMITS.keep_uploads_s + 1
+    assert uploads.refuse("a", 1) is None
