@@ -1,21 +1,31 @@
-"""How much a request may bring: looked at before anything is parsed, whoever sends it."""
+"""How much a request may bring, and where to: looked at before anything is parsed."""
 
 import ipaddress
-import shutil
-import threading
-import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
 from pathlib import Path
 from typing import Any
 
+from starlette.formparsers import MultiPartException
+
+from explorer.hosting.uploads import Uploads
 from explorer.limits import MIB, Limits
 
-UPLOAD = "/upload"
+UPLOAD = "/gradio_api/upload"
 OVERHEAD = 4 * MIB  # of an upload beyond its file; a file a little too large gets its own sentence
-FREE_DISK = 256 * MIB  # that uploads leave for the files of runs
-MOST_KEPT = 10_000  # uploads that are remembered
+LONGEST_SESSION = 128  # characters; a browser's has 11
+SMALL_BODY = 4096  # bytes; no name in one is worth looking for
+# Routes of Gradio that the page does not use: they write files, or fetch from elsewhere.
+CLOSED = (
+    "/gradio_api/deep_link",
+    "/gradio_api/process_recording",
+    "/gradio_api/proxy=",
+    "/gradio_api/file=http:",
+    "/gradio_api/file=https:",
+    "/gradio_api/file/http:",
+    "/gradio_api/file/https:",
+    "/gradio_api/stream/",
+    "/gradio_api/vibe",
+)
 
 Scope = dict[str, Any]
 
@@ -23,8 +33,8 @@ Scope = dict[str, Any]
 class RequestLimits:
     """ASGI middleware: refuses a request whose body is too large, or whose uploads are too many.
 
-    `limits` are the operator's, `folder` is where uploads are kept. Answers 413 or 507 with a
-    sentence, by the length that a request states or as soon as it has sent more.
+    `limits` are the operator's, `folder` is where uploads are kept. Answers 404, 413, 415, 422 or
+    507 with a sentence, by the length that a request states or as soon as it has sent more.
     """
 
     def __init__(self, app: Any, limits: Limits, folder: str | Path):
@@ -35,124 +45,94 @@ class RequestLimits:
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-            return
-        most, refusal = self.limits.request_bytes, None
-        stated = _stated_length(scope)
-        uploads = scope["path"].endswith(UPLOAD)
-        if uploads:
-            most = self.limits.upload_bytes + OVERHEAD
-            refusal = self.uploads.refuse(_address(scope), min(stated or most, most))
-        if refusal is None and stated is not None and stated > most:
-            refusal = 413, _too_large(most)
+        elif any(route in scope["path"].lower() for route in CLOSED):
+            await _answer(send, 404, "There is nothing here.")
+        elif scope["path"].endswith(UPLOAD):
+            await self._upload(scope, receive, send)
+        elif _header(scope, b"content-type").lower().startswith("multipart/"):
+            await _answer(send, 415, "Files are uploaded before they are used.")
+        else:
+            await self._request(scope, receive, send)
+
+    async def _request(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Read the whole body, at most `request_bytes`, and hand it on."""
+        most = self.limits.request_bytes
+        body, more = bytearray(), (_stated_length(scope) or 0) <= most
+        refusal = None if more else (413, _too_large(most))
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > most:
+                refusal, more = (413, _too_large(most)), False
+        if refusal is None and len(body) > SMALL_BODY and _has_long_session(bytes(body)):
+            refusal = 422, f"The name of a session has at most {LONGEST_SESSION} characters."
         if refusal is not None:
             await _answer(send, *refusal)
             return
-        if not uploads:
-            await self._pass_on(scope, receive, send, most)
-            return
-        with self.uploads.coming(_address(scope), min(stated or most, most)):
-            body = await self._pass_on(scope, receive, send, most)
-        if not body.passed:
-            self.uploads.add(_address(scope), body.received)
+        left = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+        del body
 
-    async def _pass_on(self, scope: Scope, receive: Any, send: Any, most: int) -> "_Body":
-        body = _Body(receive, send, most)
+        async def replay() -> dict[str, Any]:
+            return left.pop() if left else await receive()
+
+        await self.app(scope, replay, send)
+
+    async def _upload(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Hand an upload on while it comes, with room for it taken beforehand."""
+        most = self.limits.upload_bytes + OVERHEAD
+        stated, address = _stated_length(scope), _address(scope)
+        if stated is not None and stated > most:
+            await _answer(send, 413, _too_large(most))
+            return
+        expected = most if stated is None else stated
+        if refusal := self.uploads.reserve(address, expected):
+            await _answer(send, *refusal)
+            return
+        body = _UploadBody(receive, send, most)
         try:
             await self.app(scope, body.receive, body.send)
-        except Exception:
-            if not body.passed:  # a handler whose request breaks off may raise what it likes
-                raise
-        if body.passed and not body.answered:
-            await _answer(send, 413, _too_large(most))
-        return body
+        finally:
+            self.uploads.settle(address, expected, body.received if body.taken else 0)
 
 
-class _Body:
-    """One request's body, counted while it is read; beyond `most` bytes it seems to break off."""
+class _UploadBody:
+    """An upload, counted while it is read; what breaks off is an error of the form's parser.
+
+    Only such an error has the parser delete the files that it has begun.
+    """
 
     def __init__(self, receive: Any, send: Any, most: int):
         self._receive, self._send, self._most = receive, send, most
         self.received = 0
-        self.passed = self.answered = False
+        self.taken = self._whole = False
 
     async def receive(self) -> dict[str, Any]:
         message = await self._receive()
         self.received += len(message.get("body", b""))
         if self.received > self._most:
-            self.passed = True
-            return {"type": "http.disconnect"}
+            raise MultiPartException(f"Over the maximum allowed size. {_too_large(self._most)}")
+        if message["type"] == "http.disconnect" and not self._whole:
+            raise MultiPartException("The upload broke off.")
+        self._whole = not message.get("more_body", False)
         return message
 
     async def send(self, message: dict[str, Any]) -> None:
-        if self.passed and not self.answered:
-            return  # what the handler makes of half a request; ours follows
-        self.answered = True
+        if message["type"] == "http.response.start":
+            self.taken = message["status"] == 200
         await self._send(message)
 
 
-class Uploads:
-    """What has been uploaded lately, in all and by address; uploads carry no session.
-
-    Behind a proxy the address is the one that the nearest proxy names.
-    """
-
-    def __init__(self, limits: Limits, folder: str | Path, now: Any = time.monotonic):
-        self._limits, self._folder, self._now = limits, Path(folder), now
-        self._lock = threading.Lock()
-        self._kept: deque[tuple[float, str, int]] = deque()
-        self._by_address: dict[str, int] = {}
-        self._total = 0  # both with what is on its way
-
-    def refuse(self, address: str, size: int) -> tuple[int, str] | None:
-        """Status and sentence where `size` more bytes are too many; None where they may come."""
-        limits = self._limits
-        with self._lock:
-            self._forget()
-            if self._by_address.get(address, 0) + size > limits.uploads_per_visitor_bytes:
-                most = limits.uploads_per_visitor_bytes // MIB
-                hours = limits.keep_uploads_s / 3600
-                return 413, f"At most {most} MB may be uploaded in {hours:g} hours."
-            if self._total + size > limits.uploads_total_bytes:
-                return 507, "The server has no room for uploads at present; try again later."
-        if _free(self._folder) < size + FREE_DISK:
-            return 507, "The server's disk is full: nothing can be uploaded at present."
-        return None
-
-    @contextmanager
-    def coming(self, address: str, size: int) -> Iterator[None]:
-        """Count `size` bytes while they come, so that uploads at once do not pass one by one."""
-        with self._lock:
-            self._count(address, size)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._count(address, -size)
-
-    def add(self, address: str, size: int) -> None:
-        """Count what was uploaded."""
-        with self._lock:
-            self._kept.append((self._now(), address, size))
-            self._count(address, size)
-            self._forget()
-
-    def _count(self, address: str, size: int) -> None:
-        self._total += size
-        self._by_address[address] = self._by_address.get(address, 0) + size
-        if not self._by_address[address]:
-            del self._by_address[address]
-
-    def _forget(self) -> None:
-        old = self._now() - self._limits.keep_uploads_s
-        while self._kept and (self._kept[0][0] < old or len(self._kept) > MOST_KEPT):
-            _, address, size = self._kept.popleft()
-            self._count(address, -size)
-
-
-def _free(folder: Path) -> int:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
+def _has_long_session(body: bytes) -> bool:
+    """Whether a JSON body names its session at length: such names are kept, for 10,000 events."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):  # no JSON: the handler says so
+        return False
+    name = data.get("session_hash") if isinstance(data, dict) else None
+    return isinstance(name, str) and len(name) > LONGEST_SESSION
 
 
 def _header(scope: Scope, name: bytes) -> str:

@@ -21,6 +21,7 @@ from explorer.ui.parts import part
 from explorer.ui.payloads import as_sent, ignore_file_marks
 from explorer.ui.plot import plot_payload
 from explorer.ui.scheduler_files import file_part
+from explorer.ui.sessions import keep_no_forms
 
 MORE = (  # the run's further settings, row by row
     ("model", "refiner", "refiner_switch_at"),
@@ -33,6 +34,7 @@ MORE = (  # the run's further settings, row by row
 def build(engine, limits: Limits = DEFAULTS) -> gr.Blocks:
     """The whole page around one engine, which loads nothing before a browser has the page."""
     choose_temp_folder()
+    keep_no_forms()
     defaults = engine.defaults()
     with gr.Blocks(
         title="Sampler Explorer",

@@ -1,13 +1,15 @@
 """What a request may bring: counted before anything is parsed, by its head and by its body."""
 
-import asyncio
 import itertools
+import json
 from dataclasses import replace
 
 import pytest
 from loops import finish
+from starlette.formparsers import MultiPartException
 
-from explorer.hosting.request_limits import RequestLimits, Uploads
+from explorer.hosting.request_limits import LONGEST_SESSION, SMALL_BODY, UPLOAD, RequestLimits
+from explorer.hosting.uploads import SMALLEST, Uploads
 from explorer.limits import DEFAULTS, MIB
 
 LIMITS = replace(
@@ -28,21 +30,28 @@ class Server:
         self.limits = RequestLimits(self.app, limits, folder)
 
     async def app(self, scope, receive, send):
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ConnectionError("the client went")
-            self.read += len(message["body"])
-            if not message.get("more_body"):
-                break
+        try:
+            await self.read_all(receive)
+        except MultiPartException:
+            await send({"type": "http.response.start", "status": 413, "headers": []})
+            await send({"type": "http.response.body", "body": b"broken off"})
+            return
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"taken"})
 
-    def post(self, path="/run", size=0, stated=None, piece=500, address="a", **headers):
-        sent, pieces = [], [piece] * (size // piece) + [size % piece]
+    async def read_all(self, receive):
+        while True:
+            message = await receive()
+            self.read += len(message["body"])
+            if not message.get("more_body"):
+                break
+
+    def post(self, path="/run", size=0, stated=None, piece=500, address="a", body=None, **headers):
+        sent, pieces = [], [bytes(piece)] * (size // piece) + [bytes(size % piece)]
+        pieces = pieces if body is None else [body]
 
         async def receive():
-            body = bytes(pieces.pop(0)) if pieces else b""
+            body = pieces.pop(0) if pieces else b""
             return {"type": "http.request", "body": body, "more_body": bool(pieces)}
 
         async def send(message):
@@ -109,57 +118,88 @@ def test_uploads_are_forgotten_when_they_are_no_longer_kept(tmp_path):
     clock = itertools.count(0, 10)
     uploads = Uploads(LIMITS, tmp_path, now=lambda: next(clock))
     for _ in range(50):
-        if uploads.refuse("a", MIB) is None:
-            uploads.add("a", MIB)
+        if uploads.reserve("a", MIB) is None:
+            uploads.settle("a", MIB, MIB)
     assert uploads._total <= 5 * MIB
     assert sum(uploads._by_address.values()) == uploads._total == MIB * len(uploads._kept)
 
 
 def test_a_full_disk_takes_no_upload(tmp_path, monkeypatch):
-    monkeypatch.setattr("explorer.hosting.request_limits.FREE_DISK", 2**60)
-    status, sentence = Server(tmp_path / "not" / "there").post("/upload", size=10, stated=10)
+    monkeypatch.setattr("explorer.hosting.uploads.FREE_DISK", 2**60)
+    status, sentence = Server(tmp_path / "not" / "there").post(UPLOAD, size=10, stated=10)
     assert status == 507
     assert "disk is full" in sentence
 
 
-def test_uploads_at_the_same_time_do_not_pass_one_by_one(tmp_path):
-    answers = []
-
-    async def app(scope, receive, send):
-        await asyncio.sleep(0)  # all come before the first has ended
-        while (await receive()).get("more_body"):
-            pass
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"taken"})
-
-    limits = RequestLimits(app, replace(LIMITS, upload_bytes=MIB), tmp_path)
-
-    async def post():
-        async def receive():
-            return {"type": "http.request", "body": bytes(MIB), "more_body": False}
-
-        async def send(message):
-            answers.append(message.get("status"))
-
-        head = [(b"content-length", str(MIB).encode())]
-        scope = {"type": "http", "path": "/upload", "headers": head, "client": ("a", 1)}
-        await limits(scope, receive, send)
-
-    async def at_once():
-        await asyncio.gather(*[post() for _ in range(8)])
-
-    finish(at_once())
-    assert (answers.count(200), answers.count(413)) == (5, 3)
-    assert limits.uploads._total == limits.uploads._by_address["a"] == 5 * MIB
-
-
-def test_an_upload_that_breaks_off_is_not_counted(tmp_path):
+def test_uploads_that_are_still_coming_are_counted(tmp_path):
     uploads = Uploads(LIMITS, tmp_path)
-    with pytest.raises(ConnectionError), uploads.coming("a", 5 * MIB):
-        assert uploads.refuse("a", 1)
-        raise ConnectionError
-    assert uploads.refuse("a", 1) is None
-    assert not uploads._by_address
+    assert uploads.reserve("a", 3 * MIB) is None
+    assert uploads.reserve("a", 3 * MIB)[0] == 413
+    uploads.settle("a", 3 * MIB, 0)  # it broke off
+    assert uploads.reserve("a", 3 * MIB) is None
+
+
+def test_small_uploads_do_not_displace_large_ones(tmp_path):
+    uploads = Uploads(LIMITS, tmp_path)
+    assert uploads.reserve("a", 4 * MIB) is None
+    uploads.settle("a", 4 * MIB, 4 * MIB)
+    taken = 0
+    while uploads.reserve("a", 1) is None:
+        uploads.settle("a", 1, 1)
+        taken += 1
+    assert taken == MIB // SMALLEST
+    assert uploads.reserve("a", MIB)[0] == 413
+
+
+@pytest.mark.parametrize("route", ["run/upload", "call/upload", "api/upload", "upload/x"])
+def test_only_the_upload_itself_may_bring_as_much(tmp_path, route):
+    server = Server(tmp_path)
+    assert server.post(f"/gradio_api/{route}", size=1001, stated=1001)[0] == 413
+    assert server.read == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/deep_link",
+        "/gradio_api/process_recording",
+        "/gradio_api/file=http://127.0.0.1/",
+        "/gradio_api/file=HTTPS://127.0.0.1/",
+        "/gradio_api/proxy=http://127.0.0.1/",
+        "/prefix/gradio_api/deep_link",
+    ],
+)
+def test_routes_that_the_page_does_not_use_are_closed(tmp_path, path):
+    server = Server(tmp_path)
+    assert server.post(path, size=10)[0] == 404
+    assert server.read == 0
+
+
+def test_a_form_is_taken_by_the_upload_alone(tmp_path):
+    kind = "Multipart/form-data; boundary=x"
+    assert Server(tmp_path).post("/component_server", size=10, content_type=kind)[0] == 415
+    assert Server(tmp_path).post(UPLOAD, size=10, content_type=kind)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        ({"session_hash": "s" * LONGEST_SESSION, "data": "x" * SMALL_BODY}, 200),
+        ({"session_hash": "s" * (LONGEST_SESSION + 1), "data": "x" * SMALL_BODY}, 422),
+        ({"session_hash": "s" * SMALL_BODY}, 422),
+        ({"session_hash": ["s" * SMALL_BODY]}, 200),  # the handler refuses it
+        (["x" * SMALL_BODY], 200),
+    ],
+)
+def test_the_name_of_a_session_is_short(tmp_path, data, status):
+    limits = replace(LIMITS, request_bytes=MIB)
+    assert Server(tmp_path, limits).post(body=json.dumps(data).encode())[0] == status
+
+
+def test_what_is_no_json_is_the_handlers(tmp_path):
+    limits = replace(LIMITS, request_bytes=MIB)
+    for body in (b"{" * 5000, b"[" * 500_000, b"\xff" * 5000, b"9" * 100_000):
+        assert Server(tmp_path, limits).post(body=body) == (200, "taken")
 
 
 def test_only_a_neighbour_is_believed_about_whom_it_speaks_for(tmp_path):
@@ -168,13 +208,3 @@ def test_only_a_neighbour_is_believed_about_whom_it_speaks_for(tmp_path):
     assert server.post(**upload, address="8.8.8.8", x_forwarded_for="9.9.9.9")[0] == 200
     assert server.post(**upload, address="8.8.8.8", x_forwarded_for="7.7.7.7")[0] == 413
     assert server.post(**upload, address="127.0.0.1", x_forwarded_for="8.8.8.8")[0] == 413
-
-
-def test_requests_without_a_body_are_forgotten_like_none(tmp_path):
-    now = [0.0]
-    uploads = Uploads(LIMITS, tmp_path, lambda: now[0])
-    uploads.add("a", 5)
-    uploads.add("a", 0)
-    uploads.add("a", 0)
-    now[0] = LIMITS.keep_uploads_s + 1
-    assert uploads.refuse("a", 1) is None

@@ -33,10 +33,10 @@ def test_a_run_does_not_go_on_after_its_server(open_page, engine):
 
 SERVER = """
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1], sys.argv[2]
 from fake_engine import FakeEngine
 from explorer import ui
-port = int(sys.argv[2])
+port = int(sys.argv[3])
 ui.build(FakeEngine(pace=0.5)).launch(server_port=port, quiet=True, **ui.launch_options())
 """
 
@@ -45,7 +45,7 @@ ui.build(FakeEngine(pace=0.5)).launch(server_port=port, quiet=True, **ui.launch_
 def serving(port: int):
     """A server in a process of its own, which is killed at the end as by a power cut."""
     here = Path(__file__).parent
-    command = [sys.executable, "-c", SERVER, str(here), str(port)]
+    command = [sys.executable, "-c", SERVER, str(here), str(here.parent), str(port)]
     process = subprocess.Popen(command, cwd=here.parents[1], stdout=subprocess.DEVNULL)
     try:
         wait_until_served(port)

@@ -16,12 +16,13 @@ def equal_lanes(lanes: Sequence[Any]) -> Iterator[Finding]:
         if len(indices) < 2:
             continue
         *others, last = (chr(65 + index) for index in indices)
+        times = "twice" if len(indices) == 2 else f"{len(indices)} times"
         yield Finding(
             severity=NOTE,
             code="equal_lanes",
             sentence=(
                 f"Lanes {', '.join(others)} and {last} are equal: they make the same picture "
-                f"{len(indices)} times, and each costs its model calls."
+                f"{times}, and each costs its model calls."
             ),
             numbers={"lanes": len(indices)},
             field="sampler",

@@ -1,0 +1,71 @@
+"""How much may be uploaded: by address and in all, with what is still coming counted."""
+
+import shutil
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from explorer.limits import MIB, Limits
+
+FREE_DISK = 256 * MIB  # that uploads leave for the files of runs
+SMALLEST = 2**16  # bytes that an upload counts at least: a file is a folder and its name, too
+
+
+class Uploads:
+    """What has been uploaded lately, in all and by address; uploads carry no session.
+
+    Room is reserved before an upload is read and settled when it has ended. Behind a proxy the
+    address is the one that the nearest proxy names.
+    """
+
+    def __init__(self, limits: Limits, folder: str | Path, now: Any = time.monotonic):
+        self._limits, self._folder, self._now = limits, Path(folder), now
+        self._lock = threading.Lock()
+        self._kept: deque[tuple[float, str, int]] = deque()
+        self._by_address: dict[str, int] = {}
+        self._total = 0
+
+    def reserve(self, address: str, size: int) -> tuple[int, str] | None:
+        """Take room for `size` bytes; status and sentence where there is none."""
+        limits, counted = self._limits, max(size, SMALLEST)
+        if _free(self._folder) < counted + FREE_DISK:
+            return 507, "The server's disk is full: nothing can be uploaded at present."
+        with self._lock:
+            self._forget()
+            if self._by_address.get(address, 0) + counted > limits.uploads_per_visitor_bytes:
+                most = limits.uploads_per_visitor_bytes // MIB
+                hours = limits.keep_uploads_s / 3600
+                return 413, f"At most {most} MB may be uploaded in {hours:g} hours."
+            if self._total + counted > limits.uploads_total_bytes:
+                return 507, "The server has no room for uploads at present; try again later."
+            self._count(address, counted)
+        return None
+
+    def settle(self, address: str, size: int, kept: int) -> None:
+        """Give back what was reserved for `size` bytes; `kept` of them have come to stay."""
+        with self._lock:
+            self._count(address, -max(size, SMALLEST))
+            kept = max(kept, SMALLEST)
+            self._kept.append((self._now(), address, kept))
+            self._count(address, kept)
+            self._forget()
+
+    def _count(self, address: str, size: int) -> None:
+        self._total += size
+        self._by_address[address] = self._by_address.get(address, 0) + size
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+    def _forget(self) -> None:
+        old = self._now() - self._limits.keep_uploads_s
+        while self._kept and self._kept[0][0] < old:
+            _, address, size = self._kept.popleft()
+            self._count(address, -size)
+
+
+def _free(folder: Path) -> int:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

@@ -1,0 +1,130 @@
+"""What strangers leave behind on the server: no text of theirs in memory, no cut file on disk."""
+
+import re
+import socket
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from explorer import ui
+from explorer.limits import MIB
+
+PATIENCE_S = 30
+LARGE = 1_900_000  # characters, just within the limit of a request
+MOST_GROWTH = 40 * MIB
+
+
+@pytest.fixture
+def served(engine, tmp_path, monkeypatch):
+    """A page of its own with a folder of its own: page, address, folder."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    page = ui.build(engine)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
+    yield page, url, tmp_path / "uploads"
+    page.close(verbose=False)
+
+
+def memory() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) * 1024
+
+
+def a_redraw(page):
+    """The page's widest event that answers at once."""
+    return max(
+        (event for event in page.fns.values() if event.queue is False and event.outputs),
+        key=lambda event: len(event.inputs),
+    )
+
+
+def post(client, event, data, session, route="run/predict") -> int:
+    body = {"data": data, "fn_index": event._id, "session_hash": session}
+    return client.post(f"gradio_api/{route}", json=body).status_code
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+@pytest.mark.parametrize("route", ["run/predict", "queue/join"])
+def test_large_texts_in_controls_of_sessions_are_not_kept(served, route):
+    page, url, _ = served
+    event = a_redraw(page)
+    values = [getattr(block, "value", None) for block in event.inputs]
+    texts = [at for at, value in enumerate(values) if isinstance(value, (str, type(None)))]
+    assert len(texts) > 2
+    with httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
+
+        def fill(session: int) -> None:
+            at = texts[session % len(texts)]
+            data = [*values[:at], "x" * LARGE, *values[at + 1 :]]
+            assert post(client, event, data, f"s{session}", route) == 200
+
+        def fill_all(sessions: range) -> int:
+            for session in sessions:
+                fill(session)
+            wait_until(lambda: not page._queue.event_ids_to_events)
+            return memory()
+
+        before = fill_all(range(40))
+        assert fill_all(range(40, 120)) - before < MOST_GROWTH  # 152 MB of text came
+
+
+def test_sessions_are_as_many_as_the_limit_says_and_have_no_copy_of_the_form(engine, tmp_path):
+    page = ui.build(engine)
+    page.state_session_capacity = 5
+    _, url, _ = page.launch(
+        prevent_thread_lock=True,
+        quiet=True,
+        **ui.launch_options() | {"state_session_capacity": 5},
+    )
+    try:
+        event = a_redraw(page)
+        values = [getattr(block, "value", None) for block in event.inputs]
+        with httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
+            for session in range(12):
+                assert post(client, event, values, f"s{session}") == 200
+            sessions = page.app.state_holder.session_data
+            assert list(sessions) == [f"s{session}" for session in range(7, 12)]
+            assert not any(list(each.components) for each in sessions.values())
+            long = "s" * 100_000
+            assert post(client, event, values, long) == 422
+            assert post(client, event, values, long, "queue/join") == 422
+    finally:
+        page.close(verbose=False)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_upload_that_breaks_off_leaves_no_file(served, chunked):
+    _, url, folder = served
+    head = b'--X\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    stated = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: 15000000"
+    place = urlsplit(url)
+    for _ in range(3):
+        with socket.create_connection((place.hostname, place.port)) as connection:
+            connection.sendall(
+                b"POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\n"
+                b"Content-Type: multipart/form-data; boundary=X\r\n" + stated + b"\r\n\r\n"
+            )
+            for piece in (head, b"x" * MIB):
+                connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            wait_until(lambda: files_of(folder))
+        wait_until(lambda: not files_of(folder))
+
+
+def test_a_whole_upload_stays(served):
+    _, url, folder = served
+    answer = httpx.post(f"{url}gradio_api/upload", files={"files": ("a.png", b"x" * 1000)})
+    assert answer.status_code == 200
+    assert [file.stat().st_size for file in files_of(folder)] == [1000]
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file()]
+
+
+def wait_until(holds) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
