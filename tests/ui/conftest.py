@@ -6,11 +6,12 @@ from contextlib import contextmanager
 
 import pytest
 from fake_engine import FakeEngine
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from reading import choose, fill, run_to_end, wait_for
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 30_000  # a condition's patience on a busy machine; nothing is timed
+expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture(scope="session")
