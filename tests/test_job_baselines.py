@@ -83,7 +83,7 @@ def scheduler_of(case: str, run: RunSettings):
     solver = SAMPLERS[case.split()[0]]
     if arguments is None:
         return getattr(schedulers, solver.class_name)(**lane_of(case).scheduler_config())
-    arguments = SD | {"timestep_spacing": lane_of(case).timestep_spacing} | arguments
+    arguments = SD | {"timestep_spacing": lane_of(case).spacing} | arguments
     if solver.key == "dpmpp_sde":
         arguments["noise_sampler_seed"] = list(range(run.seed, run.seed + run.batch_size))
     return getattr(diffusers, solver.class_name)(**arguments)
