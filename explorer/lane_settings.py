@@ -112,7 +112,7 @@ class LaneSettings(LaneFields):
 
     def as_a1111(self) -> "LaneSettings":
         """This lane with what makes its run equal A1111's and ComfyUI's; see presets.py."""
-        theirs = AS_A1111 | {"round_timesteps": "off"}
+        theirs = AS_A1111 | {"round_timesteps": "off", "timestep_spacing": AUTO}
         if self.schedule_type == "kl_optimal":
             theirs |= KL_OPTIMAL_AS_COMFYUI
         return replace(self, **theirs)

@@ -159,6 +159,11 @@ class Trajectory:
         """Model calls that were made: 2 * steps - 1 of a whole run of the KDPM2 pair."""
         return len(self.calls)
 
+    @property
+    def nbytes(self) -> int:
+        """What the recorded latents and predictions take in memory, in bytes."""
+        return sum(half.values.nbytes for call in self.calls for half in call.halves())
+
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file; a reader sees the old file or the whole new one."""
         from safetensors.numpy import save

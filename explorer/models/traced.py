@@ -18,6 +18,7 @@ LOG = logging.getLogger(__name__)
 # Numbers of a batch of latents (16 at 64 x 64) up to which tracing pays: it holds twice what a call
 # holds, and beyond that Python takes no share of a call that shows.
 LARGEST_TRACED = 16 * 4 * 64 * 64
+LARGEST_DECODED = 4 * 32 * 32  # the same for pictures: 256 x 256 pixels, where it saves a tenth
 LONG = 2**36  # weights times pixels of a batch of latents: some tenths of a second on two cores
 KEPT = 4  # graphs a network, one for each shape and precision of its inputs
 
@@ -53,6 +54,8 @@ class Decoding(torch.nn.Module):
 class Shelf:
     """The traced graphs of one network, the newest few."""
 
+    largest = LARGEST_TRACED
+
     def __init__(self):
         self._graphs: dict[Any, torch.jit.ScriptModule | None] = {}
 
@@ -64,7 +67,7 @@ class Shelf:
     ) -> torch.jit.ScriptModule | None:
         """The graph of what `module` makes, traced on `inputs` where it is missing."""
         if key not in self._graphs:
-            if inputs[0].numel() > LARGEST_TRACED:
+            if inputs[0].numel() > self.largest:
                 return None
             while len(self._graphs) >= KEPT:
                 self._graphs.pop(next(iter(self._graphs)))
@@ -129,6 +132,8 @@ def _checked(
 
 class TracedDecoding(Shelf):
     """What a VAE's decoder makes of latents, by a graph for each shape."""
+
+    largest = LARGEST_DECODED
 
     def __init__(self, vae: torch.nn.Module):
         super().__init__()

@@ -5,7 +5,7 @@
 # leave the penultimate sigma out. (ComfyUI's first latent is sqrt(sigma^2 + 1) wide where ours and
 # A1111's is sigma: 0.2 % at Stable Diffusion's sigma_max. Noise differs with each program's RNG.)
 AS_A1111 = {
-    "timestep_spacing": "auto",  # linspace
+    "timestep_spacing": "linspace",
     "interpolation_type": "log_linear",
     "round_timesteps": False,
     "discard_penultimate_sigma": True,

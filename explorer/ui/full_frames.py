@@ -50,8 +50,13 @@ class RecordedRuns:
                     self._drop_oldest()
                 yield event
 
+    @property
+    def nbytes(self) -> int:
+        """What all of them take in memory, in bytes."""
+        return sum(each.nbytes for run in self._runs.values() for each in run)
+
     def _drop_oldest(self) -> None:
-        while len(self._runs) > 1 and sum(map(bytes_of, self._runs.values())) > self._most:
+        while len(self._runs) > 1 and self.nbytes > self._most:
             self._runs.popitem(last=False)
 
     def forget(self, session: str) -> None:
@@ -59,12 +64,6 @@ class RecordedRuns:
 
     def get(self, session: str) -> "Sequence[Trajectory]":
         return self._runs.get(session, ())
-
-
-def bytes_of(trajectories: "Sequence[Trajectory]") -> int:
-    """What the recorded latents and predictions of a run take in memory."""
-    halves = (half for each in trajectories for call in each.calls for half in call.halves())
-    return sum(half.values.nbytes for half in halves)
 
 
 class FullFrames:

@@ -281,7 +281,7 @@ class Film:
             )
             for call in range(calls)
         ]
-        return SimpleNamespace(label=self.label, calls=tuple(records))
+        return SimpleNamespace(label=self.label, calls=tuple(records), nbytes=0)
 
 
 def event(

@@ -2,16 +2,14 @@
 
 from types import SimpleNamespace
 
-import numpy as np
 from loops import finish as finish_work
 
-from explorer.ui.full_frames import RecordedRuns, bytes_of
+from explorer.ui.full_frames import RecordedRuns
 
 
 def run(size: int) -> list:
-    """A run of one lane and one call whose arrays take `size` bytes."""
-    half = SimpleNamespace(values=np.zeros(size // 2, np.uint8))
-    return [SimpleNamespace(calls=[SimpleNamespace(halves=lambda: (half, half))])]
+    """A run of two lanes whose recorded arrays take `size` bytes."""
+    return [SimpleNamespace(nbytes=size // 2), SimpleNamespace(nbytes=size - size // 2)]
 
 
 def finish(runs: RecordedRuns, session: str, trajectories: list) -> None:
@@ -29,7 +27,7 @@ def test_the_oldest_go_where_there_are_too_many_bytes():
     runs = RecordedRuns(most=1000)
     for session in "abc":
         finish(runs, session, run(400))
-    assert bytes_of(run(400)) == 400
+    assert runs.nbytes == 800
     assert [bool(runs.get(session)) for session in "abc"] == [False, True, True]
     finish(runs, "d", run(5000))
     assert [bool(runs.get(session)) for session in "abcd"] == [False, False, False, True]
