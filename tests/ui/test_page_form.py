@@ -60,8 +60,9 @@ def test_no_choice_of_a_lane_is_cut_off(open_page, width):
     page = open_page(width=width, height=900)
     if width == 390:
         page.click("#settings .toggle-button")
-    for lanes in (3, 4, 5, 6):
-        page.click("#lanes .add")
+    for lanes in (2, 3, 4, 5, 6):
+        if lanes > 2:
+            page.click("#lanes .add")
         expect(page.locator(".lane-heads .head")).to_have_count(lanes)
         for same in (True, False):
             page.set_checked("#same input", same)
