@@ -50,7 +50,7 @@ def test_what_has_no_room_is_refused_with_the_numbers():
     with pytest.raises(TooLarge) as caught:
         elements_at_once(need(), 500 * MIB)
     assert str(caught.value) == (
-        "This run needs 896.0 MiB of memory: 696.0 MiB for one picture of 512 x 768 in the "
+        "This run needs 960.0 MiB of memory: 760.0 MiB for one picture of 512 x 768 in the "
         "networks, 200.0 MiB for the recording; 500.0 MiB is free. Lower the picture's size, the "
         "steps, the batch size or the number of lanes."
     )
