@@ -198,6 +198,8 @@ class Dispatcher:
             models.progress = None
             chosen = [models.get(entry.name) for entry in entries]
             decoders.append(_preview_decoder(chosen[0], job.settings.preview_decoder))
+            job.linear_colours = chosen[0].approximate.colours
+            job.has_better_frames = decoders[0] is not chosen[0].approximate
             if job.settings.preview_decoder == "full":
                 job.decode_live = vae_decoder(chosen[0], quick=False)
             self._denoise(job, *chosen)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
     from explorer.capture.full_frames import FullFrame
-    from explorer.capture.previews import Decoder
+    from explorer.capture.previews import Decoder, LinearDecoder
     from explorer.models.model import Model
 
 __all__ = ["BUNDLED", "Engine", "Event", "LaneFrames", "RunError", "run", "stream"]
@@ -71,7 +71,7 @@ class Engine(ModelFacts):
         self.catalog = Catalog((model, *models), allow, anything)
         self._hub = hub or Hub()
         self._models = Residents(
-            *(device, dtype, offload, _decoder_for, self._hub, check_settings, self._rehearse)
+            *(device, dtype, offload, _decoders_for, self._hub, check_settings, self._rehearse)
         )
         self._limits = limits
         self._dispatcher = Dispatcher(self.catalog, self._models, device, limits)
@@ -197,7 +197,9 @@ class Engine(ModelFacts):
 
         Raises SettingsError at once. The first event comes before any work. Setting `cancel` ends
         the run with a "cancelled" event, closing the generator ends it without; both take effect
-        after the model call under way, and the device is free as soon as that call is done. A
+        after the model call under way, and the device is free as soon as that call is done. Of a
+        run whose pictures are all there by then the event is "done". Frames that would take long
+        are made by linear colours then, which the event says. A
         `visitor` who is named has at most so many runs as the limits say; one too many ends with
         an "error" event and a sentence.
         """
@@ -258,10 +260,10 @@ class Engine(ModelFacts):
             raise RunError(sentence(error)) from None
 
 
-def _decoder_for(pipeline: Any, folder: Path) -> "Decoder":
-    from explorer.capture.preview_decoder import decoder_for
+def _decoders_for(pipeline: Any, folder: Path) -> "tuple[Decoder, LinearDecoder]":
+    from explorer.capture.preview_decoder import decoders_for
 
-    return decoder_for(pipeline, folder)
+    return decoders_for(pipeline, folder)
 
 
 @cache

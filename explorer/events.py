@@ -12,12 +12,14 @@ from explorer.capture.frames import Filmstrip, LaneFrames
 from explorer.capture.grids import lane_png
 from explorer.capture.previews import Decoder
 from explorer.capture.trajectory import CANCELLED, ERROR, STEP, Call, Trajectory
-from explorer.job import RUNNING, Job, Standing
+from explorer.interruptible import interruptible
+from explorer.job import RUNNING, Job, Standing, Stopped
 from explorer.problems import sentence
 
 APART_S = 0.08  # between two events
 HEARTBEAT_S = 0.5  # without news: a generator can only be closed where it yields
 POLL_S = 0.02
+EXACT_AFTER_STOP_S = 0.4  # frames are made as ever for so long, then by linear colours
 LOOK_S = 0.1  # between two looks at a run that waits for its turn
 
 
@@ -33,7 +35,8 @@ class Event:
     PNG, a batch in one grid; None for a lane that has none, nothing where no lane has one. `seed`
     is the one that was drawn where the settings left it open, `model` the model's name once it is
     known. A run that waits for its turn has a `place`, the number of runs before it, and `wait_s`,
-    the seconds until its turn where they can be estimated.
+    the seconds until its turn where they can be estimated. When all calls are made and only frames
+    are missing, `frames_made` of `frames_due` are there, and `eta_s` is of the others.
     """
 
     state: str
@@ -54,6 +57,8 @@ class Event:
     model: str = ""
     place: int | None = None
     wait_s: float | None = None
+    frames_made: int = 0
+    frames_due: int = 0
 
 
 def follow(
@@ -127,6 +132,9 @@ class _Teller:
         self._told: Any = None
         self._told_at = 0.0
         self._standing: Standing | None = None
+        self._stop_seen_at: float | None = None
+        self._frames_from: tuple[float, int] | None = None  # when only frames were missing
+        self._images: list[bytes | None] = []
         self._is_over = False
 
     def next_event(self) -> Event | None:
@@ -143,9 +151,13 @@ class _Teller:
     def standing_event(self) -> Event:
         """An event of a run under way."""
         standing = self._standing or self.job.standing
-        return self.event(
-            standing.phase, standing.note, place=standing.place, wait_s=standing.wait_s
-        )
+        more: dict[str, Any] = {"place": standing.place, "wait_s": standing.wait_s}
+        note = standing.note
+        if self._makes_frames:
+            made, due = self.film.made, self.film.due
+            note = f"Making frames, {made} of {due}."
+            more |= {"frames_made": made, "frames_due": due, "eta_s": self._frames_left_s()}
+        return self.event(standing.phase, note, **more)
 
     def advance(self) -> bool:
         """Take in what is new and decode a little; False when nothing is left to wait for."""
@@ -157,11 +169,53 @@ class _Teller:
         ended = job.finished.is_set()  # before looking, or its last calls would be missed
         # Frames wait where making them would hold up the thread that feeds a GPU, or take a core
         # from those that compute in step.
-        spare = self._behind and (ended or job.leaves_room)
+        spare = self._behind and (ended or job.leaves_room or self._hurries)
         grown = self._take_in(wait=0.0 if ended or spare else POLL_S)
-        if spare and not self.has_news():
-            self._careful(self.film.work)
-        return not ended or grown or self._behind
+        encoding = ended and not grown and len(self._images) < len(job.settings.lanes)
+        if encoding:  # first, so that a stop need not wait for it
+            self._encode_next()
+        elif spare and not self.has_news():
+            self._careful(self._make_frames)
+        return not ended or grown or encoding or self._behind
+
+    @property
+    def _makes_frames(self) -> bool:
+        """Whether the run is over but for its frames."""
+        return self.job.finished.is_set() and self._behind
+
+    def _frames_left_s(self) -> float | None:
+        """Seconds that the frames still to come will take; None while that cannot be said."""
+        now, made = time.monotonic(), self.film.made
+        began, before = self._frames_from = self._frames_from or (now, made)
+        return (now - began) / (made - before) * (self.film.due - made) if made > before else None
+
+    @property
+    def _hurries(self) -> bool:
+        """Whether the run was stopped so long ago that its frames must not take their time."""
+        if not self.job.stopping:
+            return False
+        self._stop_seen_at = self._stop_seen_at or time.monotonic()
+        return time.monotonic() - self._stop_seen_at >= EXACT_AFTER_STOP_S
+
+    def _make_frames(self) -> None:
+        """Make a few frames; exact ones are broken off where a stop leaves no time for them."""
+        job = self.job
+        if job.linear_colours is None:
+            self.film.work()
+        elif self._hurries:
+            self.film.hurry(job.linear_colours, is_worse=job.has_better_frames)
+        else:
+            with interruptible(self._check_hurry):
+                self.film.work()
+
+    def _check_hurry(self) -> None:
+        if self._hurries:
+            raise Stopped
+
+    def _encode_next(self) -> None:
+        trajectory = self.job.trajectories()[len(self._images)]
+        has_picture = trajectory.images is not None
+        self._images.append(lane_png(trajectory, self._hurries) if has_picture else None)
 
     def due_in(self) -> float:
         """Seconds until the next event may be told."""
@@ -208,10 +262,19 @@ class _Teller:
         trajectories = job.trajectories()
         counts = [each.nfe for each in trajectories]
         frames = self.film.frames(counts) if any(counts) and not self.problem else ()
-        images = tuple(None if each.images is None else lane_png(each) for each in trajectories)
-        images = images if any(images) else ()
+        images = tuple(self._images) if any(self._images) else ()
+        message = " ".join(filter(None, (job.message, self._approximation())))
         return self.event(
-            job.state, job.message, trajectories=trajectories, frames=frames, images=images
+            job.state, message, trajectories=trajectories, frames=frames, images=images
+        )
+
+    def _approximation(self) -> str:
+        """A sentence for frames that a stop has made approximate; "" where none is."""
+        if not self.film.approximate or self.problem:
+            return ""
+        return (
+            f"Stopped before all frames were made: {self.film.approximate} of {self.film.due} are "
+            "approximate, by linear colours."
         )
 
     @property
@@ -219,8 +282,8 @@ class _Teller:
         return self.film.behind and not self.problem
 
     def _state(self) -> Any:
-        standing = self._standing
-        return standing and (standing.phase, standing.note), self._newest
+        standing, frames = self._standing, self.film.made if self._makes_frames else 0
+        return standing and (standing.phase, standing.note), self._newest, frames
 
     def _take_in(self, wait: float) -> bool:
         """Add the calls that have come; waits so long for the first. Returns whether any came."""
@@ -236,10 +299,14 @@ class _Teller:
         return grown
 
     def _look(self) -> None:
-        if self._newest is None:
+        job = self.job
+        if self._newest is None or (job.stopping and self._behind):
             return
-        in_full = self.job.decode_live
-        self._previews = self.film.newest_in_full(in_full) if in_full else self.film.newest()
+        if job.decode_live is None:
+            self._previews = self.film.newest()
+        elif not job.finished.is_set():  # its pictures are made meanwhile, or there
+            with interruptible(job.check_stop):
+                self._previews = self.film.newest_in_full(job.decode_live)
 
     def _careful(self, work: Callable[[], None]) -> None:
         """Do work on pictures; where it fails the run ends, and its calls are kept."""
@@ -247,6 +314,8 @@ class _Teller:
             return
         try:
             work()
+        except Stopped:
+            pass
         except Exception as error:
             self.problem = sentence(error)
             self.job.stop()

@@ -16,6 +16,7 @@ from explorer import baselines, start
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Call, Trajectory
 from explorer.device_queue import Ticket
 from explorer.groups import Group, Pace, groups_of
+from explorer.interruptible import interruptible
 from explorer.problems import RunProblem, sentence
 from explorer.refusals import at_once, refuse
 from explorer.settings import RunSettings
@@ -23,7 +24,7 @@ from explorer.settings import RunSettings
 if TYPE_CHECKING:
     import torch
 
-    from explorer.capture.previews import VaeDecoder
+    from explorer.capture.previews import Decoder, VaeDecoder
 
 __all__ = ["LOADING", "QUEUED", "RUNNING", "Job", "RunProblem", "Stopped", "sentence"]
 
@@ -74,6 +75,9 @@ class Job:
         self.at_once = 0  # elements of a batch that go through the networks together
         self.on_gpu = self.leaves_room = False
         self.decode_live: VaeDecoder | None = None  # for previews during the run, where asked for
+        # What frames are made by that a stop leaves no time for, and whether the others are better.
+        self.linear_colours: Decoder | None = None
+        self.has_better_frames = True
         self.state, self.message = "", ""
         self.news: queue.SimpleQueue[dict[int, Call] | None] = queue.SimpleQueue()
         self.finished = threading.Event()
@@ -142,30 +146,34 @@ class Job:
         over at the settings' step. Lanes of unequal length go one group after the other, and those
         that are finished stay so whatever comes after.
         """
-        from explorer.models import threads
-
         try:
-            self.check_stop()
-            self.model, self.on_gpu = model.name, model.pipeline.device.type == "cuda"
-            self.leaves_room = not (self.on_gpu or threads.take_every_core())
-            refuse(self.settings, model, refiner)
-            self.at_once = at_once(self.settings, model, refiner)
-            self.noise_device = start.noise_device(self.settings, model.pipeline).type
-            for each in filter(None, (model, refiner)):
-                each.prepare_vae(*start.picture_size(self.settings, model.native))
-            self.phase, self.note = RUNNING, ""
-            self._began = time.monotonic()
-            begin = start.beginning(model.pipeline, self.settings, model.native)
-            for group in self.groups:
-                self.check_stop()
-                self._decode(group.lanes, self._denoise_together(model, refiner, group, begin))
+            with interruptible(self.check_stop):
+                self._denoise(model, refiner)
             self.end(DONE)
         except Stopped:
-            self.end(CANCELLED)
+            self.end(CANCELLED, self._missing_pictures())
         except Exception as error:
             self.end(ERROR, sentence(error))
         finally:
             self._ended = time.monotonic()
+
+    def _denoise(self, model: Any, refiner: Any) -> None:
+        from explorer.models import threads
+
+        self.check_stop()
+        self.model, self.on_gpu = model.name, model.pipeline.device.type == "cuda"
+        self.leaves_room = not (self.on_gpu or threads.take_every_core())
+        refuse(self.settings, model, refiner)
+        self.at_once = at_once(self.settings, model, refiner)
+        self.noise_device = start.noise_device(self.settings, model.pipeline).type
+        for each in filter(None, (model, refiner)):
+            each.prepare_vae(*start.picture_size(self.settings, model.native))
+        self.phase, self.note = RUNNING, ""
+        self._began = time.monotonic()
+        begin = start.beginning(model.pipeline, self.settings, model.native)
+        for group in self.groups:
+            self.check_stop()
+            self._decode(group.lanes, self._denoise_together(model, refiner, group, begin))
 
     def _denoise_together(
         self, model: Any, refiner: Any, group: Group, begin: start.Beginning
@@ -303,6 +311,7 @@ class Job:
         problems = []
         for lane, decoded in zip(lanes, pictures, strict=True):
             self.check_stop()
+            self.note = f"Decoding the picture of {self._name(lane).rstrip(',')}."
             if self._finals[lane] is None:
                 problems.append(f"{self._name(lane)} ended with NaN or infinite numbers.")
                 continue
@@ -310,8 +319,21 @@ class Job:
                 self._images[lane] = decoded()
             except FloatingPointError as error:
                 problems.append(f"{self._name(lane)} has no picture: {error}")
+        self.note = ""
         if problems:
             raise RunProblem(" ".join(problems))
+
+    def _missing_pictures(self) -> str:
+        """Which lanes have made all their calls but were not decoded when the run was stopped."""
+        lanes = range(len(self.spans))
+        missing = [
+            self._name(lane).rstrip(",")
+            for lane in lanes
+            if self._images[lane] is None and len(self._calls[lane]) == self.spans[lane].nfe
+        ]
+        if not missing:
+            return ""
+        return f"Stopped before the last picture was decoded of: {'; '.join(missing)}."
 
     def _name(self, lane: int) -> str:
         """The lane as a person knows it; its letter only where there are several."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from explorer.capture.previews import device_of, in_float32
+from explorer.interruptible import checked_layers
 from explorer.pictures import read_picture
 from explorer.problems import RunProblem
 from explorer.settings import RunSettings
@@ -66,7 +67,8 @@ def clean(pipe: Any, run: RunSettings, size: tuple[int, int], draws: Generators)
     with torch.no_grad(), in_float32(vae) if upcast else nullcontext():
         pixels = pipe.image_processor.preprocess(picture)
         pixels = pixels.to(pipe._execution_device, torch.float32 if upcast else dtype)
-        spread = vae.encode(pixels).latent_dist
+        with checked_layers(vae):
+            spread = vae.encode(pixels).latent_dist
         latents = torch.cat([spread.sample(draw) for draw in draws]).to(dtype)
     mean, deviation = (getattr(vae.config, name, None) for name in ("latents_mean", "latents_std"))
     if mean is None or deviation is None:

@@ -8,7 +8,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # floor by floor, from below; what stands on one floor knows only lower floors and itself
 FLOORS = (
-    ("explorer.limits", "explorer.uploads", "explorer.text", "explorer.memory_plan"),
+    (
+        "explorer.limits",
+        "explorer.uploads",
+        "explorer.text",
+        "explorer.memory_plan",
+        "explorer.interruptible",
+    ),
     ("explorer.picture_files",),
     ("explorer.sampling", "explorer.pictures"),
     ("explorer.capture", "explorer.models"),

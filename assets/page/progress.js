@@ -32,9 +32,10 @@ export async function mount({ element }) {
   }
 
   // Most runs stop within a second; one in a long model call does not, and says why.
-  function patience() {
+  function patience({ message, call }) {
     stoppingSince ||= performance.now();
-    return performance.now() - stoppingSince > SOON_MS ? "after the model call under way" : "";
+    if (performance.now() - stoppingSince <= SOON_MS) return "";
+    return message && call ? "after what is under way" : "after the model call under way";
   }
 
   function refresh() {
@@ -53,8 +54,9 @@ export async function mount({ element }) {
   on("progress", (event) => {
     fraction = event.fraction ?? fraction;
     refresh();
-    if (isStopping()) return show("Stopping", patience());
+    if (isStopping()) return show("Stopping", patience(event));
     if (!event.call) return show(event.message || "Waiting", waiting(event));
+    if (event.message) return show(event.message, event.making_frames ? remaining(event.eta) : "");
     return show(position(event), remaining(event.eta));
   });
   on("end", (event) => {
@@ -124,7 +126,8 @@ function summary({ state, message, call, calls, elapsed, run }) {
     return message ? `${took}. ${message}` : took;
   }
   if (state === "error") return message || "The run broke off";
-  return call ? `Stopped after call ${call} of ${calls}` : "Stopped before the first call";
+  if (!call) return "Stopped before the first call";
+  return `Stopped after call ${call} of ${calls}${message ? `. ${message}` : ""}`;
 }
 
 // "13, 39 and 20"

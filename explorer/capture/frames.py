@@ -1,18 +1,20 @@
 """A run as frames: the recorded calls of all lanes, decoded a slice at a time."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 
 from explorer.capture.grids import tile
-from explorer.capture.previews import Decoder, jpeg
+from explorer.capture.previews import Decoder, grown, jpeg, resized
 from explorer.capture.trajectory import Call
 
 LIVE_APART_S = 0.5  # between two previews by the VAE
 LIVE_REST = 4  # and so many times as long as they took
 SLICE = 4  # pictures decoded at a time: short enough to look up in between
+QUICK_SLICE = 64  # the same by linear colours
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,10 +22,13 @@ class LaneFrames:
     """One lane's calls as pictures, uint8 (calls, H, W, 3): the prediction, and the latent itself.
 
     The noisy latent is shown at unit variance; a batch of pictures is shown as one, tiled.
+    `approximate` holds, by view, the calls whose frames are linear colours because the run was
+    stopped before better ones were made.
     """
 
     denoised: np.ndarray
     noisy: np.ndarray
+    approximate: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 class Filmstrip:
@@ -37,11 +42,27 @@ class Filmstrip:
         self._calls: list[list[Call]] = [[] for _ in self._lanes]
         self._pictures: dict[tuple[int, int, str], np.ndarray] = {}
         self._waiting: dict[tuple[int, int, str], None] = {}  # in the order they came
+        self._approximate: set[tuple[int, int, str]] = set()
 
     @property
     def behind(self) -> bool:
         """Whether frames are still to be decoded."""
         return bool(self._waiting)
+
+    @property
+    def made(self) -> int:
+        """How many frames there are."""
+        return len(self._pictures)
+
+    @property
+    def due(self) -> int:
+        """How many frames there will be, of the calls that have come."""
+        return len(self._pictures) + len(self._waiting)
+
+    @property
+    def approximate(self) -> int:
+        """How many frames are linear colours in place of something better."""
+        return len(self._approximate)
 
     def add(self, lane: int, call: Call) -> None:
         """Take in a lane's next call."""
@@ -72,10 +93,33 @@ class Filmstrip:
         """Decode one slice of what waits, the oldest first."""
         self._develop(list(islice(self._waiting, self._frames_at_once)))
 
+    def hurry(self, colours: Decoder, is_worse: bool = True) -> None:
+        """Make a slice of what waits by linear `colours`, a pixel a latent pixel.
+
+        They are enlarged to the size of the other frames, and noted as approximate where they are
+        worse than those.
+        """
+        keys = list(islice(self._waiting, max(1, QUICK_SLICE // self._images)))
+        pictures = colours(np.concatenate([self._latent(*key) for key in keys]))
+        size = self._frame_size or grown(*pictures.shape[1:3])
+        batches = pictures.reshape(len(keys), -1, *pictures.shape[1:])
+        self._keep(keys, [resized(tile(batch), size) for batch in batches])
+        if is_worse:
+            self._approximate.update(keys)
+
+    @property
+    def _images(self) -> int:
+        """How many pictures a frame shows."""
+        return next((len(calls[0].halves()[0].values) for calls in self._calls if calls), 1)
+
+    @property
+    def _frame_size(self) -> tuple[int, int] | None:
+        one = next(iter(self._pictures.values()), None)
+        return None if one is None else one.shape[:2]
+
     @property
     def _frames_at_once(self) -> int:
-        images = next((len(calls[0].halves()[0].values) for calls in self._calls if calls), 1)
-        return max(1, SLICE // images)
+        return max(1, SLICE // self._images)
 
     def frames(self, count: list[int]) -> tuple[LaneFrames | None, ...]:
         """The first `count[lane]` calls of every lane, which must have been decoded; None for 0."""
@@ -84,11 +128,16 @@ class Filmstrip:
         )
 
     def _lane_frames(self, lane: int, calls: int) -> LaneFrames:
+        kinds = "denoised", "noisy"
         return LaneFrames(
             *(
                 np.stack([self._pictures[lane, index, kind] for index in range(calls)])
-                for kind in ("denoised", "noisy")
-            )
+                for kind in kinds
+            ),
+            approximate={
+                kind: tuple(at for at in range(calls) if (lane, at, kind) in self._approximate)
+                for kind in kinds
+            },
         )
 
     def _develop(self, keys: list[tuple[int, int, str]]) -> None:
@@ -103,6 +152,9 @@ class Filmstrip:
             slices = range(0, len(together), SLICE)
             pictures = np.concatenate([self._decode(together[at : at + SLICE]) for at in slices])
             frames = [tile(batch) for batch in pictures.reshape(-1, images, *pictures.shape[1:])]
+        self._keep(keys, frames)
+
+    def _keep(self, keys: list[tuple[int, int, str]], frames: Sequence[np.ndarray]) -> None:
         self._pictures.update(zip(keys, frames, strict=True))
         for key in keys:
             del self._waiting[key]

@@ -1,5 +1,6 @@
 """Which decoder makes a model's previews: its tiny one, where that holds up a run the least."""
 
+import contextvars
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,23 +13,21 @@ import torch
 from diffusers import AutoencoderTiny
 
 from explorer.capture.previews import LARGEST, Decoder, LinearDecoder, device_of, to_pixels
+from explorer.interruptible import check_now
 
 TINY_FOLDER = "taesd"  # in a model's folder: its tiny decoder
 
 
-def decoder_for(pipeline: Any, folder: str | Path) -> Decoder:
-    """The preview decoder of a model: its own tiny one, else a linear map fitted to its VAE."""
+def decoders_for(pipeline: Any, folder: str | Path) -> tuple[Decoder, LinearDecoder]:
+    """A model's preview decoder, its own tiny one where it has one, and linear colours."""
     tiny, vae = Path(folder) / TINY_FOLDER, pipeline.vae
-    return load_tiny(tiny, device_of(vae), vae.dtype) if tiny.is_dir() else LinearDecoder.fit(vae)
+    linear = LinearDecoder.fit(vae)
+    return load_tiny(tiny, device_of(vae), vae.dtype) if tiny.is_dir() else linear, linear
 
 
 def preview_decoder(model: Any, choice: str) -> Decoder:
     """What makes the small frames of a run on a `Model` with that `preview_decoder`."""
-    if choice != "approx" or isinstance(model.decode, LinearDecoder):
-        return model.decode
-    if model.approximate is None:
-        model.approximate = LinearDecoder.fit(model.pipeline.vae)
-    return model.approximate
+    return model.approximate if choice == "approx" else model.decode
 
 
 def load_tiny(folder: Path, device: torch.device, dtype: torch.dtype) -> "TinyDecoder":
@@ -55,7 +54,7 @@ def has_bfloat16() -> bool:
 class TinyDecoder:
     """A distilled decoder (diffusers' AutoencoderTiny); takes latents as the pipeline denoises.
 
-    On a CPU it takes as many threads as PyTorch does where it is made.
+    On a CPU it takes as many threads as PyTorch does where it is made, and can be broken off.
     """
 
     def __init__(self, network: Any, largest: int = LARGEST):
@@ -64,11 +63,18 @@ class TinyDecoder:
         self.largest = largest
         self.threads = torch.get_num_threads()
         self._stream = None
+        if self.network.device.type == "cpu":
+            for layer in self.network.modules():
+                layer.register_forward_pre_hook(check_now)
 
     def __call__(self, latents: np.ndarray | torch.Tensor) -> np.ndarray:
         if self.network.device.type != "cuda":
             parts = torch.as_tensor(latents).chunk(self.threads)
-            return np.concatenate(list(_in_the_background().map(self._decode, parts)))
+            submit = _in_the_background().submit
+            decoding = [
+                submit(contextvars.copy_context().run, self._decode, each) for each in parts
+            ]
+            return np.concatenate([each.result() for each in decoding])
         if self._stream is None:
             self._stream = torch.cuda.Stream(self.network.device)
         with torch.cuda.stream(self._stream):  # or reading the result waits for the denoising

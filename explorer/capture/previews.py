@@ -6,11 +6,13 @@ A decoder is a callable that takes latents (n, C, h, w) to pixels, uint8 (n, H, 
 import io
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from explorer.interruptible import checked_layers, is_interruptible
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +23,7 @@ Decoder = Callable[["Latents"], np.ndarray]
 
 LARGEST = 256  # a preview's longer side, in pixels
 SMALLEST = 128
+LONG = 2**31  # weights of a VAE times pixels of a latent: some tenths of a second on two cores
 _WEIGHTS = threading.RLock()  # held while a VAE's weights are read, or are of another precision
 
 
@@ -57,20 +60,30 @@ class LinearDecoder:
         return cls(weights)
 
     def __call__(self, latents: "Latents") -> np.ndarray:
-        from PIL import Image
+        pixels = self.colours(latents)
+        size = grown(*pixels.shape[1:3])
+        return np.stack([resized(one, size) for one in pixels])
 
+    def colours(self, latents: "Latents") -> np.ndarray:
+        """A pixel a latent pixel: uint8 (n, h, w, 3)."""
         values = np.asarray(latents if isinstance(latents, np.ndarray) else latents.float().cpu())
         colours = np.nan_to_num(_with_one(values) @ self.weights)
-        pixels = ((colours.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
-        height, width = pixels.shape[1:3]
-        grow = max(1, -(-SMALLEST // max(height, width)))
-        size = width * grow, height * grow
-        return np.stack(
-            [
-                np.asarray(Image.fromarray(one).resize(size, Image.Resampling.BICUBIC))
-                for one in pixels
-            ]
-        )
+        np.clip(colours, -1, 1, out=colours)
+        return np.round((colours + 1) * 127.5).astype(np.uint8)
+
+
+def grown(height: int, width: int) -> tuple[int, int]:
+    """The size to show a picture of one pixel a latent pixel at: a multiple of its own."""
+    factor = max(1, -(-SMALLEST // max(height, width)))
+    return height * factor, width * factor
+
+
+def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A picture, uint8 (H, W, 3), brought to (height, width)."""
+    from PIL import Image
+
+    height, width = size
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +159,17 @@ class VaeDecoder:
     def _pixels(self, latents: "torch.Tensor") -> "Pixels":
         import torch
 
-        with torch.no_grad():
+        with torch.no_grad(), self._checking(latents):
             pictures = self._pictures(latents)
             return Pixels(as_bytes(pictures), pictures.isfinite().all())
+
+    def _checking(self, latents: "torch.Tensor") -> AbstractContextManager:
+        """A long decoding on a CPU can be broken off; a short one may be a graph's."""
+        if not is_interruptible() or device_of(self.vae).type != "cpu":
+            return nullcontext()
+        weights = sum(each.numel() for each in self.vae.parameters())
+        is_long = weights * latents.shape[-2] * latents.shape[-1] >= LONG
+        return checked_layers(self.vae) if is_long else nullcontext()
 
     def _pictures(self, latents: "torch.Tensor") -> "torch.Tensor":
         vae = self.vae

@@ -27,8 +27,8 @@ class Model:
 
     `folder` holds its configuration files, `native` is the (width, height) it was made for,
     `tokenizers`, one a text encoder, are for the page alone: used by two threads, a tokenizer mixes
-    up their options. `decode` turns latents into small pictures; so does `approximate`, once a run
-    has asked for linear colours of a model with a tiny decoder.
+    up their options. `decode` turns latents into small pictures; so does `approximate`, by linear
+    colours, which without a tiny decoder is the same.
     """
 
     entry: Entry

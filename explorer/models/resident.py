@@ -24,10 +24,10 @@ LOG = logging.getLogger(__name__)
 class Residents:
     """The models that one engine has in memory, and how far loading the next one is.
 
-    `decoder_for(pipeline, folder)` makes a model's preview decoder; `check(folder, name)` raises
-    ModelError for settings in its folder that no run can be told; `rehearse(model, tell)` does what
-    a first run on a GPU would wait for. `threads` is the measured number of CPU threads, None on
-    another device.
+    `decoders_for(pipeline, folder)` makes a model's two preview decoders; `check(folder, name)`
+    raises ModelError for settings in its folder that no run can be told; `rehearse(model, tell)`
+    does what a first run on a GPU would wait for. `threads` is the measured number of CPU threads,
+    None on another device.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Residents:
         device: str | None,
         dtype: "torch.dtype | str | None",
         offload: str,
-        decoder_for: Callable[[Any, Path], Any],
+        decoders_for: Callable[[Any, Path], tuple[Any, Any]],
         hub: Hub,
         check: Callable[[Path, str], None],
         rehearse: "Callable[[Model, Tell], None]",
@@ -46,7 +46,7 @@ class Residents:
         self.name = ""  # of the model that is not a refiner
         self.progress: tuple[str, float | None] | None = None
         self._device, self._dtype = device, dtype
-        self._decoder_for, self._hub, self._check = decoder_for, hub, check
+        self._decoders_for, self._hub, self._check = decoders_for, hub, check
         self._rehearse, self._lanes = rehearse, lanes
         self._finding = threading.Lock()
         self._found: dict[str, Found] = {}
@@ -169,7 +169,7 @@ class Residents:
         if model.device.type == "cpu":
             self.threads = choose_threads(unet)
         threading.Thread(target=model.measure_memory, name="memory").start()
-        model.decode = self._decoder_for(model.pipeline, model.folder)
+        model.decode, model.approximate = self._decoders_for(model.pipeline, model.folder)
         if is_small(unet):
             warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)
         if self.offload == "none" and model.device.type == "cuda":

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from explorer.interruptible import checked_layers, interruptible
 from explorer.models.guided import once
 
 LOG = logging.getLogger(__name__)
@@ -121,13 +122,8 @@ def is_long(unet: torch.nn.Module, sample: torch.Tensor) -> bool:
 def _checked(
     module: torch.nn.Module, values: tuple[torch.Tensor, ...], check: Callable[[], None]
 ) -> torch.Tensor:
-    hooks = [each.register_forward_pre_hook(lambda *_: check()) for each in module.modules()]
-    try:
-        with torch.no_grad():
-            return module(*values)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with interruptible(check), checked_layers(module), torch.no_grad():
+        return module(*values)
 
 
 class TracedDecoding(Shelf):

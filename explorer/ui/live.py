@@ -116,6 +116,7 @@ def payload(event: "Event", keep: Keep) -> dict[str, Any]:
         "eta": event.eta_s,
         "place": event.place,
         "wait": event.wait_s,
+        "making_frames": event.frames_due > 0,
         "previews": [data_url(preview) for preview in event.previews],
     }
     if any(event.frames):
@@ -155,7 +156,8 @@ def _lane(
     if keeping.failed:  # both views have one grid
         kept = sheets(INLINE_SHEET_PIXELS)
     picture = image and keeping.address(image, "image.png", f"the picture of {trajectory.label}")
-    return {"label": trajectory.label, "calls": calls, **kept, "image": picture}
+    about = {"label": trajectory.label, "calls": calls, "approximate": frames.approximate}
+    return {**about, **kept, "image": picture}
 
 
 def frame_sheet(frames: np.ndarray, pixels: int = SHEET_PIXELS) -> tuple[bytes, dict[str, int]]:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from explorer.capture import preview_decoder, previews
 from explorer.capture.frames import SLICE, Filmstrip
-from explorer.capture.preview_decoder import TinyDecoder, decoder_for, has_bfloat16, load_tiny
+from explorer.capture.preview_decoder import TinyDecoder, decoders_for, has_bfloat16, load_tiny
 from explorer.capture.previews import (
     LinearDecoder,
     VaeDecoder,
@@ -224,9 +224,12 @@ def test_linear_decoder_comes_close_to_the_real_vae(pipeline):
 
 
 def test_a_model_brings_its_tiny_decoder(pipeline, tmp_path):
-    assert isinstance(decoder_for(pipeline, tmp_path), LinearDecoder)
+    decoder, linear = decoders_for(pipeline, tmp_path)
+    assert isinstance(linear, LinearDecoder)
+    assert decoder is linear
     tiny().save_pretrained(tmp_path / "taesd")
-    decoder = decoder_for(pipeline, tmp_path)
+    decoder, again = decoders_for(pipeline, tmp_path)
+    np.testing.assert_array_equal(again.weights, linear.weights)
     assert isinstance(decoder, TinyDecoder)
     quick = torch.bfloat16 if has_bfloat16() else torch.float32
     assert decoder.network.dtype == quick

@@ -268,7 +268,7 @@ class Film:
         sigma = self.table.sigma[self.first :][:calls, None, None, None]
         noise = self.random.normal(size=(1, *clean.shape[1:]))
         noisy = (clean - 0.5 + sigma * noise) / np.sqrt(1 + sigma**2) * 0.3 + 0.5
-        return SimpleNamespace(denoised=pixels(clean), noisy=pixels(noisy))
+        return SimpleNamespace(denoised=pixels(clean), noisy=pixels(noisy), approximate={})
 
     def trajectory(self, calls: int) -> SimpleNamespace:
         records = [
@@ -318,6 +318,7 @@ def event(
         seed=settings.seed,
         place=None,
         wait_s=None,
+        frames_due=0,
     )
 
 

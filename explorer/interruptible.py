@@ -1,0 +1,46 @@
+"""Long work of networks that may be broken off: a check before each of their layers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+_CHECK: ContextVar[Callable[[], None] | None] = ContextVar("check", default=None)
+
+
+@contextmanager
+def interruptible(check: Callable[[], None]) -> Iterator[None]:
+    """Let `check` be called now and then, in this thread; what it raises ends the work."""
+    token = _CHECK.set(check)
+    try:
+        yield
+    finally:
+        _CHECK.reset(token)
+
+
+def is_interruptible() -> bool:
+    """Whether somebody may want to break off what this thread does."""
+    return _CHECK.get() is not None
+
+
+def check_now(*_: Any) -> None:
+    """Call this thread's check, where it has one; fit to be a hook of a layer."""
+    if check := _CHECK.get():
+        check()
+
+
+@contextmanager
+def checked_layers(network: Any) -> Iterator[None]:
+    """Within the block, check before each layer of a `torch.nn.Module`.
+
+    Other threads that go through it meanwhile have checks of their own, or none.
+    """
+    if not is_interruptible():
+        yield
+        return
+    hooks = [each.register_forward_pre_hook(check_now) for each in network.modules()]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
