@@ -9,8 +9,8 @@ const GREY = 128;
 export class Film {
   #sheets = {};
 
-  constructor({ label, steps, calls, grid = NO_FRAMES, denoised, noisy, image }) {
-    Object.assign(this, { label, steps, calls, grid });
+  constructor({ label, steps, calls, approximate = {}, grid = NO_FRAMES, denoised, noisy, image }) {
+    Object.assign(this, { label, steps, calls, approximate, grid });
     this.urls = { denoised, noisy, image };
     const scratch = new OffscreenCanvas(grid.width, grid.height);
     this.scratch = scratch.getContext("2d", { willReadFrequently: true });
@@ -37,11 +37,25 @@ export class Film {
   // `full` is the call's picture in full size, null while there is none.
   draw(canvas, view, call, full) {
     if (view === "change") return this.#drawChange(canvas, call);
-    const last = call === this.calls.length - 1;
-    const whole = (view === "denoised" && last && this.#sheets.image) || full;
+    const whole = this.#whole(view, call) || full;
     if (whole) return paint(canvas, whole, 0, 0, whole.width, whole.height);
     const sheet = this.#sheets[view];
     return sheet && paint(canvas, sheet, ...this.#tile(call));
+  }
+
+  // Are these linear colours, because the run was stopped before its frames were made?
+  isApproximate(view, call, full) {
+    if (view === "change") return [call, call - 1].some((at) => this.#listed("denoised", at));
+    return !(this.#whole(view, call) || full) && this.#listed(view, call);
+  }
+
+  #listed(view, call) {
+    return Boolean(this.approximate[view]?.includes(call));
+  }
+
+  // The lane's finished picture, which is its last call's.
+  #whole(view, call) {
+    return view === "denoised" && call === this.calls.length - 1 ? this.#sheets.image : null;
   }
 
   // How the prediction changed since the call before: grey where it did not.

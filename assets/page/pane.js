@@ -14,10 +14,12 @@ export function makePane(element, lane) {
   element.querySelector(".panes").append(copy);
 
   const canvas = pane.querySelector("canvas");
+  const approximate = pane.querySelector(".approximate");
   const fact = (name) => pane.querySelector(`[data-fact=${name}]`);
 
   function clear() {
     placeholder(canvas);
+    approximate.hidden = true;
     canvas.setAttribute("aria-label", `Lane ${lane.toUpperCase()}: no picture yet`);
   }
 
@@ -32,6 +34,7 @@ export function makePane(element, lane) {
     name,
     remove: () => pane.remove(),
     clear,
+    markApproximate: (is) => (approximate.hidden = !is),
     // `at` is -1 before the lane's first call.
     show({ label, calls, steps }, at, view) {
       const call = calls[at];

@@ -52,8 +52,12 @@ export function mount({ element, props, watch }) {
     const view = chosen("view");
     large.want(around(view));
     films.forEach((film, lane) => {
+      const full = large.get(keyOf(lane, cursor[lane], view));
       if (cursor[lane] < 0) panes[lane].clear();
-      else film.draw(panes[lane].canvas, view, cursor[lane], large.get(keyOf(lane, cursor[lane], view)));
+      else {
+        film.draw(panes[lane].canvas, view, cursor[lane], full);
+        panes[lane].markApproximate(film.isApproximate(view, cursor[lane], full));
+      }
       panes[lane].show(film, cursor[lane], view);
     });
     const lead = longest(films);
@@ -123,6 +127,7 @@ export function mount({ element, props, watch }) {
     panes.forEach((pane, lane) => {
       pane.show(plan[lane], cursor[lane], "denoised");
       if (cursor[lane] < 0) pane.clear();
+      pane.markApproximate(false);
       if (event.previews[lane]) paintPreview(pane.canvas, event.previews[lane]);
     });
     const lead = longest(plan);
