@@ -122,7 +122,7 @@ def betas(label: str, value: Any) -> tuple[float, ...] | None:
 
 
 def sigmas(label: str, value: Any) -> tuple[float, ...] | None:
-    """A lane's own list of sigmas, without the final 0; None for none."""
+    """A lane's custom sigmas, without the final 0; None for none."""
     if value is None or (isinstance(value, list | tuple) and not value):
         return None
     try:
@@ -139,7 +139,7 @@ def flag(label: str, value: Any) -> bool:
 
 def side(label: str, value: Any) -> int:
     """A picture's width or height; 0 leaves it to the model."""
-    wanted = f"0 (the model's own) or a multiple of 8 from {SMALLEST_SIDE} to {LARGEST_SIDE:,}"
+    wanted = f"0 (the model's default) or a multiple of 8 from {SMALLEST_SIDE} to {LARGEST_SIDE:,}"
     found = number(label, value, wanted)
     if found and not (SMALLEST_SIDE <= found <= LARGEST_SIDE and found % 8 == 0):
         raise ValueError(f"{label} must be {wanted}; got {said(value)}.")

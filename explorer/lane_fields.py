@@ -27,8 +27,9 @@ def _same(choices) -> list[tuple[str, str]]:
 class LaneFields(Checked):
     """A sampler and every scheduler argument; defaults are Stable Diffusion's.
 
-    A field's metadata names its `group`, and in `when` the values that other fields must have for
-    it to matter. Raises SettingsError (a ValueError) for a value out of range.
+    A field's metadata names its `group`, in `when` the values that other fields must have for it to
+    matter, and in `auto`, by sampler, what its value "auto" stands for where that differs. Raises
+    SettingsError (a ValueError) for a value out of range.
     """
 
     sampler: str = setting(
@@ -50,8 +51,8 @@ class LaneFields(Checked):
     rho: float = setting(
         0.0,
         "Rho",
-        checks.zero_or(SMALLEST_RHO, LARGEST, "the type's own"),
-        "0 is the type's own: 7 for Karras, 1 for Polyexponential.",
+        checks.zero_or(SMALLEST_RHO, LARGEST, "the type's default"),
+        "0 is the type's default: 7 for Karras, 1 for Polyexponential.",
         group="schedule",
         when={"sampler": OURS, "schedule_type": ("karras", "polyexponential")},
     )
@@ -100,7 +101,7 @@ class LaneFields(Checked):
         None,
         "Edit sigmas",
         checks.sigmas,
-        "An own list, decreasing, in place of schedule type and steps; the final 0 is implied.",
+        "Custom sigmas, decreasing, in place of schedule type and steps; the final 0 is implied.",
         group="schedule",
     )
     discard_penultimate_sigma: bool = setting(
@@ -128,6 +129,7 @@ class LaneFields(Checked):
         "leading for DDIM.",
         choices=_same((AUTO, *TIMESTEP_SPACINGS)),
         group="schedule",
+        auto={key: sampler.spacing for key, sampler in SAMPLERS.items()},
     )
     steps_offset: int = setting(
         0,
@@ -141,7 +143,7 @@ class LaneFields(Checked):
         AUTO,
         "Interpolation",
         checks.choice((AUTO, *INTERPOLATIONS)),
-        "How a sigma is read between two training timesteps; auto is the schedule type's own.",
+        "How a sigma is read between two training timesteps; auto is the schedule type's default.",
         choices=_same((AUTO, *INTERPOLATIONS)),
         group="schedule",
         when={"sampler": OURS},

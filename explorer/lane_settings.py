@@ -67,7 +67,7 @@ class LaneSettings(LaneFields):
     def label(self) -> str:
         """As peers write it: the sampler, then the schedule type unless automatic."""
         if self.sigmas:
-            return f"{self.solver.label}, own sigmas"
+            return f"{self.solver.label}, custom sigmas"
         kind = SCHEDULE_TYPES[self.schedule_type].label
         return self.solver.label + (f" {kind}" if self.schedule_type != "automatic" else "")
 
@@ -118,7 +118,7 @@ class LaneSettings(LaneFields):
         return replace(self, **theirs)
 
     def step_count(self, steps: int) -> int:
-        """How many steps this lane makes where the run has `steps`: its own list has its own."""
+        """How many steps this lane makes where the run has `steps`: custom sigmas are counted."""
         return len(self.sigmas) if self.sigmas else steps
 
     def nfe(self, steps: int) -> int:
@@ -126,7 +126,7 @@ class LaneSettings(LaneFields):
         return self.solver.calls(self.step_count(steps))
 
     def schedule(self, steps: int) -> Schedule | CallTable:
-        """The table of `steps` steps, or of the own list, that this lane will run.
+        """The table of `steps` steps, or of the custom sigmas, that this lane will run.
 
         Of a baseline only the calls are known. Raises ValueError where there is none.
         """

@@ -79,7 +79,7 @@ def _decoded(file: bytes, side: int | None = None) -> "Image":
         return decode(file, side)
     except Exception as error:  # a decoder of damaged bytes may raise anything
         reason = f" ({str(error)[:100]})" if isinstance(error, OSError | ValueError) else ""
-        raise ValueError(f"The start picture's file is damaged{reason}.") from None
+        raise ValueError(f"the file is damaged{reason}.") from None
 
 
 def _smaller(picture: "Image") -> tuple[str, bytes]:

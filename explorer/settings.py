@@ -62,8 +62,8 @@ class RunSettings(Checked):
         "Where noise is drawn; the same seed gives another picture on the other one.",
         choices=[("CPU", "cpu"), ("GPU", "gpu")],
     )
-    width: int = setting(0, "Width", checks.side, "0 is the model's own.")
-    height: int = setting(0, "Height", checks.side, "0 is the model's own.")
+    width: int = setting(0, "Width", checks.side, "0 is the model's default.")
+    height: int = setting(0, "Height", checks.side, "0 is the model's default.")
     batch_size: int = setting(
         1, "Batch size", checks.whole(1, 16), "Pictures a lane; each one's seed is one higher."
     )

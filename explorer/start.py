@@ -97,7 +97,7 @@ def beginning(pipe: Any, run: RunSettings, native: tuple[int, int]) -> Beginning
         try:
             latents = clean(pipe, run, size, draws)
         except ValueError as error:
-            raise RunProblem(str(error)) from None
+            raise RunProblem(f"Start picture: {error}") from None
     return Beginning(noise(pipe, size, draws), latents, draws)
 
 

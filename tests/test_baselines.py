@@ -184,7 +184,7 @@ def test_prediction_types_that_are_offered_can_be_denoised(sampler):
 def test_a_list_replaces_the_schedule_type():
     lane = LaneSettings(sampler="euler", schedule_type="simple", sigmas=(9.0, 4.0, 1.0))
     assert_allclose(lane.calls(20).sigma, (9, 4, 1), rtol=1e-6)
-    assert (lane.label, lane.nfe(20)) == ("Euler (diffusers), own sigmas", 3)
+    assert (lane.label, lane.nfe(20)) == ("Euler (diffusers), custom sigmas", 3)
 
 
 @by_key(BASELINES)

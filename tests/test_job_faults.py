@@ -91,7 +91,7 @@ def test_a_damaged_start_picture_is_a_sentence(model_of):
     with counted_calls(model) as calls:
         job = denoised(replace(RUN, init_image=cut), model)
     assert (job.state, calls) == (ERROR, [])
-    assert job.message.startswith("The start picture's file is damaged")
+    assert job.message.startswith("Start picture: the file is damaged")
 
 
 def test_settings_without_a_schedule_are_refused_at_once():

@@ -24,5 +24,5 @@ export async function mount() {
   const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
   await Promise.race([patience, Promise.all([appear("#seed input"), appear(".lane-grid")])]);
   sidebar.toggleAttribute("data-ready", true);
-  on("begin", giveWay);
+  on("progress", giveWay); // not before the run is taken: a refusal is about what stands there
 }

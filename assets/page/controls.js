@@ -48,7 +48,7 @@ const BOXES = {
   real: () => textBox({ inputMode: "decimal" }, "real"),
   text: () => textBox({}),
   list: () =>
-    Object.assign(document.createElement("textarea"), { rows: 1, placeholder: "a list", spellcheck: false }),
+    Object.assign(document.createElement("textarea"), { rows: 1, placeholder: "none", spellcheck: false }),
 };
 
 function textBox(more, number) {

@@ -127,7 +127,7 @@ export function makeEditor({ element, area, bar, redraw }) {
     const list = sigmas(chosen.lane);
     words.textContent = list
       ? `${LANES[chosen.lane].toUpperCase()}, step ${chosen.at + 1}: sigma ${list[Math.min(chosen.at, list.length - 1)].toPrecision(4)}`
-      : "no lane here takes a list of sigmas";
+      : "no lane here takes custom sigmas";
     for (const button of bar.querySelectorAll("button")) button.disabled = !list;
     place();
   }

@@ -9,8 +9,9 @@ const GREY = 128;
 export class Film {
   #sheets = {};
 
-  constructor({ label, steps, calls, approximate = {}, grid = NO_FRAMES, denoised, noisy, image }) {
-    Object.assign(this, { label, steps, calls, approximate, grid });
+  // `planned` is how many calls the lane would have made, had nobody stopped the run.
+  constructor({ label, steps, calls, planned = calls.length, approximate = {}, grid = NO_FRAMES, denoised, noisy, image }) {
+    Object.assign(this, { label, steps, calls, planned, approximate, grid });
     this.urls = { denoised, noisy, image };
     const scratch = new OffscreenCanvas(grid.width, grid.height);
     this.scratch = scratch.getContext("2d", { willReadFrequently: true });

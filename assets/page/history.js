@@ -1,12 +1,14 @@
-// Undo and redo of every change of the form, by two buttons and by keys; and a form that outlives a
-// reload, such as Gradio's own when a server is back.
+// Undo and redo of every change of the form and of the pinned schedules, by two buttons and by keys;
+// and a form that outlives a reload, such as Gradio's own when a server is back.
 
 import { connect, fillForm, formNow } from "./form.js";
+import { pinned, restorePins } from "./pins.js";
 import { emit, on } from "./store.js";
 import { changed, makeHistory } from "./undo.js";
 
 const STORED = "sampler-explorer-form";
 const TYPED = "textarea, [role=slider], input:not([type=checkbox], [type=radio], [role=combobox])";
+const LATE_MS = 150; // until the end of a drag has reached the form
 const OTHERS = ".scheduler-file textarea"; // text that is no part of the form keeps its own undo
 
 export function mount({ element, props, trigger }) {
@@ -16,9 +18,11 @@ export function mount({ element, props, trigger }) {
   let asked = false; // has the user done anything since the newest entry?
   let chosen = false; // is the newest entry the choice of a model, whose settings are still to come?
   let held = false; // a drag is one entry, however long it takes
+  let letGo = 0;
 
   function note(values) {
     if (!history) return begin(values);
+    values = { ...values, pins: pinned() };
     const fields = changed(history.present(), values);
     if (!fields.length) return;
     const typed = held || Boolean(document.activeElement?.matches(TYPED));
@@ -32,18 +36,20 @@ export function mount({ element, props, trigger }) {
   }
 
   function begin(values) {
-    history = makeHistory(values);
+    history = makeHistory({ ...values, pins: pinned() });
     element.toggleAttribute("data-ready", true);
     const kept = stored();
     if (kept && changed(values, { ...values, ...kept }).length) fillForm(kept);
   }
 
   function move(act, words) {
+    const before = history?.present();
     const values = history?.[act]();
     if (!values) return;
     asked = chosen = false;
     spoken.textContent = "";
-    fillForm(values);
+    restorePins(values.pins);
+    if (changed(before, { ...values, pins: before.pins }).length) fillForm(values);
     refresh();
     requestAnimationFrame(() => (spoken.textContent = words));
     emit("edited", { fields: [], served: false });
@@ -79,11 +85,14 @@ export function mount({ element, props, trigger }) {
   document.addEventListener("focusin", () => history?.close());
 
   function hold(is) {
+    clearTimeout(letGo);
     if (is) history?.close();
-    held = is;
+    if (is) held = true;
+    else letGo = setTimeout(() => (held = false), LATE_MS);
   }
 
   on("form", note);
+  on("pins", () => history && note(history.present()));
   on("undo", undo);
   on("model", ({ loading }) => (asked &&= Boolean(loading))); // what comes with it is the server's
   window.addEventListener("pagehide", () => keep(formNow()));

@@ -11,8 +11,9 @@ export function lanesOf(knob, { lanes, same }) {
   return same && knob.name !== "sampler" ? [0] : [...lanes.keys()];
 }
 
-export function applies({ when }, column) {
-  return Object.entries(when).every(([field, values]) => values.includes(column[field]));
+export function applies({ when, auto }, column) {
+  const held = (field) => (column[field] === "auto" && auto[field][column.sampler]) || column[field];
+  return Object.entries(when).every(([field, values]) => values.includes(held(field)));
 }
 
 // Does a lane's own control act in a run? Under "same" one control acts for all.
@@ -60,7 +61,7 @@ function inWords({ name, kind, choices }, column) {
   if (chosen) return chosen[0];
   const text = asText(column[name]).trim();
   if (!text) return "empty";
-  if (kind === "list") return "a list";
+  if (kind === "list") return "custom";
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
 }
 
@@ -87,10 +88,14 @@ export function nextColumn(state, samplers, own) {
 export const letter = (lane) => String.fromCharCode(65 + lane);
 
 // "Acts with Schedule type Karras or Exponential.": when a knob applies, in words.
-export function condition({ when }, knobs) {
+export function condition({ when, auto }, knobs) {
+  const labelled = (field, value) =>
+    knobs.find(({ name }) => name === field)?.choices.find((choice) => choice[1] === value)?.[0] ?? value;
   const parts = Object.entries(when).map(([field, values]) => {
     const knob = knobs.find(({ name }) => name === field);
-    const names = values.map((value) => knob?.choices.find((choice) => choice[1] === value)?.[0] ?? value);
+    const names = values.map((value) => labelled(field, value));
+    const samplers = Object.keys(auto[field]).filter((key) => values.includes(auto[field][key]));
+    if (samplers.length) names.push(`auto of ${list(samplers.map((key) => labelled("sampler", key)))}`);
     return `${knob?.label ?? field} ${list(names)}`;
   });
   return parts.length ? `Acts with ${parts.join(" and ")}.` : "";

@@ -81,7 +81,7 @@ export function mount({ element, props, watch, server }) {
 
   function reset(lane) {
     Object.assign(state.lanes[lane], own);
-    spoken.textContent = `Lane ${letter(lane)} is as the model has it.`;
+    spoken.textContent = `Lane ${letter(lane)} has the model's defaults.`;
     changed();
     element.querySelectorAll(".lane-heads .head")[lane].querySelector(".remove")?.focus();
   }

@@ -36,11 +36,11 @@ export function makePane(element, lane) {
     clear,
     markApproximate: (is) => (approximate.hidden = !is),
     // `at` is -1 before the lane's first call.
-    show({ label, calls, steps }, at, view) {
+    show({ label, calls, steps, planned = calls.length }, at, view) {
       const call = calls[at];
       const step = call ? stepName(call) : "0";
       name(label);
-      fact("call").textContent = `${at + 1} of ${calls.length}`;
+      fact("call").textContent = `${at + 1} of ${planned}`;
       fact("step").textContent = steps ? `${step} of ${steps}` : step;
       fact("sigma").textContent = call ? round(call.sigma) : "";
       fact("timestep").textContent = call ? tenths(call.timestep) : "";

@@ -27,6 +27,11 @@ export const unpinAll = () => change([]);
 export const toggle = (id) =>
   change(pins.map((pin) => (pin.id === id ? { ...pin, hidden: !pin.hidden } : pin)));
 
+// Take the pins back to an earlier list of them.
+export function restorePins(list) {
+  if (JSON.stringify(list) !== JSON.stringify(pins)) change(list);
+}
+
 function change(list) {
   pins = list;
   try {

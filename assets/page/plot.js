@@ -2,6 +2,7 @@
 
 import { makeEditor } from "./editor.js";
 import { dashesOf, pinned } from "./pins.js";
+import { summed } from "./problems.js";
 import { LANES, appear, emit, fileUrl, on, styleOf } from "./store.js";
 
 const CONFIG = {
@@ -47,7 +48,7 @@ export async function mount({ element, props, watch }) {
       editor.receive(shown);
     }
     emit("settings", props.value);
-    sentence.textContent = [...new Set(problems.map((problem) => problem.sentence))].join(" ");
+    sentence.textContent = summed(problems);
     element.toggleAttribute("data-stale", problems.length > 0);
     draw();
     compare();
@@ -55,8 +56,8 @@ export async function mount({ element, props, watch }) {
 
   // Are the curves those of the run whose frames are on screen?
   function compare() {
-    note.hidden = !points.length || shown.key === runKey;
-    element.toggleAttribute("data-other", !note.hidden);
+    note.hidden = !points.length || shown.key === runKey || sentence.textContent !== "";
+    element.toggleAttribute("data-other", points.length > 0 && shown.key !== runKey);
   }
 
   function draw() {

@@ -1,5 +1,7 @@
 // Sentences beside the controls that they are about.
 
+import { on } from "./store.js";
+
 let shown = [];
 
 // `problems` are {control, sentence}, the control by its element id; those before them go.
@@ -9,6 +11,27 @@ export function showProblems(problems = shown) {
   document.querySelectorAll("[aria-invalid]").forEach(acquit);
   problems.forEach(({ control, sentence }) => control && place(control, sentence));
 }
+
+// What is wrong, in a place far from the controls: those that say it themselves are only named.
+export function summed(problems) {
+  const names = problems.map(({ control }) => nameOf(control));
+  const sentences = problems.filter((_, at) => !names[at]).map(({ sentence }) => sentence);
+  const named = [...new Set(names.filter(Boolean))];
+  if (named.length) sentences.unshift(`Not redrawn while a setting is wrong: ${named.join(", ")}.`);
+  return [...new Set(sentences)].join(" ");
+}
+
+function nameOf(id) {
+  const control = id && document.getElementById(id);
+  const name = control && (control.closest(".knob") ?? control).querySelector(".name, [data-testid=block-info]");
+  return name?.textContent.trim() ?? "";
+}
+
+// A run was refused: what has to be corrected comes into sight, where the settings are open.
+on("end", ({ state }) => {
+  if (state !== "error") return;
+  document.querySelector("#settings.open [aria-invalid=true]")?.scrollIntoView({ block: "nearest" });
+});
 
 export function place(id, sentence) {
   const control = document.getElementById(id);

@@ -119,15 +119,17 @@ function remaining(seconds) {
   return `${Math.round(seconds / 60)} min left`;
 }
 
-function summary({ state, message, call, calls, elapsed, run }) {
+function summary({ state, message, lane, call, calls, elapsed, run }) {
   const counts = [...new Set(run?.lanes.map((lane) => lane.calls.length) ?? [calls])];
   if (state === "done") {
-    const took = `${listed(counts)} calls in ${elapsed.toFixed(1)} s`;
+    const each = run?.lanes.length > 1 ? " per lane" : "";
+    const took = `${listed(counts)} calls${each} in ${elapsed.toFixed(1)} s`;
     return message ? `${took}. ${message}` : took;
   }
   if (state === "error") return message || "The run broke off";
   if (!call) return "Stopped before the first call";
-  return `Stopped after call ${call} of ${calls}${message ? `. ${message}` : ""}`;
+  const whose = Number.isInteger(lane) ? `, lane ${LANES[lane].toUpperCase()}` : "";
+  return `Stopped after call ${call} of ${calls}${whose}${message ? `. ${message}` : ""}`;
 }
 
 // "13, 39 and 20"

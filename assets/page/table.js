@@ -2,6 +2,7 @@
 
 import { iconButton, makeControl, showValue } from "./controls.js";
 import { acts, condition, differs, lanesOf, letter, summary } from "./knobs.js";
+import { makeScroller } from "./lane_scroll.js";
 import { LANES } from "./store.js";
 
 const RESET = "M12.8 6A5.2 5.2 0 1 0 13 9.2M13.2 2.6V6H9.8";
@@ -15,6 +16,7 @@ export function makeTable(element, spec, on) {
   let folds = []; // {group, section, head}
   let heads = [];
   let hints = []; // by lane, what an empty box stands for
+  const scroller = makeScroller(element);
 
   // Draw the table for so many lanes; the focus stays where it was.
   function draw(state) {
@@ -25,15 +27,17 @@ export function makeTable(element, spec, on) {
     element.toggleAttribute("data-same", state.same && state.lanes.length > 1);
     heads = state.lanes.map((_, lane) => headOf(lane, state));
     folds = spec.groups.map((group) => groupOf(group, state));
-    const top = make("div", "lane-heads", make("span", "label"), ...heads);
+    const corner = make("span", "label", scroller.corner);
+    const top = make("div", "lane-heads", corner, ...heads);
     element.replaceChildren(make("div", "lane-grid", top, ...folds.map(({ section }) => section)));
+    scroller.follow(heads);
     restore(element, focus);
   }
 
   function headOf(lane, { lanes, same }) {
     const head = make("div", `head lane-${LANES[lane]}`, make("b", "", letter(lane)));
     const label = same && lanes.length > 1 ? "all lanes" : `lane ${letter(lane)}`;
-    if (!same || lane === 0) head.append(button("reset", `Reset ${label} to the model's own`, RESET, () => on.reset(lane)));
+    if (!same || lane === 0) head.append(button("reset", `Reset ${label} to the model's defaults`, RESET, () => on.reset(lane)));
     if (lanes.length > 1) head.append(button("remove", `Remove lane ${letter(lane)}`, REMOVE, () => on.remove(lane)));
     return head;
   }

@@ -61,10 +61,10 @@ export function mount({ element, props, watch }) {
       panes[lane].show(film, cursor[lane], view);
     });
     const lead = longest(films);
-    const { calls } = films[lead];
-    const alike = films.every((film) => film.calls.length === calls.length);
+    const { calls, planned } = films[lead];
+    const alike = films.every((film) => film.planned === planned && film.calls.length === calls.length);
     const whose = alike ? "" : `${LANES[lead].toUpperCase()}: `;
-    const text = `${whose}step ${stepName(calls[cursor[lead]])}, call ${cursor[lead] + 1} of ${calls.length}`;
+    const text = `${whose}step ${stepName(calls[cursor[lead]])}, call ${cursor[lead] + 1} of ${planned}`;
     where.textContent = text;
     range.setAttribute("aria-valuetext", text);
   }
@@ -144,7 +144,7 @@ export function mount({ element, props, watch }) {
   function open(run) {
     close();
     viewer.removeAttribute("data-empty");
-    films = run.lanes.map((lane, at) => new Film({ ...lane, steps: plan[at]?.steps }));
+    films = run.lanes.map((lane, at) => new Film({ ...lane, steps: plan[at]?.steps, planned: plan[at]?.calls.length }));
     setLanes(films.length);
     const last = films[longest(films)].calls.length - 1;
     range.max = last;

@@ -87,7 +87,7 @@ class Doctor:
         except ValueError as error:
             memory["problem"] = str(error)
         seconds = pace and pace * sum(calls)
-        return Cost(lanes=len(calls), calls=sum(calls), seconds=seconds, **memory)
+        return Cost(calls=calls, seconds=seconds, **memory)
 
 
 def _pace_key(settings: RunSettings) -> tuple:

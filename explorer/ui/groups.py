@@ -21,7 +21,7 @@ def picture_group(defaults: RunSettings) -> Controls:
         with gr.Row(elem_classes="trio"):
             for name in SIZES:
                 run[name] = run_control(
-                    name, getattr(defaults, name), placeholder="own", max_lines=1
+                    name, getattr(defaults, name), placeholder="default", max_lines=1
                 )
             run["batch_size"] = run_control("batch_size", defaults.batch_size)
         with gr.Row(elem_classes="duo"):
@@ -63,14 +63,18 @@ def summaries(settings: RunSettings) -> dict[str, str]:
 
 
 def _picture(run: RunSettings) -> str:
-    size = f"{run.width or 'own'} × {run.height or 'own'}" if run.width or run.height else ""
+    sides = run.width or "default", run.height or "default"
+    size = "{} × {}".format(*sides) if run.width or run.height else ""
     pictures = f"{run.batch_size} pictures" if run.batch_size > 1 else ""
     rescale = f"rescale {run.cfg_rescale:g}" if run.cfg_rescale else ""
     return ", ".join(filter(None, (size, pictures, rescale, "GPU noise" * (run.rng == "gpu"))))
 
 
 def _start(run: RunSettings) -> str:
-    return f"from step {run.first_step + 1}, {run.nfe} calls" if run.init_image else ""
+    if not run.init_image:
+        return ""
+    counts = " and ".join(str(count) for count in sorted({span.nfe for span in run.spans}))
+    return f"from step {run.first_step + 1}, {counts} calls{' per lane' * (len(run.lanes) > 1)}"
 
 
 def _refiner(run: RunSettings) -> str:

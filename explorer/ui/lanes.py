@@ -87,6 +87,7 @@ def group_of(field: Field) -> str:
 
 def _knob(field: Field) -> dict[str, Any]:
     data = field.metadata
+    when = {name: list(values) for name, values in data.get("when", {}).items()}
     return {
         "name": field.name,
         "label": data["label"],
@@ -95,7 +96,8 @@ def _knob(field: Field) -> dict[str, Any]:
         "choices": _choices(field),
         "groups": _groups(field),
         "empty": field.name in ZERO_IS_NONE,  # a box without text is 0
-        "when": {name: list(values) for name, values in data.get("when", {}).items()},
+        "when": when,
+        "auto": {name: LANE_FIELDS[name].metadata.get("auto", {}) for name in when},
     }
 
 

@@ -168,4 +168,4 @@ def _short(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= LONGEST_VALUE else "a list"
+    return text if len(text) <= LONGEST_VALUE else "a custom list"

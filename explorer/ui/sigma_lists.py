@@ -1,10 +1,12 @@
 """The lanes' sigmas as lists, each beside what A1111 and ComfyUI would run in its place."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from explorer.sampling.presets import AS_A1111
+from explorer.sampling.schedules import Schedule
 from explorer.settings import LaneSettings, RunSettings
 from explorer.ui.lanes import shown
 
@@ -27,13 +29,16 @@ def _entry(lane: LaneSettings, steps: int) -> dict[str, Any]:
     entry = {"label": lane.label, "sigma": _text(ours), "a1111": None, "difference": ""}
     can, wanted = not (lane.sigmas or lane.solver.baseline), lane.as_a1111()
     values = {name: shown(name, getattr(wanted, name)) for name in AS_A1111}
-    entry |= {"can": can, "is": can and lane == wanted, "values": values}
-    if not can or entry["is"]:
+    entry |= {"can": can, "is": False, "values": values}
+    if not can:
         return entry
     try:
+        is_a1111s = _same_run(lane.schedule(steps), wanted.schedule(steps))
         theirs = _levels(wanted, steps)
     except ValueError:  # as many steps as training had leave no room for one more
         return entry | {"can": False}
+    if is_a1111s:
+        return entry | {"is": True}
     apart = np.abs(ours - theirs) > SAME * np.maximum(ours, theirs)
     if apart.any():
         worst = int(np.argmax(np.abs(np.log(ours[:-1] / theirs[:-1]))))
@@ -43,6 +48,12 @@ def _entry(lane: LaneSettings, steps: int) -> dict[str, Any]:
             f"step {worst + 1}: {theirs[worst]:.4g}, here {ours[worst]:.4g}."
         )
     return entry
+
+
+def _same_run(one: Schedule, other: Schedule) -> bool:
+    """Whether two schedules are one, however their settings are spelled."""
+    names = [spec.name for spec in fields(one)]
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
 def _levels(lane: LaneSettings, steps: int) -> np.ndarray:

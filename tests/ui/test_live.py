@@ -74,9 +74,9 @@ def test_the_plan_counts_every_lanes_own_calls():
     settings = replace(SETTINGS, lanes=(own, heun, ours), init_image=start, strength=0.5)
     plan = json.loads(json.dumps(plan_payload(settings)))["plan"]
     assert [lane["label"] for lane in plan] == [
-        "Euler (diffusers), own sigmas",
+        "Euler (diffusers), custom sigmas",
         "Heun (diffusers)",
-        "DPM2, own sigmas",
+        "DPM2, custom sigmas",
     ]
     places = [[(call["step"], call["half"]) for call in lane["calls"]] for lane in plan]
     assert places[0] == [(2, False)]

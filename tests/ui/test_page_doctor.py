@@ -18,7 +18,8 @@ def test_a_page_begins_calm(open_page):
     expect(page.locator(f"{DOCTOR} .fold-head")).to_have_text("3 notes")
     expect(page.locator(f"{DOCTOR} .grave li")).to_have_count(0)
     expect(item(page, "terminal_snr")).to_be_hidden()
-    assert "2 lanes make 78 model calls" in page.locator(f"{DOCTOR} .cost").inner_text()
+    cost = page.locator(f"{DOCTOR} .cost").inner_text()
+    assert "2 lanes make 39 model calls each (78 in all)" in cost
 
 
 def test_notes_unfold_and_stay_so(open_page):
@@ -101,7 +102,7 @@ def test_after_a_run_the_seconds_are_known(open_page):
     page = open_page()
     cost = page.locator(f"{DOCTOR} .cost")
     fill(page, "steps", "6")
-    expect(cost).to_contain_text("22 model calls")
+    expect(cost).to_contain_text("11 model calls each (22 in all)")
     run_to_end(page)
     expect(cost).to_contain_text("at the pace of the last run")
 

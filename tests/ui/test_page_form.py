@@ -70,6 +70,44 @@ def test_no_choice_of_a_lane_is_cut_off(open_page, width):
         page.set_checked("#same input", True)
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_lanes_out_of_sight_are_named_and_come_by_a_click(open_page, width):
+    page = open_page(width=width, height=900)
+    if width == 390:
+        page.click("#settings .toggle-button")
+    before, after = (page.locator(f".out-of-sight .{name}") for name in ("before", "after"))
+    expect(before).to_be_hidden()
+    expect(after).to_be_hidden()
+    page.uncheck("#same input")
+    for _ in range(3):
+        page.click("#lanes .add")
+    expect(before).to_contain_text("AB")
+    assert before.get_attribute("aria-label").startswith("A B")
+    while before.is_visible():
+        named = before.inner_text()
+        before.click()
+        expect(before).not_to_have_text(named)
+    expect(page.locator(".lane-heads .head").first).to_be_in_viewport(ratio=1)
+    expect(after).to_contain_text("E")
+    while after.is_visible():
+        named = after.inner_text()
+        after.click()
+        expect(after).not_to_have_text(named)
+    assert named.startswith("E")
+
+
+def test_the_steps_offset_acts_under_the_spacing_that_auto_stands_for(open_page):
+    page = open_page()
+    row = page.locator("[data-field=steps_offset]")
+    expect(row).to_be_hidden()
+    choose(page, "#b_sampler", "DDIM")
+    expect(row).to_be_visible()
+    assert row.get_attribute("data-idle") is None
+    assert "auto of DDIM" in page.locator("#help_steps_offset").inner_text()
+    choose(page, "#b_sampler", "UniPC")
+    expect(row).to_be_hidden()
+
+
 def test_steps_say_where_they_come_from(open_page):
     page = open_page()
     steps, note = page.locator("#steps input"), page.locator("#steps .from-list")

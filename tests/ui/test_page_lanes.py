@@ -327,7 +327,7 @@ def test_lanes_that_run_one_after_the_other_are_each_counted(open_page, engine):
     assert float(share) == pytest.approx(25 / 44)
     engine.hold_at = None
     wait_for(page, "samplerExplorer.state === 'done'")
-    assert progress(page).startswith("5 and 39 calls in ")
+    assert progress(page).startswith("5 and 39 calls per lane in ")
 
 
 def test_a_run_stopped_before_a_lanes_turn_keeps_the_others(open_page, engine):

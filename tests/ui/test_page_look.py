@@ -3,7 +3,8 @@
 from urllib.parse import urlparse
 
 import pytest
-from reading import run_to_end, wait_for
+from playwright.sync_api import expect
+from reading import fill, run_to_end, wait_for
 
 from explorer.hosting.files import PLOTLY
 
@@ -31,6 +32,37 @@ def test_on_a_phone_the_settings_are_closed_and_run_is_in_reach(open_page):
     run_to_end(page)  # Run is above the open settings, and closes them
     page.wait_for_selector("#settings:not(.open)")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_on_a_phone_a_refused_run_leaves_the_settings_open_at_what_is_wrong(open_page):
+    page = open_page(width=390, height=844)
+    page.wait_for_selector("#settings:not(.open)")
+    page.click("#settings .toggle-button")
+    fill(page, "steps", "20")
+    page.click("#picture_group .fold-head")
+    fill(page, "width", "77")
+    page.wait_for_selector("#width_problem")
+    page.locator("#settings .sidebar-content").evaluate("(it) => it.scrollTo(0, it.scrollHeight)")
+    page.click("#run")
+    wait_for(page, "samplerExplorer.state === 'error'")
+    expect(page.locator("#width_problem")).to_be_in_viewport(ratio=1)
+    assert page.locator("#settings.open").count() == 1
+    fill(page, "width", "64")
+    run_to_end(page)
+    page.wait_for_selector("#settings:not(.open)")
+
+
+def test_what_the_plot_says_lies_below_its_drawing_and_names_the_setting(open_page):
+    page = open_page(width=390, height=844)
+    before = page.locator("#plot").bounding_box()
+    page.evaluate("document.querySelector('#settings .toggle-button').click()")
+    page.click("#picture_group .fold-head")
+    fill(page, "width", "77")
+    sentence = page.locator("#plot .sentence")
+    expect(sentence).to_have_text("Not redrawn while a setting is wrong: Width.")
+    tops = sentence.bounding_box()["y"], page.locator("#plot .area").bounding_box()
+    assert tops[0] >= tops[1]["y"] + tops[1]["height"]
+    assert page.locator("#plot").bounding_box()["height"] == before["height"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -23,7 +23,7 @@ def test_a_run_goes_to_its_end(open_page):
     assert state(page) == {"state": "idle", "call": 0, "calls": 0, "frame": -1}
     run_to_end(page)
     assert state(page) == {"state": "done", "call": CALLS, "calls": CALLS, "frame": CALLS - 1}
-    assert progress(page).startswith("39 calls in ")
+    assert progress(page).startswith("39 calls per lane in ")
 
 
 def test_progress_names_step_and_call(page, engine):
@@ -53,7 +53,10 @@ def test_stop_keeps_the_calls_so_far(page, engine):
     wait_for(page, "samplerExplorer.state === 'cancelled'")
     assert state(page) == {"state": "cancelled", "call": 9, "calls": CALLS, "frame": 8}
     assert page.get_by_label("Step", exact=True).get_attribute("max") == "8"
+    told = progress(page), facts(page, "a")["call"], page.locator("#viewer output").inner_text()
+    assert told == ("Stopped after call 9 of 39", "9 of 39", "step 5, call 9 of 39")
     scrub_to(page, 3)
+    assert facts(page, "a")["call"] == "4 of 39"
     assert free(engine.lock)
 
 

@@ -101,6 +101,7 @@ FORM = """() => {
         cfg: box('#cfg_scale input').value,
         picture: Boolean(box('#init_image img')),
         same: box('#same input').checked,
+        pins: document.querySelectorAll('.pinned').length,
         lanes: [...document.querySelectorAll('#lanes .cell :is(input, select, textarea)')].map(
             (each) => [each.closest('.cell').id, each.value]),
     };
@@ -200,6 +201,7 @@ CHANGES = {  # what a person does, and how many entries it is
     "settings file": (take_file, 1),
     "as other programs": (lambda page, _: page.locator("#sigmas .switches input").first.check(), 1),
     "start picture": (add_picture, 1),
+    "schedule pinned": (lambda page, _: page.get_by_role("button", name="Pin this").click(), 1),
     "example": (lambda page, _: page.locator(".examples button").nth(2).click(), 1),
 }
 
@@ -226,6 +228,21 @@ def test_every_change_of_the_form_is_undone_and_done_again(open_page, tmp_path, 
     expect(page.locator("#history .redo")).to_be_disabled()
 
 
+def test_an_undo_after_pinning_takes_the_pins_and_leaves_the_lane(open_page):
+    page = open_page()
+    pins, heads = page.locator(".pinned"), page.locator(".lane-heads .head")
+    page.click("#lanes .add")
+    wait_for(page, "document.querySelector('#plot .area').data.some(({meta}) => meta.lane === 2)")
+    page.get_by_role("button", name="Pin this").click()
+    expect(pins).to_have_count(3)
+    page.keyboard.press("Control+z")
+    expect(pins).to_have_count(0)
+    page.wait_for_timeout(300)
+    expect(heads).to_have_count(3)
+    page.keyboard.press("Control+z")
+    expect(heads).to_have_count(2)
+
+
 def test_the_two_buttons_do_as_the_keys(open_page):
     page = open_page()
     fill(page, "steps", "9")
@@ -241,7 +258,7 @@ def test_what_is_undone_reaches_the_server(open_page, engine):
     page.wait_for_function("document.querySelector('#about .facts').textContent.includes('512')")
     page.keyboard.press("Control+z")
     expect(page.locator("#about .facts")).to_contain_text("128 × 128")
-    wait_for(page, "document.querySelector('#doctor .cost').textContent.includes('78 model calls')")
+    expect(page.locator("#doctor .cost")).to_contain_text("39 model calls each (78 in all)")
     assert engine.resident == "bundled"
 
 

@@ -22,7 +22,7 @@ def test_a_pin_says_what_differs_from_the_defaults_and_draws_the_same():
     karras, own = kept()
     assert karras["lane"] == {"schedule_type": "karras", "rho": 5}
     assert (karras["label"], karras["steps"]) == ("DPM2 Karras, 12 steps", 12)
-    assert (own["label"], own["steps"]) == ("DPM2, own sigmas, 3 steps", 3)
+    assert (own["label"], own["steps"]) == ("DPM2, custom sigmas, 3 steps", 3)
     for pin, lane in zip(read_pins(kept()), LANES, strict=True):
         assert not pin.problem
         np.testing.assert_array_equal(pin.curve.whole.sigma, lane.schedule(12).sigma)

@@ -1,6 +1,7 @@
 """The sigma lists beside A1111's, and what the settings file's server functions answer."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -38,6 +39,25 @@ def test_a_lane_that_runs_as_they_do_has_nothing_to_compare():
     assert numbers(entry["sigma"]) == A1111
     assert (entry["a1111"], entry["difference"]) == (None, "")
     assert entry["is"]
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [{"timestep_spacing": "linspace"}, {"schedule_type": "karras", "interpolation_type": "auto"}],
+)
+def test_a_lane_that_spells_the_same_run_otherwise_runs_as_they_do(spelled):
+    lane = LaneSettings(schedule_type=spelled.get("schedule_type", "automatic")).as_a1111()
+    (entry,) = lists(replace(lane, **spelled))
+    assert (entry["is"], entry["can"], entry["difference"]) == (True, True, "")
+
+
+def test_a_lane_of_the_same_sigmas_and_another_run_does_not():
+    (entry,) = lists(replace(LaneSettings().as_a1111(), midpoint_ratio=0.7))
+    assert (entry["is"], entry["a1111"]) == (False, None)
+    wider = replace(
+        LaneSettings(schedule_type="exponential").as_a1111(), timestep_spacing="leading"
+    )
+    assert lists(wider)[0]["is"] is False  # leading begins with more noise
 
 
 def test_lists_that_differ_by_rounding_alone_are_the_same():

@@ -9,14 +9,13 @@ from explorer.sampling.findings.finding import ERROR, NOTE, Finding
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """A run's model calls, all lanes counted, and what else is known of it.
+    """A run's model calls, lane by lane, and what else is known of it.
 
     `seconds` are estimated; `recording_bytes` must fit into `room_bytes`. None where unknown.
     `networks` says what they take of memory, `problem` why the run has no room.
     """
 
-    lanes: int
-    calls: int
+    calls: tuple[int, ...]  # of each lane
     seconds: float | None = None
     recording_bytes: int | None = None
     room_bytes: int | None = None
@@ -26,9 +25,8 @@ class Cost:
 
 def price(cost: Cost) -> Iterator[Finding]:
     """The cost in a sentence, of all lanes; an error where the recording has no room."""
-    each = f"{cost.lanes} lanes make" if cost.lanes > 1 else "The run makes"
-    parts = [f"{each} {cost.calls:,} model calls"]
-    numbers = {"lanes": cost.lanes, "calls": cost.calls}
+    parts = [_calls(cost.calls)]
+    numbers = {"lanes": len(cost.calls), "calls": sum(cost.calls)}
     if cost.seconds is not None:
         parts.append(f"about {_time(cost.seconds)} at the pace of the last run")
         numbers["seconds"] = cost.seconds
@@ -53,6 +51,16 @@ def price(cost: Cost) -> Iterator[Finding]:
         )
     elif cost.problem:
         yield Finding(severity=ERROR, code="no_memory", sentence=cost.problem, field="width")
+
+
+def _calls(each: tuple[int, ...]) -> str:
+    """Counted by lane, as the progress bar and the pictures count them, then all together."""
+    if len(each) == 1:
+        return f"The run makes {each[0]:,} model calls"
+    *others, last = [f"{calls:,}" for calls in each]
+    by_lane = f"{last} model calls each" if len(set(each)) == 1 else ""
+    by_lane = by_lane or f"{', '.join(others)} and {last} model calls"
+    return f"{len(each)} lanes make {by_lane} ({sum(each):,} in all)"
 
 
 def _time(seconds: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from explorer.sampling.findings.finding import NOTE, Case, Finding, value_of
 
 WHOLE = ("leading", "trailing")  # spacings that visit whole training timesteps
-OWN_LIST = "this lane runs its own list of sigmas"
+OWN_LIST = "this lane runs custom sigmas"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def no_effect(case: Case) -> Iterator[Finding]:
 
 
 def own_steps(case: Case) -> Iterator[Finding]:
-    """A number of steps that an own list of sigmas overrules."""
+    """A number of steps that custom sigmas overrule."""
     length = case.schedule.steps
     if case.listed and length != case.steps:
         yield Finding(
@@ -121,7 +121,7 @@ def _spacing(case: Case) -> str:
     if case.listed:
         return OWN_LIST
     spaced = case.continuous or case.kind == "automatic"
-    return "" if spaced else f"{case.label} has a spacing of its own"
+    return "" if spaced else f"{case.label} sets its own spacing"
 
 
 def _trailing(case: Case) -> str:
@@ -165,7 +165,7 @@ def _rounding(case: Case) -> str:
         return "all timesteps are whole"
     rounds_anyway = case.kind == "karras" and not case.listed
     if (case.get("round_timesteps") == "on") == rounds_anyway:
-        who = "an own list" if case.listed else case.label
+        who = "a list of custom sigmas" if case.listed else case.label
         return f"{who} {'rounds' if rounds_anyway else 'does not round'} anyway"
     return ""
 

@@ -1,0 +1,71 @@
+// Which lanes of a wide table are out of sight: in its corner, two buttons that name and show them.
+
+import { LANES } from "./store.js";
+
+const LETTER = 14; // pixels of a head: where its letter is in sight, the lane is
+const GAP = 6;
+
+export function makeScroller(table) {
+  const corner = document.createElement("span");
+  corner.className = "out-of-sight";
+  const buttons = [makeButton("before", -1), makeButton("after", 1)];
+  corner.append(...buttons.map(({ button }) => button));
+  let heads = [];
+  let asked = 0;
+
+  function makeButton(name, sign) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: name });
+    button.addEventListener("click", () => show(sign));
+    return { button, sign };
+  }
+
+  // The lanes on one side that are out of sight, in order.
+  function hidden(sign) {
+    const [left, right] = [corner.parentElement, table].map((each) => each.getBoundingClientRect().right);
+    const isOut = (head) => {
+      const at = head.getBoundingClientRect().left;
+      return sign < 0 ? at < left - 1 : at + LETTER > right;
+    };
+    return heads.map((head, lane) => (isOut(head) ? lane : -1)).filter((lane) => lane >= 0);
+  }
+
+  function refresh() {
+    asked = 0;
+    if (!corner.isConnected) return;
+    for (const { button, sign } of buttons) {
+      const lanes = hidden(sign);
+      const names = lanes.map((lane) => LANES[lane].toUpperCase());
+      const letters = lanes.map((lane, at) =>
+        Object.assign(document.createElement("b"), { className: `lane-${LANES[lane]}`, textContent: names[at] }),
+      );
+      const focused = document.activeElement === button;
+      button.hidden = !lanes.length;
+      if (focused && button.hidden) buttons.find((other) => other.button !== button).button.focus();
+      button.setAttribute("aria-label", `${names.join(" ")}: show ${sign < 0 ? "the lanes before" : "the lanes after"}`);
+      button.replaceChildren(...(sign < 0 ? ["‹", ...letters] : [...letters, "›"]));
+    }
+  }
+
+  // The nearest one that is out of sight comes into it, with as many more as there is room for.
+  function show(sign) {
+    const lanes = hidden(sign);
+    const nearest = heads[sign < 0 ? lanes.at(-1) : lanes[0]];
+    if (!nearest) return;
+    const [head, sight, label] = [nearest, table, corner.parentElement].map((each) => each.getBoundingClientRect());
+    table.scrollBy({ left: sign < 0 ? head.right - sight.right : head.left - label.right - GAP });
+  }
+
+  const ask = () => (asked ||= requestAnimationFrame(refresh));
+  table.addEventListener("scroll", ask, { passive: true });
+  new ResizeObserver(ask).observe(table);
+
+  return {
+    corner,
+    follow(made) {
+      heads = made;
+      refresh();
+      ask();
+    },
+  };
+}
