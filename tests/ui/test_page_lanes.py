@@ -290,7 +290,7 @@ def test_lanes_of_unequal_length_wait_for_each_other(open_page, engine):
     page.uncheck("#same input")
     fill(page, "b_sigmas", json.dumps([10, 2, 0.5]))
     page.wait_for_function(
-        "document.querySelector('.pane.lane-b .name').textContent.includes('own')"
+        "document.querySelector('.pane.lane-b .name').textContent.includes('custom')"
     )
     run_to_end(page)
     assert (facts(page, "a")["call"], facts(page, "b")["call"]) == ("39 of 39", "5 of 5")
@@ -313,7 +313,7 @@ def test_lanes_that_run_one_after_the_other_are_each_counted(open_page, engine):
     page = open_page()
     page.uncheck("#same input")
     fill(page, "a_sigmas", "10 2 0.5")
-    wait_for(page, "document.querySelector('.lane-a .name').textContent.includes('own')")
+    wait_for(page, "document.querySelector('.lane-a .name').textContent.includes('custom')")
     engine.hold_at = 3
     page.click("#run")
     wait_for(page, "samplerExplorer.call === 3")
@@ -334,7 +334,7 @@ def test_a_run_stopped_before_a_lanes_turn_keeps_the_others(open_page, engine):
     page = open_page()
     page.uncheck("#same input")
     fill(page, "b_sigmas", "10 2 0.5")
-    wait_for(page, "document.querySelector('.lane-b .name').textContent.includes('own')")
+    wait_for(page, "document.querySelector('.lane-b .name').textContent.includes('custom')")
     engine.hold_at = 9
     page.click("#run")
     wait_for(page, "samplerExplorer.call === 9")
@@ -342,4 +342,5 @@ def test_a_run_stopped_before_a_lanes_turn_keeps_the_others(open_page, engine):
     wait_for(page, "samplerExplorer.state === 'cancelled'")
     assert page.get_by_label("Step", exact=True).get_attribute("max") == "8"
     scrub_to(page, 4)
-    assert (facts(page, "a")["call"], facts(page, "b")["call"]) == ("5 of 9", "0 of 0")
+    assert (facts(page, "a")["call"], facts(page, "b")["call"]) == ("5 of 39", "0 of 5")
+    assert progress(page) == "Stopped after call 9 of 39, lane A"

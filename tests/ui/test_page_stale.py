@@ -144,7 +144,7 @@ def refused_prompt(page):
 
 SENTENCES = {
     "beside a box": (bad_list, "#a_sigmas_problem", mended_list),
-    "over the plot": (bad_list, "#plot > * > .sentence, #plot .plot > .sentence", mended_list),
+    "below the plot": (bad_list, "#plot .sentence", mended_list),
     "in the bar, of a bad box": (
         refused_run,
         "#progress [data-state=error] .where",
