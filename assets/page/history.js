@@ -17,7 +17,7 @@ export function mount({ element, props, trigger }) {
   let history = null;
   let asked = false; // has the user done anything since the newest entry?
   let chosen = false; // is the newest entry the choice of a model, whose settings are still to come?
-  let held = false; // a drag is one entry, however long it takes
+  let held = false; // a press of the pointer and what comes of it are one entry, however late
   let letGo = 0;
 
   function note(values) {
@@ -80,8 +80,8 @@ export function mount({ element, props, trigger }) {
     document.addEventListener(name, () => (asked = true), true);
   }
   document.addEventListener("pointerdown", () => hold(true), true);
-  document.addEventListener("pointerup", () => hold(false), true);
-  document.addEventListener("pointercancel", () => hold(false), true);
+  document.addEventListener("keydown", () => (held = false), true);
+  document.addEventListener("drop", () => hold(false), true);
   document.addEventListener("focusin", () => history?.close());
 
   function hold(is) {
