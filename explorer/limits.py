@@ -23,6 +23,8 @@ class Limits:
     waiting_runs: int = 64
     waiting_runs_per_visitor: int = 1  # beside the one that runs
     no_listener_s: int = 20  # a run whose events nobody reads gives up its place after that
+    unread_sessions: int = 100  # that have events and nobody who reads them, yet or any more
+    waiting_request_bytes: int = 32 * MIB  # of the large requests that come or wait, together
 
 
 DEFAULTS = Limits()

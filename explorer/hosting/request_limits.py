@@ -1,19 +1,20 @@
 """How much a request may bring, and where to: looked at before anything is parsed."""
 
+import asyncio
 import ipaddress
-import json
 from pathlib import Path
 from typing import Any
 
 from starlette.formparsers import MultiPartException
 
+from explorer.hosting.refusing import Scope, answer, header, refuse
 from explorer.hosting.uploads import Uploads
 from explorer.limits import MIB, Limits
 
 UPLOAD = "/gradio_api/upload"
 OVERHEAD = 4 * MIB  # of an upload beyond its file; a file a little too large gets its own sentence
-LONGEST_SESSION = 128  # characters; a browser's has 11
-SMALL_BODY = 4096  # bytes; no name in one is worth looking for
+SMALL_BODY = 2**16  # bytes; such bodies may always come
+REQUEST_S = 60  # in which a body has come, uploads apart
 # Routes of Gradio that the page does not use: they write files, or fetch from elsewhere.
 CLOSED = (
     "/gradio_api/deep_link",
@@ -27,50 +28,54 @@ CLOSED = (
     "/gradio_api/vibe",
 )
 
-Scope = dict[str, Any]
-
 
 class RequestLimits:
     """ASGI middleware: refuses a request whose body is too large, or whose uploads are too many.
 
-    `limits` are the operator's, `folder` is where uploads are kept. Answers 404, 413, 415, 422 or
-    507 with a sentence, by the length that a request states or as soon as it has sent more.
+    `limits` are the operator's, `folder` is where uploads are kept. Answers 404, 408, 413, 415, 503
+    or 507 with a sentence, by the length that a request states or as soon as it has sent more.
+    Bodies are handed on whole, in one message, but for uploads.
     """
 
     def __init__(self, app: Any, limits: Limits, folder: str | Path):
         self.app = app
         self.limits = limits
         self.uploads = Uploads(limits, folder)
+        self._coming = 0  # bytes of bodies that are being read
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
         elif any(route in scope["path"].lower() for route in CLOSED):
-            await _answer(send, 404, "There is nothing here.")
+            await refuse(scope, receive, send, 404, "There is nothing here.")
         elif scope["path"].endswith(UPLOAD):
             await self._upload(scope, receive, send)
-        elif _header(scope, b"content-type").lower().startswith("multipart/"):
-            await _answer(send, 415, "Files are uploaded before they are used.")
+        elif header(scope, b"content-type").lower().startswith("multipart/"):
+            await refuse(scope, receive, send, 415, "Files are uploaded before they are used.")
         else:
             await self._request(scope, receive, send)
 
     async def _request(self, scope: Scope, receive: Any, send: Any) -> None:
         """Read the whole body, at most `request_bytes`, and hand it on."""
         most = self.limits.request_bytes
-        body, more = bytearray(), (_stated_length(scope) or 0) <= most
-        refusal = None if more else (413, _too_large(most))
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > most:
-                refusal, more = (413, _too_large(most)), False
-        if refusal is None and len(body) > SMALL_BODY and _has_long_session(bytes(body)):
-            refusal = 422, f"The name of a session has at most {LONGEST_SESSION} characters."
+        if (_stated_length(scope) or 0) > most:
+            await refuse(scope, receive, send, 413, _too_large(most))
+            return
+        body = bytearray()
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                refusal, more = await self._read(body, receive)
+        except TimeoutError:
+            more, refusal = True, (408, f"The request did not come within {REQUEST_S} seconds.")
+        except ConnectionError:
+            return
+        finally:
+            self._coming -= len(body)
+        if refusal is not None and more:
+            await refuse(scope, receive, send, *refusal)
+            return
         if refusal is not None:
-            await _answer(send, *refusal)
+            await answer(send, *refusal)
             return
         left = [{"type": "http.request", "body": bytes(body), "more_body": False}]
         del body
@@ -80,16 +85,35 @@ class RequestLimits:
 
         await self.app(scope, replay, send)
 
+    async def _read(self, body: bytearray, receive: Any) -> tuple[tuple[int, str] | None, bool]:
+        """Read a body, counted as coming: a refusal where it becomes too large, whether more comes.
+
+        Raises ConnectionError where the client has gone.
+        """
+        most, more = self.limits.request_bytes, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionError
+            more = message.get("more_body", False)
+            body += message.get("body", b"")
+            self._coming += len(message.get("body", b""))
+            if len(body) > most:
+                return (413, _too_large(most)), more
+            if len(body) > SMALL_BODY and self._coming > self.limits.waiting_request_bytes:
+                return (503, "Too much is coming in at present; try again in a minute."), more
+        return None, False
+
     async def _upload(self, scope: Scope, receive: Any, send: Any) -> None:
         """Hand an upload on while it comes, with room for it taken beforehand."""
         most = self.limits.upload_bytes + OVERHEAD
         stated, address = _stated_length(scope), _address(scope)
         if stated is not None and stated > most:
-            await _answer(send, 413, _too_large(most))
+            await refuse(scope, receive, send, 413, _too_large(most))
             return
         expected = most if stated is None else stated
         if refusal := self.uploads.reserve(address, expected):
-            await _answer(send, *refusal)
+            await refuse(scope, receive, send, *refusal)
             return
         body = _UploadBody(receive, send, most)
         try:
@@ -125,23 +149,9 @@ class _UploadBody:
         await self._send(message)
 
 
-def _has_long_session(body: bytes) -> bool:
-    """Whether a JSON body names its session at length: such names are kept, for 10,000 events."""
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):  # no JSON: the handler says so
-        return False
-    name = data.get("session_hash") if isinstance(data, dict) else None
-    return isinstance(name, str) and len(name) > LONGEST_SESSION
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
-
-
 def _stated_length(scope: Scope) -> int | None:
     """The length that the request states; None where it states none."""
-    text = _header(scope, b"content-length").strip()
+    text = header(scope, b"content-length").strip()
     return int(text) if text.isdecimal() and len(text) < 20 else None
 
 
@@ -151,7 +161,7 @@ def _address(scope: Scope) -> str:
     Whoever comes from elsewhere could name any address and is not believed.
     """
     client = (scope.get("client") or ("", 0))[0]
-    nearest = _header(scope, b"x-forwarded-for").rpartition(",")[2].strip()[:64]
+    nearest = header(scope, b"x-forwarded-for").rpartition(",")[2].strip()[:64]
     return nearest if nearest and _is_neighbour(client) else client
 
 
@@ -164,9 +174,3 @@ def _is_neighbour(address: str) -> bool:
 
 def _too_large(most: int) -> str:
     return f"The request is too large: it may have at most {most / MIB:g} MB."
-
-
-async def _answer(send: Any, status: int, sentence: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": sentence.encode()})

@@ -1,5 +1,6 @@
 """How the page is launched and what it looks like beyond its style sheets."""
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -7,10 +8,13 @@ from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
 from explorer.figures import plotly_script
+from explorer.hosting.event_requests import EventRequests
 from explorer.hosting.files import routes
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.request_limits import RequestLimits
+from explorer.hosting.sentences import Sentences
 from explorer.limits import DEFAULTS, MIB, Limits
+from explorer.ui.event_queue import EventQueue
 from explorer.ui.listeners import most_events
 from explorer.ui.parts import PAGE_FILES, style_sheets
 
@@ -46,7 +50,11 @@ def launch_options(limits: Limits = DEFAULTS) -> dict[str, Any]:
         "state_session_capacity": limits.sessions,
         "app_kwargs": {
             "routes": routes(PAGE_FILES, plotly_script(), get_upload_folder),
-            "middleware": [Middleware(RequestLimits, limits=limits, folder=folder)],
+            "middleware": [
+                Middleware(Sentences),
+                Middleware(RequestLimits, limits=limits, folder=folder),
+                Middleware(EventRequests, limits=limits, events=partial(EventQueue, limits=limits)),
+            ],
         },
         "max_threads": most_events(limits),  # Gradio's word for how many events may be under way
     }

@@ -1,0 +1,228 @@
+"""Events as a page sends them: what no page could have sent is refused before it is looked at.
+
+Events that wait are held in memory with all that they brought, so the large ones share a bound, and
+those of sessions that nobody reads are let go.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from explorer.hosting.refusing import Scope, answer
+from explorer.limits import Limits
+
+API = "/gradio_api/"
+LONGEST_NAME = 128  # characters of a session's or an event's name; a browser's have 11 and 32
+MOST_VALUES = 20_000  # numbers, texts, lists and keys; all that a form may hold are under 5,000
+SMALL = 2**16  # bytes; forms without long lists are far smaller
+NO_JSON = "The request is no JSON."
+UNKNOWN = "The page has no such event; reload it."
+
+Refusal = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class EventForm:
+    """What an event takes: how many values, and whether it waits in the queue."""
+
+    values: int
+    queued: bool
+
+
+class Events(Protocol):
+    """The application's events, as whoever knows the application tells of them."""
+
+    def form(self, number: int | None, name: str) -> EventForm | None:
+        """An event that can be asked for, by number, or else by name."""
+
+    def waits(self, event: str) -> bool:
+        """Whether an event waits or runs."""
+
+    def session_of(self, event: str) -> str:
+        """The session of an event."""
+
+    async def let_go(self, reading: Counter[str]) -> None:
+        """Forget what waits for sessions that are not in `reading` and have not been for long."""
+
+
+class EventRequests:
+    """ASGI middleware: answers 400, 404, 422 or 503 with a sentence for what is no event.
+
+    `events` makes the description of the application (the ASGI scope's "app"). A request's body
+    must come in one message: behind RequestLimits it does.
+    """
+
+    def __init__(self, app: Any, limits: Limits, events: Callable[[Any], Events]):
+        self.app, self._limits, self._make = app, limits, events
+        self._events: Events | None = None
+        self._reading: Counter[str] = Counter()
+        self._large: dict[str, int] = {}  # bytes of the large events that wait
+        self._numbers = count()
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        _, api, route = scope.get("path", "").rpartition(API)
+        if scope["type"] != "http" or not api:
+            await self.app(scope, receive, send)
+            return
+        self._events = self._events or self._make(scope["app"])
+        if scope["method"] == "POST" and _is_json_route(route):
+            await self._post(route, scope, receive, send)
+        elif session := self._session_read(route, scope):
+            self._reading[session] += 1
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                self._reading[session] -= 1
+                self._reading += Counter()  # without those that nobody reads
+        else:
+            await self.app(scope, receive, send)
+
+    def _session_read(self, route: str, scope: Scope) -> str:
+        """The session whose stream a request opens; "" where it opens none."""
+        if scope["method"] != "GET":
+            return ""
+        if route.startswith("queue/data"):
+            query = parse_qs(scope["query_string"].decode("latin-1"))
+            return query.get("session_hash", [""])[0][:LONGEST_NAME]
+        if route.startswith("call/"):
+            return self._events.session_of(route.rpartition("/")[2])
+        return ""
+
+    async def _post(self, route: str, scope: Scope, receive: Any, send: Any) -> None:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body = message.get("body", b"")
+        if refusal := self._refusal(route, body):
+            await answer(send, *refusal)
+            return
+        left, size = [message], len(body)
+        del message, body
+
+        async def replay() -> dict[str, Any]:
+            return left.pop() if left else await receive()
+
+        if not _waits(route):
+            await self.app(scope, replay, send)
+            return
+        await self._events.let_go(self._reading)
+        taken = self._take_room(size)
+        if taken is None:
+            await answer(send, 503, "Too much is waiting at present; try again in a minute.")
+            return
+        joined = _Joined(send)
+        try:
+            await self.app(scope, replay, joined.send)
+        finally:
+            kept = self._large.pop(taken, 0)
+            if kept and joined.event:
+                self._large[joined.event] = kept
+
+    def _take_room(self, size: int) -> str | None:
+        """A name for a large event's share of the memory; None where nothing is left."""
+        name = f"coming {next(self._numbers)}"
+        if size <= SMALL:
+            return name
+        coming, waits = "coming ", self._events.waits
+        self._large = {
+            event: each
+            for event, each in self._large.items()
+            if event.startswith(coming) or waits(event)
+        }
+        if sum(self._large.values()) + size > self._limits.waiting_request_bytes:
+            return None
+        self._large[name] = size
+        return name
+
+    def _refusal(self, route: str, body: bytes) -> Refusal | None:
+        try:
+            data = json.loads(body)
+        except (ValueError, RecursionError):
+            return 400, NO_JSON
+        if not isinstance(data, dict):
+            return 422, "The request must be a JSON object."
+        if _count(data, MOST_VALUES) > MOST_VALUES:
+            return 422, f"The request may hold at most {MOST_VALUES:,} values."
+        if refusal := _odd_field(data):
+            return 422, refusal
+        if route.startswith("call/v2/") or not route.startswith(EVENT_ROUTES):
+            return None
+        if data.get("batched") or not isinstance(data.get("data"), list):
+            return 422, "An event's data must be a list of its values."
+        return self._odd_event(route, data)
+
+    def _odd_event(self, route: str, data: dict[str, Any]) -> Refusal | None:
+        name, join = route.strip("/").rpartition("/")[2], _waits(route)
+        form = self._events.form(data.get("fn_index"), "" if "queue" in route else name)
+        if form is None:
+            return 404, UNKNOWN
+        if form.queued != join:
+            other = "queue/join" if form.queued else "run"
+            return 422, f"This event is asked for by {other}."
+        if len(data["data"]) != form.values:
+            came = len(data["data"])
+            return 422, f"This event takes {form.values} values; {came} came. Reload the page."
+        return None
+
+
+EVENT_ROUTES = ("run/", "api/", "call/", "queue/join")
+JSON_ROUTES = (*EVENT_ROUTES, "component_server", "cancel", "reset")
+NAMES = ("session_hash", "event_id", "fn_name")
+NUMBERS = ("fn_index", "component_id", "trigger_id")
+
+
+def _is_json_route(route: str) -> bool:
+    return route.startswith(JSON_ROUTES)
+
+
+def _waits(route: str) -> bool:
+    return route.startswith(("queue/join", "call/"))
+
+
+def _odd_field(data: dict[str, Any]) -> str:
+    """What is wrong with the fields around an event's values; "" for nothing."""
+    for field in NAMES:
+        name = data.get(field)
+        if name is not None and not (isinstance(name, str) and _is_name(name)):
+            return f"{field} must be a text of at most {LONGEST_NAME} characters."
+    for field in NUMBERS:
+        number = data.get(field)
+        if number is not None and not (type(number) is int and 0 <= number < 2**31):
+            return f"{field} must be a whole number from 0 on."
+    return ""
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= LONGEST_NAME and text.isprintable()
+
+
+def _count(value: Any, most: int) -> int:
+    """How many values a JSON value holds, itself and its keys among them; counts little further."""
+    left, found = [value], 0
+    while left and found <= most:
+        each = left.pop()
+        found += 1
+        if isinstance(each, dict):
+            found += len(each)
+            left.extend(each.values())
+        elif isinstance(each, list):
+            left.extend(each)
+    return found
+
+
+class _Joined:
+    """The answer to an event that joins the queue, which tells the event's name."""
+
+    def __init__(self, send: Any):
+        self._send, self.event = send, ""
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.body" and not self.event:
+            with suppress(ValueError, TypeError, KeyError):
+                self.event = json.loads(message.get("body", b""))["event_id"]
+        await self._send(message)

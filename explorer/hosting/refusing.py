@@ -1,0 +1,56 @@
+"""An answer that its client can read: a client that still sends is heard out, up to a bound."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from explorer.limits import MIB
+
+HEARD_BYTES = 64 * MIB  # thrown away of a body that has been refused
+HEARD_S = 20
+
+Scope = dict[str, Any]
+
+
+async def refuse(scope: Scope, receive: Any, send: Any, status: int, sentence: str) -> None:
+    """Answer with a sentence at once, then read and throw away what the client still sends.
+
+    Most clients read nothing before they have sent everything, and lose the answer where the
+    connection is closed before that. For a request whose body has not been read to its end.
+    """
+    await _begin(send, status, sentence)
+    await send({"type": "http.response.body", "body": sentence.encode(), "more_body": True})
+    if header(scope, b"expect").lower() != "100-continue":  # it sends nothing before it may
+        await hear_out(receive)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def answer(send: Any, status: int, sentence: str) -> None:
+    """Answer with a sentence; for a request whose body has been read."""
+    await _begin(send, status, sentence)
+    await send({"type": "http.response.body", "body": sentence.encode()})
+
+
+async def _begin(send: Any, status: int, sentence: str) -> None:
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(sentence.encode())).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+async def hear_out(receive: Any) -> None:
+    """Throw away the rest of a request's body, HEARD_BYTES and HEARD_S seconds at most."""
+    heard, more = 0, True
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HEARD_S):
+            while more and heard < HEARD_BYTES:
+                message = await receive()
+                heard += len(message.get("body", b""))
+                more = message["type"] == "http.request" and message.get("more_body", False)
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """A request's header; "" where it has none."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

@@ -1,0 +1,125 @@
+"""What is no event of the page is refused; large events that wait share a bound."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from loops import finish
+
+from explorer.hosting.event_requests import (
+    LONGEST_NAME,
+    MOST_VALUES,
+    SMALL,
+    EventForm,
+    EventRequests,
+)
+from explorer.limits import DEFAULTS
+
+JOIN, RUN = "/gradio_api/queue/join", "/gradio_api/run/predict"
+
+
+class Page:
+    """Event 0 answers at once, event 1 waits; both take two values."""
+
+    def __init__(self, limits=DEFAULTS):
+        self.waiting, self.asked, self.read = set(), 0, Counter()
+        self.requests = EventRequests(self.app, limits, lambda app: self)
+
+    def form(self, number, name):
+        return {0: EventForm(2, False), 1: EventForm(2, True)}.get(number)
+
+    def waits(self, event):
+        return event in self.waiting
+
+    def session_of(self, event):
+        return f"of {event}"
+
+    async def let_go(self, reading):
+        self.read = Counter(reading)
+
+    async def app(self, scope, receive, send):
+        self.asked += 1
+        await receive()
+        self.waiting.add(f"event{self.asked}")
+        body = json.dumps({"event_id": f"event{self.asked}"}).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    def post(self, path, body) -> int:
+        body, sent = body if isinstance(body, bytes) else json.dumps(body).encode(), []
+
+        async def receive():
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": path, "headers": [], "app": None}
+        finish(self.requests(scope, receive, send))
+        assert len(sent[1]["body"]) > 10  # a sentence, or the answer
+        return sent[0]["status"]
+
+
+def event(number=0, data=(1, 2), **more):
+    return {"fn_index": number, "data": list(data), "session_hash": "s"} | more
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        (RUN, event(), 200),
+        (JOIN, event(1), 200),
+        (RUN, event(1), 422),
+        (JOIN, event(0), 422),
+        (RUN, event(7), 404),
+        (RUN, event(None), 404),
+        (RUN, event(data=[1]), 422),
+        (RUN, event(data=[1, 2, 3]), 422),
+        (RUN, event() | {"data": "x"}, 422),
+        (RUN, event(batched=True), 422),
+        (RUN, event(session_hash="s" * LONGEST_NAME), 200),
+        (RUN, event(session_hash="s" * (LONGEST_NAME + 1)), 422),
+        (RUN, event(session_hash="\ud83d"), 422),
+        (RUN, event(session_hash=["s"]), 422),
+        (RUN, event(True), 422),
+        (RUN, event(2**70), 422),
+        (RUN, event(data=[[None] * (MOST_VALUES - 20), 1]), 200),
+        (RUN, event(data=[[[]] * MOST_VALUES, 1]), 422),
+        (RUN, event(data=[{str(at): 0 for at in range(MOST_VALUES)}, 1]), 422),
+        (RUN, b"[" * 5000, 400),
+        (RUN, b"\xff", 400),
+        (RUN, b"", 400),
+        (RUN, b"3", 422),
+        ("/gradio_api/component_server", {"data": 1, "component_id": 1.5, "fn_name": "x"}, 422),
+        ("/gradio_api/cancel", {"session_hash": 1, "fn_index": 0, "event_id": "x"}, 422),
+        ("/elsewhere", b"{", 200),
+    ],
+)
+def test_only_events_of_the_page_are_handed_on(path, body, status):
+    page = Page()
+    assert page.post(path, body) == status
+    assert page.asked == (status == 200)
+
+
+def test_large_events_that_wait_share_a_bound_and_small_ones_always_pass():
+    page = Page(replace(DEFAULTS, waiting_request_bytes=3 * SMALL))
+    large = event(1, data=["x" * (SMALL + 1), 2])
+    assert [page.post(JOIN, large) for _ in range(3)] == [200, 200, 503]
+    assert page.post(JOIN, event(1)) == 200
+    page.waiting.remove("event1")  # it is over
+    assert [page.post(JOIN, large) for _ in range(2)] == [200, 503]
+
+
+def test_it_is_known_whose_stream_is_open():
+    page, seen = Page(), []
+
+    async def stream(scope, receive, send):
+        seen.append(Counter(page.requests._reading))
+
+    page.requests.app = stream
+    for path, query in (("queue/data", b"session_hash=a"), ("call/run/e", b"")):
+        scope = {"type": "http", "method": "GET", "path": f"/gradio_api/{path}", "headers": []}
+        finish(page.requests(scope | {"query_string": query, "app": None}, None, None))
+    assert seen == [{"a": 1}, {"of e": 1}]
+    assert not page.requests._reading

@@ -1,0 +1,54 @@
+"""Sessions whose events nobody reads leave nothing behind, however many come."""
+
+import asyncio
+from dataclasses import replace
+
+import httpx
+import pytest
+from fake_engine import FakeEngine
+from loops import finish
+
+from explorer import ui
+from explorer.limits import DEFAULTS
+
+PATIENCE_S = 60
+LIMITS = replace(DEFAULTS, unread_sessions=10, no_listener_s=5)
+
+
+@pytest.fixture
+def site():
+    page = ui.build(FakeEngine(pace=0.001), LIMITS)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(LIMITS))
+    yield page, url
+    page.close(verbose=False)
+
+
+def test_unread_sessions_are_let_go_and_one_that_is_read_stays(site):
+    page, url = site
+    (run,) = (each for each in page.fns.values() if each.name == "run")
+    values = [getattr(block, "value", None) for block in run.inputs]
+
+    async def visits():
+        async with httpx.AsyncClient(base_url=f"{url}gradio_api/", timeout=PATIENCE_S) as http:
+
+            async def join(session):
+                body = {"data": values, "fn_index": run._id, "session_hash": session}
+                (await http.post("queue/join", json=body)).raise_for_status()
+
+            await join("read")
+            query = {"session_hash": "read"}
+            async with http.stream("GET", "queue/data", params=query) as stream:
+                await anext(stream.aiter_raw())
+                for at in range(300):
+                    await join(f"s{at}")
+                queue = page._queue
+                for kept in (queue.pending_messages_per_session, queue.pending_event_ids_session):
+                    assert len(kept) <= LIMITS.unread_sessions + 2
+                assert "read" in queue.pending_event_ids_session or "done" in str(
+                    [piece async for piece in stream.aiter_raw()]
+                )
+                async with asyncio.timeout(PATIENCE_S):
+                    while queue.event_ids_to_events:  # nobody reads: given up
+                        await asyncio.sleep(0.1)
+
+    finish(visits())
