@@ -17,14 +17,15 @@ LIMITS = replace(DEFAULTS, unread_sessions=10, no_listener_s=5)
 
 @pytest.fixture
 def site():
-    page = ui.build(FakeEngine(pace=0.001), LIMITS)
+    engine = FakeEngine(pace=0.001)
+    page = ui.build(engine, LIMITS)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(LIMITS))
-    yield page, url
+    yield engine, page, url
     page.close(verbose=False)
 
 
 def test_unread_sessions_are_let_go_and_one_that_is_read_stays(site):
-    page, url = site
+    engine, page, url = site
     (run,) = (each for each in page.fns.values() if each.name == "run")
     values = [getattr(block, "value", None) for block in run.inputs]
 
@@ -35,20 +36,22 @@ def test_unread_sessions_are_let_go_and_one_that_is_read_stays(site):
                 body = {"data": values, "fn_index": run._id, "session_hash": session}
                 (await http.post("queue/join", json=body)).raise_for_status()
 
-            await join("read")
-            query = {"session_hash": "read"}
-            async with http.stream("GET", "queue/data", params=query) as stream:
-                await anext(stream.aiter_raw())
-                for at in range(300):
-                    await join(f"s{at}")
-                queue = page._queue
-                for kept in (queue.pending_messages_per_session, queue.pending_event_ids_session):
-                    assert len(kept) <= LIMITS.unread_sessions + 2
-                assert "read" in queue.pending_event_ids_session or "done" in str(
-                    [piece async for piece in stream.aiter_raw()]
-                )
-                async with asyncio.timeout(PATIENCE_S):
-                    while queue.event_ids_to_events:  # nobody reads: given up
-                        await asyncio.sleep(0.1)
+            with engine.lock:  # every run waits
+                await join("read")
+                query = {"session_hash": "read"}
+                async with http.stream("GET", "queue/data", params=query) as stream:
+                    pieces = stream.aiter_raw()  # kept: without it the stream is closed
+                    await anext(pieces)
+                    for at in range(300):
+                        await join(f"s{at}")
+                    queue = page._queue
+                    most = LIMITS.unread_sessions + 2
+                    assert len(queue.pending_messages_per_session) <= most
+                    assert len(queue.pending_event_ids_session) <= most
+                    assert "read" in queue.pending_messages_per_session
+                    assert "read" in queue.pending_event_ids_session
+            async with asyncio.timeout(PATIENCE_S):
+                while queue.event_ids_to_events:  # nobody reads: given up
+                    await asyncio.sleep(0.1)
 
     finish(visits())
