@@ -3,19 +3,22 @@
 First seeded sequences of starts, stops and closes on the engine, then seeded payloads over HTTP on
 loopback: every event with values of every kind, server functions, uploads, file names, queue
 entries whose stream nobody opens, bodies of every length. Then a normal run must work. Prints
-counts and exits with 1 for an answer 500 that came from our code, a traceback or a path of this
-machine in an answer, a device that is not free, or growth beyond the stated figures.
+counts and exits with 1 for an answer of 500 or more but for our 503 and 507, an exception that
+passed through our code, a traceback or a path of this machine in an answer or an event stream, a
+device that is not free, files that uploads which broke off have left, or growth beyond the stated
+figures.
 
-Answers 500 that Gradio gives by itself (an unknown event, a value that its own components refuse)
-are counted apart.
+All is drawn from the seed and the number of the sequence or payload: `--first N` goes on there.
 """
 
 import argparse
 import io
 import json
+import logging
 import os
 import random
 import re
+import socket
 import sys
 import tempfile
 import threading
@@ -25,6 +28,7 @@ from collections import Counter
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -36,6 +40,7 @@ ROOT = str(Path(__file__).resolve().parents[1])
 MOST_GROWTH = 200 * 2**20  # bytes of memory, after the first quarter
 MOST_THREADS, MOST_FILES = 20, 40  # more than after the first quarter
 WAIT_S = 120  # for the device to be free
+STREAM_S = 10  # that a stranger reads a stream at most
 ODD = (
     None,
     True,
@@ -85,13 +90,16 @@ PATHS = (
 # --- the engine ----------------------------------------------------------------------------------
 
 
-def sequences(engine: Engine, count: int, rng: random.Random, until: float) -> Counter:
-    """Start runs, take some events, and stop, close or finish them; counts how they ended."""
+def sequences(engine: Engine, numbers: range, seed: int, until: float) -> tuple[int, Counter]:
+    """Start runs, take some events, and stop, close or finish them.
+
+    Returns the first number that was not done, and counts how the runs ended.
+    """
     ends: Counter = Counter()
-    for _ in range(count):
+    for number in numbers:
         if time.monotonic() > until:
-            break
-        streams = []
+            return number, ends
+        rng, streams = random.Random(f"{seed} sequence {number}"), []
         for _ in range(rng.choice((1, 1, 1, 2, 3))):
             cancel = threading.Event()
             try:
@@ -109,7 +117,7 @@ def sequences(engine: Engine, count: int, rng: random.Random, until: float) -> C
             streams.append((engine.stream(run, cancel=cancel, visitor="same"), cancel))
         for stream, cancel in rng.sample(streams, len(streams)):
             ends[_follow(stream, cancel, rng)] += 1
-    return ends
+    return numbers.stop, ends
 
 
 def _follow(stream: Any, cancel: threading.Event, rng: random.Random) -> str:
@@ -130,42 +138,58 @@ def _follow(stream: Any, cancel: threading.Event, rng: random.Random) -> str:
 class Stranger:
     """Sends payloads to a page at `url`, and looks at what comes back."""
 
-    def __init__(self, url: str, page: Any, log: io.StringIO, rng: random.Random):
+    def __init__(self, url: str, page: Any, log: io.StringIO, seed: int):
         self._client = httpx.Client(base_url=url, timeout=60)
-        self._page, self._log, self._rng = page, log, rng
-        self._api = "gradio_api/"
+        self._page, self._log, self._seed = page, log, seed
+        self._rng = random.Random(seed)
+        self._url, self._api = url, "gradio_api/"
         self.statuses: Counter = Counter()
         self.faults: list[str] = []
 
-    def send(self) -> None:
-        """One payload of some kind."""
+    def send(self, number: int) -> None:
+        """The payload of a number."""
+        self._rng = random.Random(f"{self._seed} payload {number}")
         kind = self._rng.choice(
             [self._event] * 3
-            + [self._join, self._function, self._upload, self._path, self._body, self._call]
+            + [self._join] * 2
+            + [self._function, self._upload, self._path, self._body, self._call, self._broken]
         )
-        self._log.seek(0)
-        self._log.truncate()
         try:
             answer = kind()
         except httpx.HTTPError as error:
-            self.statuses[type(error).__name__] += 1
+            self.statuses[f"{kind.__name__.strip('_')} {type(error).__name__}"] += 1
             return
-        self._look_at(kind.__name__.strip("_"), answer)
+        if answer is not None:
+            self._look_at(f"{number} {kind.__name__.strip('_')}", answer)
 
     def _look_at(self, kind: str, answer: httpx.Response) -> None:
-        self.statuses[f"{kind} {answer.status_code}"] += 1
-        text = answer.text
+        self.statuses[f"{kind.partition(' ')[2]} {answer.status_code}"] += 1
+        if answer.status_code >= 500 and answer.status_code not in (503, 507):
+            self.faults.append(f"{kind}: {answer.status_code} {answer.text[:200]}")
+        self._look_into(kind, answer.text)
+
+    def _look_into(self, kind: str, text: str) -> None:
         if "Traceback (most recent call last)" in text:
             self.faults.append(f"{kind}: a traceback was sent: {text[-300:]}")
         for place in (ROOT, sys.prefix, "root:x:0"):
             if place in text:
                 self.faults.append(f"{kind}: {place} was sent")
-        if answer.status_code >= 500:
-            frames = re.findall(r'File "([^"]+)", line \d+, in (\w+)', self._log.getvalue())
+
+    def look_at_log(self) -> None:
+        """Exceptions whose last frame is ours, once everything that was asked for has ended."""
+        log = self._log.getvalue()
+        for trace in log.split("Traceback (most recent call last)")[1:]:
+            frames = re.findall(r'File "([^"]+)", line (\d+), in (\w+)', trace)
             if frames and frames[-1][0].startswith(os.path.join(ROOT, "explorer")):
-                self.faults.append(f"{kind}: 500 from {frames[-1]}: {self._log.getvalue()[-400:]}")
-            else:
-                self.statuses["500 of Gradio's own"] += 1
+                self.faults.append(f"exception in {frames[-1]}: {trace[:1500][-300:]}")
+        self.statuses["tracebacks in the log"] = log.count("Traceback (most recent call last)")
+
+    def wait_for_events(self) -> bool:
+        """Whether every event that was asked for has ended, after a while at most."""
+        until = time.monotonic() + WAIT_S
+        while self._page._queue.event_ids_to_events and time.monotonic() < until:
+            time.sleep(0.2)
+        return not self._page._queue.event_ids_to_events
 
     def _session(self) -> str:
         return self._rng.choice(("s1", "s2", "", "\0", f"s{self._rng.randrange(10**9)}"))
@@ -199,15 +223,37 @@ class Stranger:
         return self._post("run/predict", data)
 
     def _join(self) -> httpx.Response:
-        """Into the queue, and away: nobody opens the stream, or for a moment only."""
+        """Into the queue: nobody opens the stream, or for some messages, or to its end."""
         event, session = self._an_event(), self._session()
         data = {"data": self._values(event), "fn_index": event._id, "session_hash": session}
-        answer = self._post("queue/join", data)
-        if answer.status_code == 200 and self._rng.random() < 0.3:
-            path = f"{self._api}queue/data"
-            with self._client.stream("GET", path, params={"session_hash": session}) as stream:
-                next(stream.iter_raw(), None)
+        answer, most = self._post("queue/join", data), self._rng.choice((0, 0, 1, 3, 100))
+        if answer.status_code == 200 and most:
+            self._read(session, most)
         return answer
+
+    def _read(self, session: str, most: int) -> None:
+        """A session's stream, so many lines of it or until it ends."""
+        path, until = f"{self._api}queue/data", time.monotonic() + STREAM_S
+        with self._client.stream("GET", path, params={"session_hash": session}) as stream:
+            self.statuses[f"stream {stream.status_code}"] += 1
+            for number, line in enumerate(stream.iter_lines()):
+                self._look_into("stream", line)
+                if number >= most or time.monotonic() > until:
+                    return
+        self.statuses["streams read to their end"] += 1
+
+    def _broken(self) -> None:
+        """An upload or an event that breaks off in the middle."""
+        place, path = urlsplit(self._url), self._rng.choice(("upload", "queue/join"))
+        kind = "application/json" if path != "upload" else "multipart/form-data; boundary=X"
+        head = (
+            f"POST /{self._api}{path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
+            f"Content-Length: {self._rng.choice((10**5, 10**6))}\r\n\r\n"
+        )
+        part = '--X\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+        with socket.create_connection((place.hostname, place.port), timeout=60) as line:
+            line.sendall((head + part).encode() + bytes(self._rng.choice((0, 10, 90_000))))
+        self.statuses["broken off"] += 1
 
     def _function(self) -> httpx.Response:
         blocks = [b for b in self._page.blocks.values() if getattr(b, "server_functions", None)]
@@ -284,29 +330,44 @@ def is_free(device: str) -> bool:
     return not device_queue(device).runs
 
 
-def drive(sequence_count: int, payloads: int, seed: int, seconds: float) -> list[str]:
+def files_in(folder: Path) -> set[Path]:
+    return {file for file in folder.rglob("*") if file.is_file()}
+
+
+def drive(args: argparse.Namespace, folder: Path) -> list[str]:
     """Do it all, half of the time each; returns what is wrong, and prints what was seen."""
-    rng, faults = random.Random(seed), []
+    faults, seed, began = [], args.seed, time.monotonic()
     engine = Engine(device="cpu")
     engine.load()
-    ends = sequences(engine, sequence_count, rng, time.monotonic() + seconds / 2)
-    print(f"{sum(ends.values())} runs of the engine:", dict(ends))
+    numbers = range(args.first, args.first + args.sequences)
+    stop, ends = sequences(engine, numbers, seed, began + args.seconds / 2)
+    print(f"sequences {args.first} to {stop - 1}, {sum(ends.values())} runs:", dict(ends))
     if not is_free("cpu"):
         faults.append("the device is not free after the sequences")
-    log, until = io.StringIO(), time.monotonic() + seconds / 2
+    log, early = io.StringIO(), {}
     with redirect_stderr(log), served(engine) as (page, url):
-        stranger, early, sent = Stranger(url, page, log, rng), {}, 0
-        for sent in range(1, payloads + 1):
-            if time.monotonic() > until:
+        handler = logging.StreamHandler(log)
+        logging.getLogger().addHandler(handler)
+        stranger, number = Stranger(url, page, log, seed), args.first
+        for number in range(args.first, args.first + args.payloads):
+            if time.monotonic() > began + args.seconds:
                 break
-            stranger.send()
-            if sent == payloads // 4:
+            stranger.send(number)
+            if number == args.first + args.payloads // 4:
                 early = held()
-        faults += stranger.faults
+        else:
+            number = args.first + args.payloads
+        if not stranger.wait_for_events():
+            faults.append("events have not ended after the payloads")
         if not is_free("cpu"):
             faults.append("the device is not free after the payloads")
+        stranger.look_at_log()
+        logging.getLogger().removeHandler(handler)
+        faults += stranger.faults
         now = held()
-    print(f"{sent} payloads over HTTP:", dict(sorted(stranger.statuses.items())))
+        if left := [file for file in files_in(folder) if file.stat().st_size == 90_000]:
+            faults.append(f"{len(left)} uploads that broke off have left files")
+    print(f"payloads {args.first} to {number - 1}:", dict(sorted(stranger.statuses.items())))
     if early:
         print("after a quarter:", early, "at the end:", now)
         most = {"memory": MOST_GROWTH, "threads": MOST_THREADS, "files": MOST_FILES}
@@ -328,12 +389,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sequences", type=int, default=1000)
     parser.add_argument("--payloads", type=int, default=5000)
+    parser.add_argument("--first", type=int, default=0, help="the number to begin with")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=3600, help="the most it may take")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
-        faults = drive(args.sequences, args.payloads, args.seed, args.seconds)
+        faults = drive(args, Path(folder))
     counts = Counter(faults)
     for fault, times in counts.most_common(20):
         print(f"{times} x {fault}")

@@ -22,7 +22,15 @@ from explorer.ui.kept_pictures import keep_files
 from explorer.ui.lanes import model_prop
 from explorer.ui.listeners import Listeners
 from explorer.ui.live import Cancels, failure, plan_payload, run_payloads
-from explorer.ui.models import OWN_TO_A_USER, Load, blank_card, card, refill, unfit
+from explorer.ui.models import (
+    OWN_TO_A_USER,
+    Load,
+    blank_card,
+    card,
+    model_name,
+    refill,
+    unfit,
+)
 from explorer.ui.pins import read_pins
 from explorer.ui.plot import View, plot_payload, problem_payload
 
@@ -109,7 +117,7 @@ def on_model(
 
     @answering_stream(broken)
     async def chosen(values: dict, request: gr.Request) -> AsyncIterator[dict]:
-        name = values[menu] or first
+        name = model_name(values[menu]) or first
         session, before = request.session_hash, values[settled]
         if name == under_way.get(session) or name == before == engine.resident:
             yield {settled: gr.skip()}  # Gradio tells of one choice twice
