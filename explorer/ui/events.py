@@ -127,7 +127,7 @@ def on_model(
 
     @answering_stream(broken)
     async def given_back(values: dict, request: gr.Request) -> AsyncIterator[dict]:
-        name, session = values[menu] or first, request.session_hash
+        name, session = model_name(values[menu]) or first, request.session_hash
         if name == under_way.get(session, values[settled]):
             yield {settled: gr.skip()}
             return

@@ -45,6 +45,11 @@ def _refines(engine, entry: Entry) -> bool:
     return identity.family.is_refiner
 
 
+def model_name(chosen: Any) -> str:
+    """What a page sent as the menu's choice, which may be anything, as a model's name."""
+    return chosen if isinstance(chosen, str) else "" if chosen is None else str(chosen)[:80]
+
+
 def unfit(engine, name: str) -> list[str]:
     """The fields that mean nothing to this model on this device: a page hides them."""
     identity = engine.identity(name)

@@ -10,6 +10,7 @@ from loops import finish
 
 from explorer import ui
 from explorer.limits import DEFAULTS
+from explorer.ui.answers import UNEXPECTED
 
 PATIENCE_S = 60
 LIMITS = replace(DEFAULTS, unread_sessions=10, no_listener_s=5)
@@ -55,3 +56,19 @@ def test_unread_sessions_are_let_go_and_one_that_is_read_stays(site):
                     await asyncio.sleep(0.1)
 
     finish(visits())
+
+
+@pytest.mark.parametrize("name", [True, 3, ["x"], {"a": 1}])
+def test_a_model_that_is_no_name_is_a_sentence_at_the_menu(site, name):
+    _, page, url = site
+    (chosen,) = (each for each in page.fns.values() if each.name == "chosen")
+    menu = next(at for at, block in enumerate(chosen.inputs) if block.elem_id == "model")
+    values = [getattr(block, "value", None) for block in chosen.inputs]
+    values[menu] = name
+    body = {"data": values, "fn_index": chosen._id, "session_hash": "s"}
+    with httpx.Client(base_url=f"{url}gradio_api/", timeout=PATIENCE_S) as http:
+        http.post("queue/join", json=body).raise_for_status()
+        told = http.get("queue/data", params={"session_hash": "s"}).text
+    assert UNEXPECTED not in told
+    assert "process_completed" in told
+    assert "is not on this app" in told or "not in the list" in told or '"success":false' in told
