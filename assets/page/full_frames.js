@@ -10,6 +10,8 @@ export function mount({ props, trigger, watch }) {
   on("begin", () => (run += 1));
   watch("value", () => {
     const news = props.value;
-    if (news?.run === run && news.frames.length) emit("full", news.frames);
+    if (news?.run !== run) return;
+    if (news.frames.length) emit("full", news.frames);
+    if (news.message) emit("unwritten", news.message);
   });
 }

@@ -18,6 +18,7 @@ export function mount({ element, props, watch }) {
   const play = element.querySelector(".play");
   const where = element.querySelector("output");
   const unequal = element.querySelector(".unequal");
+  const unwritten = element.querySelector(".unwritten"); // what the server had no room for
   const area = element.querySelector(".panes");
   const panes = []; // one a lane: of the run on screen, of the form before the first one
 
@@ -109,6 +110,7 @@ export function mount({ element, props, watch }) {
 
   function begin() {
     plan = [];
+    unwritten.hidden = true;
     setPlaying(false);
     enable(false);
     viewer.toggleAttribute("data-waiting", true);
@@ -201,6 +203,10 @@ export function mount({ element, props, watch }) {
   });
   on("full", (frames) => {
     for (const { lane, call, view, file } of frames) large.add(keyOf(lane, call, view), file);
+  });
+  on("unwritten", (sentence) => {
+    unwritten.textContent = sentence;
+    unwritten.hidden = false;
   });
   Object.defineProperty(explorer, "largeFrames", { get: () => large.stats });
   on("stale", (is) => viewer.toggleAttribute("data-stale", is));

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 APART_S = 0.1  # between two lists of new files
+UNWRITTEN = (
+    "The server could not write the calls in full size ({}): those that are missing stay small."
+).format
 HEARTBEAT_S = 1.0  # a page that has gone is noticed where something is sent
 LOOK_S = 0.05
 
@@ -106,6 +109,8 @@ class FullFrames:
                     frames = await asyncio.to_thread(_files, new, keep)
                 except OSError as error:  # the small frames stay
                     LOG.warning("frames in full size could not be written", exc_info=error)
+                    reason = error.strerror or type(error).__name__
+                    yield {"run": run, "frames": [], "over": True, "message": UNWRITTEN(reason)}
                     return
                 told = time.monotonic()
                 yield {"run": run, "frames": frames, "over": over, "at": time.time()}

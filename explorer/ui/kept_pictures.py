@@ -6,16 +6,14 @@ A full or read-only disk costs the files, never the run.
 import base64
 import hashlib
 import logging
-import os
-import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
 from explorer.hosting.files import KEPT
+from explorer.hosting.whole_files import PICTURES
 from explorer.limits import MIB
 
 LOG = logging.getLogger(__name__)
@@ -34,25 +32,11 @@ def keep_files(owner: gr.Blocks | gr.components.Component) -> Keep:
 
     def keep(data: bytes, name: str) -> str:
         path = Path(get_upload_folder(), hashlib.sha256(data).hexdigest(), name)
-        write_whole(path, data)
+        PICTURES.write(path, data)
         owner.temp_files.add(str(path.resolve()))
         return "/".join((KEPT, *path.parts[-2:]))
 
     return keep
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is either whole or not there, whatever interrupts it. Raises OSError."""
-    path.parent.mkdir(exist_ok=True, parents=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(draft, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(draft)
-        raise
 
 
 def data_url(data: bytes | None, name: str = "preview.jpg") -> str | None:

@@ -13,19 +13,64 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 90
 CODES = {signal.SIGINT: 0, signal.SIGTERM: 143}
 
 
+# The program, with something that says in a file that it has begun and then holds on.
+HELD_UP = """
+import sys, threading, time
+from pathlib import Path
+sys.argv[0] = "app.py"
+began, seconds = Path({began!r}), {seconds}
+
+def hold():
+    began.touch()
+    time.sleep(seconds)
+
+{change}
+from explorer.cli import main
+main()
+"""
+# Decoding the last pictures, which after that goes on as ever.
+DECODING = """
+from explorer.capture.previews import VaeDecoder
+as_ever = VaeDecoder._finish
+def _finish(*arguments):
+    hold()
+    return as_ever(*arguments)
+VaeDecoder._finish = _finish
+"""
+# Writing pictures: the first file holds on when half of it is there.
+WRITING = """
+import io, os
+class Half(io.FileIO):
+    def write(self, data):
+        middle = len(data) // 2
+        super().write(data[:middle])
+        self.flush()
+        hold()
+        return super().write(data[middle:])
+import explorer.hosting.whole_files as whole_files
+class Os:
+    def __getattr__(self, name):
+        return getattr(os, name)
+    def fdopen(self, handle, mode):
+        return Half(handle, mode)
+whole_files.os = Os()
+"""
+
+
 @contextmanager
-def app(folder, temporary):
+def app(folder, temporary, script=()):
     """The program on a free port: its process and its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--device", "cpu", "--port", str(port)]
+    command = [sys.executable, *(script or ["app.py"]), "--device", "cpu", "--port", str(port)]
     with subprocess.Popen(
         [*command, "--model", str(folder)],
         cwd=ROOT,
@@ -102,5 +147,44 @@ def test_a_signal_ends_the_program_soon_and_cleanly(family_folder, tmp_path, sta
         errors = process.stderr.read()
         assert "terminate called" not in errors
         assert "Traceback" not in errors
-    for file in tmp_path.rglob("*"):
-        assert file.is_dir() or file.suffix in (".jpg", ".png"), file
+    assert_whole(tmp_path)
+
+
+def assert_whole(folder: Path) -> None:
+    """Every file in the folder is a picture that can be opened."""
+    for file in folder.rglob("*"):
+        if not file.is_dir():
+            assert file.suffix in (".jpg", ".png"), file
+            Image.open(file).load()
+
+
+@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize(
+    ("change", "seconds", "files"),
+    [
+        pytest.param(DECODING, 1, 0, id="decoding"),
+        pytest.param(DECODING, 600, 0, id="decoding that does not end"),
+        pytest.param(WRITING, 0.2, 1, id="writing"),
+        pytest.param(WRITING, 600, 0, id="writing that does not end"),
+    ],
+)
+def test_a_signal_while_pictures_are_made_leaves_nothing_in_halves(
+    family_folder, tmp_path, change, seconds, files, number
+):
+    began, pictures = tmp_path / "began", tmp_path / "pictures"
+    script = HELD_UP.format(began=str(began), seconds=seconds, change=change)
+    with app(family_folder("sd1"), pictures, ["-c", script]) as (process, url):
+        stream = start_run(url, steps=2)
+        threading.Thread(target=stream.read, daemon=True).start()
+        deadline = time.monotonic() + PATIENCE_S
+        while not began.exists():
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert process.wait(PATIENCE_S) == CODES[number]
+        errors = process.stderr.read()
+        assert "terminate called" not in errors
+        assert "Traceback" not in errors
+        assert ("still under way" in errors or "were removed" in errors) == (seconds > 60)
+    assert_whole(pictures)
+    assert sum(not file.is_dir() for file in pictures.rglob("*")) >= files

@@ -14,6 +14,7 @@ from fake_engine import FakeEngine
 from loops import everything, finish
 from PIL import Image
 
+from explorer.hosting.whole_files import WholeFiles
 from explorer.settings import LaneSettings, RunSettings, picture_url
 from explorer.ui import kept_pictures
 from explorer.ui.live import SHEET_PIXELS, Cancels, frame_sheet, plan_payload, run_payloads
@@ -163,10 +164,10 @@ def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(KeyboardInterrupt):
-        kept_pictures.write_whole(tmp_path / "folder" / "a.png", b"abc")
+        WholeFiles().write(tmp_path / "folder" / "a.png", b"abc")
     assert list((tmp_path / "folder").iterdir()) == []
     monkeypatch.undo()
-    kept_pictures.write_whole(tmp_path / "folder" / "a.png", b"abc")
+    WholeFiles().write(tmp_path / "folder" / "a.png", b"abc")
     assert (tmp_path / "folder" / "a.png").read_bytes() == b"abc"
 
 

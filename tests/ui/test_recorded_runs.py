@@ -1,10 +1,15 @@
 """What the server keeps of finished runs for frames in full size: so many bytes, and no more."""
 
+import errno
+import os
 from types import SimpleNamespace
 
+from fake_engine import FakeEngine
+from loops import everything
 from loops import finish as finish_work
 
-from explorer.ui.full_frames import RecordedRuns
+from explorer.settings import RunSettings
+from explorer.ui.full_frames import FullFrames, RecordedRuns
 
 
 def run(size: int) -> list:
@@ -38,3 +43,22 @@ def test_a_page_that_leaves_takes_its_run_with_it():
     finish(runs, "a", run(400))
     runs.forget("a")
     assert runs.get("a") == ()
+
+
+def test_frames_in_full_size_that_cannot_be_written_are_said():
+    engine = FakeEngine(pace=0)
+    engine.full_side = 8
+    frames = FullFrames(engine)
+    run = everything(engine.astream(RunSettings(steps=2, seed=1)))[-1]
+    frames.runs._runs["visitor"] = run.trajectories
+
+    def keep(data: bytes, name: str) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere")
+
+    asked = {"run": 3, "cursor": [0, 0], "view": "denoised"}
+    last = everything(frames.payloads("visitor", asked, keep))[-1]
+    assert (last["run"], last["over"], last["frames"]) == (3, True, [])
+    assert last["message"] == (
+        "The server could not write the calls in full size (No space left on device): those that "
+        "are missing stay small."
+    )
