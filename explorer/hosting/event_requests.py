@@ -18,7 +18,7 @@ from explorer.limits import Limits
 
 API = "/gradio_api/"
 LONGEST_NAME = 128  # characters of a session's or an event's name; a browser's have 11 and 32
-MOST_VALUES = 20_000  # numbers, texts, lists and keys; all that a form may hold are under 5,000
+MOST_VALUES = 20_000  # numbers, texts, lists and keys; a form of 16 lanes holds about 1,000
 SMALL = 2**16  # bytes; forms without long lists are far smaller
 NO_JSON = "The request is no JSON."
 UNKNOWN = "The page has no such event; reload it."
