@@ -307,6 +307,8 @@ class _Teller:
         elif not job.finished.is_set():  # its pictures are made meanwhile, or there
             with interruptible(job.check_stop):
                 self._previews = self.film.newest_in_full(job.decode_live)
+        elif not self._previews:  # it was over before anything was shown
+            self._previews = self.film.newest()
 
     def _careful(self, work: Callable[[], None]) -> None:
         """Do work on pictures; where it fails the run ends, and its calls are kept."""
