@@ -110,14 +110,14 @@ def test_what_both_models_begin_with_stays(form):
 def test_a_long_list_of_betas_is_not_read_out(form):
     lanes = tuple(LaneSettings(trained_betas=(0.01, 0.02) * 50) for _ in BUNDLED.lanes)
     _, said = refill(form, untouched(form), replace(BUNDLED, lanes=lanes), BUNDLED)
-    assert said == "Set as this model wants: Trained betas a list."
+    assert said == "Set as this model wants: Trained betas a custom list."
 
 
 def test_a_folded_group_says_what_differs():
     assert set(summaries(RunSettings()).values()) == {""}
     run = RunSettings(height=512, batch_size=3, cfg_rescale=0.7, rng="gpu", refiner="r", steps=10)
     assert summaries(run) == {
-        "picture": "own × 512, 3 pictures, rescale 0.7, GPU noise",
+        "picture": "default × 512, 3 pictures, rescale 0.7, GPU noise",
         "start": "",
         "refiner": "from step 9",
     }
