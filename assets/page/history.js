@@ -8,7 +8,6 @@ import { changed, makeHistory } from "./undo.js";
 
 const STORED = "sampler-explorer-form";
 const TYPED = "textarea, [role=slider], input:not([type=checkbox], [type=radio], [role=combobox])";
-const LATE_MS = 150; // until the end of a drag has reached the form
 const OTHERS = ".scheduler-file textarea"; // text that is no part of the form keeps its own undo
 
 export function mount({ element, props, trigger }) {
@@ -18,7 +17,6 @@ export function mount({ element, props, trigger }) {
   let asked = false; // has the user done anything since the newest entry?
   let chosen = false; // is the newest entry the choice of a model, whose settings are still to come?
   let held = false; // a press of the pointer and what comes of it are one entry, however late
-  let letGo = 0;
 
   function note(values) {
     if (!history) return begin(values);
@@ -85,10 +83,8 @@ export function mount({ element, props, trigger }) {
   document.addEventListener("focusin", () => history?.close());
 
   function hold(is) {
-    clearTimeout(letGo);
-    if (is) history?.close();
-    if (is) held = true;
-    else letGo = setTimeout(() => (held = false), LATE_MS);
+    history?.close();
+    held = is;
   }
 
   on("form", note);
