@@ -46,7 +46,7 @@ def test_size_and_batch_run(folds, engine):
     page = folds
     fill(page, "width", "192")
     fill(page, "batch_size", "4")
-    wait_for_summary(page, "picture", "192 × own, 4 pictures")
+    wait_for_summary(page, "picture", "192 × default, 4 pictures")
     run_to_end(page)
     ran = engine.settings
     assert (ran.width, ran.height, ran.batch_size) == (192, 0, 4)
@@ -58,7 +58,7 @@ def test_a_run_from_a_picture_counts_the_calls_it_makes(folds, engine, tmp_path)
     page, path = folds, tmp_path / "<img src=x onerror=window.hit=1>.png"
     Image.new("RGB", (80, 64), "teal").save(path)
     page.set_input_files(UPLOAD, path)
-    wait_for_summary(page, "start", "from step 6, 29 calls")
+    wait_for_summary(page, "start", "from step 6, 29 calls per lane")
     schedule = LaneSettings().schedule(20)
     assert curve(page, 0) == pytest.approx(schedule.sigma[5:].tolist())
     run_to_end(page)
@@ -82,7 +82,7 @@ def test_a_phones_picture_with_another_one_in_it_is_used(folds, engine, tmp_path
     first, second = Image.new("RGB", (80, 64), "teal"), Image.new("L", (40, 32))
     first.save(path, "MPO", save_all=True, append_images=[second])
     folds.set_input_files(UPLOAD, path)
-    wait_for_summary(folds, "start", "from step 6, 29 calls")
+    wait_for_summary(folds, "start", "from step 6, 29 calls per lane")
     run_to_end(folds)
     assert engine.settings.init_image == picture_url(path)
 
