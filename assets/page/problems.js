@@ -22,8 +22,9 @@ export function summed(problems) {
 }
 
 function nameOf(id) {
-  const control = id && document.getElementById(id);
-  const name = control && (control.closest(".knob") ?? control).querySelector(".name, [data-testid=block-info]");
+  const control = id ? document.getElementById(id) : null; // some problems are of no control
+  const row = control?.closest(".knob") ?? control;
+  const name = row?.querySelector(".name, [data-testid=block-info]");
   return name?.textContent.trim() ?? "";
 }
 
