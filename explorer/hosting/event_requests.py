@@ -20,7 +20,7 @@ API = "/gradio_api/"
 LONGEST_NAME = 128  # characters of a session's or an event's name; a browser's have 11 and 32
 MOST_VALUES = 20_000  # numbers, texts, lists and keys; a form of 16 lanes holds about 1,000
 SMALL = 2**16  # bytes; forms without long lists are far smaller
-NO_JSON = "The request is no JSON."
+NO_JSON = "The request is not JSON."
 UNKNOWN = "The page has no such event; reload it."
 
 Refusal = tuple[int, str]
@@ -193,7 +193,7 @@ def _odd_field(data: dict[str, Any]) -> str:
     for field in NUMBERS:
         number = data.get(field)
         if number is not None and not (type(number) is int and 0 <= number < 2**31):
-            return f"{field} must be a whole number from 0 on."
+            return f"{field} must be a whole number, 0 or more."
     return ""
 
 

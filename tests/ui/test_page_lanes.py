@@ -225,12 +225,21 @@ def test_typing_keeps_the_caret_and_is_few_updates(open_page):
     field = box(page, "a_s_noise")
     field.focus()
     field.press("Home")
-    field.type("0.0625")
+    field.type("0.0625", delay=5)
     assert page.evaluate("document.activeElement.selectionStart") == 6
     page.wait_for_timeout(400)
     assert page.evaluate("document.activeElement.selectionStart") == 6
     assert value(page, "a_s_noise") == "0.06251"
-    assert len(sent) <= 4  # of six keys: how far apart they come is the machine's affair
+    sent.clear()  # six keys within one task, however slow the machine is
+    field.evaluate(
+        """(box) => [..."012345"].forEach((digit) => {
+            box.value += digit;
+            box.dispatchEvent(new Event("input", { bubbles: true }));
+        })"""
+    )
+    page.wait_for_timeout(400)
+    assert value(page, "a_s_noise") == "0.06251012345"
+    assert 1 <= len(sent) <= 3
 
 
 @pytest.mark.parametrize(
