@@ -197,7 +197,7 @@ def _object(text: str) -> dict[str, Any]:
     except SettingsError:
         raise
     except (ValueError, RecursionError):
-        raise SettingsError(FIELD, "this is no JSON; paste a scheduler_config.json.") from None
+        raise SettingsError(FIELD, "this is not JSON; paste a scheduler_config.json.") from None
     if not isinstance(config, dict):
         raise SettingsError(FIELD, "a scheduler_config.json is a JSON object: { ... }.")
     return config

@@ -50,7 +50,7 @@ def test_a_hostile_file_is_shown_as_text(fresh):
     ("text", "sentence"),
     [
         ("", "Paste the file's text"),
-        ("{", "Not taken over: this is no JSON"),
+        ("{", "Not taken over: this is not JSON"),
         ('{"beta_end": 3}', "Not taken over: beta_end: Beta end must be"),
         ('{"_class_name": "EDMEulerScheduler", "beta_end": 0.5}', "Not taken over: EDMEuler"),
     ],
