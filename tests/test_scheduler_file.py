@@ -103,9 +103,9 @@ def test_infinity_is_no_limit():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "no JSON"),
-        ("{" * 100_000, "no JSON"),
-        ("<b>hello</b>", "no JSON"),
+        ("", "not JSON"),
+        ("{" * 100_000, "not JSON"),
+        ("<b>hello</b>", "not JSON"),
         ("[1, 2]", "JSON object"),
         ("3", "JSON object"),
         ("{" + " " * 400_001 + "}", "at most 400,000 characters"),
