@@ -108,8 +108,8 @@ class FullFrames:
                 try:
                     frames = await asyncio.to_thread(_files, new, keep)
                 except OSError as error:  # the small frames stay
-                    LOG.warning("frames in full size could not be written", exc_info=error)
                     reason = error.strerror or type(error).__name__
+                    LOG.warning("frames in full size could not be written: %s", reason)
                     yield {"run": run, "frames": [], "over": True, "message": UNWRITTEN(reason)}
                     return
                 told = time.monotonic()

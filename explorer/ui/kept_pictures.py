@@ -58,8 +58,8 @@ class Keeping:
         try:
             return self._keep(data, name)
         except OSError as error:
-            LOG.warning("a picture of a run could not be written", exc_info=error)
             self._reason = error.strerror or type(error).__name__
+            LOG.warning("a picture of a run could not be written: %s", self._reason)
         if len(data) <= LARGEST_INLINE:
             return data_url(data, name)
         self._missing.append(what)

@@ -171,6 +171,22 @@ def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
     assert (tmp_path / "folder" / "a.png").read_bytes() == b"abc"
 
 
+def test_pictures_that_come_when_the_program_ends_are_no_fault(tmp_path, caplog):
+    files = WholeFiles()
+    files.close(timeout=0)
+
+    def keep(data: bytes, name: str) -> str:
+        files.write(tmp_path / name, data)
+        return name
+
+    last = payloads(SETTINGS, keep)[-1]
+    assert last["state"] == "done"
+    assert "The program is ending" in last["message"]
+    assert "The program is ending" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert list(tmp_path.iterdir()) == []
+
+
 def read_picture_url(url: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
 
