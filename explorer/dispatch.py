@@ -43,7 +43,7 @@ class Dispatcher:
     def tell(self, words: str, fraction: float | None = None) -> None:
         """Keep how far loading is, and break it off where the engine is closing."""
         if self.closing:
-            raise ModelError("The program is ending.")
+            raise Stopped
         self._models.tell(words, fraction)
 
     def open_queue(self) -> None:
@@ -177,7 +177,7 @@ class Dispatcher:
             self.queue.advance()
 
     def _broke_off(self, job: Job, error: BaseException) -> None:
-        """End the job with what went wrong; what is no Exception is raised on."""
+        """End the job with what went wrong; what nobody should catch is raised on."""
         if isinstance(error, Stopped):
             job.end(CANCELLED)
         else:
@@ -185,7 +185,7 @@ class Dispatcher:
         job.ticket.leave()
         job.finished.set()
         job.news.put(None)
-        if not isinstance(error, Exception):
+        if not isinstance(error, (Exception, Stopped)):
             raise error
 
     def work(self, job: Job, decoders: "list[Decoder]") -> None:

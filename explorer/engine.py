@@ -13,12 +13,12 @@ from explorer.device_queue import device_queue
 from explorer.dispatch import Dispatcher
 from explorer.events import Event, follow, follow_async
 from explorer.full_frames import made_between_runs
-from explorer.job import sentence
+from explorer.job import Stopped, sentence
 from explorer.limits import DEFAULTS, Limits
 from explorer.memory_plan import describe, elements_at_once
 from explorer.model_facts import ModelFacts, check_settings
 from explorer.models.catalog import BUNDLED_FOLDER as BUNDLED
-from explorer.models.catalog import Catalog, Entry
+from explorer.models.catalog import Catalog, Entry, ModelError
 from explorer.models.hub import Hub
 from explorer.models.resident import Residents
 from explorer.rehearsal import rehearse
@@ -145,6 +145,8 @@ class Engine(ModelFacts):
                 dispatcher.tell(f"{entry.label} is loaded when the run under way has ended.")
             ticket.wait()
             models.seat([entry], dispatcher.tell)
+        except Stopped:
+            raise ModelError("The program is ending.") from None
         finally:
             if ticket is not None:
                 ticket.leave()

@@ -45,8 +45,11 @@ class Standing:
     wait_s: float | None = None
 
 
-class Stopped(Exception):
-    """The run was cancelled, or whoever followed it went away."""
+class Stopped(BaseException):
+    """The run was cancelled, whoever followed it went away, or the program is ending.
+
+    No error that code between may take for a fault of a model, a file or a network.
+    """
 
 
 class Job:

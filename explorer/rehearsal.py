@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from explorer.capture.trajectory import DONE
 from explorer.job import Job, vae_decoder
-from explorer.models.catalog import ModelError
 from explorer.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -64,8 +63,6 @@ def compile_kernels(model: "Model", tell: "Tell") -> None:
         with torch.no_grad(), compiling(lambda done, total: tell(words, done / total)):
             _walk_unet(model)
             _walk_vae(model)
-    except ModelError:  # somebody ends the program
-        raise
     except (RuntimeError, TypeError, ValueError):  # memory that ran out is one of them
         LOG.warning("kernels could not be compiled ahead", exc_info=True)
         torch.cuda.empty_cache()

@@ -30,7 +30,9 @@ def _problem(folder: Path) -> str:
     """Why a folder cannot be used; "" where it can."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+        # Others may put a link in a folder that all share, to one where this user keeps files.
+        owners = {folder.lstat().st_uid, folder.stat().st_uid}
+        if hasattr(os, "getuid") and owners != {os.getuid()}:
             return "belongs to another user"
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"\0")

@@ -119,7 +119,8 @@ class Residents:
     def seat(self, entries: Sequence[Entry], tell: "Tell") -> None:
         """Load what is missing of a base and its refiner; who calls has the device's turn.
 
-        All others are freed first. Where one does not load, the model before is loaded again.
+        All others are freed first. Where one does not load, the model before is loaded again; not
+        where loading is stopped.
         """
         missing = [entry for entry in entries if entry.name not in self._models]
         if missing:
@@ -131,6 +132,9 @@ class Residents:
                         self._models[entry.name] = self._load(entry, tell)
             except Exception:
                 self._go_back(before, tell)
+                raise
+            except BaseException:  # it was stopped: whoever comes next loads what is missing
+                self.name = before if before in self._models else ""
                 raise
         self.name, self._problem = entries[0].name, ""
 

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -82,6 +83,19 @@ def test_a_temp_folder_of_another_user_is_not_used(tmp_path, monkeypatch, caplog
     assert other.is_dir()
     assert os.environ["GRADIO_TEMP_DIR"] == str(other)
     assert "belongs to another user" in caplog.text
+    other.rmdir()
+
+
+def test_a_temp_folder_that_is_another_users_link_is_not_used(tmp_path, monkeypatch):
+    (tmp_path / "home").mkdir()
+    link = tmp_path / "gradio"
+    link.symlink_to(tmp_path / "home")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(link))
+    assert choose_temp_folder() == link  # this user's
+    monkeypatch.setattr(Path, "lstat", lambda path: SimpleNamespace(st_uid=12345))
+    other = choose_temp_folder()
+    monkeypatch.undo()
+    assert other != link
     other.rmdir()
 
 

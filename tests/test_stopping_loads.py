@@ -1,0 +1,82 @@
+"""Stopping while a model is looked for, downloaded or loaded: no fault of the model."""
+
+import logging
+import threading
+from dataclasses import replace
+
+import huggingface_hub
+import pytest
+from hub_server import serving
+
+from explorer.engine import Engine
+from explorer.models.catalog import ModelError
+from explorer.models.hub import Hub
+from explorer.settings import LaneSettings, RunSettings
+
+RUN = RunSettings(prompt="a red house", seed=7, steps=2, lanes=(LaneSettings(),))
+
+
+def stopped_at(engine, run, words, stop=None):
+    """The run's last event, where `words` of the loading are the last thing that it tells."""
+    cancel, models = threading.Event(), engine._models
+    tell = models.tell
+
+    def stop_then(sentence, fraction=None):
+        tell(sentence, fraction)
+        if words in sentence:
+            (stop or cancel.set)()
+
+    models.tell = stop_then
+    # In this thread, so that all has ended when the run has.
+    job = engine._dispatcher.job(run, cancel)
+    engine._dispatcher.run_here(job)
+    models.tell = tell
+    return job
+
+
+def assert_no_fault(engine, job, caplog):
+    assert (job.state, job.message) == ("cancelled", "")
+    assert not engine.state.startswith("absent"), engine.state
+    assert engine.progress == ("", None)
+    ours = [record for record in caplog.records if record.name.startswith("explorer.")]
+    assert [each for each in ours if each.levelno > logging.INFO or each.exc_info] == []
+
+
+@pytest.mark.parametrize(
+    "words", ["Looking for", "Loading the text encoder of sdxl.", "U-Net", "Preparing"]
+)
+def test_a_run_that_is_stopped_while_its_model_loads_is_cancelled(words, family_folder, caplog):
+    caplog.set_level(logging.INFO, "explorer")
+    models = [family_folder(name) for name in ("sdxl-refiner", "sd1")]
+    engine = Engine(family_folder("sdxl"), "cpu", models=models)
+    run = replace(RUN, refiner="sdxl-refiner", steps=4)
+    job = stopped_at(engine, run, words)
+    assert_no_fault(engine, job, caplog)
+    assert engine.run(run)[0].state == "done"
+    assert engine.resident == "sdxl"
+    assert_no_fault(engine, stopped_at(engine, replace(RUN, model="sd1"), "U-Net"), caplog)
+    assert engine.run(run)[0].state == "done"
+
+
+def test_a_run_that_is_stopped_in_a_download_is_cancelled(
+    family_folder, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    caplog.set_level(logging.INFO, "explorer")
+    with serving() as server:
+        server.repos["some/one"] = family_folder("sd1")
+        hub = Hub(server.url, tmp_path / "cache", timeout=5.0)
+        engine = Engine("some/one", "cpu", hub=hub)
+        assert_no_fault(engine, stopped_at(engine, RUN, "Downloading"), caplog)
+        assert server.asked.count("vae/diffusion_pytorch_model.safetensors") == 0
+        assert engine.run(RUN)[0].state == "done"
+
+
+@pytest.mark.parametrize("words", ["Loading the text encoder", "U-Net"])
+def test_a_load_that_the_programs_end_breaks_off_is_no_fault(words, family_folder, caplog):
+    caplog.set_level(logging.INFO, "explorer")
+    engine = Engine(family_folder("sd1"), "cpu")
+    job = stopped_at(engine, RUN, words, stop=lambda: engine.close(0))
+    assert_no_fault(engine, job, caplog)
+    with pytest.raises(ModelError, match="The program is ending"):
+        engine.load()
