@@ -1,1 +1,1 @@
-"""What is claimed in the README is measured here."""
+"""What docs/measured.md claims is measured here."""

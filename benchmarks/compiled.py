@@ -8,17 +8,17 @@ from typing import Any
 
 import torch
 
-from explorer.models.sharing import sharing_copy
+from explorer.runtime.sharing import sharing_copy
 
 VARIANTS = 256  # of one block's code; Dynamo's own limit would end in uncompiled blocks
 
 
 class CompiledBlocks:
-    """A way for a U-Net to answer (see `explorer.models.fast`): on a GPU in a CUDA graph."""
+    """A way for a U-Net to answer (see `explorer.runtime.fast`): on a GPU in a CUDA graph."""
 
     def __init__(self, unet: torch.nn.Module):
         if unet.device.type == "cuda":
-            from explorer.models import fused
+            from explorer.runtime.kernels import fused
 
             kinds = [kind for kind in fused.KINDS if kind is not fused.FusedTransformer]
             unet = fused.fused(unet, kinds)
@@ -31,7 +31,7 @@ class CompiledBlocks:
         values = tuple(inputs.values())
         if unet.device.type != "cuda":
             return self._call(*values)
-        from explorer.models.graphs import Graph
+        from explorer.runtime.graphs import Graph
 
         key = tuple(each.shape for each in values)
         if key not in self._graphs:

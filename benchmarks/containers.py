@@ -93,8 +93,8 @@ def run_all(args: argparse.Namespace) -> None:
 
 def run_one(engine, data: dict, seconds: float) -> dict:
     """One run and its full-size frames: how it ended, what it took at its peak, what was said."""
-    from explorer import job as jobs
-    from explorer.refusals import memory_need
+    from explorer.runs import job as jobs
+    from explorer.runs.refusals import memory_need
     from explorer.settings import RunSettings
 
     lanes = len(data["lanes"])
@@ -135,8 +135,8 @@ def start_picture(width: int, height: int) -> str:
     """A start picture of the run's size, as a data URL."""
     import numpy as np
 
-    from explorer.capture.previews import png
-    from explorer.pictures import picture_url
+    from explorer.models.previews import png
+    from explorer.settings.start_picture import picture_url
 
     return picture_url(png(np.full((height, width, 3), 128, np.uint8)))
 
@@ -154,10 +154,10 @@ def _few_computed(model: Any, most: float) -> Iterator[list]:
     """
     import torch
 
-    from explorer import job as jobs
-    from explorer.capture.previews import Pixels, as_bytes
-    from explorer.models import fast as fasts
     from explorer.models.catalog import TILED_ABOVE
+    from explorer.models.previews import Pixels, as_bytes
+    from explorer.runs import job as jobs
+    from explorer.runtime import fast as fasts
 
     real_fast, real_decoder, stood_in = fasts.fast, jobs.vae_decoder, []
     scale = model.pipeline.vae_scale_factor
@@ -213,8 +213,8 @@ def _few_computed(model: Any, most: float) -> Iterator[list]:
 @contextmanager
 def _pretended(limit: int) -> Iterator[None]:
     """Where no control group can be made: what is free is what a container would have left."""
-    from explorer import engine, refusals
     from explorer.capture import budget
+    from explorer.runs import engine, refusals
 
     def free_bytes() -> int:
         return max(0, limit - _status("VmRSS"))

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from benchmarks.quality import held_out_scenes
+from explorer.doctor.examine import examine
 from explorer.engine import BUNDLED, Engine
-from explorer.models.judge import Judge
-from explorer.sampling.doctor import examine
 from explorer.settings import LaneSettings
+from explorer.training.judge import Judge
 
 KARRAS = {"schedule_type": "karras"}
 ANCESTRAL = {"sampler": "dpm2_a"}

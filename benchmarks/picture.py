@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 from plotly.subplots import make_subplots
 
 from explorer.engine import BUNDLED
-from explorer.figures import plotly_script
+from explorer.plots.figures import plotly_script
 
 PICTURE = BUNDLED.parent / "growth.png"
 AXES = {"lanes": "lanes", "steps": "steps", "size": "size (pixels a side)"}

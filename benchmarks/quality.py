@@ -16,11 +16,11 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 
 from explorer.engine import BUNDLED
-from explorer.models.captions import Scene, every_scene
-from explorer.models.judge import Judge
-from explorer.models.scenes import render
 from explorer.sampling import schedulers
 from explorer.sampling.samplers import OURS, SAMPLERS
+from explorer.training.captions import Scene, every_scene
+from explorer.training.judge import Judge
+from explorer.training.scenes import render
 
 GOALS = {"psnr_db": 30.0, "judge": 0.99, "followed": 0.95}
 BATCH = 32

@@ -16,13 +16,13 @@ from benchmarks.compiled import CompiledBlocks
 from benchmarks.limit import settle
 from explorer.capture import recorder
 from explorer.capture.frames import SLICE
-from explorer.capture.previews import VaeDecoder
 from explorer.engine import Engine
-from explorer.models.captions import EXAMPLES
-from explorer.models.fast import quick_vae, way_of
-from explorer.models.threads import apart
+from explorer.models.previews import VaeDecoder
+from explorer.runtime.fast import quick_vae, way_of
+from explorer.runtime.threads import apart
 from explorer.sampling.samplers import DPM2, DPM2_A
 from explorer.settings import LaneSettings, RunSettings
+from explorer.training.captions import EXAMPLES
 
 PAIR = (DPM2, DPM2_A)
 

@@ -32,8 +32,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from explorer.device_queue import device_queue
 from explorer.engine import Engine
+from explorer.runs.device_queue import device_queue
 from explorer.settings import LaneSettings, RunSettings, SettingsError
 
 ROOT = str(Path(__file__).resolve().parents[1])

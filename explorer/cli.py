@@ -11,7 +11,7 @@ from explorer.hosting.address import check_address
 from explorer.hosting.ending import until_signal
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.logs import cut_log_lines
-from explorer.limits import DEFAULTS
+from explorer.settings.limits import DEFAULTS
 
 if TYPE_CHECKING:
     from explorer.engine import Engine

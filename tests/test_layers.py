@@ -6,49 +6,36 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# floor by floor, from below; what stands on one floor knows only lower floors and itself
+# From the ground up: what stands on one floor knows the floors below it and its own room.
 FLOORS = (
-    (
-        "explorer.limits",
-        "explorer.uploads",
-        "explorer.text",
-        "explorer.memory_plan",
-        "explorer.interruptible",
-    ),
-    ("explorer.picture_files",),
-    ("explorer.sampling", "explorer.pictures"),
-    ("explorer.capture", "explorer.models"),
-    ("explorer.checks", "explorer.checked", "explorer.curves", "explorer.device_queue"),
-    ("explorer.baselines",),
-    ("explorer.lane_fields",),
-    ("explorer.lane_settings",),
-    ("explorer.settings", "explorer.problems"),
-    (
-        "explorer.start",
-        "explorer.scheduler_file",
-        "explorer.groups",
-        "explorer.model_facts",
-        "explorer.paces",
-    ),
-    ("explorer.refusals",),
-    ("explorer.figures", "explorer.job"),
-    ("explorer.events", "explorer.full_frames", "explorer.rehearsal"),
-    ("explorer.dispatch",),
+    # how noise levels are computed, how networks run fast, how the bundled model was made
+    ("explorer.sampling", "explorer.runtime", "explorer.training"),
+    # how a schedule is drawn and judged, what a run may be told, which models there are
+    ("explorer.plots", "explorer.doctor", "explorer.settings", "explorer.models"),
+    # what is kept of a run while it denoises
+    ("explorer.capture",),
+    # one run, from its settings to its events
+    ("explorer.runs",),
+    # the engine as programs import it
     ("explorer.engine",),
-    ("explorer.lab",),
+    # what needs a server around a page
     ("explorer.hosting",),
+    # the page
     ("explorer.ui",),
+    # the command line, and the entry point of a Space
     ("explorer.cli",),
     ("app",),
 )
-HOMES = {"gradio": "explorer.ui", "plotly": "explorer.figures"}
-TORCH_FREE = (
-    "explorer.sampling.schedules",
-    "explorer.baselines",
-    "explorer.settings",
-    "explorer.curves",
-    "explorer.figures",
-)
+HOMES = {"gradio": "explorer.ui", "plotly": "explorer.plots"}
+TORCH_FREE = ("explorer.sampling", "explorer.settings", "explorer.doctor", "explorer.plots")
+MADE_OF_TORCH = {  # of sampling: what a pipeline's tensors pass through
+    f"explorer.sampling.{name}"
+    for name in (
+        *("schedulers", "arrays", "counting", "noise", "tables"),  # the two, and their parts
+        *("lockstep", "levels", "brownian"),
+    )
+}
+UNKNOWN_TO_OTHERS = ("explorer.training",)  # the product runs without it
 
 
 def module_of(path: Path) -> str:
@@ -94,7 +81,11 @@ def faults(module: str, imported: set[str]) -> list[str]:
         for package, home in HOMES.items():
             if belongs(name, package) and not belongs(module, home):
                 found.append(f"{package} lives in {home} only, not in {module}")
-        if module in TORCH_FREE and belongs(name, "torch"):
+        for apart in UNKNOWN_TO_OTHERS:
+            if belongs(name, apart) and not belongs(module, apart):
+                found.append(f"{module} may not know {apart}")
+        torch_free = any(belongs(module, each) for each in TORCH_FREE)
+        if torch_free and module not in MADE_OF_TORCH and belongs(name, "torch"):
             found.append(f"{module} works without torch")
     return found
 
@@ -115,10 +106,11 @@ def test_imports_point_down(module):
     [
         ("explorer.sampling.schedules", "import explorer.engine"),
         ("explorer.sampling.schedules", "from explorer.capture import recorder"),
-        ("explorer.capture.recorder", "def f():\n    from explorer.models.scenes import render"),
-        ("explorer.engine", "import gradio as gr"),
+        ("explorer.capture.recorder", "def f():\n    from explorer.runs.job import Job"),
+        ("explorer.runs.engine", "import gradio as gr"),
         ("explorer.ui.page", "from plotly import graph_objects"),
-        ("explorer.settings", "import torch"),
+        ("explorer.settings.run", "import torch"),
+        ("explorer.models.model", "from explorer.training.captions import words"),
     ],
 )
 def test_a_wrong_import_is_seen(module, source):

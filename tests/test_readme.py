@@ -1,4 +1,4 @@
-"""The README tells the truth: its Python runs, its files exist, its pins are the ones installed."""
+"""The documents tell the truth: their Python runs, their files exist, their pins are installed."""
 
 import re
 from dataclasses import fields
@@ -11,6 +11,8 @@ from explorer.settings import LaneSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+MAP = (ROOT / "ARCHITECTURE.md").read_text()
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 
 
 def front_matter() -> dict[str, str]:
@@ -27,14 +29,14 @@ def test_the_python_block_runs(tmp_path, monkeypatch, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 2 * 20 - 1
 
 
-@pytest.mark.parametrize("path", re.findall(r"^  ?  ?(\S+\.py) ", README, re.MULTILINE))
+@pytest.mark.parametrize("path", re.findall(r"^  ?  ?(\S+\.py) ", MAP, re.MULTILINE))
 def test_the_map_names_real_files(path):
     assert list((ROOT / "explorer").rglob(path)) or (ROOT / "explorer" / path).exists()
 
 
 def test_the_map_forgets_no_room():
     rooms = [path.name for path in (ROOT / "explorer").rglob("*.py") if path.parent.name != "ui"]
-    assert [room for room in rooms if room != "__init__.py" and room not in README] == []
+    assert [room for room in rooms if room != "__init__.py" and room not in MAP] == []
 
 
 @pytest.mark.parametrize("name", [*(spec.name for spec in fields(LaneSettings)), *SCHEDULE_TYPES])
@@ -42,9 +44,14 @@ def test_every_setting_of_a_lane_is_told(name):
     assert name == "sampler" or f"`{name}`" in README
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\((assets/[^)]+)\)", README))
-def test_pictures_exist(path):
-    assert (ROOT / path).is_file()
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for link in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        assert link.startswith("https://") or (document.parent / link).exists(), link
+
+
+def test_a_newcomer_reads_the_readme_in_one_sitting():
+    assert len(README.splitlines()) <= 150
 
 
 def test_a_space_gets_the_gradio_that_is_pinned():

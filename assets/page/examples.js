@@ -1,16 +1,27 @@
-// Prompts to click: they go into the prompt box as if typed.
+// Prompts to click, as the model in the menu suggests them: they go into the prompt as if typed.
 
-import { typeInto } from "./store.js";
+import { on, typeInto } from "./store.js";
 
 export function mount({ element, props }) {
   const list = element.querySelector(".examples");
-  for (const text of props.value) {
-    const button = Object.assign(document.createElement("button"), { type: "button" });
-    button.textContent = subject(text);
-    button.title = text;
-    button.addEventListener("click", () => typeInto("prompt", text));
-    list.appendChild(document.createElement("li")).append(button);
+
+  function show(prompts) {
+    list.hidden = !prompts.length;
+    list.replaceChildren(...prompts.map(choice));
   }
+
+  on("model", ({ examples, loading }) => loading || show(examples));
+  show(props.value);
+}
+
+function choice(text) {
+  const button = Object.assign(document.createElement("button"), { type: "button" });
+  button.textContent = subject(text);
+  button.title = text;
+  button.addEventListener("click", () => typeInto("prompt", text));
+  const item = document.createElement("li");
+  item.append(button);
+  return item;
 }
 
 // "red sailboat" of "a red sailboat on the sea at sunset": enough to choose by.

@@ -4,8 +4,8 @@ import math
 import os
 from dataclasses import dataclass
 
-from explorer.capture.free_memory import free_bytes
-from explorer.memory_plan import TooLarge, shown
+from explorer.runtime.free_memory import free_bytes
+from explorer.runtime.memory_plan import TooLarge, shown
 
 LIMIT_VARIABLE = "EXPLORER_RECORDING_GIB"
 MOST = 8 * 2**30  # unless the operator says otherwise

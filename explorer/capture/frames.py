@@ -8,8 +8,8 @@ from itertools import islice
 import numpy as np
 
 from explorer.capture.grids import tile
-from explorer.capture.previews import Decoder, grown, jpeg, resized
 from explorer.capture.trajectory import Call
+from explorer.models.previews import Decoder, grown, jpeg, resized
 
 LIVE_APART_S = 0.5  # between two previews by the VAE
 LIVE_REST = 4  # and so many times as long as they took

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from explorer.capture.grids import grid
-from explorer.capture.previews import VaeDecoder, jpeg
 from explorer.capture.trajectory import Trajectory
+from explorer.models.previews import VaeDecoder, jpeg
 
 VIEWS = ("denoised", "noisy")
 QUALITY = 90

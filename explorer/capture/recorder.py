@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from explorer.capture.levels import Level, levels, refuse_unknown, row_of_call
 from explorer.capture.offload import HostCopies
 from explorer.capture.trajectory import Call
+from explorer.sampling.levels import Level, levels, refuse_unknown, row_of_call
 
 
 @contextmanager

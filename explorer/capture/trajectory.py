@@ -13,7 +13,6 @@ import numpy as np
 FORMAT = "sampler-explorer trajectory"
 VERSION = 2  # 1 had a single picture, `image`
 
-STEP, MIDPOINT, CORRECTION = "step", "midpoint", "correction"
 DONE, CANCELLED, ERROR = "done", "cancelled", "error"
 
 

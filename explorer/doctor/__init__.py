@@ -1,1 +1,1 @@
-"""What can be said of a lane's schedule before it runs: a room a subject, a function a finding."""
+"""What a schedule will do, said before it runs: each check a function, each finding a sentence."""

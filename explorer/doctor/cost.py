@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from explorer.memory_plan import shown
-from explorer.sampling.findings.finding import ERROR, NOTE, Finding
+from explorer.doctor.finding import ERROR, NOTE, Finding
+from explorer.runtime.memory_plan import shown
 
 
 @dataclass(frozen=True, kw_only=True)

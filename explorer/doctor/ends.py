@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from explorer.sampling.findings.finding import NOTE, WARNING, Case, Finding
+from explorer.doctor.finding import NOTE, WARNING, Case, Finding
 
 SHRUNK = 0.9  # of the table's end; leading comes as near from 50 steps on, and hurts nobody
 UNREACHED = 0.5  # a zero-SNR table's end is 4096, the timestep before it less than a fifth of that

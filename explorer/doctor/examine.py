@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+from explorer.doctor import ends, model, no_effect, noise, timesteps, widths
+from explorer.doctor.cost import Cost, price
+from explorer.doctor.finding import SEVERITIES, Case, Finding
+from explorer.doctor.refused import refused
+from explorer.doctor.steps import StepTable
 from explorer.sampling.calls import CallTable
-from explorer.sampling.findings import ends, model, no_effect, noise, timesteps, widths
-from explorer.sampling.findings.cost import Cost, price
-from explorer.sampling.findings.finding import SEVERITIES, Case, Finding
-from explorer.sampling.findings.refused import refused
-from explorer.sampling.findings.steps import StepTable
 
 __all__ = ["SEVERITIES", "Cost", "Finding", "examine", "price"]
 

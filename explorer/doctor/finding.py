@@ -10,7 +10,7 @@ from explorer.sampling.samplers import Sampler, find_sampler
 from explorer.sampling.schedules import SCHEDULE_TYPES, Schedule
 
 if TYPE_CHECKING:
-    from explorer.sampling.findings.steps import StepTable
+    from explorer.doctor.steps import StepTable
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 SEVERITIES = (ERROR, WARNING, NOTE)  # the worst first

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from explorer.sampling.findings.finding import NOTE, Finding
+from explorer.doctor.finding import NOTE, Finding
 
 
 def equal_lanes(lanes: Sequence[Any]) -> Iterator[Finding]:

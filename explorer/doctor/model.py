@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from explorer.sampling.findings.ends import UNREACHED
-from explorer.sampling.findings.finding import ERROR, NOTE, WARNING, Case, Finding, value_of
+from explorer.doctor.ends import UNREACHED
+from explorer.doctor.finding import ERROR, NOTE, WARNING, Case, Finding, value_of
 
 CURVE = ("beta_schedule", "beta_start", "beta_end", "trained_betas")
 SNR_IS_ZERO = 1e-6  # 2^-24 where betas are rescaled, 0.0047 of SD

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from explorer.sampling.findings.finding import NOTE, Case, Finding, value_of
+from explorer.doctor.finding import NOTE, Case, Finding, value_of
 
 WHOLE = ("leading", "trailing")  # spacings that visit whole training timesteps
 OWN_LIST = "this lane runs custom sigmas"

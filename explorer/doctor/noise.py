@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from explorer.sampling.findings.ends import OUTSIDE
-from explorer.sampling.findings.finding import ERROR, NOTE, WARNING, Case, Finding
-from explorer.sampling.findings.refused import largest_beta_end
+from explorer.doctor.ends import OUTSIDE
+from explorer.doctor.finding import ERROR, NOTE, WARNING, Case, Finding
+from explorer.doctor.refused import largest_beta_end
 from explorer.sampling.schedules import SAME
 
 LARGEST_HALF = 65504.0  # the largest float16

@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import numpy as np
 
+from explorer.doctor.finding import ERROR, Case, Finding, value_of
 from explorer.sampling.betas import LARGEST_SIGMA, training_betas, training_sigmas
-from explorer.sampling.findings.finding import ERROR, Case, Finding, value_of
 
 HALVINGS = 40  # of the distance to a beta that is too large: finer than what is shown of it
 DIGITS = 3  # of a beta that a fix proposes

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from explorer.doctor.finding import value_of
 from explorer.sampling.betas import training_betas, training_sigmas
 from explorer.sampling.calls import CallTable
-from explorer.sampling.findings.finding import value_of
 from explorer.sampling.samplers import Sampler
 from explorer.sampling.schedules import BETA_KEYS
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from explorer.sampling.findings.finding import NOTE, WARNING, Case, Finding
+from explorer.doctor.finding import NOTE, WARNING, Case, Finding
 from explorer.sampling.samplers import DDIM
 from explorer.sampling.schedules import sigma_to_timestep
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from explorer.sampling.findings.finding import ERROR, NOTE, WARNING, Case, Finding
+from explorer.doctor.finding import ERROR, NOTE, WARNING, Case, Finding
 
 FEWEST = 4  # steps; a median of less than three widths says nothing
 AGAINST_MEDIAN = 3.0  # Karras' widest step is 1.7 medians, that of linspace 4 to 30

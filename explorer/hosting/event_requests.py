@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from explorer.hosting.refusing import Scope, answer
-from explorer.limits import Limits
+from explorer.settings.limits import Limits
 
 API = "/gradio_api/"
 LONGEST_NAME = 128  # characters of a session's or an event's name; a browser's have 11 and 32

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from explorer.limits import MIB
+from explorer.settings.limits import MIB
 
 HEARD_BYTES = 64 * MIB  # thrown away of a body that has been refused
 HEARD_S = 20

@@ -1,1 +1,1 @@
-"""Denoisers: the bundled model, the scenes that it was trained on, and how it is trained."""
+"""Which models there are, how one is found and loaded, and how its latents become previews."""

@@ -15,9 +15,9 @@ from diffusers import SchedulerMixin
 from transformers import CLIPTokenizer
 
 from explorer.models.catalog import TILED_ABOVE, Entry
-from explorer.models.dry_run import CallMemory
 from explorer.models.families import Family
-from explorer.models.fast import let_go
+from explorer.runtime.dry_run import CallMemory
+from explorer.runtime.fast import let_go
 from explorer.sampling.scheduler_classes import CLASSES, find_class
 
 

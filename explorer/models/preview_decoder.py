@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from diffusers import AutoencoderTiny
 
-from explorer.capture.previews import LARGEST, Decoder, LinearDecoder, device_of, to_pixels
-from explorer.interruptible import check_now
+from explorer.models.previews import LARGEST, Decoder, LinearDecoder, device_of, to_pixels
+from explorer.runtime.interruptible import check_now
 
 TINY_FOLDER = "taesd"  # in a model's folder: its tiny decoder
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explorer.interruptible import checked_layers, is_interruptible
+from explorer.runtime.interruptible import checked_layers, is_interruptible
 
 if TYPE_CHECKING:
     import torch

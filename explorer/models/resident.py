@@ -150,15 +150,15 @@ class Residents:
             self.name = before
 
     def _load(self, entry: Entry, tell: "Tell") -> "Model":
-        from explorer.models.threads import apart
+        from explorer.runtime.threads import apart
 
         load = partial(self._load_here, entry, tell)
         return apart(load) if self.device.startswith("cpu") else load()
 
     def _load_here(self, entry: Entry, tell: "Tell") -> "Model":
-        from explorer.models.fast import is_small, warm_up, warm_up_decoding
         from explorer.models.loading import load_found
-        from explorer.models.threads import choose_threads
+        from explorer.runtime.fast import is_small, warm_up, warm_up_decoding
+        from explorer.runtime.threads import choose_threads
 
         try:
             found = self._found[entry.name]

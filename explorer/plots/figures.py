@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import plotly
 
-from explorer.curves import QUANTITIES, Curve, Points, Quantity, Series
+from explorer.plots.curves import QUANTITIES, Curve, Points, Quantity, Series
 
 X_AXES = {"step": "step", "timestep": "timestep", "log_sigma": "log sigma"}  # as a switch says it
 X_TITLES = {"step": "Step", "timestep": "Timestep", "log_sigma": "Sigma, log scale"}

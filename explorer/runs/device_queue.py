@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 
-from explorer.limits import DEFAULTS, Limits
+from explorer.settings.limits import DEFAULTS, Limits
 
 _LOCK = threading.RLock()  # of all queues and tickets: what it guards takes microseconds
 _NUMBERS = count()

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR
-from explorer.device_queue import DeviceQueue, QueueFull, device_queue
-from explorer.job import LOADING, Job, Stopped, sentence, vae_decoder
-from explorer.limits import Limits
 from explorer.models.catalog import Catalog, Entry, ModelError
 from explorer.models.resident import Residents
-from explorer.paces import Paces
+from explorer.runs.device_queue import DeviceQueue, QueueFull, device_queue
+from explorer.runs.job import LOADING, Job, Stopped, sentence, vae_decoder
+from explorer.runs.paces import Paces
 from explorer.settings import RunSettings, SettingsError
+from explorer.settings.limits import Limits
 
 if TYPE_CHECKING:
-    from explorer.capture.previews import Decoder
     from explorer.models.model import Model
+    from explorer.models.previews import Decoder
 
 POLL_S = 0.02
 
@@ -232,7 +232,7 @@ class Dispatcher:
 
 
 def _preview_decoder(model: "Model", choice: str) -> "Decoder":
-    from explorer.capture.preview_decoder import preview_decoder
+    from explorer.models.preview_decoder import preview_decoder
 
     return preview_decoder(model, choice)
 

@@ -7,30 +7,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from explorer.capture.frames import LaneFrames
-from explorer.capture.free_memory import free_bytes
 from explorer.capture.trajectory import ERROR, Trajectory
-from explorer.device_queue import device_queue
-from explorer.dispatch import Dispatcher
-from explorer.events import Event, follow, follow_async
-from explorer.full_frames import made_between_runs
-from explorer.job import Stopped, sentence
-from explorer.limits import DEFAULTS, Limits
-from explorer.memory_plan import describe, elements_at_once
-from explorer.model_facts import ModelFacts, check_settings
 from explorer.models.catalog import BUNDLED_FOLDER as BUNDLED
 from explorer.models.catalog import Catalog, Entry, ModelError
 from explorer.models.hub import Hub
 from explorer.models.resident import Residents
-from explorer.rehearsal import rehearse
+from explorer.runs.device_queue import device_queue
+from explorer.runs.dispatch import Dispatcher
+from explorer.runs.events import Event, follow, follow_async
+from explorer.runs.full_frames import made_between_runs
+from explorer.runs.job import Stopped, sentence
+from explorer.runs.model_facts import ModelFacts, check_settings
+from explorer.runs.rehearsal import rehearse
+from explorer.runtime.free_memory import free_bytes
+from explorer.runtime.memory_plan import describe, elements_at_once
 from explorer.settings import RunSettings
+from explorer.settings.limits import DEFAULTS, Limits
 
 if TYPE_CHECKING:
     import torch
     from diffusers import StableDiffusionPipeline
 
     from explorer.capture.full_frames import FullFrame
-    from explorer.capture.previews import Decoder, LinearDecoder
     from explorer.models.model import Model
+    from explorer.models.previews import Decoder, LinearDecoder
 
 __all__ = ["BUNDLED", "Engine", "Event", "LaneFrames", "RunError", "run", "stream"]
 
@@ -170,7 +170,7 @@ class Engine(ModelFacts):
         model = self._models.get(self.catalog.find(settings.model).name)
         if model is None or not model.memory_is_known:
             return ""
-        from explorer.refusals import memory_need
+        from explorer.runs.refusals import memory_need
 
         need = memory_need(settings, model, quick=True)
         return describe(need, elements_at_once(need, free_bytes(), model.free_device_bytes()))
@@ -263,7 +263,7 @@ class Engine(ModelFacts):
 
 
 def _decoders_for(pipeline: Any, folder: Path) -> "tuple[Decoder, LinearDecoder]":
-    from explorer.capture.preview_decoder import decoders_for
+    from explorer.models.preview_decoder import decoders_for
 
     return decoders_for(pipeline, folder)
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from explorer.capture.frames import Filmstrip, LaneFrames
 from explorer.capture.grids import lane_png
-from explorer.capture.previews import Decoder
-from explorer.capture.trajectory import CANCELLED, ERROR, STEP, Call, Trajectory
-from explorer.interruptible import interruptible
-from explorer.job import RUNNING, Job, Standing, Stopped
-from explorer.problems import sentence
+from explorer.capture.trajectory import CANCELLED, ERROR, Call, Trajectory
+from explorer.models.previews import Decoder
+from explorer.runs.job import RUNNING, Job, Standing, Stopped
+from explorer.runs.problems import sentence
+from explorer.runtime.interruptible import interruptible
+from explorer.sampling.calls import STEP
 
 APART_S = 0.08  # between two events
 HEARTBEAT_S = 0.5  # without news: a generator can only be closed where it yields

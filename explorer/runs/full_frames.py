@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from explorer.capture.trajectory import Trajectory
-from explorer.device_queue import DeviceQueue
+from explorer.runs.device_queue import DeviceQueue
 
 if TYPE_CHECKING:
     from explorer.capture.full_frames import FullFrame
@@ -27,8 +27,8 @@ def made_between_runs(
     import torch
 
     from explorer.capture.full_frames import FrameMaker, batches, outwards
-    from explorer.job import vae_decoder
     from explorer.models.model import trim
+    from explorer.runs.job import vae_decoder
 
     keys, model = outwards([each.nfe for each in trajectories], cursor, view), model_of()
     if not keys or model is None:

@@ -4,11 +4,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from explorer.capture.previews import device_of, in_float32
-from explorer.interruptible import checked_layers
-from explorer.pictures import read_picture
-from explorer.problems import RunProblem
+from explorer.models.previews import device_of, in_float32
+from explorer.runs.problems import RunProblem
+from explorer.runtime.interruptible import checked_layers
 from explorer.settings import RunSettings
+from explorer.settings.start_picture import read_picture
 
 if TYPE_CHECKING:
     import torch

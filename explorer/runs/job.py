@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explorer import baselines, start
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Call, Trajectory
-from explorer.device_queue import Ticket
-from explorer.groups import Group, Pace, groups_of
-from explorer.interruptible import interruptible
-from explorer.problems import RunProblem, sentence
-from explorer.refusals import at_once, refuse
+from explorer.runs import inputs
+from explorer.runs.device_queue import Ticket
+from explorer.runs.problems import RunProblem, sentence
+from explorer.runs.refusals import at_once, refuse
+from explorer.runtime.interruptible import interruptible
+from explorer.sampling import baselines
 from explorer.settings import RunSettings
+from explorer.settings.groups import Group, Pace, groups_of
 
 if TYPE_CHECKING:
     import torch
 
-    from explorer.capture.previews import Decoder, VaeDecoder
+    from explorer.models.previews import Decoder, VaeDecoder
 
 __all__ = ["LOADING", "QUEUED", "RUNNING", "Job", "RunProblem", "Stopped", "sentence"]
 
@@ -161,25 +162,25 @@ class Job:
             self._ended = time.monotonic()
 
     def _denoise(self, model: Any, refiner: Any) -> None:
-        from explorer.models import threads
+        from explorer.runtime import threads
 
         self.check_stop()
         self.model, self.on_gpu = model.name, model.pipeline.device.type == "cuda"
         self.leaves_room = not (self.on_gpu or threads.take_every_core())
         refuse(self.settings, model, refiner)
         self.at_once = at_once(self.settings, model, refiner)
-        self.noise_device = start.noise_device(self.settings, model.pipeline).type
+        self.noise_device = inputs.noise_device(self.settings, model.pipeline).type
         for each in filter(None, (model, refiner)):
-            each.prepare_vae(*start.picture_size(self.settings, model.native))
+            each.prepare_vae(*inputs.picture_size(self.settings, model.native))
         self.phase, self.note = RUNNING, ""
         self._began = time.monotonic()
-        begin = start.beginning(model.pipeline, self.settings, model.native)
+        begin = inputs.beginning(model.pipeline, self.settings, model.native)
         for group in self.groups:
             self.check_stop()
             self._decode(group.lanes, self._denoise_together(model, refiner, group, begin))
 
     def _denoise_together(
-        self, model: Any, refiner: Any, group: Group, begin: start.Beginning
+        self, model: Any, refiner: Any, group: Group, begin: inputs.Beginning
     ) -> list[Callable[[], np.ndarray]]:
         """A group's calls; returns what gives each lane's pictures, which a GPU has begun with."""
         from explorer.sampling.lockstep import LockstepScheduler
@@ -188,7 +189,7 @@ class Job:
         lockstep = partial(
             LockstepScheduler,
             [self._scheduler(lane) for lane in group.lanes],
-            [start.copies(begin.draws) for _ in group.lanes],
+            [inputs.copies(begin.draws) for _ in group.lanes],
             images_per_lane=run.batch_size,
             own_steps=[self._own_steps(lane) for lane in group.lanes],
         )
@@ -196,7 +197,7 @@ class Job:
         if begin.clean is None:
             latents = begin.noise.repeat(count, 1, 1, 1)
         else:
-            latents = start.noised(part, run.steps, begin.clean, begin.noise)
+            latents = inputs.noised(part, run.steps, begin.clean, begin.noise)
         try:
             latents = self._part(model, group, part, latents)
             if refiner:
@@ -239,18 +240,18 @@ class Job:
     ) -> "torch.Tensor":
         """One model's calls of a run, through its stock pipeline: latents in, latents out."""
         from explorer.capture.recorder import recording
-        from explorer.models.fast import fast, fast_reading
-        from explorer.models.splitting import splitting
+        from explorer.runtime.fast import fast, fast_reading
+        from explorer.runtime.splitting import splitting
 
         run, pipe, together = self.settings, model.pipeline, {}
         guided = run.cfg_scale > 1 and pipe.unet.config.time_cond_proj_dim is None
         lockstep.guidance = guided
         with fast_reading(pipe.text_encoder):
-            options: dict[str, Any] = start.words(pipe, run, guided, len(latents))
+            options: dict[str, Any] = inputs.words(pipe, run, guided, len(latents))
         if model.is_refiner:  # its pipeline asks for a picture: the latents are one
             options |= {"image": latents, "strength": 1.0}
         else:
-            size = start.picture_size(run, model.native)
+            size = inputs.picture_size(run, model.native)
             options |= dict(zip(("width", "height"), size, strict=True))
         with ExitStack() as undo:
             for lane, scheduler in zip(group.lanes, lockstep.lanes, strict=True):
@@ -373,8 +374,8 @@ class Job:
 
 def vae_decoder(model: Any, quick: bool = True) -> "VaeDecoder":
     """The decoder of a model's finished pictures; the `quick` one is for one thread at a time."""
-    from explorer.capture.previews import VaeDecoder
-    from explorer.models.fast import quick_vae
+    from explorer.models.previews import VaeDecoder
+    from explorer.runtime.fast import quick_vae
 
     vae = model.pipeline.vae
     return VaeDecoder.of(model.pipeline, quick_vae(vae) if quick else None)

@@ -62,6 +62,13 @@ class ModelFacts:
             return words and frozenset(map(str, words))
         return None
 
+    def examples(self, name: str = "") -> tuple[str, ...]:
+        """Prompts to begin with, as the model's `examples.json` lists them; none without it."""
+        with suppress(ModelError):
+            read = read_optional(self._folder(name), "examples.json", list, name)
+            return tuple(map(str, read or ()))
+        return ()
+
     def unknown_words(self, prompt: str, name: str = "") -> list[str]:
         """The prompt's words that the model does not know, each once, in their order."""
         known = self.known_words(name)
@@ -108,6 +115,7 @@ def check_settings(folder: Path, name: str) -> None:
     model_lanes(folder, name)
     suggestions(folder, name)
     read_optional(folder, "words.json", list, name)
+    read_optional(folder, "examples.json", list, name)
 
 
 def model_lanes(folder: Path, name: str) -> tuple[LaneSettings, ...]:

@@ -3,14 +3,14 @@
 from typing import Any
 
 from explorer.capture.budget import Recording, limit_bytes
-from explorer.capture.free_memory import free_bytes
-from explorer.capture.previews import LinearDecoder
-from explorer.groups import groups_of
-from explorer.memory_plan import MemoryNeed, elements_at_once
 from explorer.models.catalog import TILED_ABOVE
-from explorer.problems import RunProblem
+from explorer.models.previews import LinearDecoder
+from explorer.runs.inputs import noise_device, picture_size
+from explorer.runs.problems import RunProblem
+from explorer.runtime.free_memory import free_bytes
+from explorer.runtime.memory_plan import MemoryNeed, elements_at_once
 from explorer.settings import RunSettings
-from explorer.start import noise_device, picture_size
+from explorer.settings.groups import groups_of
 
 REFINABLE = {"sdxl", "sdxl-refiner"}  # families whose latents are alike
 

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from explorer.capture.trajectory import DONE
-from explorer.job import Job, vae_decoder
+from explorer.runs.job import Job, vae_decoder
 from explorer.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def compile_kernels(model: "Model", tell: "Tell") -> None:
         return
     import torch
 
-    from explorer.models.kernels import compiling, keep_on_disk
+    from explorer.runtime.kernels.compilation import compiling, keep_on_disk
 
     keep_on_disk()
     words = COMPILING.format(model.entry.label)
@@ -96,8 +96,8 @@ def _latents(model: "Model") -> tuple[int, int, int]:
 
 
 def _walk_unet(model: "Model") -> None:
-    from explorer.models.graphs import quick_copy
-    from explorer.models.guided import once
+    from explorer.runtime.graphs import quick_copy
+    from explorer.runtime.guided import once
 
     batch = 2 * len(RunSettings().lanes)
     once(quick_copy(model.pipeline.unet))(**unet_inputs(model, batch), return_dict=False)
@@ -107,8 +107,8 @@ def _walk_vae(model: "Model") -> None:
     """One picture, as pictures are decoded one by one."""
     import torch
 
-    from explorer.capture.previews import in_float32
-    from explorer.models.graphs import quick_copy
+    from explorer.models.previews import in_float32
+    from explorer.runtime.graphs import quick_copy
 
     vae = quick_copy(model.pipeline.vae)
     upcast = vae_decoder(model, quick=False).upcast

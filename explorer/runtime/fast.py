@@ -13,8 +13,8 @@ import torch
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextModel
 
-from explorer.models.sharing import sharing_copy
-from explorer.models.traced import TracedDecoding, Traces
+from explorer.runtime.sharing import sharing_copy
+from explorer.runtime.traced import TracedDecoding, Traces
 
 LOG = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
 
 def _quick_vae(vae: torch.nn.Module) -> torch.nn.Module:
     if _kind(vae) == "cuda":
-        from explorer.models.graphs import quick_copy
+        from explorer.runtime.graphs import quick_copy
 
         quick = quick_copy(vae)
         own = quick.decode
@@ -157,7 +157,7 @@ def is_small(model: torch.nn.Module) -> bool:
 
 
 def _replayed(work: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    from explorer.models.graphs import Replayed
+    from explorer.runtime.graphs import Replayed
 
     return Replayed(work)
 
@@ -213,7 +213,7 @@ def _own_size(unet: torch.nn.Module) -> tuple[int, int]:
 def _new_way(unet: torch.nn.Module) -> Way:
     if _kind(unet) == "cpu":
         return Traces()
-    from explorer.models.graphs import Graphs
+    from explorer.runtime.graphs import Graphs
 
     return Graphs()
 

@@ -14,9 +14,9 @@ from weakref import WeakSet
 
 import torch
 
-from explorer.models.guided import once
-from explorer.models.sharing import sharing_copy
-from explorer.models.traced import Answer
+from explorer.runtime.guided import once
+from explorer.runtime.sharing import sharing_copy
+from explorer.runtime.traced import Answer
 
 LOG = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def quick_copy(model: torch.nn.Module) -> torch.nn.Module:
     """The model with fused kernels where Triton is installed, over the same weights."""
     if not _has_triton():
         return sharing_copy(model)
-    from explorer.models.fused import fused
+    from explorer.runtime.kernels.fused import fused
 
     return fused(model)
 
@@ -134,7 +134,7 @@ class UnetGraph:
 def _reader(model: torch.nn.Module) -> Callable[[torch.Tensor], Any]:
     """What the model wants to have of a prompt: its keys and values, or the prompt itself."""
     if _has_triton():
-        from explorer.models.attending import read
+        from explorer.runtime.kernels.attending import read
 
         return lambda words: read(model, words) or words.clone()
     return torch.clone

@@ -10,7 +10,7 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.models.unets.unet_2d_blocks import DownBlock2D
 from torch import nn
 
-from explorer.models.sharing import sharing_copy
+from explorer.runtime.sharing import sharing_copy
 
 
 def once(unet: nn.Module) -> nn.Module:

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from explorer.interruptible import checked_layers, interruptible
-from explorer.models.guided import once
+from explorer.runtime.guided import once
+from explorer.runtime.interruptible import checked_layers, interruptible
 
 LOG = logging.getLogger(__name__)
 

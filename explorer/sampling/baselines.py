@@ -8,42 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from explorer.checked import SettingsError
 from explorer.sampling.betas import training_betas, whole
-from explorer.sampling.calls import CallTable
-from explorer.sampling.samplers import DDIM, DPMPP_SDE, SAMPLERS, Sampler, taking
-from explorer.sampling.schedule_types import SCHEDULE_TYPES
+from explorer.sampling.calls import STEP, CallTable
+from explorer.sampling.samplers import DDIM, DPMPP_SDE, Sampler
 from explorer.sampling.schedules import BETA_KEYS
 
 # What a lane must say beyond its settings; whatever else a class has keeps diffusers' default.
 FIXED = {DDIM.key: {"clip_sample": False}}  # True is for pixels: latents are not held in [-1, 1]
-
-
-def check(
-    sampler: Sampler, schedule_type: str, sigmas: Sequence[float] | None, prediction_type: str
-) -> None:
-    """Raise SettingsError for what the sampler cannot do: it names the sampler, and what it can.
-
-    A setting that a baseline merely lacks is not refused; it is not passed on.
-    """
-    if sigmas and not sampler.takes("sigmas"):
-        able = _listed([SAMPLERS[key].label for key in taking("sigmas")], "or")
-        raise SettingsError(
-            "sigmas", f"{sampler.label} takes no list of sigmas; clear it, or choose {able}."
-        )
-    if not sigmas and schedule_type not in sampler.schedule_types:
-        has = _listed([SCHEDULE_TYPES[key].label for key in sampler.schedule_types])
-        raise SettingsError(
-            "schedule_type",
-            f"{sampler.label} has no schedule type {SCHEDULE_TYPES[schedule_type].label}; "
-            f"it has {has}.",
-        )
-    if prediction_type not in sampler.prediction_types:
-        raise SettingsError(
-            "prediction_type",
-            f"{sampler.label} has no prediction type {prediction_type}; it has "
-            f"{_listed(sampler.prediction_types)}.",
-        )
 
 
 def scheduler(
@@ -88,8 +59,7 @@ def call_table(
     betas that end at an infinite sigma, more steps than timesteps of training or timesteps beyond
     them, sigmas that do not fall from step to step, and steps that come out as another number.
     """
-    from explorer.capture.levels import levels
-    from explorer.capture.trajectory import STEP
+    from explorer.sampling.levels import levels
 
     betas = training_betas(**{key: config[key] for key in BETA_KEYS if key in config})
     made = scheduler(sampler, config)
@@ -128,8 +98,3 @@ def call_table(
         )
     timestep = np.array([row.timestep for row in rows], float)
     return CallTable(step, half, sigma, timestep, float(end), float(made.init_noise_sigma))
-
-
-def _listed(words: Sequence[str], joined: str = "and") -> str:
-    *others, last = words
-    return f"{', '.join(others)} {joined} {last}" if others else f"{last} only"

@@ -7,6 +7,8 @@ import numpy as np
 
 from explorer.sampling.schedules import Schedule
 
+STEP, MIDPOINT, CORRECTION = "step", "midpoint", "correction"  # what a call is within its step
+
 
 @dataclass(frozen=True, eq=False)
 class CallTable:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from diffusers import EulerAncestralDiscreteScheduler
 
-from explorer.capture.trajectory import CORRECTION, MIDPOINT, STEP
+from explorer.sampling.calls import CORRECTION, MIDPOINT, STEP
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 TERMINAL_ALPHA = 2.0**-24  # in place of zero terminal SNR's 0: as diffusers' sigma tables have it

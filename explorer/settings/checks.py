@@ -6,11 +6,11 @@ A check takes the setting's label and the value, and raises ValueError with a se
 import math
 from typing import Any
 
-from explorer.pictures import check_picture
 from explorer.sampling.betas import shown
 from explorer.sampling.own_lists import own_sigmas
 from explorer.sampling.samplers import find_sampler
-from explorer.text import broken_at
+from explorer.settings.start_picture import check_picture
+from explorer.settings.text import broken_at
 
 SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
 

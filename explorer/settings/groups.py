@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from explorer.settings import RunSettings, SettingsError
+from explorer.settings.fields import SettingsError
+from explorer.settings.run import RunSettings
 
 ALIKE, ALIKE_WITHIN = 3, 1.5  # so many calls within this factor are steady
 ENOUGH = 12

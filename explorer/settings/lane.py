@@ -6,14 +6,15 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
-from explorer import baselines
-from explorer.checked import SettingsError
-from explorer.lane_fields import ANCESTRAL, AUTO, SWITCHES, LaneFields
+from explorer.sampling import baselines
 from explorer.sampling.calls import CallTable
-from explorer.sampling.presets import AS_A1111, KL_OPTIMAL_AS_COMFYUI
 from explorer.sampling.samplers import DPM2, SAMPLERS, Sampler, split_name
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS, SCHEDULE_TYPES
 from explorer.sampling.schedules import BETA_KEYS, KNOB_KEYS, Schedule, build
+from explorer.settings.fields import SettingsError
+from explorer.settings.lane_fields import ANCESTRAL, AUTO, SWITCHES, LaneFields
+from explorer.settings.presets import AS_A1111, KL_OPTIMAL_AS_COMFYUI
+from explorer.settings.sampler_checks import check_sampler
 
 ZERO_IS_NONE = ("rho", "sigma_min", "sigma_max", "s_tmax")  # as in A1111's settings
 KEPT_TABLES = 256  # of baselines' calls: every redraw of a page asks for its lanes'
@@ -30,7 +31,7 @@ class LaneSettings(LaneFields):
     def __post_init__(self):
         self._take_type_from_name()
         super().__post_init__()
-        baselines.check(self.solver, self.schedule_type, self.sigmas, self.prediction_type)
+        check_sampler(self.solver, self.schedule_type, self.sigmas, self.prediction_type)
         if self.s_tmax and self.s_tmax < self.s_tmin:
             raise SettingsError(
                 "s_tmax", f"Sigma tmax must be 0 or at least sigma tmin, {self.s_tmin:g}."

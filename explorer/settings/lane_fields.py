@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from explorer import checks
-from explorer.checked import Checked, setting
 from explorer.sampling.betas import BETA_SCHEDULES, SMALLEST_SIGMA
 from explorer.sampling.knobs import FINAL_SIGMAS, LARGEST, SMALLEST_RATIO, SMALLEST_RHO
 from explorer.sampling.samplers import OURS, SAMPLERS, taking
 from explorer.sampling.schedule_types import AYS_TABLES, SCHEDULE_TYPES
 from explorer.sampling.schedules import PREDICTION_TYPES, TIMESTEP_SPACINGS
 from explorer.sampling.spacings import INTERPOLATIONS
+from explorer.settings import checks
+from explorer.settings.fields import Checked, setting
 
 AUTO = "auto"
 SWITCHES = {AUTO: None, "off": False, "on": True}  # where a scheduler says None, True or False

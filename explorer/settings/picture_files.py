@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explorer.limits import MIB
+from explorer.settings.limits import MIB
 
 if TYPE_CHECKING:
     from PIL.Image import Image

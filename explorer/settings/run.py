@@ -5,13 +5,10 @@ import secrets
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from explorer import checks
-from explorer.checked import Checked, SettingsError, setting
-from explorer.lane_settings import LaneSettings
-from explorer.pictures import picture_url
-from explorer.sampling.span import Span
-
-__all__ = ["MAX_LANES", "LaneSettings", "RunSettings", "SettingsError", "picture_url"]
+from explorer.settings import checks
+from explorer.settings.fields import Checked, SettingsError, setting
+from explorer.settings.lane import LaneSettings
+from explorer.settings.step_range import Span
 
 RANDOM_SEED = -1
 SEED = 7  # fixed, so that a picture before and after a change is the same picture

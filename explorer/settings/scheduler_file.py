@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from explorer.baselines import FIXED
-from explorer.checked import SettingsError
-from explorer.lane_fields import ANCESTRAL
-from explorer.lane_settings import CONFIG_KEYS, LaneSettings
+from explorer.sampling.baselines import FIXED
 from explorer.sampling.config_checks import (
     IDLE,
     METHOD,
@@ -26,6 +23,9 @@ from explorer.sampling.config_checks import (
 from explorer.sampling.samplers import DPM2, SAMPLERS, Sampler, find_sampler
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS
 from explorer.sampling.scheduler_classes import CLASSES, SchedulerClass, find_class
+from explorer.settings.fields import SettingsError
+from explorer.settings.lane import CONFIG_KEYS, LaneSettings
+from explorer.settings.lane_fields import ANCESTRAL
 
 FIELD = "settings_file"  # what a SettingsError of a file names
 LONGEST = 400_000  # characters: 10,000 betas of 40

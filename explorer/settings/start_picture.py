@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from explorer.limits import DEFAULTS, MIB
-from explorer.picture_files import (
+from explorer.settings.limits import DEFAULTS, MIB
+from explorer.settings.picture_files import (
     KEPT_PIXELS,
     LARGEST_DECODED,
     decode,

@@ -5,8 +5,8 @@ import random
 import torch
 from diffusers import AutoencoderKL
 
-from explorer.models.captions import Scene
-from explorer.models.scenes import render
+from explorer.training.captions import Scene
+from explorer.training.scenes import render
 
 
 class Album:

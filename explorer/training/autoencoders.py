@@ -11,9 +11,9 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 from torch.nn import ModuleList
 
-from explorer.models import networks
-from explorer.models.album import Album
-from explorer.models.fit import Workshop, fit
+from explorer.training import networks
+from explorer.training.album import Album
+from explorer.training.fit import Workshop, fit
 
 LATENTS = 0.05  # weight of the error of latents beside that of pictures
 FAINTEST = 0.05  # what a latent's error is told in at least, where its own spread is less

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
-from explorer.models.captions import ATTRIBUTES, Scene
+from explorer.training.captions import ATTRIBUTES, Scene
 
 JUDGED = ("object", "colour", "land", "time")
 

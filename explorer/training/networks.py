@@ -14,8 +14,8 @@ from diffusers import (
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from explorer.models.captions import vocabulary
-from explorer.models.scenes import SIZE
+from explorer.training.captions import EXAMPLES, vocabulary
+from explorer.training.scenes import SIZE
 
 TOKENS = 32
 WIDTH = 128  # of a word's embedding
@@ -124,3 +124,4 @@ def save_model(folder: Path, *, vae, unet, text_encoder, tokenizer) -> None:
     pipeline.to(dtype=torch.float16).save_pretrained(folder, max_shard_size=SHARD)
     (folder / "defaults.json").write_text(json.dumps(DEFAULTS) + "\n")
     (folder / "words.json").write_text(json.dumps(vocabulary(), indent=0) + "\n")
+    (folder / "examples.json").write_text(json.dumps(EXAMPLES, indent=0) + "\n")

@@ -2,9 +2,9 @@
 
 import torch
 
-from explorer.models.captions import Scene
-from explorer.models.shapes import Canvas, box, disc, union
-from explorer.models.things import THINGS, Brush
+from explorer.training.captions import Scene
+from explorer.training.shapes import Canvas, box, disc, union
+from explorer.training.things import THINGS, Brush
 
 SIZE = 128
 HORIZON = 0.38  # height of the land, as a part of the picture

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from explorer.models.shapes import Canvas, box, cut, disc, polygon, union
+from explorer.training.shapes import Canvas, box, cut, disc, polygon, union
 
 WINDOW = (1.0, 0.90, 0.55)
 WOOD = (0.45, 0.28, 0.16)

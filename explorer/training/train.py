@@ -1,4 +1,4 @@
-"""Make the bundled model: `python -m explorer.models.train`.
+"""Make the bundled model: `python -m explorer.training`.
 
 Five stages, each skipped once its files stand: `wide` (pictures to latents; kept in the folder of
 checkpoints), `vae` (a quicker autoencoder of the same latents), `tiny` (the preview decoder),
@@ -15,12 +15,12 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler
 from torch.nn import ModuleList
 
-from explorer.models import networks
-from explorer.models.album import Album
-from explorer.models.autoencoders import train_tiny, train_vae, train_wide
-from explorer.models.captions import Scene, every_scene, varied_caption
-from explorer.models.fit import SliceOver, Workshop, fit
-from explorer.models.judge import Judge, label_of
+from explorer.training import networks
+from explorer.training.album import Album
+from explorer.training.autoencoders import train_tiny, train_vae, train_wide
+from explorer.training.captions import Scene, every_scene, varied_caption
+from explorer.training.fit import SliceOver, Workshop, fit
+from explorer.training.judge import Judge, label_of
 
 SIZES = {  # steps and batch of each stage, as the shipped model had them
     "wide": (15_000, 96),

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from explorer.text import encodable
+from explorer.settings.text import encodable
 
 LOG = logging.getLogger(__name__)
 

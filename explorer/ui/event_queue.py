@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from explorer.hosting.event_requests import EventForm
-from explorer.limits import Limits
+from explorer.settings.limits import Limits
 
 
 class EventQueue:

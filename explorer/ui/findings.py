@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from explorer.capture.budget import Recording, limit_bytes
 from explorer.capture.trajectory import DONE
-from explorer.sampling.doctor import SEVERITIES, Cost, Finding, examine, price
-from explorer.sampling.findings.finding import WARNING
-from explorer.sampling.findings.lanes import equal_lanes
+from explorer.doctor.examine import SEVERITIES, Cost, Finding, examine, price
+from explorer.doctor.finding import WARNING
+from explorer.doctor.lanes import equal_lanes
+from explorer.runs.inputs import picture_size
 from explorer.settings import RunSettings
-from explorer.start import picture_size
 
 if TYPE_CHECKING:
-    from explorer.events import Event
+    from explorer.runs.events import Event
 
 MOST_PACES = 1000  # that are remembered
 RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}

@@ -8,13 +8,13 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from explorer.limits import DEFAULTS
-from explorer.pictures import kept_picture, picture_url
+from explorer.hosting.uploaded_files import read_upload
 from explorer.settings import RunSettings, SettingsError
+from explorer.settings.limits import DEFAULTS
+from explorer.settings.start_picture import kept_picture, picture_url
 from explorer.ui.lanes import code_name, read_lanes
 from explorer.ui.payloads import as_sent
 from explorer.ui.picture import start_picture
-from explorer.uploads import read_upload
 
 RUN_FIELDS = {spec.name: spec for spec in fields(RunSettings) if spec.name != "lanes"}
 FORM_FIELDS = (*RUN_FIELDS, "lanes")

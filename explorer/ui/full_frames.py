@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from explorer.capture.full_frames import VIEWS
-from explorer.limits import DEFAULTS
 from explorer.settings import MAX_LANES
+from explorer.settings.limits import DEFAULTS
 from explorer.ui.kept_pictures import Keep
 from explorer.ui.live import Cancels
 
 if TYPE_CHECKING:
     from explorer.capture.full_frames import FullFrame
     from explorer.capture.trajectory import Trajectory
-    from explorer.events import Event
+    from explorer.runs.events import Event
 
 LOG = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from gradio.utils import get_upload_folder
 
 from explorer.hosting.files import KEPT
 from explorer.hosting.whole_files import PICTURES
-from explorer.limits import MIB
+from explorer.settings.limits import MIB
 
 LOG = logging.getLogger(__name__)
 

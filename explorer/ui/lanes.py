@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.lane_settings import ZERO_IS_NONE
 from explorer.sampling.samplers import SAMPLERS, Sampler
 from explorer.settings import LaneSettings, SettingsError
+from explorer.settings.lane import ZERO_IS_NONE
 from explorer.ui.answers import answering
 from explorer.ui.lists import FILE_TYPES, LARGEST_FILE, list_text, parse_list, read_list_file
 from explorer.ui.parts import part

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from explorer.limits import DEFAULTS, Limits
+from explorer.settings.limits import DEFAULTS, Limits
 
 THREADS = 40  # for handlers that compute; what only waits is in the event loop
 

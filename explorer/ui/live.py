@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explorer.capture.previews import sheet
-from explorer.capture.trajectory import STEP
-from explorer.groups import groups_of
+from explorer.models.previews import sheet
+from explorer.sampling.calls import STEP
 from explorer.settings import RunSettings
-from explorer.text import encodable
+from explorer.settings.groups import groups_of
+from explorer.settings.text import encodable
 from explorer.ui.kept_pictures import Keep, Keeping, data_url
 from explorer.ui.plot import schedule_key
 
 if TYPE_CHECKING:
     from explorer.capture.frames import LaneFrames
     from explorer.capture.trajectory import Trajectory
-    from explorer.events import Event
+    from explorer.runs.events import Event
 
 LOG = logging.getLogger(__name__)
 

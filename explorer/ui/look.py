@@ -7,13 +7,13 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
-from explorer.figures import plotly_script
 from explorer.hosting.event_requests import EventRequests
 from explorer.hosting.files import routes
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.request_limits import RequestLimits
 from explorer.hosting.sentences import Sentences
-from explorer.limits import DEFAULTS, MIB, Limits
+from explorer.plots.figures import plotly_script
+from explorer.settings.limits import DEFAULTS, MIB, Limits
 from explorer.ui.event_queue import EventQueue
 from explorer.ui.listeners import most_events
 from explorer.ui.parts import PAGE_FILES, style_sheets

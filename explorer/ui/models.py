@@ -75,6 +75,7 @@ def card(engine, name: str, turn: int = 0, **more: Any) -> dict[str, Any]:
         "facts": facts,
         "native": native,
         "notes": list(identity.notes) if identity else [],
+        "examples": list(engine.examples(name)),
         "without": unfit(engine, name),
     }
     return blank_card(turn) | known | more
@@ -87,6 +88,7 @@ def blank_card(turn: int, problem: str = "") -> dict[str, Any]:
         "facts": "",
         "native": None,
         "notes": [],
+        "examples": [],
         "without": [],
         "loading": "",
         "fraction": None,

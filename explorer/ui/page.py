@@ -2,13 +2,12 @@
 
 import gradio as gr
 
-from explorer.curves import QUANTITIES
-from explorer.figures import X_AXES
 from explorer.hosting.files import PLOTLY
 from explorer.hosting.folders import choose_temp_folder
-from explorer.limits import DEFAULTS, Limits
-from explorer.models.captions import EXAMPLES
+from explorer.plots.curves import QUANTITIES
+from explorer.plots.figures import X_AXES
 from explorer.settings import RunSettings
+from explorer.settings.limits import DEFAULTS, Limits
 from explorer.ui import events
 from explorer.ui.findings import Doctor
 from explorer.ui.form import Form, run_control
@@ -82,10 +81,11 @@ def _settings(engine, defaults: RunSettings) -> tuple[Form, gr.HTML, gr.HTML]:
         )
     }
     about = part("about", card(engine, first))
-    prompt = defaults.prompt or EXAMPLES[0]
+    examples = engine.examples()
+    prompt = defaults.prompt or next(iter(examples), "")
     run["prompt"] = run_control("prompt", prompt, lines=2, max_lines=6)
     words = part("words", {"text": "", "wrong": False})
-    part("examples", list(EXAMPLES))
+    part("examples", list(examples))
     run["negative_prompt"] = run_control(
         "negative_prompt", defaults.negative_prompt, lines=1, max_lines=4
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
-from explorer.curves import Curve, curve_of
+from explorer.plots.curves import Curve, curve_of
 from explorer.settings import LaneSettings, RunSettings
 
 MOST_PINS = 100

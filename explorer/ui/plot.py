@@ -5,8 +5,8 @@ import zlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from explorer.curves import QUANTITIES, Curve, curve_of
-from explorer.figures import X_AXES, schedule_figure
+from explorer.plots.curves import QUANTITIES, Curve, curve_of
+from explorer.plots.figures import X_AXES, schedule_figure
 from explorer.sampling.calls import CallTable
 from explorer.sampling.schedules import Schedule
 from explorer.settings import LaneSettings, RunSettings

@@ -4,8 +4,8 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.scheduler_file import read_scheduler_file, write_scheduler_file
 from explorer.settings import SettingsError
+from explorer.settings.scheduler_file import read_scheduler_file, write_scheduler_file
 from explorer.ui.answers import answering
 from explorer.ui.lanes import read_lanes, shown_lane
 from explorer.ui.parts import part

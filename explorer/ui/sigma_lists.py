@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from explorer.sampling.presets import AS_A1111
 from explorer.sampling.schedules import Schedule
 from explorer.settings import LaneSettings, RunSettings
+from explorer.settings.presets import AS_A1111
 from explorer.ui.lanes import shown
 
 LONGEST = 200  # rows of a list; nobody reads more, and every redraw sends them

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from explorer.sampling.doctor import Finding, examine
+from explorer.doctor.examine import Finding, examine
 from explorer.settings import LaneSettings
 
 OWN = LaneSettings()  # of a model that is trained as Stable Diffusion is

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from patients import CASES, KARRAS, OWN, ZERO_SNR, A, examined, find, mended
 
-from explorer.sampling.doctor import SEVERITIES, Cost, examine
-from explorer.sampling.findings.finding import Case
-from explorer.sampling.findings.refused import largest_beta_end
+from explorer.doctor.examine import SEVERITIES, Cost, examine
+from explorer.doctor.finding import Case
+from explorer.doctor.refused import largest_beta_end
 from explorer.settings import LaneSettings, SettingsError
 
 

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 from patients import A, examined, find
 
-from explorer.sampling.findings.no_effect import IDLE
+from explorer.doctor.no_effect import IDLE
 from explorer.sampling.samplers import SAMPLERS
 from explorer.settings import LaneSettings, SettingsError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from patients import COSINE, KARRAS, OWN, ZERO_SNR, A, examined, find
 
-from explorer.sampling.doctor import Cost, examine
+from explorer.doctor.examine import Cost, examine
 from explorer.settings import LaneSettings
 
 

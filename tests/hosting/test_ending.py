@@ -37,7 +37,7 @@ main()
 """
 # Decoding the last pictures, which after that goes on as ever.
 DECODING = """
-from explorer.capture.previews import VaeDecoder
+from explorer.models.previews import VaeDecoder
 as_ever = VaeDecoder._finish
 def _finish(*arguments):
     hold()

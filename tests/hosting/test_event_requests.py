@@ -14,7 +14,7 @@ from explorer.hosting.event_requests import (
     EventForm,
     EventRequests,
 )
-from explorer.limits import DEFAULTS
+from explorer.settings.limits import DEFAULTS
 
 JOIN, RUN = "/gradio_api/queue/join", "/gradio_api/run/predict"
 

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 
 from explorer.hosting import refusing
 from explorer.hosting.request_limits import RequestLimits
-from explorer.limits import DEFAULTS, MIB
+from explorer.settings.limits import DEFAULTS, MIB
 
 SENTENCE = "The request is too large: it may have at most 2 MB."
 

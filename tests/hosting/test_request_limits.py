@@ -9,7 +9,7 @@ from starlette.formparsers import MultiPartException
 
 from explorer.hosting.request_limits import UPLOAD, RequestLimits
 from explorer.hosting.uploads import SMALLEST, Uploads
-from explorer.limits import DEFAULTS, MIB
+from explorer.settings.limits import DEFAULTS, MIB
 
 LIMITS = replace(
     DEFAULTS,

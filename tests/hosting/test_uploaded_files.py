@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer.uploads import REFUSED, UploadRefused, read_upload
+from explorer.hosting.uploaded_files import REFUSED, UploadRefused, read_upload
 
 
 @pytest.fixture

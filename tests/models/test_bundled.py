@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from explorer.engine import BUNDLED, Engine
-from explorer.models.captions import every_scene, vocabulary
-from explorer.models.judge import Judge
-from explorer.models.scenes import render
 from explorer.sampling import schedulers
+from explorer.training.captions import EXAMPLES, every_scene, vocabulary
+from explorer.training.judge import Judge
+from explorer.training.scenes import render
 
 MEGABYTE = 1_000_000
 
@@ -50,6 +50,12 @@ def test_files_fit_a_space():
 
 def test_it_knows_the_words_of_its_captions():
     assert json.loads((BUNDLED / "words.json").read_text()) == vocabulary()
+
+
+def test_its_examples_are_captions_that_it_knows():
+    examples = json.loads((BUNDLED / "examples.json").read_text())
+    assert tuple(examples) == EXAMPLES
+    assert {word for text in examples for word in text.split()} <= set(vocabulary())
 
 
 def test_the_judge_is_right_on_rendered_scenes(judge, rendered, held_out):

@@ -151,6 +151,7 @@ def test_the_index_says_which_class_it_is(folder):
         ("words.json", "{"),
         ("words.json", "3"),
         ("words.json", '{"a": 1}'),
+        ("examples.json", "3"),
     ],
 )
 def test_what_a_folder_says_beside_that_cannot_be_read_is_refused_too(file, text, folder):

@@ -14,10 +14,11 @@ from diffusers import (
 )
 from PIL import Image
 
-from explorer.capture import preview_decoder, previews
 from explorer.capture.frames import SLICE, Filmstrip
-from explorer.capture.preview_decoder import TinyDecoder, decoders_for, has_bfloat16, load_tiny
-from explorer.capture.previews import (
+from explorer.capture.trajectory import Call
+from explorer.models import preview_decoder, previews
+from explorer.models.preview_decoder import TinyDecoder, decoders_for, has_bfloat16, load_tiny
+from explorer.models.previews import (
     LinearDecoder,
     VaeDecoder,
     jpeg,
@@ -26,7 +27,6 @@ from explorer.capture.previews import (
     to_pixels,
     unscaled,
 )
-from explorer.capture.trajectory import Call
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from explorer.curves import (
+from explorer.plots.curves import (
     QUANTITIES,
     alpha_bar,
     curve_of,

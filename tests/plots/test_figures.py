@@ -6,8 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from explorer.curves import QUANTITIES, curve_of
-from explorer.figures import X_AXES, plotly_script, schedule_figure
+from explorer.plots.curves import QUANTITIES, curve_of
+from explorer.plots.figures import X_AXES, plotly_script, schedule_figure
 from explorer.sampling.calls import CallTable
 from explorer.settings import LaneSettings
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from explorer.device_queue import DeviceQueue, QueueFull, device_queue
-from explorer.limits import Limits
+from explorer.runs.device_queue import DeviceQueue, QueueFull, device_queue
+from explorer.settings.limits import Limits
 
 
 def test_tickets_are_served_in_the_order_in_which_they_were_taken():

@@ -22,10 +22,10 @@ from diffusers import AutoencoderTiny
 from PIL import Image
 
 from explorer.capture.trajectory import Trajectory
-from explorer.device_queue import device_queue
 from explorer.engine import Engine, RunError
-from explorer.job import Job
 from explorer.models.catalog import ModelError
+from explorer.runs.device_queue import device_queue
+from explorer.runs.job import Job
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings, SettingsError
 
@@ -295,7 +295,7 @@ def test_cancel_takes_effect_within_one_model_call(engine, at, how):
 
 def test_a_long_call_on_a_cpu_ends_in_the_middle_and_its_numbers_are_the_same(engine, monkeypatch):
     wanted = engine.run(SETTINGS)
-    monkeypatch.setattr("explorer.models.traced.LONG", 0)
+    monkeypatch.setattr("explorer.runtime.traced.LONG", 0)
     for ours, theirs in zip(engine.run(SETTINGS), wanted, strict=True):
         np.testing.assert_array_equal(ours.final, theirs.final)
 
@@ -453,7 +453,7 @@ engine.pipeline.unet.register_forward_pre_hook(lambda *_: print("call", flush=Tr
 print("leaving", flush=True)
 """
     command = [sys.executable, "-c", script]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout.readline() == "leaving\n"
         calls = program.stdout.read().count("call")  # read on by the end of the program
@@ -642,7 +642,7 @@ assert engine.state == "loading"
 engine.lane_defaults(), engine.known_words()
 print([name for name in ("torch", "diffusers", "transformers", "PIL") if name in sys.modules])
 """
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr
 

@@ -15,13 +15,13 @@ import torch
 from diffusers import DiffusionPipeline
 from hub_server import serving
 
-from explorer.device_queue import device_queue
 from explorer.engine import Engine, RunError
-from explorer.models import fast
 from explorer.models.catalog import BUNDLED_FOLDER, KNOWN, Catalog, ModelError
 from explorer.models.found import find_model
 from explorer.models.hub import Hub
 from explorer.models.loading import DTYPES, load_found, load_model
+from explorer.runs.device_queue import device_queue
+from explorer.runtime import fast
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings, SettingsError
 
@@ -307,7 +307,7 @@ def test_memory_that_runs_out_while_loading_is_a_sentence(family_folder, monkeyp
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("explorer.models.fast.warm_up", full)
+        patch.setattr("explorer.runtime.fast.warm_up", full)
         with pytest.raises(ModelError, match="--offload model") as caught:
             engine.load("sd2")
         assert caught.value.__context__.__traceback__ is None  # or it would hold the weights

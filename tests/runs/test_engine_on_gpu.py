@@ -12,7 +12,7 @@ import torch
 
 from explorer.capture.recorder import recording
 from explorer.engine import Engine
-from explorer.job import Job
+from explorer.runs.job import Job
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from explorer.engine import Engine
-from explorer.events import follow
-from explorer.job import RUNNING, Job
+from explorer.runs.events import follow
+from explorer.runs.job import RUNNING, Job
 from explorer.settings import LaneSettings, RunSettings
 
 SETTINGS = RunSettings(prompt="a red house", seed=7, steps=3, lanes=(LaneSettings(),))
@@ -59,7 +59,7 @@ def test_frames_wait_for_the_end_where_they_would_disturb(calls, leaves_room, pi
 
 @pytest.mark.parametrize("every_core", [True, False])
 def test_the_engine_says_whether_its_run_leaves_room(tiny_pipeline_folder, monkeypatch, every_core):
-    monkeypatch.setattr("explorer.models.threads.take_every_core", lambda: every_core)
+    monkeypatch.setattr("explorer.runtime.threads.take_every_core", lambda: every_core)
     engine = Engine(tiny_pipeline_folder, "cpu")
     job = engine._dispatcher.job(SETTINGS, None)
     engine._dispatcher.run_here(job)

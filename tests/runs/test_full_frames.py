@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from explorer.capture.full_frames import QUALITY
-from explorer.capture.previews import jpeg
-from explorer.device_queue import device_queue
 from explorer.engine import Engine, RunError
+from explorer.models.previews import jpeg
+from explorer.runs.device_queue import device_queue
 from explorer.settings import RunSettings
 
 RUN = RunSettings(prompt="a red house", seed=7, steps=2)

@@ -13,10 +13,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from explorer.capture.trajectory import DONE
-from explorer.job import Job
 from explorer.models.catalog import Catalog
 from explorer.models.loading import load_model
 from explorer.models.model import Model
+from explorer.runs.job import Job
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings, picture_url
 

@@ -12,12 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
-from explorer.capture.previews import VaeDecoder
 from explorer.capture.trajectory import DONE, ERROR, Call, Trajectory
 from explorer.engine import Engine
-from explorer.job import Job
 from explorer.models.catalog import Catalog
 from explorer.models.loading import load_model
+from explorer.models.previews import VaeDecoder
+from explorer.runs.job import Job
 from explorer.settings import LaneSettings, RunSettings, SettingsError, picture_url
 
 RUN = RunSettings(prompt="a red house", seed=7, steps=4)

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from explorer import cli, rehearsal
+from explorer import cli
 from explorer.engine import Engine
-from explorer.models import kernels
 from explorer.models.catalog import ModelError
+from explorer.runs import rehearsal
+from explorer.runtime.kernels import compilation as kernels
 
 
 @pytest.fixture(scope="module")

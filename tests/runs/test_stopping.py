@@ -10,13 +10,13 @@ import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
 
-from explorer import events
-from explorer.capture import previews
-from explorer.capture.preview_decoder import TinyDecoder
-from explorer.capture.previews import LinearDecoder
 from explorer.engine import Engine
-from explorer.interruptible import interruptible
-from explorer.job import Job, Stopped
+from explorer.models import previews
+from explorer.models.preview_decoder import TinyDecoder
+from explorer.models.previews import LinearDecoder
+from explorer.runs import events
+from explorer.runs.job import Job, Stopped
+from explorer.runtime.interruptible import interruptible
 from explorer.settings import RunSettings, picture_url
 
 SETTINGS = RunSettings(prompt="a red house", seed=7, steps=4, preview_decoder="full")
@@ -62,7 +62,7 @@ def no_grace(monkeypatch):
 @pytest.fixture
 def every_core(monkeypatch):
     """Frames wait for the end of the calls."""
-    monkeypatch.setattr("explorer.models.threads.take_every_core", lambda: True)
+    monkeypatch.setattr("explorer.runtime.threads.take_every_core", lambda: True)
 
 
 def opened(data) -> np.ndarray:

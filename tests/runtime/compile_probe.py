@@ -12,8 +12,8 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
-from explorer.models import channel_sums, gates, group_norm, time_shifts
-from explorer.models.fused import fused
+from explorer.runtime.kernels import channel_sums, gates, group_norm, time_shifts
+from explorer.runtime.kernels.fused import fused
 
 KERNELS = {
     *("_sums", "_whole", "_affine", "_apply", "_shifts"),

@@ -7,13 +7,13 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch.nn import functional
 
-from explorer.models import attending, time_shifts
-from explorer.models import fused as fusing
-from explorer.models import gates as gating
-from explorer.models import group_norm as norming
-from explorer.models.channel_sums import add_bias
-from explorer.models.guided import once
-from explorer.models.time_shifts import TimeShifts
+from explorer.runtime.guided import once
+from explorer.runtime.kernels import attending, time_shifts
+from explorer.runtime.kernels import fused as fusing
+from explorer.runtime.kernels import gates as gating
+from explorer.runtime.kernels import group_norm as norming
+from explorer.runtime.kernels.channel_sums import add_bias
+from explorer.runtime.kernels.time_shifts import TimeShifts
 
 
 def apart(ours: torch.Tensor, exact: torch.Tensor) -> float:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
-from explorer.models.fast import fast, let_go, quick_vae, warm_up, warm_up_decoding, way_of
-from explorer.models.guided import once
-from explorer.models.traced import KEPT
+from explorer.runtime.fast import fast, let_go, quick_vae, warm_up, warm_up_decoding, way_of
+from explorer.runtime.guided import once
+from explorer.runtime.traced import KEPT
 
 
 @pytest.fixture
@@ -299,7 +299,7 @@ def test_a_vae_in_another_precision_for_a_while_gets_no_graph_of_it(vae):
 
 
 def test_a_large_vae_is_left_alone_on_a_cpu(vae, monkeypatch):
-    monkeypatch.setattr("explorer.models.fast.SMALL", 10)
+    monkeypatch.setattr("explorer.runtime.fast.SMALL", 10)
     assert quick_vae(vae) is vae
 
 

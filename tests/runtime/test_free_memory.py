@@ -2,7 +2,7 @@
 
 import pytest
 
-from explorer.capture.free_memory import free_bytes
+from explorer.runtime.free_memory import free_bytes
 
 MIB = 2**20
 

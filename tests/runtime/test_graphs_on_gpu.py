@@ -7,9 +7,9 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel
 
-from explorer.capture.previews import in_float32
-from explorer.models import graphs
-from explorer.models.fast import fast, fast_reading, let_go, quick_vae, warm_up, way_of
+from explorer.models.previews import in_float32
+from explorer.runtime import graphs
+from explorer.runtime.fast import fast, fast_reading, let_go, quick_vae, warm_up, way_of
 
 pytestmark = pytest.mark.gpu
 

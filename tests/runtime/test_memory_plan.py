@@ -2,7 +2,7 @@
 
 import pytest
 
-from explorer.memory_plan import (
+from explorer.runtime.memory_plan import (
     CPU_FIXED,
     GIB,
     MIB,

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from explorer.engine import Engine
-from explorer.models.dry_run import peak_bytes
-from explorer.models.splitting import parts, splitting
+from explorer.runtime.dry_run import peak_bytes
+from explorer.runtime.splitting import parts, splitting
 from explorer.settings import LaneSettings, RunSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ def test_a_split_run_is_the_whole_run(monkeypatch, cfg_scale, at_once):
         prompt="a red boat", seed=7, steps=3, cfg_scale=cfg_scale, lanes=LANES, batch_size=2
     )
     whole = engine.run(run)
-    monkeypatch.setattr("explorer.job.at_once", lambda *args: at_once)
+    monkeypatch.setattr("explorer.runs.job.at_once", lambda *args: at_once)
     split = engine.run(run)
     for one, other in zip(whole, split, strict=True):
         # Products of another shape round otherwise, and three steps with guidance enlarge that.
@@ -98,8 +98,8 @@ PROBE = """
 import ctypes, re, sys
 import torch
 from explorer.engine import Engine
-from explorer.memory_plan import CPU_FACTOR, CPU_FIXED
-from explorer.models.fast import fast, quick_vae
+from explorer.runtime.memory_plan import CPU_FACTOR, CPU_FIXED
+from explorer.runtime.fast import fast, quick_vae
 
 def of(key):
     return 1024 * int(re.search(key + r":\\s+(\\d+)", open("/proc/self/status").read()).group(1))

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from explorer.engine import Engine
-from explorer.models import loading, threads
-from explorer.models.threads import apart, fastest, take_every_core
+from explorer.models import loading
+from explorer.runtime import threads
+from explorer.runtime.threads import apart, fastest, take_every_core
 
 
 def test_threads_are_chosen_by_measurement_and_ties_go_to_fewer():

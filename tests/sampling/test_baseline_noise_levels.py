@@ -10,11 +10,11 @@ import inspect
 import pytest
 import torch
 
-from explorer import baselines
-from explorer.capture.levels import levels
-from explorer.lane_settings import LaneSettings
-from explorer.sampling.doctor import examine
+from explorer.doctor.examine import examine
+from explorer.sampling import baselines
+from explorer.sampling.levels import levels
 from explorer.sampling.samplers import SAMPLERS
+from explorer.settings.lane import LaneSettings
 
 # diffusers' own tables, built with numpy 2
 pytestmark = [

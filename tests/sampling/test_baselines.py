@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from explorer.lane_settings import LaneSettings
 from explorer.sampling.calls import CallTable
 from explorer.sampling.samplers import OURS, SAMPLERS, find_sampler, taking
-from explorer.scheduler_file import read_scheduler_file, write_scheduler_file
 from explorer.settings import SettingsError
+from explorer.settings.lane import LaneSettings
+from explorer.settings.scheduler_file import read_scheduler_file, write_scheduler_file
 
 # diffusers' own tables, built with numpy 2
 pytestmark = [

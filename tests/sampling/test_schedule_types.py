@@ -10,10 +10,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import beta as beta_distribution
 
 from explorer.sampling.betas import training_betas, training_sigmas
-from explorer.sampling.presets import AS_A1111
 from explorer.sampling.schedule_types import SCHEDULE_TYPES
 from explorer.sampling.schedules import build
 from explorer.settings import LaneSettings
+from explorer.settings.presets import AS_A1111
 
 both = pytest.mark.parametrize("cls", CLASSES)
 numbers = pytest.mark.parametrize("n", [2, 3, 10, 21])

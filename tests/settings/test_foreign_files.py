@@ -6,11 +6,11 @@ import json
 import diffusers
 import pytest
 
-from explorer.lane_settings import LaneSettings
 from explorer.sampling.samplers import SAMPLERS
 from explorer.sampling.scheduler_classes import CLASSES
-from explorer.scheduler_file import read_scheduler_file
 from explorer.settings import SettingsError
+from explorer.settings.lane import LaneSettings
+from explorer.settings.scheduler_file import read_scheduler_file
 
 COVERED = [name for name, kind in CLASSES.items() if not kind.made_for]
 FOREIGN = [name for name, kind in CLASSES.items() if kind.made_for]

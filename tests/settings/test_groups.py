@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explorer.groups import Group, Pace, groups_of
 from explorer.settings import MAX_LANES, LaneSettings, RunSettings, SettingsError, picture_url
+from explorer.settings.groups import Group, Pace, groups_of
 
 START = picture_url(Image.new("RGB", (16, 16), "red"))
 

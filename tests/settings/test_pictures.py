@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from explorer import pictures
-from explorer.picture_files import KEPT_PIXELS, decode, decoded_bytes
-from explorer.pictures import KEPT_BYTES, check_picture, kept_picture, picture_url, read_picture
+from explorer.settings import start_picture as pictures
+from explorer.settings.picture_files import KEPT_PIXELS, decode, decoded_bytes
+from explorer.settings.start_picture import (
+    KEPT_BYTES,
+    check_picture,
+    kept_picture,
+    picture_url,
+    read_picture,
+)
 
 
 def file(picture: Image.Image, kind: str = "PNG", **options) -> bytes:

@@ -5,11 +5,11 @@ import json
 import diffusers
 import pytest
 
-from explorer.lane_settings import LaneSettings
 from explorer.sampling import schedulers
 from explorer.sampling.schedule_types import SCHEDULE_TYPES
-from explorer.scheduler_file import read_scheduler_file, write_scheduler_file
 from explorer.settings import SettingsError
+from explorer.settings.lane import LaneSettings
+from explorer.settings.scheduler_file import read_scheduler_file, write_scheduler_file
 
 EVERYTHING = LaneSettings(
     sampler="dpm2_a",

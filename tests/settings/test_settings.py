@@ -271,7 +271,7 @@ def test_every_picture_of_a_batch_has_a_seed_that_the_field_takes(monkeypatch):
     with pytest.raises(SettingsError, match=f"for 4 pictures take at most {highest - 3}") as caught:
         RunSettings(seed=highest - 2, batch_size=4)
     assert caught.value.name == "seed"
-    monkeypatch.setattr("explorer.settings.secrets.randbelow", lambda below: below - 1)
+    monkeypatch.setattr("explorer.settings.run.secrets.randbelow", lambda below: below - 1)
     drawn = RunSettings(seed=-1, batch_size=16).resolved()
     assert drawn.seed + drawn.batch_size - 1 == highest
     assert RunSettings(seed=-1).resolved().seed == highest

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from explorer.settings import RunSettings, SettingsError
-from explorer.text import broken_at, encodable
+from explorer.settings.text import broken_at, encodable
 from explorer.ui.lanes import numbers_of_file, read_lanes
 from explorer.ui.pins import read_pins
 from explorer.ui.scheduler_files import make_file, take_file

@@ -2,8 +2,8 @@
 
 from random import Random
 
-from explorer.models.captions import ATTRIBUTES, EXAMPLES, Scene, every_scene, varied_caption
-from explorer.models.captions import vocabulary as words_of_the_model
+from explorer.training.captions import ATTRIBUTES, EXAMPLES, Scene, every_scene, varied_caption
+from explorer.training.captions import vocabulary as words_of_the_model
 
 
 def test_a_caption_says_every_attribute():

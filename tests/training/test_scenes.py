@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from explorer.models.captions import ATTRIBUTES, Scene
-from explorer.models.scenes import COLOURS, THINGS, render
+from explorer.training.captions import ATTRIBUTES, Scene
+from explorer.training.scenes import COLOURS, THINGS, render
 
 SCENE = Scene("heart", "red", "meadow", "day", "open")
 

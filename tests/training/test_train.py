@@ -8,9 +8,9 @@ import torch
 from diffusers import AutoencoderKL
 from torch import nn
 
-from explorer.models import fit, networks, train
-from explorer.models.album import Album
-from explorer.models.captions import every_scene
+from explorer.training import fit, networks, train
+from explorer.training.album import Album
+from explorer.training.captions import every_scene
 
 SIZES = {
     "scenes": 24,

@@ -13,12 +13,12 @@ from loops import everything
 from PIL import Image
 
 from explorer.capture.full_frames import FullFrame, outwards
-from explorer.device_queue import DeviceQueue, QueueFull
-from explorer.groups import groups_of
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.families import FAMILIES, Identity
-from explorer.sampling.span import Span
+from explorer.runs.device_queue import DeviceQueue, QueueFull
 from explorer.settings import LaneSettings, RunSettings
+from explorer.settings.groups import groups_of
+from explorer.settings.step_range import Span
 
 SIZE = 64
 
@@ -55,6 +55,13 @@ IDENTITIES = {
 
 def find(name: str) -> Entry:
     return next((entry for entry in ENTRIES if entry.name == (name or "bundled")), ENTRIES[0])
+
+
+EXAMPLES = (
+    "a red sailboat on the sea at sunset with mountains",
+    "a purple castle in the snow at night",
+    "an orange balloon in a meadow at dawn with hills",
+)
 
 
 class FakeEngine:
@@ -102,6 +109,9 @@ class FakeEngine:
 
     def lane_defaults(self, name: str = "") -> tuple[LaneSettings, ...]:
         return self.defaults(name).lanes
+
+    def examples(self, name: str = "") -> tuple[str, ...]:
+        return EXAMPLES if find(name).name == "bundled" else ()
 
     def unknown_words(self, prompt: str, name: str = "") -> list[str]:
         if find(name).name != "bundled":

@@ -11,8 +11,8 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from explorer import ui
+from explorer.hosting.uploaded_files import REFUSED
 from explorer.ui.answers import UNEXPECTED
-from explorer.uploads import REFUSED
 
 META = {"_type": "gradio.FileData"}
 FORGED = [
@@ -131,7 +131,7 @@ def test_an_uploaded_picture_is_used_and_a_link_out_of_the_folder_is_not(app, tm
 
 
 def test_a_data_url_is_a_picture_too(app):
-    from explorer.pictures import picture_url
+    from explorer.settings.start_picture import picture_url
 
     assert problems(redraw(app, {"url": picture_url(Image.new("RGB", (8, 8)))})) == []
     (sentence,) = problems(redraw(app, {"url": "data:image/png;base64,AAAA"}))

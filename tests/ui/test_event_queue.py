@@ -9,7 +9,7 @@ from fake_engine import FakeEngine
 from loops import finish
 
 from explorer import ui
-from explorer.limits import DEFAULTS
+from explorer.settings.limits import DEFAULTS
 from explorer.ui.answers import UNEXPECTED
 
 PATIENCE_S = 60

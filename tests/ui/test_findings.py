@@ -7,7 +7,7 @@ import pytest
 from fake_engine import FakeEngine
 from loops import everything, finish
 
-from explorer.sampling.findings.lanes import equal_lanes
+from explorer.doctor.lanes import equal_lanes
 from explorer.settings import LaneSettings, RunSettings
 from explorer.ui.findings import Doctor
 

@@ -1,7 +1,7 @@
 """The model menu in a real browser: loading, waiting for it, refilling, failing."""
 
 import pytest
-from fake_engine import BROKEN, FakeEngine, V
+from fake_engine import BROKEN, EXAMPLES, FakeEngine, V
 from reading import choose, fill, progress, run_to_end, wait_for
 
 from explorer.settings import LaneSettings
@@ -50,6 +50,17 @@ def test_a_choice_loads_at_once_and_a_run_waits_for_it(models_page, engine):
     assert (engine.settings.model, engine.settings.steps) == ("turbo", 4)
     assert page.locator("#about progress").is_hidden()
     assert "Distilled" in about(page, "notes")
+
+
+def test_example_prompts_are_the_models(models_page):
+    page = models_page
+    page.click("#examples button >> text=purple castle")
+    assert page.locator("#prompt textarea").input_value() == EXAMPLES[1]
+    choose(page, "#model", "Turbo")
+    page.wait_for_selector("#examples button", state="hidden")
+    choose(page, "#model", "Scenes (bundled)")
+    page.wait_for_selector("#examples button >> text=purple castle", state="visible")
+    assert page.locator("#examples button").count() == len(EXAMPLES)
 
 
 def test_a_run_that_waits_for_a_model_can_be_stopped(models_page, engine):

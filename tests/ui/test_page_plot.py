@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from reading import choose, curve, fill, wait_for
 
-from explorer.curves import alpha_bar, log_snr
+from explorer.plots.curves import alpha_bar, log_snr
 from explorer.settings import LaneSettings
 
 pytestmark = pytest.mark.browser

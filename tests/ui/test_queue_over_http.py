@@ -11,7 +11,7 @@ from fake_engine import FakeEngine
 from loops import finish
 
 from explorer import ui
-from explorer.limits import DEFAULTS
+from explorer.settings.limits import DEFAULTS
 
 PATIENCE_S = 60
 

@@ -14,9 +14,9 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import nn
 from torch.nn import functional
 
-from explorer.models import gates
-from explorer.models.channel_sums import add_bias
-from explorer.models.group_norm import group_norm
+from explorer.runtime.kernels import gates
+from explorer.runtime.kernels.channel_sums import add_bias
+from explorer.runtime.kernels.group_norm import group_norm
 
 
 class FusedNorm(nn.Module):

@@ -7,7 +7,7 @@ import torch
 import triton
 import triton.language as tl
 
-from explorer.models.kernels import Kernel
+from explorer.runtime.kernels.compilation import Kernel
 
 ROWS, CHANNELS = 32, 64  # of a tile: 64 channels of half precision are one line of memory
 WARPS = 2

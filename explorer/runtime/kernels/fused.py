@@ -11,15 +11,15 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import nn
 
-from explorer.models.attending import FusedGeglu, FusedNorm, FusedTransformer
-from explorer.models.residual import (
+from explorer.runtime.kernels.attending import FusedGeglu, FusedNorm, FusedTransformer
+from explorer.runtime.kernels.residual import (
     FusedDownsample,
     FusedResnet,
     FusedUpBlock,
     FusedUpsample,
     share_time,
 )
-from explorer.models.sharing import sharing_copy
+from explorer.runtime.sharing import sharing_copy
 
 SCORES = 2**26  # of the VAE's attention held at a time: 256 MB in float32
 

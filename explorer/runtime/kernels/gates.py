@@ -11,7 +11,7 @@ import triton.language as tl
 from torch.nn import functional
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from explorer.models.kernels import Kernel
+from explorer.runtime.kernels.compilation import Kernel
 
 TILE = 128, 64, 64, 4, 3  # of a product: rows, columns, inner, warps, stages
 DEEP, DEEP_TILE = 1280, (128, 128, 64, 8, 4)  # from so many inputs on this one is faster on an H100

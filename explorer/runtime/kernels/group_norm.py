@@ -9,8 +9,8 @@ import torch
 import triton
 import triton.language as tl
 
-from explorer.models.channel_sums import CHANNELS, ROWS, channel_sums
-from explorer.models.kernels import Kernel
+from explorer.runtime.kernels.channel_sums import CHANNELS, ROWS, channel_sums
+from explorer.runtime.kernels.compilation import Kernel
 
 SPLITS = 16  # partial sums that one program adds at a time
 WHOLE = 2**21  # numbers up to which one launch does a norm's work: three would take longer

@@ -11,10 +11,10 @@ from diffusers.models.upsampling import Upsample2D
 from torch import nn
 from torch.nn import functional
 
-from explorer.models import gates
-from explorer.models.attending import FusedNorm, project
-from explorer.models.channel_sums import add_bias
-from explorer.models.time_shifts import TimeShifts
+from explorer.runtime.kernels import gates
+from explorer.runtime.kernels.attending import FusedNorm, project
+from explorer.runtime.kernels.channel_sums import add_bias
+from explorer.runtime.kernels.time_shifts import TimeShifts
 
 
 class FusedResnet(nn.Module):

@@ -12,7 +12,7 @@ import triton.language as tl
 from torch import nn
 from torch.nn import functional
 
-from explorer.models.kernels import Kernel
+from explorer.runtime.kernels.compilation import Kernel
 
 ROWS, COLUMNS, INNER = 16, 32, 128  # of the product, and of what is summed: one program's
 ALIGNED = 16  # bytes: places of weights are counted in these

@@ -1,0 +1,39 @@
+"""What a sampler of diffusers cannot do, said of a lane before it runs."""
+
+from collections.abc import Sequence
+
+from explorer.sampling.samplers import SAMPLERS, Sampler, taking
+from explorer.sampling.schedule_types import SCHEDULE_TYPES
+from explorer.settings.fields import SettingsError
+
+
+def check_sampler(
+    sampler: Sampler, schedule_type: str, sigmas: Sequence[float] | None, prediction_type: str
+) -> None:
+    """Raise SettingsError for what the sampler cannot do: it names the sampler, and what it can.
+
+    A setting that a baseline merely lacks is not refused; it is not passed on.
+    """
+    if sigmas and not sampler.takes("sigmas"):
+        able = _listed([SAMPLERS[key].label for key in taking("sigmas")], "or")
+        raise SettingsError(
+            "sigmas", f"{sampler.label} takes no list of sigmas; clear it, or choose {able}."
+        )
+    if not sigmas and schedule_type not in sampler.schedule_types:
+        has = _listed([SCHEDULE_TYPES[key].label for key in sampler.schedule_types])
+        raise SettingsError(
+            "schedule_type",
+            f"{sampler.label} has no schedule type {SCHEDULE_TYPES[schedule_type].label}; "
+            f"it has {has}.",
+        )
+    if prediction_type not in sampler.prediction_types:
+        raise SettingsError(
+            "prediction_type",
+            f"{sampler.label} has no prediction type {prediction_type}; it has "
+            f"{_listed(sampler.prediction_types)}.",
+        )
+
+
+def _listed(words: Sequence[str], joined: str = "and") -> str:
+    *others, last = words
+    return f"{', '.join(others)} {joined} {last}" if others else f"{last} only"

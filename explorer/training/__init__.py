@@ -1,0 +1,1 @@
+"""How the bundled model is made; the product imports none of it."""

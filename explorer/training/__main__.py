@@ -1,0 +1,5 @@
+"""`python -m explorer.training` makes the bundled model."""
+
+from explorer.training.train import main
+
+main()
