@@ -6,10 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from explorer.assets import asset
+
 TILED_ABOVE = 1024  # a picture's longer side, in pixels, from which on a VAE works in tiles
 
 BUNDLED = "bundled"
-BUNDLED_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "scenes"
+BUNDLED_FOLDER = asset("scenes")
 
 # Safetensors in diffusers' layout, as their model cards say.
 KNOWN = {

@@ -4,11 +4,12 @@ The merges are OpenAI's (CLIP, MIT licence), as open_clip_torch carries them.
 """
 
 import gzip
-from pathlib import Path
 
 from transformers import CLIPTokenizer
 
-MERGES = Path(__file__).resolve().parents[2] / "assets" / "configs" / "clip" / "merges.txt.gz"
+from explorer.assets import asset
+
+MERGES = asset("configs", "clip", "merges.txt.gz")
 
 _END = "</w>"
 _START_TOKEN, _END_TOKEN = "<|startoftext|>", "<|endoftext|>"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from explorer.assets import asset
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.families import WHAT_RUNS, Identity, identify, of_a_transformer
 from explorer.models.weights import header
@@ -16,7 +17,7 @@ from explorer.sampling.scheduler_classes import EDM, NOT_COVERED
 
 LOG = logging.getLogger(__name__)
 
-CONFIGS = Path(__file__).resolve().parents[2] / "assets" / "configs"
+CONFIGS = asset("configs")
 
 _UNET = "model.diffusion_model."
 _CONTEXT = re.compile(

@@ -1,11 +1,12 @@
 """Parts of the page that live in the browser: HTML, CSS and JS files of assets/page."""
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-PAGE_FILES = Path(__file__).resolve().parents[2] / "assets" / "page"
+from explorer.assets import asset
+
+PAGE_FILES = asset("page")
 STYLES = ("base", "controls", "lanes", "stage", "plot", "doctor", "files", "narrow", "contrast")
 
 
