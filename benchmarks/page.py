@@ -17,8 +17,8 @@ from explorer.engine import Engine
 from explorer.sampling.schedule_types import SCHEDULE_TYPES
 from explorer.sampling.schedules import build
 from explorer.settings import LaneSettings, RunSettings
-from explorer.ui.findings import Doctor
-from explorer.ui.plot import plot_payload
+from explorer.views.curves import plot_payload
+from explorer.views.findings import Doctor
 
 REPEATS = 40
 GOALS_MS = {"page update, two lanes, 20 steps": 10.0, "schedule, 1000 steps": 5.0}

@@ -20,6 +20,8 @@ FLOORS = (
     ("explorer.runs",),
     # the engine as programs import it
     ("explorer.engine",),
+    # what the page shows of a run and its settings, as plain JSON
+    ("explorer.views",),
     # what needs a server around a page
     ("explorer.hosting",),
     # the page
@@ -29,7 +31,9 @@ FLOORS = (
     ("app",),
 )
 HOMES = {"gradio": "explorer.ui", "plotly": "explorer.plots"}
-TORCH_FREE = ("explorer.sampling", "explorer.settings", "explorer.doctor", "explorer.plots")
+TORCH_FREE = tuple(
+    f"explorer.{room}" for room in ("sampling", "settings", "doctor", "plots", "views")
+)
 MADE_OF_TORCH = {  # of sampling: what a pipeline's tensors pass through
     f"explorer.sampling.{name}"
     for name in (
@@ -112,6 +116,10 @@ def test_imports_point_down(module):
         ("explorer.runs.engine", "import gradio as gr"),
         ("explorer.ui.page", "from plotly import graph_objects"),
         ("explorer.settings.run", "import torch"),
+        ("explorer.views.result", "import torch"),
+        ("explorer.views.curves", "import plotly.graph_objects"),
+        ("explorer.views.lanes", "import gradio as gr"),
+        ("explorer.views.plan", "from explorer.hosting.files import KEPT"),
         ("explorer.models.model", "from explorer.training.captions import words"),
     ],
 )

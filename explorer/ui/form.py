@@ -12,9 +12,10 @@ from explorer.hosting.uploaded_files import read_upload
 from explorer.settings import RunSettings, SettingsError
 from explorer.settings.limits import DEFAULTS
 from explorer.settings.start_picture import kept_picture, picture_url
-from explorer.ui.lanes import code_name, read_lanes
-from explorer.ui.payloads import as_sent
-from explorer.ui.picture import start_picture
+from explorer.ui.start_picture import start_picture
+from explorer.ui.unchecked import as_sent
+from explorer.views.lanes import code_name, read_lanes
+from explorer.views.problems import FormError, Problem
 
 RUN_FIELDS = {spec.name: spec for spec in fields(RunSettings) if spec.name != "lanes"}
 FORM_FIELDS = (*RUN_FIELDS, "lanes")
@@ -23,22 +24,6 @@ LONGEST_SIZE = 9  # digits
 
 Controls = dict[str, gr.components.Component]  # by field
 Values = dict[gr.components.Component, Any]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A sentence about one control: `control` is its element id, "" where none is to blame."""
-
-    control: str
-    sentence: str
-
-
-class FormError(ValueError):
-    """What is wrong with the form, one problem for each part of it that has one."""
-
-    def __init__(self, problems: list[Problem]):
-        super().__init__(" ".join(problem.sentence for problem in problems))
-        self.problems = problems
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ import gradio as gr
 from explorer.capture.full_frames import VIEWS
 from explorer.settings import MAX_LANES
 from explorer.settings.limits import DEFAULTS
-from explorer.ui.kept_pictures import Keep
-from explorer.ui.live import Cancels
+from explorer.ui.cancels import Cancels
+from explorer.views.kept_pictures import Keep
 
 if TYPE_CHECKING:
     from explorer.capture.full_frames import FullFrame

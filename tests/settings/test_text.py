@@ -6,9 +6,9 @@ import pytest
 
 from explorer.settings import RunSettings, SettingsError
 from explorer.settings.text import broken_at, encodable
-from explorer.ui.lanes import numbers_of_file, read_lanes
-from explorer.ui.pins import read_pins
-from explorer.ui.scheduler_files import make_file, take_file
+from explorer.views.lanes import numbers_of_file, read_lanes
+from explorer.views.pins import read_pins
+from explorer.views.scheduler_files import make_file, take_file
 
 HALF = "a red boat \ud83d"
 

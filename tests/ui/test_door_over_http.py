@@ -12,7 +12,7 @@ from PIL import Image
 
 from explorer import ui
 from explorer.hosting.uploaded_files import REFUSED
-from explorer.ui.answers import UNEXPECTED
+from explorer.views.answers import UNEXPECTED
 
 META = {"_type": "gradio.FileData"}
 FORGED = [

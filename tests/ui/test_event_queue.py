@@ -10,7 +10,7 @@ from loops import finish
 
 from explorer import ui
 from explorer.settings.limits import DEFAULTS
-from explorer.ui.answers import UNEXPECTED
+from explorer.views.answers import UNEXPECTED
 
 PATIENCE_S = 60
 LIMITS = replace(DEFAULTS, unread_sessions=10, no_listener_s=5)

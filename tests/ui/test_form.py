@@ -6,8 +6,10 @@ import gradio as gr
 import pytest
 
 from explorer.settings import LaneSettings, RunSettings
-from explorer.ui.form import Form, FormError, run_control
-from explorer.ui.lanes import lanes_part, lanes_value
+from explorer.ui.form import Form, run_control
+from explorer.ui.lanes import lanes_table
+from explorer.views.lanes import lanes_value
+from explorer.views.problems import FormError
 
 RUN_FIELDS = [spec.name for spec in fields(RunSettings) if spec.name != "lanes"]
 MODEL = (
@@ -21,7 +23,7 @@ DEFAULTS = RunSettings(lanes=MODEL, cfg_scale=3)
 def form() -> Form:
     with gr.Blocks():
         run = {name: run_control(name, getattr(DEFAULTS, name)) for name in RUN_FIELDS}
-        return Form(run, lanes_part(DEFAULTS.lanes))
+        return Form(run, lanes_table(DEFAULTS.lanes))
 
 
 def untouched(form: Form) -> dict:
@@ -77,4 +79,4 @@ def test_a_form_that_lacks_a_field_is_refused():
     with gr.Blocks():
         run = {name: run_control(name, "") for name in RUN_FIELDS[1:]}
         with pytest.raises(AssertionError, match=RUN_FIELDS[0]):
-            Form(run, lanes_part(DEFAULTS.lanes))
+            Form(run, lanes_table(DEFAULTS.lanes))

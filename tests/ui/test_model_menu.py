@@ -9,9 +9,11 @@ from test_form import untouched
 
 from explorer.settings import LaneSettings, RunSettings
 from explorer.ui.form import RUN_FIELDS, Form, run_control
-from explorer.ui.groups import summaries
-from explorer.ui.lanes import lanes_part, lanes_value
-from explorer.ui.models import card, model_choices, refill, refiner_choices, unfit
+from explorer.ui.lanes import lanes_table
+from explorer.ui.model_menu import refill
+from explorer.views.lanes import lanes_value
+from explorer.views.model_card import hidden_fields, model_card, model_choices, refiner_choices
+from explorer.views.summaries import summaries
 
 BUNDLED = DEFAULTS["bundled"]
 
@@ -20,7 +22,7 @@ BUNDLED = DEFAULTS["bundled"]
 def form() -> Form:
     with gr.Blocks():
         run = {name: run_control(name, getattr(BUNDLED, name)) for name in RUN_FIELDS}
-        return Form(run, lanes_part(BUNDLED.lanes))
+        return Form(run, lanes_table(BUNDLED.lanes))
 
 
 def test_refiners_have_a_menu_of_their_own():
@@ -45,8 +47,8 @@ def test_what_does_not_apply_is_named(device, loaded, model, hidden):
     engine = FakeEngine(device=device)
     if loaded:
         engine.load()
-    assert set(unfit(engine, model)) == hidden
-    assert set(card(engine, model)["without"]) == hidden
+    assert set(hidden_fields(engine, model)) == hidden
+    assert set(model_card(engine, model)["without"]) == hidden
 
 
 def test_what_does_not_apply_is_left_out_of_a_run(form):

@@ -6,7 +6,7 @@ import pytest
 from reading import choose, curve, facts, fill, progress, run_to_end, scrub_to, unfold, wait_for
 
 from explorer.settings import LaneSettings
-from explorer.ui.lanes import LANE_NAMES
+from explorer.views.lanes import LANE_NAMES
 
 pytestmark = pytest.mark.browser
 

@@ -4,8 +4,8 @@ import pytest
 from reading import curve, fill
 
 from explorer.settings import LaneSettings
-from explorer.ui import events
-from explorer.ui.answers import UNEXPECTED
+from explorer.ui import settings_events
+from explorer.views.answers import UNEXPECTED
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +24,7 @@ def goes_on(page) -> None:
 def test_a_redraw_that_breaks_off_is_told_and_the_next_is_drawn(open_page, monkeypatch):
     page = open_page()
     with monkeypatch.context() as patch:
-        patch.setattr(events, "plot_payload", lambda *_: 1 / 0)
+        patch.setattr(settings_events, "plot_payload", lambda *_: 1 / 0)
         fill(page, "steps", "7")
         page.wait_for_function(f"text => {SENTENCE} === text", arg=UNEXPECTED)
     goes_on(page)

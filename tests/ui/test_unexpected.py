@@ -10,9 +10,9 @@ import pytest
 from fake_engine import FakeEngine
 
 from explorer import ui
-from explorer.ui import events
-from explorer.ui.answers import UNEXPECTED
-from explorer.ui.findings import Doctor
+from explorer.ui import settings_events
+from explorer.views.answers import UNEXPECTED
+from explorer.views.findings import Doctor
 
 SECRET = "/srv/models/secret"
 VISITOR = SimpleNamespace(session_hash="visitor")
@@ -61,7 +61,7 @@ def answers(handler, values: dict) -> list:
 def test_a_redraw_that_breaks_off_is_a_sentence_and_the_next_is_drawn(page, monkeypatch, caplog):
     redraw, values = handler(page, "redraw")
     with monkeypatch.context() as patch:
-        patch.setattr(events, "plot_payload", lambda *_: 1 / 0)
+        patch.setattr(settings_events, "plot_payload", lambda *_: 1 / 0)
         answer = redraw(values)
     assert [each["sentence"] for each in answer["problems"]] == [UNEXPECTED]
     assert answer["findings"]  # the doctor does not depend on the plot
@@ -94,7 +94,7 @@ def test_a_word_check_that_breaks_off_is_a_sentence(page, engine):
     assert check(*values.values()) == {"text": UNEXPECTED, "wrong": True}
 
 
-@pytest.mark.parametrize("name", ["opened", "chosen", "given_back"])
+@pytest.mark.parametrize("name", ["opened", "chosen", "restored"])
 @pytest.mark.parametrize("defect", ["identity", "defaults", "resident"])
 def test_a_load_that_breaks_off_is_said_under_the_menu(page, engine, name, defect, caplog):
     follow, values = handler(page, name)

@@ -2,21 +2,13 @@
 
 from typing import Any
 
-import gradio as gr
-
 from explorer.settings import SettingsError
 from explorer.settings.scheduler_file import read_scheduler_file, write_scheduler_file
-from explorer.ui.answers import answering
-from explorer.ui.lanes import read_lanes, shown_lane
-from explorer.ui.parts import part
+from explorer.views.answers import answering
+from explorer.views.lanes import read_lanes, shown_lane
 
 NAME = "scheduler_config.json"
 NOT_WHOLE = {"problem": "Not taken over: the settings did not arrive whole; try again."}
-
-
-def file_part() -> gr.HTML:
-    """Paste or open a scheduler_config.json, or download a lane as one."""
-    return part("scheduler_file", {"name": NAME}, server_functions=[take_file, make_file])
 
 
 @answering(lambda sentence: {"problem": sentence})

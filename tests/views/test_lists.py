@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from explorer.settings import SettingsError
-from explorer.ui.lists import LARGEST_FILE, LONGEST_TEXT, list_text, parse_list, read_list_file
+from explorer.views.lists import LARGEST_FILE, LONGEST_TEXT, list_text, parse_list, read_list_file
 
 BETAS = (0.001, 0.02, 0.3)
 FIELD = "trained_betas"

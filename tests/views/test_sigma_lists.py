@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from explorer.settings import LaneSettings, RunSettings
-from explorer.ui.lanes import shown_lane
-from explorer.ui.scheduler_files import make_file, take_file
-from explorer.ui.sigma_lists import LONGEST, sigma_lists
+from explorer.views.lanes import shown_lane
+from explorer.views.scheduler_files import make_file, take_file
+from explorer.views.sigma_lists import LONGEST, sigma_lists
 
 # Ten steps of DPM2 in A1111 with Stable Diffusion's betas, to three decimals.
 A1111 = [14.615, 8.307, 5.092, 3.325, 2.280, 1.616, 1.163, 0.832, 0.571, 0.344, 0]

@@ -1,23 +1,54 @@
-"""The sigma plot's payload: the figure of the form's settings, or what is wrong with them."""
+"""The sigma plot: the figure of the form's settings, and what is said beside it.
+
+The shape: `Curves`. Where a lane has no schedule, problems.py's `Problems` is in its place.
+"""
 
 import json
-import zlib
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
 from explorer.plots.curves import QUANTITIES, Curve, curve_of
 from explorer.plots.figures import X_AXES, schedule_figure
 from explorer.sampling.calls import CallTable
 from explorer.sampling.schedules import Schedule
 from explorer.settings import LaneSettings, RunSettings
-from explorer.ui.form import FormError, Problem
-from explorer.ui.groups import summaries
-from explorer.ui.lanes import LANE_FIELDS, lane_id
-from explorer.ui.pins import Pin, pin_of
-from explorer.ui.placeholders import placeholders
-from explorer.ui.sigma_lists import sigma_lists
+from explorer.views.lanes import LANE_FIELDS, lane_id
+from explorer.views.pins import Pin, pin_of
+from explorer.views.placeholders import placeholders
+from explorer.views.plan import schedule_key
+from explorer.views.problems import FormError, Problem
+from explorer.views.sigma_lists import SigmaList, sigma_lists
+from explorer.views.summaries import summaries
 
 UNKNOWN_SWITCH = "What the plot should show did not arrive whole; reload the page."
+
+
+class Curves(TypedDict):
+    """The plot of some settings; lists have one entry a lane.
+
+    `figure`, `points` and `pin` are JSON text, because Gradio's page wraps every object in a value,
+    however deep, to watch it: the plotly figure, the sigmas of each lane that can be dragged (null
+    for one whose cannot), and the lanes' schedules as pins. `scales` says whether the `quantity`
+    may have a logarithmic axis, `key` is equal for equal schedules, `pins` says, by id, what is
+    wrong with each of the page's pins, `listed` is how many steps a lane's custom list has (None
+    without one), `placeholders` is by field what an empty box stands for, `folds` by group one line
+    on what it changes. There are no `problems`.
+    """
+
+    figure: str
+    quantity: str
+    scales: bool
+    x: str
+    key: str
+    labels: list[str]
+    points: str
+    pin: str
+    pins: dict[str, str]
+    listed: list[int | None]
+    placeholders: list[dict[str, str]]
+    folds: dict[str, str]
+    lists: list[SigmaList]
+    problems: list[Any]
 
 
 @dataclass(frozen=True)
@@ -36,14 +67,8 @@ class View:
                 raise FormError([Problem("", UNKNOWN_SWITCH)])
 
 
-def plot_payload(settings: RunSettings, view: View = View()) -> dict[str, Any]:
-    """The figure as JSON text, no problems; raises FormError where a lane has no schedule.
-
-    Text, because Gradio's page wraps every object in a value, however deep, to watch it. As text
-    too: `points`, the sigmas of each lane that can be dragged, and `pin`, the lanes' schedules as
-    pins. `listed` is how many steps each lane's own list has, None where it has none. `pins` says,
-    by id, what is wrong with each of the page's own.
-    """
+def plot_payload(settings: RunSettings, view: View = View()) -> Curves:
+    """The plot of settings; raises FormError where a lane has no schedule."""
     tables, spans = _tables(settings), settings.spans
     curves = [
         curve_of(table, lane.label, lane=index, first=span.first)
@@ -72,17 +97,6 @@ def plot_payload(settings: RunSettings, view: View = View()) -> dict[str, Any]:
 def _movable(lane: LaneSettings, curve: Curve) -> list[float] | None:
     """The sigmas that can be dragged: those of a lane that takes a list of its own."""
     return curve.whole.sigma.tolist() if lane.solver.takes("sigmas") else None
-
-
-def schedule_key(settings: RunSettings) -> str:
-    """Equal for settings that give equal schedules: is the plot still that of the run shown?"""
-    made_of = settings.steps, settings.first_step, settings.base_steps, settings.lanes
-    return f"{zlib.crc32(repr(made_of).encode()):x}"
-
-
-def problem_payload(error: FormError) -> dict[str, Any]:
-    """No figure, so that the page keeps its last good one, and the sentences."""
-    return {"figure": None, "problems": list(map(asdict, error.problems))}
 
 
 def _tables(settings: RunSettings) -> list[Schedule | CallTable]:

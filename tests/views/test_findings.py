@@ -9,7 +9,7 @@ from loops import everything, finish
 
 from explorer.doctor.lanes import equal_lanes
 from explorer.settings import LaneSettings, RunSettings
-from explorer.ui.findings import Doctor
+from explorer.views.findings import Doctor
 
 
 @pytest.fixture

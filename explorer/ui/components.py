@@ -1,4 +1,4 @@
-"""Parts of the page that live in the browser: HTML, CSS and JS files of assets/page."""
+"""Components of the page that live in the browser: HTML, CSS and JS files of assets/page."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ PAGE_FILES = asset("page")
 STYLES = ("base", "controls", "lanes", "stage", "plot", "doctor", "files", "narrow", "contrast")
 
 
-def part(
+def component(
     name: str,
     value: Any = None,
     elem_id: str = "",
@@ -18,7 +18,7 @@ def part(
     events: tuple[str, ...] = (),
     **props: Any,
 ) -> gr.HTML:
-    """The part whose markup is `<name>.html` and whose behaviour is the module `<name>.js`.
+    """The component whose markup is `<name>.html` and whose behaviour is the module `<name>.js`.
 
     With `children` it is a context: what is made in it stands below its markup. `events` are those
     of its own that the module may trigger.

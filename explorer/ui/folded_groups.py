@@ -1,17 +1,15 @@
-"""The form's folded groups: which settings lie in each, and one line on what it holds."""
-
-from collections.abc import Callable
+"""The form's folded groups: which settings lie in each."""
 
 import gradio as gr
 
 from explorer.settings import RunSettings
+from explorer.ui.components import component
 from explorer.ui.form import SIZES, Controls, run_control
-from explorer.ui.parts import part
 
 
 def folded(key: str, title: str) -> gr.HTML:
     """A group that opens by a click; `with` this, its controls are made."""
-    return part("fold", {"key": key, "title": title}, elem_id=f"{key}_group", children=True)
+    return component("fold", {"key": key, "title": title}, elem_id=f"{key}_group", children=True)
 
 
 def picture_group(defaults: RunSettings) -> Controls:
@@ -55,34 +53,3 @@ def refiner_group(
             ),
             "refiner_switch_at": run_control("refiner_switch_at", defaults.refiner_switch_at),
         }
-
-
-def summaries(settings: RunSettings) -> dict[str, str]:
-    """By group, what it changes; nothing for one that is as it began."""
-    return {key: summary(settings) for key, summary in _SUMMARIES.items()}
-
-
-def _picture(run: RunSettings) -> str:
-    sides = run.width or "default", run.height or "default"
-    size = "{} × {}".format(*sides) if run.width or run.height else ""
-    pictures = f"{run.batch_size} pictures" if run.batch_size > 1 else ""
-    rescale = f"rescale {run.cfg_rescale:g}" if run.cfg_rescale else ""
-    return ", ".join(filter(None, (size, pictures, rescale, "GPU noise" * (run.rng == "gpu"))))
-
-
-def _start(run: RunSettings) -> str:
-    if not run.init_image:
-        return ""
-    counts = " and ".join(str(count) for count in sorted({span.nfe for span in run.spans}))
-    return f"from step {run.first_step + 1}, {counts} calls{' per lane' * (len(run.lanes) > 1)}"
-
-
-def _refiner(run: RunSettings) -> str:
-    return f"from step {run.base_steps + 1}" if run.refiner else ""
-
-
-_SUMMARIES: dict[str, Callable[[RunSettings], str]] = {
-    "picture": _picture,
-    "start": _start,
-    "refiner": _refiner,
-}

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from explorer.settings import LaneSettings
-from explorer.ui.lanes import LANE_NAMES, lanes_value, numbers_of_file, read_lanes, spec
+from explorer.views.lanes import LANE_NAMES, lanes_value, numbers_of_file, read_lanes, spec
 
 LANES = (
     LaneSettings(beta_end=0.02, sigmas=(14.0, 3.0, 0.1)),

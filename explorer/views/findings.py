@@ -1,9 +1,11 @@
-"""The doctor's findings as the page shows them: of all lanes, equal ones merged, as plain JSON."""
+"""The doctor's findings as the page shows them: of all lanes, equal ones merged, as plain JSON.
+
+The shape: a list of `FindingJSON`, the worst first.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from explorer.capture.budget import Recording, limit_bytes
 from explorer.capture.trajectory import DONE
@@ -21,6 +23,24 @@ RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 LATENT_CHANNELS, LATENT_SCALE = 4, 8  # of every family's autoencoder that can be run here
 
 
+class FindingJSON(TypedDict):
+    """A `Finding` of the doctor: its fields, `lanes` and `all_lanes` in place of its lane.
+
+    `lanes` are the indices of those that it holds for (none: it is about the run), `all_lanes`
+    says whether its fix is one for all.
+    """
+
+    severity: str
+    code: str
+    sentence: str
+    numbers: dict[str, float]
+    field: str
+    fix: dict[str, Any] | None
+    fix_label: str
+    lanes: list[int]
+    all_lanes: bool
+
+
 class Doctor:
     """Examines the runs of one engine; knows how long a model call took in its last ones."""
 
@@ -28,12 +48,8 @@ class Doctor:
         self._engine = engine
         self._seconds_a_call: dict[tuple, float] = {}  # of one lane, by what it depends on
 
-    def findings(self, settings: RunSettings) -> list[dict[str, Any]]:
-        """The findings of a run, the worst first; a lane without a schedule is one of them.
-
-        Each is a `Finding` as a dict. In place of `lane` there are `lanes`, the indices of those
-        that it holds for (none: it is about the run), and `all_lanes`: is its fix one for all?
-        """
+    def findings(self, settings: RunSettings) -> list[FindingJSON]:
+        """The findings of a run, the worst first; a lane without a schedule is one of them."""
         engine, name = self._engine, settings.model
         known = engine.identity(name) is not None  # or its settings would be mere defaults
         own = engine.lane_defaults(name)[0] if known else None
@@ -96,26 +112,37 @@ def _pace_key(settings: RunSettings) -> tuple:
     return settings.model, size, settings.cfg_scale > 1, len(settings.lanes)
 
 
-def not_examined(reason: str) -> list[dict[str, Any]]:
+def not_examined(reason: str) -> list[FindingJSON]:
     """The findings of a run that the doctor failed to examine: one, that says so."""
     sentence = f"The schedules could not be examined. {reason}"
     return merged([Finding(severity=WARNING, code="not_examined", sentence=sentence)], 0)
 
 
-def merged(found: list[Finding], count: int) -> list[dict[str, Any]]:
-    """Findings as dicts, those that are equal but for their lane as one; the worst first.
+def merged(found: list[Finding], count: int) -> list[FindingJSON]:
+    """Findings as JSON, those that are equal but for their lane as one; the worst first.
 
     `count` is the number of lanes.
     """
-    by_words: dict[tuple, dict[str, Any]] = {}
+    by_words: dict[tuple, FindingJSON] = {}
     for finding in found:
         key = finding.severity, finding.code, finding.sentence, repr(finding.fix)
-        data = asdict(finding)
-        lane = data.pop("lane")
-        lanes = by_words.setdefault(key, data | {"lanes": []})["lanes"]
-        if lane is not None:
-            lanes.append(lane)
-    for data in by_words.values():
-        of_run = not data["lanes"] or "steps" in (data["fix"] or ())
-        data["all_lanes"] = of_run or len(data["lanes"]) == count
-    return sorted(by_words.values(), key=lambda data: RANK[data["severity"]])
+        entry = by_words.setdefault(
+            key,
+            {
+                "severity": finding.severity,
+                "code": finding.code,
+                "sentence": finding.sentence,
+                "numbers": finding.numbers,
+                "field": finding.field,
+                "fix": finding.fix,
+                "fix_label": finding.fix_label,
+                "lanes": [],
+                "all_lanes": False,
+            },
+        )
+        if finding.lane is not None:
+            entry["lanes"].append(finding.lane)
+    for entry in by_words.values():
+        of_run = not entry["lanes"] or "steps" in (entry["fix"] or ())
+        entry["all_lanes"] = of_run or len(entry["lanes"]) == count
+    return sorted(by_words.values(), key=lambda entry: RANK[entry["severity"]])

@@ -1,4 +1,4 @@
-"""A run as payloads: plain JSON, sheets of frames, and flags that end it."""
+"""A run as payloads: plain JSON, and sheets of frames."""
 
 import base64
 import errno
@@ -16,8 +16,10 @@ from PIL import Image
 
 from explorer.hosting.whole_files import WholeFiles
 from explorer.settings import LaneSettings, RunSettings, picture_url
-from explorer.ui import kept_pictures
-from explorer.ui.live import SHEET_PIXELS, Cancels, frame_sheet, plan_payload, run_payloads
+from explorer.views import kept_pictures
+from explorer.views.plan import plan_payload
+from explorer.views.result import SHEET_PIXELS, frame_sheet
+from explorer.views.run import run_payloads
 
 SETTINGS = RunSettings(steps=4, seed=5, prompt="a tent")
 
@@ -208,20 +210,3 @@ def test_a_long_runs_sheet_can_still_be_decoded():
     width, height = Image.open(io.BytesIO(data)).size
     assert grid["width"] == 64
     assert width * height <= 1.1 * SHEET_PIXELS
-
-
-def test_a_flag_belongs_to_its_page():
-    cancels = Cancels()
-    mine, yours = cancels.open("me"), cancels.open("you")
-    cancels.set("me")
-    assert mine.is_set()
-    assert not yours.is_set()
-    cancels.set("nobody")
-
-
-def test_a_new_run_ends_the_pages_last_one():
-    cancels = Cancels()
-    first = cancels.open("me")
-    second = cancels.open("me")
-    assert first.is_set()
-    assert not second.is_set()

@@ -1,20 +1,34 @@
 """The lanes' sigmas as lists, each beside what A1111 and ComfyUI would run in its place."""
 
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from explorer.sampling.schedules import Schedule
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.presets import AS_A1111
-from explorer.ui.lanes import shown
+from explorer.views.lanes import shown
 
 LONGEST = 200  # rows of a list; nobody reads more, and every redraw sends them
 SAME = 5e-4  # relative: how far programs that round differently are apart
 
 
-def sigma_lists(settings: RunSettings) -> list[dict[str, Any]]:
+SigmaList = TypedDict(  # "is" is no name that a class may have
+    "SigmaList",
+    {
+        "label": str,
+        "sigma": list[str],
+        "a1111": list[str] | None,
+        "difference": str,
+        "can": bool,
+        "is": bool,
+        "values": dict[str, Any],
+    },
+)
+
+
+def sigma_lists(settings: RunSettings) -> list[SigmaList]:
     """One entry a lane; raises ValueError where a lane has no schedule.
 
     `sigma` is its list, the final one included; `a1111` the other programs' list where it differs,
@@ -24,27 +38,31 @@ def sigma_lists(settings: RunSettings) -> list[dict[str, Any]]:
     return [_entry(lane, settings.steps) for lane in settings.lanes]
 
 
-def _entry(lane: LaneSettings, steps: int) -> dict[str, Any]:
-    ours = _levels(lane, steps)
-    entry = {"label": lane.label, "sigma": _text(ours), "a1111": None, "difference": ""}
-    can, wanted = not (lane.sigmas or lane.solver.baseline), lane.as_a1111()
-    values = {name: shown(name, getattr(wanted, name)) for name in AS_A1111}
-    entry |= {"can": can, "is": False, "values": values}
-    if not can:
+def _entry(lane: LaneSettings, steps: int) -> SigmaList:
+    ours, wanted = _levels(lane, steps), lane.as_a1111()
+    entry: SigmaList = {
+        "label": lane.label,
+        "sigma": _text(ours),
+        "a1111": None,
+        "difference": "",
+        "can": not (lane.sigmas or lane.solver.baseline),
+        "is": False,
+        "values": {name: shown(name, getattr(wanted, name)) for name in AS_A1111},
+    }
+    if not entry["can"]:
         return entry
     try:
-        is_a1111s = _same_run(lane.schedule(steps), wanted.schedule(steps))
+        entry["is"] = _same_run(lane.schedule(steps), wanted.schedule(steps))
         theirs = _levels(wanted, steps)
     except ValueError:  # as many steps as training had leave no room for one more
-        return entry | {"can": False}
-    if is_a1111s:
-        return entry | {"is": True}
-    apart = np.abs(ours - theirs) > SAME * np.maximum(ours, theirs)
-    if apart.any():
+        entry["can"] = False
+        return entry
+    differs = np.abs(ours - theirs) > SAME * np.maximum(ours, theirs)
+    if differs.any() and not entry["is"]:
         worst = int(np.argmax(np.abs(np.log(ours[:-1] / theirs[:-1]))))
         entry["a1111"] = _text(theirs)
         entry["difference"] = (
-            f"A1111 and ComfyUI have another sigma in {apart.sum()} of {steps} steps, most so in "
+            f"A1111 and ComfyUI have another sigma in {differs.sum()} of {steps} steps, most so in "
             f"step {worst + 1}: {theirs[worst]:.4g}, here {ours[worst]:.4g}."
         )
     return entry

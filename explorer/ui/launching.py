@@ -14,9 +14,9 @@ from explorer.hosting.request_limits import RequestLimits
 from explorer.hosting.sentences import Sentences
 from explorer.plots.figures import plotly_script
 from explorer.settings.limits import DEFAULTS, MIB, Limits
+from explorer.ui.components import PAGE_FILES, style_sheets
 from explorer.ui.event_queue import EventQueue
 from explorer.ui.listeners import most_events
-from explorer.ui.parts import PAGE_FILES, style_sheets
 
 UPLOAD_MARGIN = 4 * MIB  # a little more than a start picture may have: then a sentence says so
 SANS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from explorer.settings import LaneSettings, RunSettings
-from explorer.ui.pins import LONGEST_NAME, MOST_PINS, read_pins
-from explorer.ui.plot import View, plot_payload
+from explorer.views.curves import View, plot_payload
+from explorer.views.pins import LONGEST_NAME, MOST_PINS, read_pins
 
 LANES = (LaneSettings(schedule_type="karras", rho=5), LaneSettings(sigmas=(9.0, 3.0, 0.5)))
 

@@ -4,16 +4,10 @@ A full or read-only disk costs the files, never the run.
 """
 
 import base64
-import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import gradio as gr
-from gradio.utils import get_upload_folder
-
-from explorer.hosting.files import KEPT
-from explorer.hosting.whole_files import PICTURES
 from explorer.settings.limits import MIB
 
 LOG = logging.getLogger(__name__)
@@ -22,21 +16,6 @@ Keep = Callable[[bytes, str], str]  # stores a picture, returns its address; rai
 
 LARGEST_INLINE = 4 * MIB  # of a picture within a message
 KINDS = {".jpg": "jpeg", ".png": "png"}
-
-
-def keep_files(owner: gr.Blocks | gr.components.Component) -> Keep:
-    """A store of files, by the names under which browsers fetch them.
-
-    Gradio removes them with `owner`'s other ones. A file is whole or not there.
-    """
-
-    def keep(data: bytes, name: str) -> str:
-        path = Path(get_upload_folder(), hashlib.sha256(data).hexdigest(), name)
-        PICTURES.write(path, data)
-        owner.temp_files.add(str(path.resolve()))
-        return "/".join((KEPT, *path.parts[-2:]))
-
-    return keep
 
 
 def data_url(data: bytes | None, name: str = "preview.jpg") -> str | None:

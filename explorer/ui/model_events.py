@@ -1,0 +1,121 @@
+"""What happens when a page comes up, or another model is chosen: it is loaded, the form follows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import count
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+from explorer.ui.cancels import Cancels
+from explorer.ui.form import Form
+from explorer.ui.handlers import SIDE_BY_SIDE
+from explorer.ui.model_menu import KEPT_FOR_THE_USER, Load, refill
+from explorer.views.answers import answering_stream
+from explorer.views.lanes import model_prop
+from explorer.views.model_card import empty_card, model_card, model_name
+
+PAGE_FIRST_S = 0.5  # a page that has just come fetches its own files before a model is loaded
+
+Updates = AsyncIterator[dict[Any, Any]]
+
+
+class ModelEvents:
+    """Loads the first model once a page is up, and any that is chosen; the form follows it.
+
+    Where the page has `filled` the form, by an undo say, the model is loaded and the rest of the
+    form stays. `loaded` are the events that end when a model is there.
+    """
+
+    def __init__(self, engine: Any, form: Form, page: gr.Blocks, card: gr.HTML, filled: Dependency):
+        self._engine, self._form, self._card = engine, form, card
+        self._menu = form.run["model"]
+        self._first = engine.entries[0].name
+        self._settled = gr.State(self._first)  # whose defaults the form was last filled with
+        self._newest = Cancels()
+        self._loading: dict[str, str] = {}  # the model that a page waits for, by page
+        self._revisions = count(1)
+
+        inputs = {*form.controls(), self._settled}
+        kept = {form.run[name] for name in KEPT_FOR_THE_USER}  # never an output: start_picture.py
+        outputs = {*form.controls(), self._menu, self._settled, card} - kept
+        answered = answering_stream(self._broken)
+        self.loaded: tuple[Dependency, ...] = (
+            page.load(answered(self.opened), inputs, outputs, **SIDE_BY_SIDE),
+            self._menu.input(answered(self.chosen), inputs, outputs, **SIDE_BY_SIDE),
+            filled.then(answered(self.restored), inputs, outputs, **SIDE_BY_SIDE),
+        )
+        page.unload(self.left)
+
+    async def opened(self, values: dict, request: gr.Request) -> Updates:
+        """A page has come up."""
+        engine = self._engine
+        name = engine.resident or self._first
+        waits = name != self._first or engine.identity(name) is None
+        if not engine.resident:
+            await asyncio.sleep(PAGE_FIRST_S)
+        async for update in self._follow(values, request.session_hash, name, waits):
+            yield update
+
+    async def chosen(self, values: dict, request: gr.Request) -> Updates:
+        """Somebody has chosen a model in the menu."""
+        name = model_name(values[self._menu]) or self._first
+        session, before = request.session_hash, values[self._settled]
+        if name == self._loading.get(session) or name == before == self._engine.resident:
+            yield {self._settled: gr.skip()}  # Gradio sends one choice twice
+            return
+        async for update in self._follow(values, session, name, waits=name != before):
+            yield update
+
+    async def restored(self, values: dict, request: gr.Request) -> Updates:
+        """The page has filled its form, the menu among it."""
+        name, session = model_name(values[self._menu]) or self._first, request.session_hash
+        if name == self._loading.get(session, values[self._settled]):
+            yield {self._settled: gr.skip()}
+            return
+        async for update in self._follow(values, session, name, waits=False):
+            yield update
+
+    def left(self, request: gr.Request) -> None:
+        """A page was closed."""
+        self._newest.set(request.session_hash)
+        self._loading.pop(request.session_hash, None)
+
+    async def _follow(self, values: dict, session: str, name: str, waits: bool) -> Updates:
+        """Load a model, say how far that is, and fill the form; `waits` is for a run that must."""
+        engine, card = self._engine, self._card
+        given_up, revision = self._newest.open(session), next(self._revisions)
+        self._loading[session] = name
+        try:
+            load = Load(engine, name)
+            async for message, fraction in load.followed(given_up):
+                progress = {"loading": message, "fraction": fraction, "waits": waits}
+                yield {card: model_card(engine, name, revision, **progress)}
+        finally:
+            if not given_up.is_set():
+                self._loading.pop(session, None)
+        if given_up.is_set():
+            return  # another choice has taken over, or the page is closed
+        before = values[self._settled]
+        if load.problem:
+            name = engine.resident or before
+            broken = model_card(engine, name, revision, problem=load.problem)
+            yield {card: broken, self._menu: name}
+            return
+        wanted, message = self._filled(values, name, before, revision, waits)
+        ready = model_card(engine, name, revision, said=message)
+        yield {**wanted, card: ready, self._menu: name, self._settled: name}
+
+    def _filled(
+        self, values: dict, name: str, before: str, revision: int, refilled: bool
+    ) -> tuple[dict[Any, Any], str]:
+        """What the form must hold for a model, and a sentence on what that changes."""
+        defaults = self._engine.defaults(name)
+        if refilled:
+            return refill(self._form, values, defaults, self._engine.defaults(before), revision)
+        wanted = model_prop(defaults.lanes[0], revision=revision)
+        return {self._form.lanes: gr.update(model=wanted)}, ""
+
+    def _broken(self, message: str) -> dict[Any, Any]:
+        return {self._card: empty_card(next(self._revisions), problem=message)}

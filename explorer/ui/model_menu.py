@@ -1,0 +1,107 @@
+"""How a page follows the load of a model, and what its form must hold for it then."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+
+from explorer.models.catalog import ModelError
+from explorer.settings import LaneSettings, RunSettings
+from explorer.ui.form import RUN_FIELDS, Form, Values, shown
+from explorer.views.lanes import LANE_FIELDS, group_of, held, holds, model_prop, shown_lane
+
+LOG = logging.getLogger(__name__)
+
+LOOK_S = 0.25  # between two looks at how far a load is
+KEPT_FOR_THE_USER = ("prompt", "negative_prompt", "seed", "init_image")
+# Of a lane, with all of the training group: a model always sets them.
+SET_BY_THE_MODEL = ("prediction_type", "schedule_type", "timestep_spacing", "steps_offset")
+LONGEST_VALUE = 24
+LONGEST_LABEL = 120  # a name that no menu offers may be of any length
+
+
+class Load:
+    """One attempt to make a model resident, in a thread of its own."""
+
+    def __init__(self, engine, name: str):
+        self.problem = ""
+        self.done = threading.Event()
+        self._engine, self._name = engine, name
+        labels = {entry.name: entry.label for entry in engine.entries}
+        self._label = labels.get(name, name)[:LONGEST_LABEL]
+        threading.Thread(target=self._work, name="load model", daemon=True).start()
+
+    def _work(self) -> None:
+        try:
+            self._engine.load(self._name)
+        except ModelError as error:
+            self.problem = str(error)
+        except Exception as error:
+            LOG.exception("loading %s", self._name)
+            self.problem = f"Loading broke off unexpectedly ({type(error).__name__})."
+        finally:
+            self.done.set()
+
+    async def followed(self, given_up: threading.Event) -> AsyncIterator[tuple[str, float | None]]:
+        """Yield how far it is, now and then, until it has ended or nobody wants it any more.
+
+        That is a sentence, and the fraction done where it is known.
+        """
+        newest = None
+        while not (self.done.is_set() or given_up.is_set()):
+            message, fraction = self._engine.progress
+            progress = message or f"Loading {self._label}.", fraction
+            if progress != newest and self._engine.resident != self._name:
+                newest = progress
+                yield progress
+            await asyncio.sleep(LOOK_S)
+
+
+def refill(
+    form: Form, values: Values, begin: RunSettings, before: RunSettings, revision: int = 0
+) -> tuple[Values, str]:
+    """What the form's controls must hold for a model, and a sentence on what that changes.
+
+    `values` is what they hold, `begin` and `before` are the defaults of this model and of the one
+    before. Lanes take the model's scheduler arguments; their samplers stay, and so do their
+    schedule types where it asks for none, and what else both models begin with. Of the
+    run, what both models begin with stays. `revision` tells the page's fills apart.
+    """
+    changes: dict[str, Any] = {}
+    defaults = begin.lanes[0]
+    names = [name for name in LANE_FIELDS if _fills(name, defaults, before.lanes[0])]
+    fill = {name: shown_lane(defaults)[name] for name in names}
+    wanted: Values = {form.lanes: gr.update(model=model_prop(defaults, fill, revision))}
+    for name in names:
+        value = getattr(defaults, name)
+        if not all(holds(name, each, value) for each in held(values[form.lanes], name)):
+            changes[LANE_FIELDS[name].metadata["label"]] = value
+    for name, spec in RUN_FIELDS.items():
+        value, control = getattr(begin, name), form.run[name]
+        if name not in ("model", *KEPT_FOR_THE_USER) and value != getattr(before, name):
+            wanted[control] = shown(name, value)
+            if values[control] != wanted[control]:
+                changes[spec.metadata["label"]] = value
+    listed = ", ".join(f"{label} {_short(value)}" for label, value in changes.items())
+    return wanted, f"Set as this model wants: {listed}." if listed else ""
+
+
+def _fills(name: str, defaults: LaneSettings, before: LaneSettings) -> bool:
+    """Whether a model sets this field of the lanes, or leaves it as the user has it."""
+    value = getattr(defaults, name)
+    if name == "sampler" or (name == "schedule_type" and value == "automatic"):
+        return False
+    of_model = name in SET_BY_THE_MODEL or group_of(LANE_FIELDS[name]) == "training"
+    return of_model or value != getattr(before, name)
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= LONGEST_VALUE else "a custom list"

@@ -1,0 +1,26 @@
+"""Pictures of a run as files, by the names under which browsers fetch them."""
+
+import hashlib
+from pathlib import Path
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from explorer.hosting.files import KEPT
+from explorer.hosting.whole_files import PICTURES
+from explorer.views.kept_pictures import Keep
+
+
+def keep_files(owner: gr.Blocks | gr.components.Component) -> Keep:
+    """A store of files, by the names under which browsers fetch them.
+
+    Gradio removes them with `owner`'s other ones. A file is whole or not there.
+    """
+
+    def keep(data: bytes, name: str) -> str:
+        path = Path(get_upload_folder(), hashlib.sha256(data).hexdigest(), name)
+        PICTURES.write(path, data)
+        owner.temp_files.add(str(path.resolve()))
+        return "/".join((KEPT, *path.parts[-2:]))
+
+    return keep

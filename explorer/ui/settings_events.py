@@ -1,0 +1,106 @@
+"""What happens on a change of a setting: the plot, and the sentences beside it, are made anew."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+from explorer.models.catalog import ModelError
+from explorer.settings import RunSettings
+from explorer.ui.form import Form
+from explorer.ui.handlers import AT_ONCE
+from explorer.views.answers import answering
+from explorer.views.curves import View, plot_payload
+from explorer.views.findings import Doctor, not_examined
+from explorer.views.model_card import hidden_fields
+from explorer.views.pins import read_pins
+from explorer.views.problems import FormError, Problem, problem_payload
+from explorer.views.prompt_notes import PromptNotes, prompt_notes
+
+
+@dataclass(frozen=True)
+class PlotParts:
+    """The plot, the switches above it, and its legend, whose value is the page's list of pins."""
+
+    plot: gr.HTML
+    legend: gr.HTML
+    quantity: gr.Radio
+    x_axis: gr.Radio
+    scale: gr.Radio
+
+
+def on_prompt(engine: Any, form: Form, notes: gr.HTML, loads: tuple[Dependency, ...]) -> None:
+    """Say, under the prompt, what the model does not read of it."""
+    prompts, menu = [form.run["prompt"], form.run["negative_prompt"]], form.run["model"]
+
+    @answering(lambda sentence: {"text": sentence, "wrong": True})
+    def check(prompt: str, negative: str, model: str) -> PromptNotes:
+        return prompt_notes(engine, prompt, negative, model)
+
+    changes = [prompt.change for prompt in prompts]
+    for event in (*changes, *(load.then for load in loads)):
+        event(check, [*prompts, menu], notes, **AT_ONCE)
+
+
+def check_models(engine: Any, settings: RunSettings) -> None:
+    """Raise FormError for a model or refiner that is not in the catalogue."""
+    for field in ("model", "refiner"):
+        try:
+            engine.catalog.find(getattr(settings, field))
+        except ModelError as error:
+            raise FormError([Problem(field, str(error))]) from None
+
+
+def on_settings(
+    engine: Any,
+    form: Form,
+    parts: PlotParts,
+    doctor: Doctor,
+    afterwards: tuple[Dependency, ...],
+) -> None:
+    """Redraw the plot on every change of a setting that it, or a sentence beside it, depends on.
+
+    The doctor's findings come with it. They change too when a model is there and when a run has
+    ended: `afterwards` are those events.
+    """
+    prompts = {form.run["prompt"], form.run["negative_prompt"]}
+    switches = {parts.quantity, parts.x_axis, parts.scale, parts.legend}
+    inputs = form.controls() - prompts | switches
+    menu = form.run["model"]
+
+    def view(values: dict) -> View:
+        pins = tuple(read_pins(values[parts.legend]))
+        log_y = values[parts.scale] == "log"
+        return View(values[parts.quantity], values[parts.x_axis], log_y, pins)
+
+    def broken(sentence: str) -> dict[str, Any]:
+        return {**problem_payload(FormError([Problem("", sentence)]))}
+
+    @answering(lambda sentence: {"findings": not_examined(sentence)})
+    def examined(settings: RunSettings) -> dict[str, Any]:
+        return {"findings": doctor.findings(settings)}
+
+    @answering(broken)
+    def drawn(settings: RunSettings, values: dict) -> dict[str, Any]:
+        try:
+            return {**plot_payload(settings, view(values))}
+        except FormError as error:  # the doctor, too, examines a lane that has no schedule
+            return {**problem_payload(error)}
+
+    @answering(broken)
+    def redraw(values: dict) -> dict[str, Any]:
+        try:
+            settings = form.read(values, hidden_fields(engine, values[menu]))
+            check_models(engine, settings)
+        except FormError as error:
+            return {**problem_payload(error)}
+        return drawn(settings, values) | examined(settings)
+
+    def unanswered() -> dict[str, Any]:
+        return broken("The server did not take this change; try another, or reload the page.")
+
+    changes = [gr.on([control.change for control in inputs], redraw, inputs, parts.plot, **AT_ONCE)]
+    changes += [event.then(redraw, inputs, parts.plot, **AT_ONCE) for event in afterwards]
+    for change in changes:
+        change.failure(unanswered, None, parts.plot, **AT_ONCE)

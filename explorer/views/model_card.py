@@ -1,0 +1,96 @@
+"""What the page says of a model under its menu, and what the menus offer.
+
+The shape: `ModelCard`.
+"""
+
+from typing import Any, TypedDict
+
+from explorer.models.catalog import Entry
+
+Choices = list[tuple[str, str]]  # label and name
+
+
+class ModelCard(TypedDict):
+    """A model on the page.
+
+    A page shows the newest `turn`; those of two choices may come in any order. `facts` and `notes`
+    are sentences, `native` is (width, height), `examples` are prompts, `without` the fields of the
+    form that mean nothing to the model. `loading` is a sentence while it is on its way, with the
+    `fraction` that is done; `problem` says why it did not come, `said` what was set for it; `waits`
+    whether a run must wait for that.
+    """
+
+    turn: int
+    facts: str
+    native: tuple[int, int] | None
+    notes: list[str]
+    examples: list[str]
+    without: list[str]
+    loading: str
+    fraction: float | None
+    problem: str
+    said: str
+    waits: bool
+
+
+def empty_card(revision: int, problem: str = "") -> ModelCard:
+    """A card that says nothing of a model but a problem."""
+    return {
+        "turn": revision,
+        "facts": "",
+        "native": None,
+        "notes": [],
+        "examples": [],
+        "without": [],
+        "loading": "",
+        "fraction": None,
+        "problem": problem,
+        "said": "",
+        "waits": False,
+    }
+
+
+def model_card(engine: Any, name: str, revision: int = 0, **more: Any) -> ModelCard:
+    """The card of a model of the engine's, with `more` of its fields."""
+    card, identity = empty_card(revision), engine.identity(name)
+    if identity is not None:
+        card["native"] = identity.width, identity.height
+        card["facts"] = f"{identity.family.label}, {identity.width} × {identity.height}"
+        card["notes"] = list(identity.notes)
+    card["examples"] = list(engine.examples(name))
+    card["without"] = hidden_fields(engine, name)
+    return {**card, **more}
+
+
+def hidden_fields(engine: Any, name: str) -> list[str]:
+    """The fields that mean nothing to this model on this device: a page hides them."""
+    identity = engine.identity(name)
+    refined = identity is not None and identity.family.key == "sdxl"
+    # Before a model is there, asking for the device would import torch.
+    only_cpu = engine.resident and engine.device.partition(":")[0] == "cpu"
+    return [*([] if refined else ["refiner", "refiner_switch_at"]), *(["rng"] if only_cpu else [])]
+
+
+def model_choices(engine: Any) -> Choices:
+    """The model menu; refiners, which begin nothing, are in a menu of their own."""
+    first, *others = engine.entries
+    entries = [first, *(entry for entry in others if not _refines(engine, entry))]
+    return [(entry.label, entry.name) for entry in entries]
+
+
+def refiner_choices(engine: Any) -> Choices:
+    """The refiners among the models, after none."""
+    refiners = [entry for entry in engine.entries if _refines(engine, entry)]
+    return [("none", ""), *((entry.label, entry.name) for entry in refiners)]
+
+
+def _refines(engine: Any, entry: Entry) -> bool:
+    identity = engine.identity(entry.name)
+    if identity is None:  # not on this machine yet: by its name
+        return "refiner" in entry.name.lower()
+    return identity.family.is_refiner
+
+
+def model_name(chosen: Any) -> str:
+    """What a page sent as the menu's choice, which may be anything, as a model's name."""
+    return chosen if isinstance(chosen, str) else "" if chosen is None else str(chosen)[:80]

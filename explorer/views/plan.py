@@ -1,0 +1,76 @@
+"""What is about to run: the first thing that the page hears of it.
+
+The shape: `Plan`, `{"state": "running", "message", "plan": [LanePlan], "key"}`, where a `LanePlan`
+is `{"label", "steps", "group", "calls": [CallPlace]}` and a `CallPlace`
+`{"step", "half", "sigma", "timestep"}`.
+"""
+
+import zlib
+from typing import TypedDict
+
+from explorer.settings import RunSettings
+from explorer.settings.groups import groups_of
+
+
+class CallPlace(TypedDict):
+    """Where one model call stands in its schedule.
+
+    `step` counts from 0, `half` is true for a call at a midpoint, `sigma` is the noise level and
+    `timestep` the number of the training step that the network is told.
+    """
+
+    step: int
+    half: bool
+    sigma: float
+    timestep: float
+
+
+class LanePlan(TypedDict):
+    """One lane: lanes of one `group` are called together, and groups take turns.
+
+    `steps` is how many its whole schedule has, `calls` are those that the run makes of it.
+    """
+
+    label: str
+    steps: int
+    group: int
+    calls: list[CallPlace]
+
+
+class Plan(TypedDict):
+    """The lanes of a run in the form's order; `key` is that of curves.py."""
+
+    state: str
+    message: str
+    plan: list[LanePlan]
+    key: str
+
+
+def plan_payload(settings: RunSettings) -> Plan:
+    """The plan of a run; raises SettingsError, also for a lane without a schedule."""
+    group_of = {lane: at for at, group in enumerate(groups_of(settings)) for lane in group.lanes}
+    lanes = []
+    for lane, span in zip(settings.lanes, settings.spans, strict=True):
+        table = lane.calls(settings.steps)
+        columns = table.step, table.half, table.sigma, table.timestep
+        calls = [call_place(*row) for row in zip(*columns, strict=True)][span.first_call :]
+        lanes.append(
+            LanePlan(label=lane.label, steps=table.steps, group=group_of[len(lanes)], calls=calls)
+        )
+    return {"state": "running", "message": "Starting", "plan": lanes, "key": schedule_key(settings)}
+
+
+def call_place(step: int, half: bool, sigma: float, timestep: float) -> CallPlace:
+    """A call's place, of numbers of any type that Python's convert."""
+    return {
+        "step": int(step),
+        "half": bool(half),
+        "sigma": float(sigma),
+        "timestep": float(timestep),
+    }
+
+
+def schedule_key(settings: RunSettings) -> str:
+    """Equal for settings that give equal schedules: is the plot still that of the run shown?"""
+    made_of = settings.steps, settings.first_step, settings.base_steps, settings.lanes
+    return f"{zlib.crc32(repr(made_of).encode()):x}"

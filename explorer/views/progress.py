@@ -1,0 +1,75 @@
+"""How far a run is, as the page shows it above the pictures.
+
+The shape: `Progress`, one an event of the run; the last one has result.py's `run` beside it.
+"""
+
+import time
+from typing import TYPE_CHECKING, TypedDict
+
+from explorer.settings.text import encodable
+from explorer.views.kept_pictures import data_url
+
+if TYPE_CHECKING:
+    from explorer.runs.events import Event
+
+LONGEST_MESSAGE = 500  # characters
+
+
+class Progress(TypedDict):
+    """One event of a run.
+
+    `state` is "queued", "loading", "running", "done", "cancelled" or "error", `message` a sentence
+    or "". Step k of `steps` and call c of `calls` count from 1 and are those of `lane`, or of all
+    lanes where that is None; `half` says that the call is at a midpoint. `elapsed` and `eta` are
+    seconds, None where unknown. In the queue `place` is the number of runs before this one and
+    `wait` the seconds until its turn. `making_frames` says that all calls are made and only frames
+    are missing. `previews` are each lane's newest prediction as a data URL, or None.
+    """
+
+    state: str
+    message: str
+    lane: int | None
+    step: int
+    steps: int
+    call: int
+    calls: int
+    half: bool
+    elapsed: float | None
+    eta: float | None
+    place: int | None
+    wait: float | None
+    making_frames: bool
+    previews: list[str | None]
+
+
+class Failure(TypedDict):
+    """The last payload of a run that broke off; `at` makes it news to a page that had the same."""
+
+    state: str
+    message: str
+    at: float
+
+
+def progress_payload(event: "Event") -> Progress:
+    """One event of a run, without what it recorded."""
+    return {
+        "state": event.state,
+        "message": event.message,
+        "lane": event.lane,
+        "step": event.step,
+        "steps": event.steps,
+        "call": event.call,
+        "calls": event.calls,
+        "half": event.half,
+        "elapsed": event.elapsed_s,
+        "eta": event.eta_s,
+        "place": event.place,
+        "wait": event.wait_s,
+        "making_frames": event.frames_due > 0,
+        "previews": [data_url(preview) for preview in event.previews],
+    }
+
+
+def failure(message: str) -> Failure:
+    """A run's last payload, with a sentence on what went wrong."""
+    return {"state": "error", "message": encodable(message[:LONGEST_MESSAGE]), "at": time.time()}

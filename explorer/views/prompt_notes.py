@@ -1,0 +1,47 @@
+"""What a model does not read of a prompt, in a sentence under it.
+
+The shape: `PromptNotes`.
+"""
+
+from typing import Any, TypedDict
+
+from explorer.models.catalog import ModelError
+from explorer.settings import RunSettings, SettingsError
+
+MOST_WORDS = 12
+LONGEST_END = 80  # characters
+
+
+class PromptNotes(TypedDict):
+    """A sentence, or ""; `wrong` where the prompts themselves will not do."""
+
+    text: str
+    wrong: bool
+
+
+def prompt_notes(engine: Any, prompt: str, negative: str, model: str) -> PromptNotes:
+    """Name the words that the model does not know or has no room for.
+
+    Of the negative prompt those that it has no room for.
+    """
+    try:
+        run = RunSettings(prompt=prompt, negative_prompt=negative)
+        unknown = engine.unknown_words(run.prompt, model)
+        unread = engine.unread(run.prompt, model)
+        unread_negative = engine.unread(run.negative_prompt, model)
+    except SettingsError as error:
+        return {"text": str(error), "wrong": True}
+    except ModelError:  # the model's card has the reason
+        return {"text": "", "wrong": False}
+    notes = []
+    if unknown:
+        notes.append(f"The model does not know: {', '.join(unknown[:MOST_WORDS])}.")
+    if unread:
+        notes.append(f"The prompt is too long, this is not read: {_cut(unread)}")
+    if unread_negative:
+        notes.append(f"The negative prompt is too long, this is not read: {_cut(unread_negative)}")
+    return {"text": " ".join(notes), "wrong": False}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_END else f"{text[:LONGEST_END]} …"

@@ -1,0 +1,111 @@
+"""A recorded run as the viewer scrubs through it: its calls, its frames on sheets, its pictures.
+
+The shape: `Result`, `{"seed", "lanes": [LaneResult]}`. A lane whose turn did not come has a label,
+and no calls.
+"""
+
+import math
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+import numpy as np
+
+from explorer.models.previews import sheet
+from explorer.sampling.calls import STEP
+from explorer.views.kept_pictures import Keeping
+from explorer.views.plan import CallPlace, call_place
+
+if TYPE_CHECKING:
+    from explorer.capture.frames import LaneFrames
+    from explorer.capture.trajectory import Trajectory
+    from explorer.runs.events import Event
+
+SHEET_PIXELS = 2**24  # of one sheet: what a phone can hold decoded, four times
+INLINE_SHEET_PIXELS = 2**22  # of one that no file could be written for
+JPEG_QUALITY = 95  # the change view amplifies what the compression leaves
+
+
+class Grid(TypedDict):
+    """How frames lie on a sheet: row by row in so many columns, each so many pixels large."""
+
+    columns: int
+    width: int
+    height: int
+
+
+class LaneResult(TypedDict):
+    """One lane of a recorded run.
+
+    `denoised` and `noisy` are the addresses of two sheets with a frame a call, in `grid`; `image`
+    is that of the finished picture. Each is None where it could not be had. `approximate` are,
+    by sheet, the calls whose frames a stop has made approximate.
+    """
+
+    label: str
+    calls: list[CallPlace]
+    approximate: NotRequired[dict[str, tuple[int, ...]]]
+    grid: NotRequired[Grid]
+    denoised: NotRequired[str | None]
+    noisy: NotRequired[str | None]
+    image: NotRequired[str | None]
+
+
+class Result(TypedDict):
+    """What a run recorded; `seed` is the one that was drawn where the form left it open."""
+
+    seed: int
+    lanes: list[LaneResult]
+
+
+def result_payload(event: "Event", keeping: Keeping) -> Result:
+    """What the last event of a run brings; its pictures are kept by `keeping`."""
+    images = event.images or [None] * len(event.frames)
+    lanes = zip(event.trajectories, event.frames, images, strict=True)
+    return {"seed": event.seed, "lanes": [_lane(*lane, keeping) for lane in lanes]}
+
+
+def _lane(
+    trajectory: "Trajectory", frames: "LaneFrames | None", image: bytes | None, keeping: Keeping
+) -> LaneResult:
+    """One lane; without files its sheets are smaller."""
+    if frames is None:
+        return {"label": trajectory.label, "calls": []}
+    lane: LaneResult = {
+        "label": trajectory.label,
+        "calls": [
+            call_place(call.step, call.stage != STEP, call.sigma, call.timestep)
+            for call in trajectory.calls
+        ],
+        "approximate": frames.approximate,
+    }
+    if not keeping.failed:
+        _add_sheets(lane, frames, SHEET_PIXELS, keeping)
+    if keeping.failed:  # both sheets have one grid
+        _add_sheets(lane, frames, INLINE_SHEET_PIXELS, keeping)
+    what = f"the picture of {trajectory.label}"
+    lane["image"] = keeping.address(image, "image.png", what) if image else None
+    return lane
+
+
+def _add_sheets(lane: LaneResult, frames: "LaneFrames", pixels: int, keeping: Keeping) -> None:
+    what = f"the frames of {lane['label']}"
+    data, lane["grid"] = frame_sheet(frames.denoised, pixels)
+    lane["denoised"] = keeping.address(data, "denoised.jpg", what)
+    data, lane["grid"] = frame_sheet(frames.noisy, pixels)
+    lane["noisy"] = keeping.address(data, "noisy.jpg", what)
+
+
+def frame_sheet(frames: np.ndarray, pixels: int = SHEET_PIXELS) -> tuple[bytes, Grid]:
+    """All frames, (n, H, W, 3) in uint8, as one JPEG, and its grid.
+
+    A long run's frames are made smaller, so that the decoded sheet stays within so many pixels.
+    """
+    count, height, width, _ = frames.shape
+    shrink = math.ceil(math.sqrt(count * height * width / pixels))
+    if shrink > 1:
+        height, width = height // shrink, width // shrink
+        frames = frames[:, : height * shrink, : width * shrink]
+        blocks = frames.reshape(count, height, shrink, width, shrink, 3)
+        frames = blocks.mean(axis=(2, 4)).astype(np.uint8)
+    columns = math.ceil(math.sqrt(count))
+    grid = Grid(columns=columns, width=width, height=height)
+    return sheet(frames, columns, quality=JPEG_QUALITY), grid

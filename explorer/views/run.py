@@ -1,0 +1,51 @@
+"""A run as the page follows it: the engine's events, one after the other, as plain JSON."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from explorer.views.kept_pictures import Keep, Keeping
+from explorer.views.plan import Plan
+from explorer.views.progress import failure, progress_payload
+from explorer.views.result import result_payload
+
+if TYPE_CHECKING:
+    from explorer.runs.events import Event
+
+LOG = logging.getLogger(__name__)
+
+
+async def run_payloads(
+    events: AsyncIterator["Event"], keep: Keep, plan: Plan | None = None
+) -> AsyncIterator[dict[str, Any]]:
+    """Yield one JSON payload an event of `engine.astream`; closing this closes `events`.
+
+    Each is progress.py's `Progress`, at the end with result.py's `run`. The plan is repeated until
+    the first call: a page that is still coming up misses what comes before it can listen. Whatever
+    goes wrong is a payload with state "error" and a sentence.
+    """
+    try:
+        async with aclosing(events):
+            async for event in events:
+                if any(event.frames):  # sheets take a while: not in the event loop
+                    data = await asyncio.to_thread(event_payload, event, keep)
+                else:
+                    data = event_payload(event, keep)
+                yield data if event.call or plan is None else {**plan, **data}
+    except Exception as error:
+        LOG.exception("A run broke off")
+        name = type(error).__name__  # its words may name files of the server
+        reason = f"The run broke off unexpectedly ({name}); the server's log has the reason."
+        yield {**failure(reason)}
+
+
+def event_payload(event: "Event", keep: Keep) -> dict[str, Any]:
+    """One event as JSON: progress and previews, and at the end the recorded run."""
+    data: dict[str, Any] = {**progress_payload(event)}
+    if any(event.frames):
+        keeping = Keeping(keep)
+        data["run"] = result_payload(event, keeping)
+        data["message"] = " ".join(filter(None, (event.message, keeping.sentence)))
+    return data
