@@ -25,3 +25,14 @@ def family_folder(tmp_path_factory) -> Callable[[str], Path]:
 def tiny_pipeline_folder(family_folder) -> Path:
     """A `StableDiffusionPipeline` with small random weights, saved as a model folder."""
     return family_folder("sd1")
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    """Among several workers the longest files come first, so that none is left alone at the end."""
+    if not hasattr(config, "workerinput"):
+        return
+    slow, browser = (
+        {item.path for item in items if item.get_closest_marker(mark)}
+        for mark in ("slow", "browser")
+    )
+    items.sort(key=lambda item: (item.path not in slow, item.path not in browser))

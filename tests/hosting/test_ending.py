@@ -1,22 +1,15 @@
 """SIGINT and SIGTERM in every state of the program: it ends soon, with its code, and cleanly."""
 
-import json
-import os
 import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from program import PATIENCE_S, config_of, program, read_until, start_run
 
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 90
 CODES = {signal.SIGINT: 0, signal.SIGTERM: 143}
 
 
@@ -64,71 +57,9 @@ whole_files.os = Os()
 """
 
 
-@contextmanager
-def app(folder, temporary, script=()):
-    """The program on a free port: its process and its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, *(script or ["app.py"]), "--device", "cpu", "--port", str(port)]
-    with subprocess.Popen(
-        [*command, "--model", str(folder)],
-        cwd=ROOT,
-        env=os.environ | {"GRADIO_TEMP_DIR": str(temporary), "GRADIO_ANALYTICS_ENABLED": "False"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process, f"http://127.0.0.1:{port}/"
-        finally:
-            process.kill()
-
-
-def fetched(url: str, body: dict | None = None) -> bytes:
-    data = body and json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-        return answer.read()
-
-
-def config_of(url: str) -> dict:
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return json.loads(fetched(url + "config"))
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-
-
-def start_run(url: str, steps: int):
-    """Start a run; returns its open stream."""
-    config = config_of(url)
-    blocks = {block["id"]: block["props"] for block in config["components"]}
-    run_button = next(key for key, props in blocks.items() if props.get("elem_id") == "run")
-    run = next(each for each in config["dependencies"] if [run_button, "click"] in each["targets"])
-    values = [
-        steps if blocks[key].get("elem_id") == "steps" else blocks[key].get("value")
-        for key in run["inputs"]
-    ]
-    session = "visitor"
-    fetched(
-        url + "gradio_api/queue/join",
-        {"data": values, "fn_index": run["id"], "session_hash": session},
-    )
-    return urllib.request.urlopen(
-        url + f"gradio_api/queue/data?session_hash={session}", timeout=PATIENCE_S
-    )
-
-
-def read_until(stream, word: str) -> None:
-    for line in stream:
-        text = line.decode()
-        assert '"error"' not in text, text
-        if word in text:
-            return
-    raise AssertionError(f"the stream ended without {word}")
+def app(folder, temporary, script=("app.py",)):
+    """The program with a model and a folder for its pictures: its process and its address."""
+    return program([sys.executable, *script], temporary, "--model", str(folder))
 
 
 @pytest.mark.parametrize("number", CODES)
