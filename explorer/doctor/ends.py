@@ -72,13 +72,13 @@ def raised(case: Case) -> Iterator[Finding]:
         )
 
 
-def _cut(case: Case, knob: str, spacing: str) -> tuple[str, dict[str, Any]]:
+def _cut(case: Case, option: str, spacing: str) -> tuple[str, dict[str, Any]]:
     """What keeps a run from an end of the training, in words, and the settings without it."""
     if case.listed:
         return "The list", {}
     who, causes = case.label, {}
-    if case.continuous and case.get(knob):
-        who, causes[knob] = f"{who} with this {knob.replace('_', ' ')}", 0.0
+    if case.continuous and case.get(option):
+        who, causes[option] = f"{who} with this {option.replace('_', ' ')}", 0.0
     if case.spacing == spacing and (case.continuous or case.kind == "automatic"):
         who = who if causes else f"{who} under {spacing}"
         causes["timestep_spacing"] = "linspace" if case.continuous else "trailing"
@@ -88,8 +88,8 @@ def _cut(case: Case, knob: str, spacing: str) -> tuple[str, dict[str, Any]]:
 def _to_the_end(case: Case, causes: dict[str, Any]) -> dict[str, Any]:
     if not causes:
         return {}
-    knobs = [name for name in causes if name != "timestep_spacing"]
-    label = "Use the table's end" if knobs else f"Use {causes['timestep_spacing']}"
+    options = [name for name in causes if name != "timestep_spacing"]
+    label = "Use the table's end" if options else f"Use {causes['timestep_spacing']}"
     return case.mend(label, **causes)
 
 

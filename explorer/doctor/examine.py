@@ -50,7 +50,7 @@ OF_A_BASELINE = (
     model.zero_snr_spacing,
     model.terminal_snr,
 )
-OF_ANY_TABLE = (no_effect.no_effect, no_effect.own_steps)
+OF_ANY_TABLE = (no_effect.no_effect, no_effect.custom_steps)
 
 
 def examine(

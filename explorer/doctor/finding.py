@@ -88,7 +88,7 @@ class Case:
         return value_of(self.lane, name, otherwise)
 
     def takes(self, name: str) -> bool:
-        """Whether the lane's sampler has a use for this: diffusers' own ones lack most knobs."""
+        """Whether the lane's sampler has a use for this: diffusers' own ones lack most options."""
         ours_without_noise = not self.sampler.baseline and not self.sampler.eta
         return self.sampler.takes(name) and not (name == "eta" and ours_without_noise)
 

@@ -7,7 +7,7 @@ from typing import Any
 from explorer.doctor.finding import NOTE, Case, Finding, value_of
 
 WHOLE = ("leading", "trailing")  # spacings that visit whole training timesteps
-OWN_LIST = "this lane runs custom sigmas"
+CUSTOM_LIST = "this lane runs custom sigmas"
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ def no_effect(case: Case) -> Iterator[Finding]:
         )
 
 
-def own_steps(case: Case) -> Iterator[Finding]:
+def custom_steps(case: Case) -> Iterator[Finding]:
     """A number of steps that custom sigmas overrule."""
     length = case.schedule.steps
     if case.listed and length != case.steps:
         yield Finding(
             severity=NOTE,
             code="own_steps",
-            sentence=f"Steps has no effect here: {OWN_LIST}, {length} of them.",
+            sentence=f"Steps has no effect here: {CUSTOM_LIST}, {length} of them.",
             numbers={"steps": case.steps, "sigmas": length},
             field="steps",
         )
@@ -85,7 +85,7 @@ def _only(*kinds: str) -> Callable[[Case], str]:
 
     def why(case: Case) -> str:
         if case.listed:
-            return OWN_LIST
+            return CUSTOM_LIST
         return "" if case.kind in kinds else f"{case.label} has no use for {{it}}"
 
     return why
@@ -119,7 +119,7 @@ def _midpoint(case: Case) -> str:
 
 def _spacing(case: Case) -> str:
     if case.listed:
-        return OWN_LIST
+        return CUSTOM_LIST
     spaced = case.continuous or case.kind == "automatic"
     return "" if spaced else f"{case.label} sets its own spacing"
 
@@ -136,7 +136,7 @@ def _offset(case: Case) -> str:
 
 def _end(case: Case) -> str:
     if case.listed:
-        return OWN_LIST
+        return CUSTOM_LIST
     return "" if case.continuous else f"{case.label} takes its sigmas from the training timesteps"
 
 
@@ -145,7 +145,7 @@ def _low_end(case: Case) -> str:
 
 
 def _discard(case: Case) -> str:
-    return OWN_LIST if case.listed else ""
+    return CUSTOM_LIST if case.listed else ""
 
 
 def _visits_whole(case: Case) -> bool:
@@ -154,7 +154,7 @@ def _visits_whole(case: Case) -> bool:
 
 def _interpolation(case: Case) -> str:
     if case.listed:
-        return OWN_LIST
+        return CUSTOM_LIST
     if case.kind not in ("automatic", "sgm_uniform", "simple"):
         return f"{case.label} has no use for {{it}}"
     return "all timesteps are whole" if _visits_whole(case) else ""

@@ -191,7 +191,7 @@ class Job:
             [self._scheduler(lane) for lane in group.lanes],
             [inputs.copies(begin.draws) for _ in group.lanes],
             images_per_lane=run.batch_size,
-            own_steps=[self._own_steps(lane) for lane in group.lanes],
+            custom_steps=[self._custom_steps(lane) for lane in group.lanes],
         )
         part = lockstep(first=group.first, last=group.cut, begun=begin.clean is not None)
         if begin.clean is None:
@@ -226,9 +226,9 @@ class Job:
             return baselines.scheduler(solver, config, seeds, self.noise_device)
         return getattr(schedulers, solver.class_name)(**config)
 
-    def _own_steps(self, lane: int) -> dict[str, Any]:
+    def _custom_steps(self, lane: int) -> dict[str, Any]:
         each = self.settings.lanes[lane]
-        return baselines.own_steps(each.solver, each.sigmas) if each.sigmas else {}
+        return baselines.custom_steps(each.solver, each.sigmas) if each.sigmas else {}
 
     def _part(
         self,

@@ -39,7 +39,7 @@ def scheduler(
     return kind(**config, **more)
 
 
-def own_steps(sampler: Sampler, sigmas: Sequence[float]) -> dict[str, list[float]]:
+def custom_steps(sampler: Sampler, sigmas: Sequence[float]) -> dict[str, list[float]]:
     """An own list of sigmas as the keyword argument of the sampler's `set_timesteps`.
 
     Ours append the final 0 themselves, diffusers' take it as part of the list.
@@ -65,7 +65,7 @@ def call_table(
     made = scheduler(sampler, config)
     if sigmas is not None:
         steps = len(sigmas)
-        made.set_timesteps(**own_steps(sampler, sigmas))
+        made.set_timesteps(**custom_steps(sampler, sigmas))
     else:
         made.set_timesteps(whole("num_inference_steps", steps, 1, len(betas)))
     calls = len(made.timesteps)

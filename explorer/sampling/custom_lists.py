@@ -9,7 +9,7 @@ from explorer.sampling.betas import LARGEST_SIGMA, SMALLEST_SIGMA
 MOST = 1000  # steps
 
 
-def own_sigmas(values: Sequence[float] | np.ndarray) -> np.ndarray:
+def custom_sigmas(values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Return a list of decreasing sigmas as float64; a 0 at its end, which is implied, is left out.
 
     Raises ValueError that points at the first value that will not do.
@@ -21,7 +21,7 @@ def own_sigmas(values: Sequence[float] | np.ndarray) -> np.ndarray:
     return _falling("sigmas", sigmas)
 
 
-def own_timesteps(values: Sequence[float] | np.ndarray, num_train_timesteps: int) -> np.ndarray:
+def custom_timesteps(values: Sequence[float] | np.ndarray, num_train_timesteps: int) -> np.ndarray:
     """Return a list of decreasing timesteps, 0 to T-1, fractional ones too, as float64.
 
     Raises ValueError that points at the first value that will not do.

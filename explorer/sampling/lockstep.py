@@ -28,7 +28,7 @@ class LockstepScheduler:
     calls this part makes (as indices of all calls, `last` excluded). With `begun` the pipeline's
     latents are a run's own, at the noise level of the first call, and are not scaled again.
 
-    `own_steps` holds for each lane the keyword arguments of its `set_timesteps` that replace the
+    `custom_steps` holds for each lane the keyword arguments of its `set_timesteps` that replace the
     pipeline's number of steps, such as a list of sigmas; an empty one for a lane that has none.
 
     Lanes may differ in class and in every argument, but must make the same number of calls.
@@ -43,7 +43,7 @@ class LockstepScheduler:
         first: int = 0,
         last: int | None = None,
         begun: bool = False,
-        own_steps: Sequence[Mapping[str, Any]] = (),
+        custom_steps: Sequence[Mapping[str, Any]] = (),
     ):
         self.lanes = list(lanes)
         if not self.lanes:
@@ -55,12 +55,12 @@ class LockstepScheduler:
                 f"generators must hold one entry for each of the {len(self.lanes)} lanes; "
                 f"got {len(generators)}."
             )
-        if own_steps and len(own_steps) != len(self.lanes):
+        if custom_steps and len(custom_steps) != len(self.lanes):
             raise ValueError(
-                f"own_steps must hold one entry for each of the {len(self.lanes)} lanes; "
-                f"got {len(own_steps)}."
+                f"custom_steps must hold one entry for each of the {len(self.lanes)} lanes; "
+                f"got {len(custom_steps)}."
             )
-        self.own_steps = own_steps or [{}] * len(self.lanes)
+        self.custom_steps = custom_steps or [{}] * len(self.lanes)
         self.generators = generators
         self.guidance = guidance
         self.images_per_lane = images_per_lane
@@ -86,7 +86,7 @@ class LockstepScheduler:
 
     def set_timesteps(self, num_inference_steps: int, device=None, **kwargs) -> None:
         """Prepare all lanes; ValueError where they would not make the same number of calls."""
-        for lane, own in zip(self.lanes, self.own_steps, strict=True):
+        for lane, own in zip(self.lanes, self.custom_steps, strict=True):
             steps = own or {"num_inference_steps": num_inference_steps}
             lane.set_timesteps(device=device, **steps, **kwargs)
         if len({len(lane.timesteps) for lane in self.lanes}) > 1:

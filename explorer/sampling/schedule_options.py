@@ -16,7 +16,7 @@ SMALLEST_RATIO = 0.01  # below it the two slopes of a step differ by float32's r
 
 
 @dataclass(frozen=True, kw_only=True)
-class Knobs:
+class ScheduleOptions:
     """The arguments of a schedule; None leaves a choice to the schedule type, or to the table.
 
     Raises ValueError with a sentence that names the argument and what it may be.

@@ -64,23 +64,23 @@ def align_your_steps(n: int, table: str = "sd15") -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
-    """What a schedule type may draw on: the training sigmas and the knobs."""
+class ScheduleContext:
+    """What a schedule type may draw on: the training sigmas and the options."""
 
     training_sigma: np.ndarray
-    knobs: Any  # Knobs, which knows the types below
+    options: Any  # ScheduleOptions, which knows the types below
 
     def spaced(self, n: int) -> np.ndarray:
         """The n timesteps of the timestep spacing."""
-        spacing = TIMESTEP_SPACINGS[self.knobs.timestep_spacing]
-        return spacing(n, len(self.training_sigma), self.knobs.steps_offset)
+        spacing = TIMESTEP_SPACINGS[self.options.timestep_spacing]
+        return spacing(n, len(self.training_sigma), self.options.steps_offset)
 
     def ends(self, n: int) -> tuple[float, float]:
-        """(sigma_min, sigma_max): the knobs', or those of the spaced timesteps, as in diffusers.
+        """(sigma_min, sigma_max): the options', or those of the spaced timesteps, as in diffusers.
 
         Raises ValueError where they are the wrong way round.
         """
-        low, high = self.knobs.sigma_min, self.knobs.sigma_max
+        low, high = self.options.sigma_min, self.options.sigma_max
         spaced = timestep_to_sigma(self.spaced(n)[[-1, 0]], self.training_sigma)
         ends = float(spaced[0] if low is None else low), float(spaced[1] if high is None else high)
         lowest = self.training_sigma[0] if n == 1 and low is None else ends[0]
@@ -101,62 +101,66 @@ class ScheduleType:
     """
 
     label: str
-    sigmas: Callable[[int, Grid], np.ndarray] | None = None
-    timesteps: Callable[[int, Grid], np.ndarray] | None = None
+    sigmas: Callable[[int, ScheduleContext], np.ndarray] | None = None
+    timesteps: Callable[[int, ScheduleContext], np.ndarray] | None = None
     interpolation: str = "linear"  # from timesteps to sigmas
     continuous: bool = False
     flag: str | None = None
     whole_timesteps: bool = False  # as diffusers calls the network
 
-    def points(self, n: int, grid: Grid) -> tuple[np.ndarray, np.ndarray | None]:
+    def points(self, n: int, context: ScheduleContext) -> tuple[np.ndarray, np.ndarray | None]:
         """n sigmas, and the timesteps they were taken at where they were."""
         if self.timesteps is None:
-            return self.sigmas(n, grid), None
-        timesteps = self.timesteps(n, grid)
-        interpolation = grid.knobs.interpolation_type or self.interpolation
-        return timestep_to_sigma(timesteps, grid.training_sigma, interpolation), timesteps
+            return self.sigmas(n, context), None
+        timesteps = self.timesteps(n, context)
+        interpolation = context.options.interpolation_type or self.interpolation
+        return timestep_to_sigma(timesteps, context.training_sigma, interpolation), timesteps
 
 
 SCHEDULE_TYPES: dict[str, ScheduleType] = {
-    "automatic": ScheduleType("Automatic", timesteps=lambda n, grid: grid.spaced(n)),
+    "automatic": ScheduleType("Automatic", timesteps=lambda n, context: context.spaced(n)),
     "karras": ScheduleType(
         "Karras",
-        lambda n, grid: karras(n, *grid.ends(n), grid.knobs.rho or DEFAULT_RHO["karras"]),
+        lambda n, context: karras(
+            n, *context.ends(n), context.options.rho or DEFAULT_RHO["karras"]
+        ),
         continuous=True,
         flag="use_karras_sigmas",
         whole_timesteps=True,
     ),
     "exponential": ScheduleType(
         "Exponential",
-        lambda n, grid: exponential(n, *grid.ends(n)),
+        lambda n, context: exponential(n, *context.ends(n)),
         continuous=True,
         flag="use_exponential_sigmas",
     ),
     "polyexponential": ScheduleType(
         "Polyexponential",
-        lambda n, grid: polyexponential(
-            n, *grid.ends(n), grid.knobs.rho or DEFAULT_RHO["polyexponential"]
+        lambda n, context: polyexponential(
+            n, *context.ends(n), context.options.rho or DEFAULT_RHO["polyexponential"]
         ),
         continuous=True,
     ),
     "beta": ScheduleType(
         "Beta",
-        lambda n, grid: beta(n, *grid.ends(n), grid.knobs.alpha, grid.knobs.beta),
+        lambda n, context: beta(n, *context.ends(n), context.options.alpha, context.options.beta),
         continuous=True,
         flag="use_beta_sigmas",
     ),
     "sgm_uniform": ScheduleType(
         "SGM Uniform",
-        timesteps=lambda n, grid: sgm_uniform(n, len(grid.training_sigma)),
+        timesteps=lambda n, context: sgm_uniform(n, len(context.training_sigma)),
         interpolation="log_linear",
     ),
-    "simple": ScheduleType("Simple", timesteps=lambda n, grid: simple(n, len(grid.training_sigma))),
+    "simple": ScheduleType(
+        "Simple", timesteps=lambda n, context: simple(n, len(context.training_sigma))
+    ),
     "kl_optimal": ScheduleType(
-        "KL Optimal", lambda n, grid: kl_optimal(n, *grid.ends(n)), continuous=True
+        "KL Optimal", lambda n, context: kl_optimal(n, *context.ends(n)), continuous=True
     ),
     "align_your_steps": ScheduleType(
         "Align Your Steps",
-        lambda n, grid: align_your_steps(n, grid.knobs.align_your_steps_table),
+        lambda n, context: align_your_steps(n, context.options.align_your_steps_table),
     ),
 }
 SCHEDULE_FLAGS = {key: kind.flag for key, kind in SCHEDULE_TYPES.items() if kind.flag}

@@ -165,7 +165,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         of a scheduler constructed with that number. `trained_betas` allow only their own.
         Raises ValueError, and leaves everything as it was.
         """
-        config = {key: self.config[key] for key in (*schedules.BETA_KEYS, *schedules.KNOB_KEYS)}
+        config = {key: self.config[key] for key in (*schedules.BETA_KEYS, *schedules.OPTION_KEYS)}
         if num_train_timesteps is not None:
             config["num_train_timesteps"] = num_train_timesteps
         if config["eta"] is None:

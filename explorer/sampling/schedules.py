@@ -12,13 +12,13 @@ import numpy as np
 
 from explorer.sampling.betas import training_betas, training_sigmas, whole
 from explorer.sampling.configs import PREDICTION_TYPES
-from explorer.sampling.knobs import Knobs
+from explorer.sampling.custom_lists import custom_sigmas, custom_timesteps
 from explorer.sampling.one_step import ancestral_split, churned, midpoint
-from explorer.sampling.own_lists import own_sigmas, own_timesteps
+from explorer.sampling.schedule_options import ScheduleOptions
 from explorer.sampling.schedule_types import (
     SCHEDULE_FLAGS,
     SCHEDULE_TYPES,
-    Grid,
+    ScheduleContext,
     align_your_steps,
     beta,
     exponential,
@@ -39,7 +39,7 @@ from explorer.sampling.spacings import (
 
 __all__ = [
     "BETA_KEYS",
-    "KNOB_KEYS",
+    "OPTION_KEYS",
     "PREDICTION_TYPES",
     "SCHEDULE_FLAGS",
     "SCHEDULE_TYPES",
@@ -74,7 +74,7 @@ BETA_KEYS = (  # the arguments of `build` that say how the model was trained
     "trained_betas",
     "rescale_betas_zero_snr",
 )
-KNOB_KEYS = tuple(spec.name for spec in fields(Knobs))  # and its others
+OPTION_KEYS = tuple(spec.name for spec in fields(ScheduleOptions))  # and its others
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,17 +142,17 @@ def build(
     trained_betas: Sequence[float] | np.ndarray | None = None,
     num_train_timesteps: int = 1000,
     rescale_betas_zero_snr: bool = False,
-    **knobs: Any,
+    **options: Any,
 ) -> Schedule:
     """Return the table of a run of `num_inference_steps` steps, or of one's own list.
 
     `sigmas` or `timesteps` are the whole steps', decreasing; the final sigma is appended (a 0 at
-    the end of `sigmas` is left out). `knobs` are the arguments of `Knobs`.
+    the end of `sigmas` is left out). `options` are the arguments of `ScheduleOptions`.
 
     Raises ValueError with a sentence that names the argument (NotImplementedError for an unknown
     `beta_schedule`).
     """
-    known = Knobs(**knobs)
+    known = ScheduleOptions(**options)
     training_beta = training_betas(
         beta_schedule,
         beta_start,
@@ -169,13 +169,15 @@ def build(
         raise ValueError("sigmas and timesteps are two ways to say one thing; give one of them.")
     rounds = bool(known.round_timesteps)  # an own list has no schedule type that would
     if sigmas is None and timesteps is None:
-        sigma, timestep = _chosen(num_inference_steps, Grid(training_sigma, known), final)
+        sigma, timestep = _chosen(
+            num_inference_steps, ScheduleContext(training_sigma, known), final
+        )
         if known.round_timesteps is None:
             rounds = SCHEDULE_TYPES[known.schedule_type].whole_timesteps
     elif timesteps is None:
-        sigma, timestep = own_sigmas(sigmas), None
+        sigma, timestep = custom_sigmas(sigmas), None
     else:
-        timestep = own_timesteps(timesteps, len(training_sigma))
+        timestep = custom_timesteps(timesteps, len(training_sigma))
         sigma = timestep_to_sigma(timestep, training_sigma, known.interpolation_type or "linear")
     if num_inference_steps not in (None, len(sigma)):
         raise ValueError(
@@ -186,20 +188,22 @@ def build(
     return _table(sigma, timestep, rounds, final, training_beta, training_sigma, known)
 
 
-def _chosen(steps: int | None, grid: Grid, final: float) -> tuple[np.ndarray, np.ndarray | None]:
+def _chosen(
+    steps: int | None, context: ScheduleContext, final: float
+) -> tuple[np.ndarray, np.ndarray | None]:
     """The sigmas of N steps by the schedule type, and their timesteps where it goes by those."""
-    knobs, most = grid.knobs, len(grid.training_sigma)
-    more = int(knobs.discard_penultimate_sigma)
+    options, most = context.options, len(context.training_sigma)
+    more = int(options.discard_penultimate_sigma)
     steps = whole("num_inference_steps", steps, 1, most - more)
-    kind = SCHEDULE_TYPES[knobs.schedule_type]
-    sigma, timestep = kind.points(steps + more, grid)
+    kind = SCHEDULE_TYPES[options.schedule_type]
+    sigma, timestep = kind.points(steps + more, context)
     if final and sigma[steps - 1] <= final * SAME and steps + more < most:
         # It would end where it is to arrive: one point more, so that every step denoises.
-        sigma, timestep = kind.points(steps + 1, grid)
+        sigma, timestep = kind.points(steps + 1, context)
     return sigma[:steps], None if timestep is None else timestep[:steps]
 
 
-def _check_falling(sigma: np.ndarray, final: float, knobs: Knobs) -> None:
+def _check_falling(sigma: np.ndarray, final: float, options: ScheduleOptions) -> None:
     levels = np.append(sigma, final)
     if np.all(np.isfinite(levels)) and np.all(np.diff(levels) < 0):
         return
@@ -210,9 +214,9 @@ def _check_falling(sigma: np.ndarray, final: float, knobs: Knobs) -> None:
             f"{final:.4g}. Take fewer steps, a smaller sigma_min, or 'zero'."
         )
     names = {"karras": "rho", "polyexponential": "rho", "beta": "alpha and beta"}
-    knob = names.get(knobs.schedule_type, "num_inference_steps")
+    option = names.get(options.schedule_type, "num_inference_steps")
     raise ValueError(
-        f"{knob} must give sigmas that fall from step to step; from step {step + 1} to "
+        f"{option} must give sigmas that fall from step to step; from step {step + 1} to "
         f"{step + 2} they go from {levels[step]:.6g} to {levels[step + 1]:.6g}. Take fewer steps "
         "or a setting nearer its default."
     )
@@ -225,39 +229,39 @@ def _table(
     final: float,
     training_beta: np.ndarray,
     training_sigma: np.ndarray,
-    knobs: Knobs,
+    options: ScheduleOptions,
 ) -> Schedule:
     """Everything that follows from the sigmas of the steps."""
-    hat = churned(sigma, knobs.s_churn, knobs.s_tmin, knobs.s_tmax)
+    hat = churned(sigma, options.s_churn, options.s_tmin, options.s_tmax)
     if timestep is None:
         timestep = sigma_to_timestep(hat, training_sigma)
-    elif knobs.s_churn:
+    elif options.s_churn:
         timestep = np.where(hat > sigma, sigma_to_timestep(hat, training_sigma), timestep)
     if rounds:
         timestep = np.round(timestep)
 
     sigma_next = np.append(sigma[1:], final)
-    sigma_down, sigma_up = ancestral_split(hat, sigma_next, knobs.eta)
+    sigma_down, sigma_up = ancestral_split(hat, sigma_next, options.eta)
     sigma_down[-1], sigma_up[-1] = final, 0.0  # nothing would take that noise away
     churn = np.sqrt((hat - sigma) * (hat + sigma))  # what lifts sigma to sigma_hat
-    sigma_mid = midpoint(hat, sigma_down, knobs.midpoint_ratio)[:-1]
-    first = np.hypot(sigma[0], knobs.s_noise * churn[0])
+    sigma_mid = midpoint(hat, sigma_down, options.midpoint_ratio)[:-1]
+    first = np.hypot(sigma[0], options.s_noise * churn[0])
     # Under leading the run starts below the last training timestep, where data still shows.
-    init = np.hypot(first, 1) if knobs.timestep_spacing == "leading" else first
+    init = np.hypot(first, 1) if options.timestep_spacing == "leading" else first
     return Schedule(
         sigma=sigma,
         sigma_hat=hat,
         sigma_next=sigma_next,
         sigma_down=sigma_down,
         sigma_up=sigma_up,
-        noise=knobs.s_noise * np.hypot(sigma_up, np.append(churn[1:], 0.0)),
+        noise=options.s_noise * np.hypot(sigma_up, np.append(churn[1:], 0.0)),
         sigma_mid=sigma_mid,
         timestep=timestep,
         timestep_mid=sigma_to_timestep(sigma_mid, training_sigma),
         training_beta=training_beta,
         training_sigma=training_sigma,
-        eta=knobs.eta,
-        midpoint_ratio=knobs.midpoint_ratio,
+        eta=options.eta,
+        midpoint_ratio=options.midpoint_ratio,
         init_noise_sigma=float(init),
     )
 

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from explorer.sampling.betas import shown
-from explorer.sampling.own_lists import own_sigmas
+from explorer.sampling.custom_lists import custom_sigmas
 from explorer.sampling.samplers import find_sampler
 from explorer.settings.start_picture import check_picture
 from explorer.settings.text import broken_at
@@ -126,7 +126,7 @@ def sigmas(label: str, value: Any) -> tuple[float, ...] | None:
     if value is None or (isinstance(value, list | tuple) and not value):
         return None
     try:
-        return tuple(map(float, own_sigmas(value)))
+        return tuple(map(float, custom_sigmas(value)))
     except ValueError as error:
         raise ValueError(str(error).replace("sigmas", label, 1)) from None
 

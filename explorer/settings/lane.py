@@ -10,7 +10,7 @@ from explorer.sampling import baselines
 from explorer.sampling.calls import CallTable
 from explorer.sampling.samplers import DPM2, SAMPLERS, Sampler, split_name
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS, SCHEDULE_TYPES
-from explorer.sampling.schedules import BETA_KEYS, KNOB_KEYS, Schedule, build
+from explorer.sampling.schedules import BETA_KEYS, OPTION_KEYS, Schedule, build
 from explorer.settings.fields import SettingsError
 from explorer.settings.lane_fields import ANCESTRAL, AUTO, SWITCHES, LaneFields
 from explorer.settings.presets import AS_A1111, KL_OPTIMAL_AS_COMFYUI
@@ -147,7 +147,7 @@ class LaneSettings(LaneFields):
 
     def _arguments(self) -> dict[str, Any]:
         """The schedule's arguments as the scheduler says them; eta None is the sampler's own."""
-        arguments = {key: getattr(self, key) for key in (*BETA_KEYS, *KNOB_KEYS)}
+        arguments = {key: getattr(self, key) for key in (*BETA_KEYS, *OPTION_KEYS)}
         for key in ZERO_IS_NONE:
             arguments[key] = arguments[key] or None
         arguments["eta"] = self.eta if self.sampler in ANCESTRAL else None

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from explorer.sampling.betas import BETA_SCHEDULES, SMALLEST_SIGMA
-from explorer.sampling.knobs import FINAL_SIGMAS, LARGEST, SMALLEST_RATIO, SMALLEST_RHO
 from explorer.sampling.samplers import OURS, SAMPLERS, taking
+from explorer.sampling.schedule_options import FINAL_SIGMAS, LARGEST, SMALLEST_RATIO, SMALLEST_RHO
 from explorer.sampling.schedule_types import AYS_TABLES, SCHEDULE_TYPES
 from explorer.sampling.schedules import PREDICTION_TYPES, TIMESTEP_SPACINGS
 from explorer.sampling.spacings import INTERPOLATIONS

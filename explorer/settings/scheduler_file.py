@@ -29,9 +29,9 @@ from explorer.settings.lane_fields import ANCESTRAL
 
 FIELD = "settings_file"  # what a SettingsError of a file names
 LONGEST = 400_000  # characters: 10,000 betas of 40
-OWN_LIST = "sigmas"  # ours: diffusers' classes take it with set_timesteps, not in their config
+CUSTOM_LIST = "sigmas"  # ours: diffusers' classes take it with set_timesteps, not in their config
 ABOUT = ("_class_name", "_diffusers_version")
-KNOWN = {*CONFIG_KEYS, *SCHEDULE_FLAGS.values(), *ABOUT, OWN_LIST}
+KNOWN = {*CONFIG_KEYS, *SCHEDULE_FLAGS.values(), *ABOUT, CUSTOM_LIST}
 OURS = CLASSES[DPM2.class_name].defaults | OUR_ARGUMENTS  # what a file may say without a class
 MOST_NAMED = 12
 LONGEST_WORD = 40  # characters
@@ -58,7 +58,7 @@ def write_scheduler_file(lane: LaneSettings) -> str:
         **dict(sorted(lane.scheduler_config().items())),
     }
     if lane.sigmas:
-        config[OWN_LIST] = list(lane.sigmas)
+        config[CUSTOM_LIST] = list(lane.sigmas)
     return json.dumps(config, indent=2, allow_nan=False) + "\n"
 
 
@@ -100,7 +100,7 @@ def _read(config: dict[str, Any], sampler: str) -> SchedulerFile:
     filled = {}
     if kind is not None:
         taken, filled = with_defaults(taken, kind)
-    listed = {OWN_LIST: config[OWN_LIST]} if config.get(OWN_LIST) else {}
+    listed = {CUSTOM_LIST: config[CUSTOM_LIST]} if config.get(CUSTOM_LIST) else {}
     lane = LaneSettings.from_config(sampler, taken, **listed)
     _check_values(config, kind)
     solver_keys = kind.defaults if kind and kind.sampler else ()
@@ -160,7 +160,7 @@ def _takes(sampler: Sampler, key: str) -> bool:
 
 def _check_values(config: Mapping[str, Any], kind: SchedulerClass | None) -> None:
     """Raise ValueError, naming the key, for a value of a type that its argument has not."""
-    arguments = {**OURS, **(kind.defaults if kind else {}), OWN_LIST: []}
+    arguments = {**OURS, **(kind.defaults if kind else {}), CUSTOM_LIST: []}
     if config.get("s_tmax") == math.inf:  # as k-diffusion says it
         del arguments["s_tmax"]
     check_types(config, arguments)

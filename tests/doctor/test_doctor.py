@@ -6,7 +6,7 @@ from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
-from patients import CASES, KARRAS, OWN, ZERO_SNR, A, examined, find, mended
+from finding_cases import CASES, KARRAS, OWN, ZERO_SNR, A, examined, find, mended
 
 from explorer.doctor.examine import SEVERITIES, Cost, examine
 from explorer.doctor.finding import Case

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from patients import COSINE, KARRAS, OWN, ZERO_SNR, A, examined, find
+from finding_cases import COSINE, KARRAS, OWN, ZERO_SNR, A, examined, find
 
 from explorer.doctor.examine import Cost, examine
 from explorer.settings import LaneSettings

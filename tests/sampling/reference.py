@@ -1,4 +1,4 @@
-"""DPM2 and DPM2 a by the book, in float64: every knob where its formula puts it, one step a time.
+"""DPM2 and DPM2 a by the book, in float64: every option where its formula puts it, one step a time.
 
 Written from the formulas, not from the schedulers: churn stands at the beginning of its step and
 ancestral noise at the end, and each takes noise of its own.
@@ -21,7 +21,7 @@ class TwoPoints(Gaussian):
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """One run's knobs, as numbers."""
+    """One run's options, as numbers."""
 
     sigmas: list[float]  # of the steps, without the final one
     final: float = 0.0

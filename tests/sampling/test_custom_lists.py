@@ -74,21 +74,21 @@ def test_own_timesteps_are_told_as_they_are(cls):
 
 @both
 def test_a_list_replaces_number_type_and_discarding(cls):
-    knobs = {"schedule_type": "exponential", "discard_penultimate_sigma": True}
-    scheduler = cls(**SD, **knobs)
+    options = {"schedule_type": "exponential", "discard_penultimate_sigma": True}
+    scheduler = cls(**SD, **options)
     scheduler.set_timesteps(sigmas=OWN)
     assert_array_equal(scheduler.schedule.sigma, OWN)
     scheduler.set_timesteps(5, sigmas=OWN)  # the number may be said, if it is right
     with pytest.raises(ValueError, match="num_inference_steps must be left out beside a list of 5"):
         scheduler.set_timesteps(6, sigmas=OWN)
     scheduler.set_timesteps(4)  # and the next run is the config's again
-    assert_array_equal(scheduler.schedule.sigma, ready(cls, 4, **SD, **knobs).schedule.sigma)
+    assert_array_equal(scheduler.schedule.sigma, ready(cls, 4, **SD, **options).schedule.sigma)
 
 
 @both
 def test_other_knobs_act_on_an_own_list(cls):
-    knobs = {"eta": 0.5, "s_churn": 1.0, "midpoint_ratio": 0.8, "final_sigmas_type": "sigma_min"}
-    scheduler = cls(**SD, **knobs)
+    options = {"eta": 0.5, "s_churn": 1.0, "midpoint_ratio": 0.8, "final_sigmas_type": "sigma_min"}
+    scheduler = cls(**SD, **options)
     scheduler.set_timesteps(sigmas=OWN)
     table = scheduler.schedule
     assert table.final_sigma == TRAINING[0]

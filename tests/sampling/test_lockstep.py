@@ -155,7 +155,9 @@ def test_lanes_of_unequal_length_are_refused_with_their_counts():
 def test_a_lanes_own_list_replaces_the_number_of_steps():
     lists = [{"sigmas": [9.0, 4.0, 2.0, 0.5]}, {}, {"timesteps": [900, 500, 300, 10]}]
     makers = [SECOND_ORDER[0], SECOND_ORDER[1], SECOND_ORDER[2]]
-    lockstep = LockstepScheduler([make() for make in makers], generators(3), False, own_steps=lists)
+    lockstep = LockstepScheduler(
+        [make() for make in makers], generators(3), False, custom_steps=lists
+    )
     latents = draw(0, 3)
     lockstep.set_timesteps(4)
     assert lockstep.timesteps.shape == (7, 3)
@@ -170,7 +172,7 @@ def test_a_lanes_own_list_replaces_the_number_of_steps():
             answer = network(lane.scale_model_input(solo, t), t)
             solo = lane.step(answer, t, solo, generator=generator).prev_sample
         assert torch.equal(x[k : k + 1], solo)
-    short = LockstepScheduler([makers[0]()], own_steps=[{"sigmas": [3.0]}], guidance=False)
+    short = LockstepScheduler([makers[0]()], custom_steps=[{"sigmas": [3.0]}], guidance=False)
     short.set_timesteps(20)
     assert len(short.timesteps) == 1
 
@@ -184,7 +186,7 @@ def test_impossible_lanes_are_refused():
     with pytest.raises(ValueError, match="each of the 2 lanes; got 1"):
         LockstepScheduler([lane, SECOND_ORDER[1]()], generators(1))
     with pytest.raises(ValueError, match="each of the 1 lanes; got 2"):
-        LockstepScheduler([lane], own_steps=[{}, {}])
+        LockstepScheduler([lane], custom_steps=[{}, {}])
     lockstep = LockstepScheduler([lane], guidance=False)
     lockstep.set_timesteps(STEPS)
     with pytest.raises(ValueError, match="must hold 1; got 2"):

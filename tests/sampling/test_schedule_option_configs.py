@@ -1,4 +1,4 @@
-"""Knobs in a config: defaults that change nothing, files that everyone can read, overrides."""
+"""Options in a config: defaults that change nothing, files that everyone can read, overrides."""
 
 import inspect
 import json
@@ -11,7 +11,7 @@ import torch
 from gaussian_data import CLASSES, FLAGS, SD, Gaussian, final, ready, start
 
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS, SCHEDULE_TYPES
-from explorer.sampling.schedules import KNOB_KEYS
+from explorer.sampling.schedules import OPTION_KEYS
 from explorer.settings import LaneSettings
 
 both = pytest.mark.parametrize("cls", CLASSES)
@@ -20,7 +20,7 @@ ADDED = {
     for name, parameter in inspect.signature(CLASSES[0].__init__).parameters.items()
     if parameter.kind is parameter.KEYWORD_ONLY
 }
-CHANGED = {  # every added knob away from its default
+CHANGED = {  # every added option away from its default
     "rescale_betas_zero_snr": True,
     "schedule_type": "polyexponential",
     "rho": 1.3,
@@ -73,7 +73,7 @@ def assert_same_run(one, other):
 def test_every_added_knob_is_here():
     assert CHANGED.keys() == ADDED.keys()
     assert all(CHANGED[name] != default for name, default in ADDED.items())
-    assert set(KNOB_KEYS) < set(inspect.signature(CLASSES[0].__init__).parameters)
+    assert set(OPTION_KEYS) < set(inspect.signature(CLASSES[0].__init__).parameters)
 
 
 # --- defaults ------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_numbers_of_other_kinds_are_saved_as_plain_ones(cls, tmp_path):
 @pytest.mark.parametrize("kind", SCHEDULE_TYPES)
 def test_diffusers_reads_every_config_and_gives_it_back(cls, kind, tmp_path):
     peer = getattr(diffusers, cls.__name__)
-    # Euler's own words are no knobs of diffusers' class, which takes them for attributes.
+    # Euler's own words are no options of diffusers' class, which takes them for attributes.
     changed = {k: v for k, v in CHANGED.items() if k not in ("sigma_min", "sigma_max")}
     scheduler = cls(**SD, **changed | {"schedule_type": kind})
     scheduler.save_pretrained(tmp_path / "ours")
@@ -254,8 +254,8 @@ def test_overrides_that_contradict_each_other_are_refused(cls):
 @pytest.mark.parametrize("kind", SCHEDULE_TYPES)
 @pytest.mark.parametrize("changed", [False, True])
 def test_a_lane_its_schedule_and_its_scheduler_are_one(sampler, kind, changed):
-    knobs = CHANGED | {"schedule_type": kind, "round_timesteps": "on"} if changed else {}
-    lane = LaneSettings(sampler=sampler, **{"schedule_type": kind} | knobs)
+    options = CHANGED | {"schedule_type": kind, "round_timesteps": "on"} if changed else {}
+    lane = LaneSettings(sampler=sampler, **{"schedule_type": kind} | options)
     cls = CLASSES[sampler == "dpm2_a"]
     scheduler = ready(cls, 9, **lane.scheduler_config())
     for name, values in vars(lane.schedule(9)).items():

@@ -91,11 +91,11 @@ ALONE = [
 
 
 @both
-@pytest.mark.parametrize("knobs", ALONE, ids=[" ".join(map(str, k)) or "none" for k in ALONE])
+@pytest.mark.parametrize("options", ALONE, ids=[" ".join(map(str, k)) or "none" for k in ALONE])
 @pytest.mark.parametrize("data", [Gaussian(), TwoPoints()], ids=["gaussian", "two points"])
-def test_each_knob_is_its_formula(cls, knobs, data):
+def test_each_option_is_its_formula(cls, options, data):
     for steps in (1, 2, 7):
-        assert_by_the_book(ready(cls, steps, **SD, **LOG, **knobs), data)
+        assert_by_the_book(ready(cls, steps, **SD, **LOG, **options), data)
 
 
 def drawn_knobs(draw):
@@ -154,7 +154,7 @@ def test_the_first_latent_has_the_first_steps_churn(s_noise):
 
 
 @pytest.mark.parametrize(
-    "knobs",
+    "options",
     [
         {"s_churn": 30.0},
         {"s_churn": 30.0, "eta": 0.5},
@@ -165,9 +165,9 @@ def test_the_first_latent_has_the_first_steps_churn(s_noise):
     ],
     ids=str,
 )
-def test_with_any_noise_latents_have_the_spread_of_their_level(knobs):
+def test_with_any_noise_latents_have_the_spread_of_their_level(options):
     number = 100_000
-    scheduler = ready(KDPM2DiscreteScheduler, 300, schedule_type="karras", **SD, **knobs)
+    scheduler = ready(KDPM2DiscreteScheduler, 300, schedule_type="karras", **SD, **options)
     clean = DATA.mean + DATA.std * noise(1, number, seed=3)
     # The first latent as a pipeline makes it, but with data beneath: what the run inverts.
     x = clean + noise(1, number, seed=4) * scheduler.schedule.init_noise_sigma
@@ -234,8 +234,8 @@ def test_with_the_same_eta_the_two_samplers_are_one_bit_for_bit(eta, more, dtype
 @pytest.mark.parametrize("kind", SCHEDULE_TYPES)
 @pytest.mark.parametrize("steps", [1, 2, 10])
 def test_a_run_may_end_at_sigma_min(cls, kind, steps):
-    knobs = {"schedule_type": kind, "final_sigmas_type": "sigma_min"}
-    scheduler = ready(cls, steps, **SD, **knobs)
+    options = {"schedule_type": kind, "final_sigmas_type": "sigma_min"}
+    scheduler = ready(cls, steps, **SD, **options)
     table = scheduler.schedule
     assert (table.steps, len(scheduler.timesteps)) == (steps, 2 * steps - 1)
     assert table.final_sigma == table.sigma_down[-1] == TRAINING[0]

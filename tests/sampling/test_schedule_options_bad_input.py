@@ -139,9 +139,9 @@ def test_arguments_that_contradict_each_other(cls, config, name, part):
 
 
 @pytest.mark.parametrize("kind", SCHEDULE_TYPES)
-@pytest.mark.parametrize("knobs", [{"rho": 1000.0}, {"alpha": 1e-9}, {"beta": 1000.0}], ids=str)
-def test_sigmas_that_do_not_fall_are_blamed_on_their_knob(kind, knobs):
-    scheduler = CLASSES[0](schedule_type=kind, **SD, **knobs)
+@pytest.mark.parametrize("options", [{"rho": 1000.0}, {"alpha": 1e-9}, {"beta": 1000.0}], ids=str)
+def test_sigmas_that_do_not_fall_are_blamed_on_their_option(kind, options):
+    scheduler = CLASSES[0](schedule_type=kind, **SD, **options)
     before = scheduler.schedule
     try:
         scheduler.set_timesteps(500)
@@ -208,11 +208,11 @@ def test_a_lanes_bad_value_is_a_sentence_about_its_field(name):
 
 
 def test_a_lanes_contradictions_name_a_field():
-    for name, knobs in (
+    for name, options in (
         ("s_tmax", {"s_tmin": 2, "s_tmax": 1}),
         ("sigma_min", {"sigma_min": 2, "sigma_max": 1}),
         ("sigma_min", {"sigma_min": 2, "sigma_max": 2}),
     ):
         with pytest.raises(SettingsError, match=r"Sigma (min|tmax) must .*\.$") as caught:
-            LaneSettings(**knobs)
+            LaneSettings(**options)
         assert caught.value.name == name

@@ -1,4 +1,4 @@
-"""A long table costs no more Python than a short one, whatever the knobs: counted, not timed."""
+"""A long table costs no more Python than a short one, whatever the options: counted, not timed."""
 
 import sys
 
@@ -9,7 +9,7 @@ from gaussian_data import SD
 from explorer.sampling.schedule_types import SCHEDULE_TYPES
 from explorer.sampling.schedules import build
 
-KNOBS = [
+OPTIONS = [
     {},
     {"eta": 1.0},
     {"eta": 0.4, "s_churn": 30.0, "s_noise": 1.1, "s_tmin": 0.1, "s_tmax": 9.0},
@@ -21,9 +21,9 @@ KNOBS = [
 ]
 
 
-def calls(*arguments, **knobs):
+def calls(*arguments, **options):
     """Python and C functions called by one `build`."""
-    build(*arguments, **SD, **knobs)  # imports are not what is counted
+    build(*arguments, **SD, **options)  # imports are not what is counted
     count = 0
 
     def profile(frame, event, argument):
@@ -32,16 +32,16 @@ def calls(*arguments, **knobs):
 
     sys.setprofile(profile)
     try:
-        build(*arguments, **SD, **knobs)
+        build(*arguments, **SD, **options)
     finally:
         sys.setprofile(None)
     return count
 
 
 @pytest.mark.parametrize("kind", SCHEDULE_TYPES)
-@pytest.mark.parametrize("knobs", KNOBS, ids=str)
-def test_a_long_table_takes_no_more_python_than_a_short_one(kind, knobs):
-    few, many = (calls(n, schedule_type=kind, **knobs) for n in (5, 998))
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_a_long_table_takes_no_more_python_than_a_short_one(kind, options):
+    few, many = (calls(n, schedule_type=kind, **options) for n in (5, 998))
     assert few == many
     assert many < 1000  # a few milliseconds at the very most
 

@@ -22,8 +22,8 @@ LOW, HIGH = TRAINING[0], TRAINING[-1]
 CONTINUOUS = [key for key, kind in SCHEDULE_TYPES.items() if kind.continuous]
 
 
-def sigmas(n, kind, **knobs):
-    return build(n, schedule_type=kind, **SD, **knobs).sigma
+def sigmas(n, kind, **options):
+    return build(n, schedule_type=kind, **SD, **options).sigma
 
 
 # --- formulas, one sigma a time -------------------------------------------------------------------
@@ -98,11 +98,13 @@ FORMULAS = [
 
 @numbers
 @pytest.mark.parametrize(
-    ("kind", "knobs", "formula"), FORMULAS, ids=[f"{kind} {knobs}" for kind, knobs, _ in FORMULAS]
+    ("kind", "options", "formula"),
+    FORMULAS,
+    ids=[f"{kind} {options}" for kind, options, _ in FORMULAS],
 )
-def test_every_sigma_is_its_formula(kind, knobs, formula, n):
+def test_every_sigma_is_its_formula(kind, options, formula, n):
     want = [formula(i, n) for i in range(n)]
-    assert_allclose(sigmas(n, kind, **knobs), want, rtol=1e-9)
+    assert_allclose(sigmas(n, kind, **options), want, rtol=1e-9)
 
 
 def test_every_type_has_a_formula_here():
@@ -110,13 +112,13 @@ def test_every_type_has_a_formula_here():
 
 
 def test_knobs_of_other_types_change_nothing():
-    knobs = {"rho": 3.0, "alpha": 0.3, "beta": 2.0, "align_your_steps_table": "sdxl"}
+    options = {"rho": 3.0, "alpha": 0.3, "beta": 2.0, "align_your_steps_table": "sdxl"}
     used = {"karras": {"rho"}, "polyexponential": {"rho"}, "beta": {"alpha", "beta"}}
     used["align_your_steps"] = {"align_your_steps_table"}
     for kind in SCHEDULE_TYPES:
-        for knob, value in knobs.items():
-            same = np.array_equal(sigmas(9, kind, **{knob: value}), sigmas(9, kind))
-            assert same != (knob in used.get(kind, ())), (kind, knob)
+        for option, value in options.items():
+            same = np.array_equal(sigmas(9, kind, **{option: value}), sigmas(9, kind))
+            assert same != (option in used.get(kind, ())), (kind, option)
 
 
 # --- other programs' lists ------------------------------------------------------------------------
@@ -156,7 +158,7 @@ def test_a_lane_as_a1111_runs_a1111s_list(sampler):
 
 def k_diffusion_list(kind, n):
     """A1111's and ComfyUI's sigmas of n steps: n+1 made, and the penultimate left out."""
-    made = next(formula for key, knobs, formula in FORMULAS if key == kind and not knobs)
+    made = next(formula for key, options, formula in FORMULAS if key == kind and not options)
     return [made(i, n + 1) for i in range(n)]
 
 
@@ -182,8 +184,8 @@ def test_as_a1111_kl_optimal_is_comfyuis():
 @pytest.mark.parametrize("kind", SCHEDULE_TYPES)
 @pytest.mark.parametrize("n", [1, 2, 9, 999])
 def test_discarding_the_penultimate_sigma_keeps_the_number_of_steps(cls, kind, n):
-    knobs = {"schedule_type": kind, "discard_penultimate_sigma": True}
-    scheduler = ready(cls, n, **SD, **knobs)
+    options = {"schedule_type": kind, "discard_penultimate_sigma": True}
+    scheduler = ready(cls, n, **SD, **options)
     assert (scheduler.num_inference_steps, len(scheduler.timesteps)) == (n, 2 * n - 1)
     assert_array_equal(scheduler.schedule.sigma, sigmas(n + 1, kind)[:-1])
     assert_allclose(
@@ -245,8 +247,8 @@ def test_kl_optimal_keeps_its_digits_at_any_end():
 
 @pytest.mark.parametrize("kind", CONTINUOUS)
 def test_one_step_starts_at_the_knobs_sigma_max(kind):
-    for knobs in ({"sigma_max": 9.0}, {"sigma_max": 9.0, "sigma_min": 0.1}):
-        assert_allclose(sigmas(1, kind, **knobs), [9.0])
+    for options in ({"sigma_max": 9.0}, {"sigma_max": 9.0, "sigma_min": 0.1}):
+        assert_allclose(sigmas(1, kind, **options), [9.0])
 
 
 @pytest.mark.parametrize("kind", CONTINUOUS)
