@@ -1,12 +1,14 @@
-"""What test_kernels.py runs for a GPU that is not there: `python compile_probe.py CAPABILITY`.
+"""What test_kernels.py runs for a GPU that is not there: `python compile_probe.py CAPABILITY...`.
 
 Every kernel is compiled for that compute capability, down to machine code, and not launched. The
 interpreter takes Python that the compiler refuses.
 """
 
+import json
 import sys
 
 import torch
+from forks import outcomes
 from kernels_probe import unet_of
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
@@ -61,4 +63,4 @@ def compile_all(capability: int) -> None:
 
 
 if __name__ == "__main__":
-    compile_all(int(sys.argv[1]))
+    print(json.dumps(outcomes(lambda case: compile_all(int(case)), sys.argv[1:])))

@@ -1,10 +1,12 @@
-"""What test_kernels.py runs with TRITON_INTERPRET=1: `python kernels_probe.py CASE`."""
+"""What test_kernels.py runs with TRITON_INTERPRET=1: `python kernels_probe.py CASE...`."""
 
+import json
 import sys
 from itertools import product
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from forks import outcomes
 from torch.nn import functional
 
 from explorer.runtime.guided import once
@@ -126,7 +128,7 @@ def guided() -> None:
     first = "CrossAttnDownBlock2D", "DownBlock2D"
     for downs in (first, first[::-1]):
         model = unet_of(downs=downs)
-        sample, timestep = torch.randn(2, 4, 8, 8).repeat(2, 1, 1, 1), torch.tensor([5.0, 900.0])
+        sample, timestep = torch.randn(2, 4, 4, 4).repeat(2, 1, 1, 1), torch.tensor([5.0, 900.0])
         inputs = sample, timestep.repeat(2)
         words = torch.randn(4, 5, 16)
         double = once(fusing.fused(model))
@@ -194,16 +196,22 @@ def compare(model: torch.nn.Module, answer) -> torch.nn.Module:
     return double
 
 
-if __name__ == "__main__":
+CASES = {
+    "norms": norms,
+    "gates": gates,
+    "tokens": tokens,
+    "guided": guided,
+    "times": times,
+    "unet": unet,
+    "unet_linear": lambda: unet(linear=True),
+    "vae": vae,
+}
+
+
+def run(case: str) -> None:
     torch.manual_seed(0)
-    cases = {
-        "norms": norms,
-        "gates": gates,
-        "tokens": tokens,
-        "guided": guided,
-        "times": times,
-        "unet": unet,
-        "unet_linear": lambda: unet(linear=True),
-        "vae": vae,
-    }
-    cases[sys.argv[1]]()
+    CASES[case]()
+
+
+if __name__ == "__main__":
+    print(json.dumps(outcomes(run, sys.argv[1:])))
