@@ -67,7 +67,9 @@ CASES = (
 
 def codes(lane: LaneSettings, steps: int, own: LaneSettings) -> set[str]:
     """What the doctor says of a lane."""
-    return {finding.code for finding in examine(lane, lane.schedule(steps), steps, own=own)}
+    return {
+        finding.code for finding in examine(lane, lane.schedule(steps), steps, model_defaults=own)
+    }
 
 
 def noise_of(pictures: np.ndarray) -> float:

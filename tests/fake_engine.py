@@ -18,7 +18,7 @@ from explorer.models.families import FAMILIES, Identity
 from explorer.runs.device_queue import DeviceQueue, QueueFull
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.groups import groups_of
-from explorer.settings.step_range import Span
+from explorer.settings.step_range import StepRange
 
 SIZE = 64
 
@@ -195,8 +195,8 @@ class FakeEngine:
     def _denoise(self, settings: RunSettings, cancel: threading.Event) -> Iterator:
         if "[boom]" in settings.prompt:
             raise RuntimeError("boom <b>bold</b>")
-        pairs = zip(settings.lanes, settings.spans, strict=True)
-        films = [Film(lane, span, settings) for lane, span in pairs]
+        pairs = zip(settings.lanes, settings.step_ranges, strict=True)
+        films = [Film(lane, step_range, settings) for lane, step_range in pairs]
         made = [0] * len(films)
         started, shown = time.monotonic(), 0.0
 
@@ -257,11 +257,11 @@ class Lock:
 class Film:
     """One lane's pictures: the disc moves right while the noise goes; lane B is warmer."""
 
-    def __init__(self, lane: LaneSettings, span: Span, settings: RunSettings):
+    def __init__(self, lane: LaneSettings, step_range: StepRange, settings: RunSettings):
         self.label = lane.label
         self.table = lane.calls(settings.steps)
-        self.first = span.first_call
-        self.calls = span.nfe
+        self.first = step_range.first_call
+        self.calls = step_range.nfe
         self.side = math.ceil(math.sqrt(settings.batch_size))  # of the grid of a batch
         self.random = np.random.default_rng(settings.seed)
         self.tint = np.array([0.2, 0.5, 1.0] if lane.sampler == "dpm2" else [1.0, 0.5, 0.1])
@@ -285,7 +285,7 @@ class Film:
             SimpleNamespace(
                 index=call,
                 step=int(self.table.step[self.first + call]),
-                stage="midpoint" if self.table.half[self.first + call] else "step",
+                stage="midpoint" if self.table.second_call[self.first + call] else "step",
                 sigma=float(self.table.sigma[self.first + call]),
                 timestep=float(self.table.timestep[self.first + call]),
             )

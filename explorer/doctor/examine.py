@@ -59,20 +59,23 @@ def examine(
     steps: int,
     *,
     index: int | None = None,
-    own: Any = None,
+    model_defaults: Any = None,
     cost: Cost | None = None,
     dtype: str = "",
     problem: str = "",
 ) -> list[Finding]:
     """Return what there is to know of one lane, the worst first.
 
-    `lane` is a mapping or an object whose fields are named as the scheduler's arguments; `own` the
-    same of the model's own settings, where they are known. `schedule` is what the lane's
-    `schedule(steps)` returns, a `Schedule` or a baseline's `CallTable`, None where it raises;
-    `problem` then is the sentence that says why. `dtype` is that of the latents, such as "float16".
+    `lane` is a mapping or an object whose fields are named as the scheduler's arguments; the
+    same holds for `model_defaults`, the settings that the model comes with, where they are known.
+    `schedule` is what the lane's `schedule(steps)` returns, a `Schedule` or a baseline's
+    `CallTable`, None where it raises; `problem` then is the sentence that says why. `dtype` is that
+    of the latents, such as "float16".
     `index` becomes the findings' `lane`; the cost is about no lane.
     """
-    case = Case(lane=lane, schedule=schedule, steps=steps, own=own, dtype=dtype)
+    case = Case(
+        lane=lane, schedule=schedule, steps=steps, model_defaults=model_defaults, dtype=dtype
+    )
     found = [finding for check in OF_SETTINGS for finding in check(case)]
     if schedule is None:
         found += refused(case, problem)

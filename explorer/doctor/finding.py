@@ -43,14 +43,15 @@ class Finding:
 class Case:
     """What the checks look at: one lane's settings and the schedule that they give.
 
-    `lane` and `own` (the model's own settings, where they are known) are mappings or objects with
-    fields named as the scheduler's arguments. `dtype` is that of the latents, "" where unknown.
+    `lane` and `model_defaults` (the settings that the model comes with, None where unknown) are
+    mappings or objects with fields named as the scheduler's arguments. `dtype` is that of the
+    latents, "" where unknown.
     """
 
     lane: Any
     schedule: "Schedule | StepTable | None"
     steps: int
-    own: Any = None
+    model_defaults: Any = None
     dtype: str = ""
 
     @cached_property

@@ -31,7 +31,7 @@ def zero_snr_epsilon(case: Case) -> Iterator[Finding]:
     """Zero terminal SNR with a model that predicts noise: at its first step there is only noise."""
     if not case.get("rescale_betas_zero_snr") or case.get("prediction_type") != "epsilon":
         return
-    if case.own is not None:  # which says so itself
+    if case.model_defaults is not None:  # which says so itself
         return
     end = float(case.schedule.training_sigma[-1])
     if case.schedule.sigma[0] >= UNREACHED * end:
@@ -50,7 +50,7 @@ def zero_snr_epsilon(case: Case) -> Iterator[Finding]:
 
 def prediction_differs(case: Case) -> Iterator[Finding]:
     """The network's output read as what it is not."""
-    wanted = value_of(case.own, "prediction_type") if case.own is not None else None
+    wanted = value_of(case.model_defaults, "prediction_type")
     got = case.get("prediction_type")
     if wanted in (None, got):
         return
@@ -70,25 +70,27 @@ def prediction_differs(case: Case) -> Iterator[Finding]:
 
 def betas_differ(case: Case) -> Iterator[Finding]:
     """Another noise level for each timestep than the model learned."""
-    if case.own is None or _curve(case.lane) == _curve(case.own):
+    if case.model_defaults is None or _curve(case.lane) == _curve(case.model_defaults):
         return
     yield Finding(
         severity=WARNING,
         code="betas_differ",
         sentence=(
-            f"Betas are {_said(case.lane)}; the model was trained with {_said(case.own)}: "
-            "timesteps stand for other noise levels than it learned."
+            f"Betas are {_said(case.lane)}; the model was trained with {_said(case.model_defaults)}"
+            ": timesteps stand for other noise levels than it learned."
         ),
         numbers={
             name: float(value)
-            for prefix, settings in (("", case.lane), ("own_", case.own))
+            for prefix, settings in (("", case.lane), ("own_", case.model_defaults))
             for name, value in (
                 (prefix + "beta_start", value_of(settings, "beta_start", 0.0)),
                 (prefix + "beta_end", value_of(settings, "beta_end", 0.0)),
             )
         },
         field="trained_betas" if case.get("trained_betas") else "beta_end",
-        **case.mend("Use the model's betas", **{name: value_of(case.own, name) for name in CURVE}),
+        **case.mend(
+            "Use the model's betas", **{name: value_of(case.model_defaults, name) for name in CURVE}
+        ),
     )
 
 
@@ -109,27 +111,30 @@ def _said(settings: Any) -> str:
 
 def timesteps_differ(case: Case) -> Iterator[Finding]:
     """A training of another length."""
-    own = value_of(case.own, "num_train_timesteps") if case.own is not None else None
+    trained = value_of(case.model_defaults, "num_train_timesteps")
     got = case.get("num_train_timesteps")
-    if own in (None, got) or case.get("trained_betas"):
+    if trained in (None, got) or case.get("trained_betas"):
         return
     yield Finding(
         severity=WARNING,
         code="timesteps_differ",
         sentence=(
-            f"The model was trained on {own} timesteps, not on {got}: it takes the noise levels "
-            "that it is told for others."
+            f"The model was trained on {trained} timesteps, not on {got}: it takes the noise "
+            "levels that it is told for others."
         ),
-        numbers={"num_train_timesteps": float(got), "own_num_train_timesteps": float(own)},
+        numbers={"num_train_timesteps": float(got), "own_num_train_timesteps": float(trained)},
         field="num_train_timesteps",
-        **case.mend(f"Use {own}", num_train_timesteps=own),
+        **case.mend(f"Use {trained}", num_train_timesteps=trained),
     )
 
 
 def zero_snr_differs(case: Case) -> Iterator[Finding]:
     """Betas rescaled to zero terminal SNR for a model that does not know them, or the reverse."""
     got = bool(case.get("rescale_betas_zero_snr"))
-    if case.own is None or bool(value_of(case.own, "rescale_betas_zero_snr")) == got:
+    if (
+        case.model_defaults is None
+        or bool(value_of(case.model_defaults, "rescale_betas_zero_snr")) == got
+    ):
         return
     trained = "without" if got else "with"
     yield Finding(

@@ -24,10 +24,14 @@ class Idle:
 
     def asks_nothing(self, case: Case) -> bool:
         value = case.get(self.name)
-        return value is None or value == self.neutral or value == value_of(case.own, self.name)
+        return (
+            value is None
+            or value == self.neutral
+            or value == value_of(case.model_defaults, self.name)
+        )
 
     def reset(self, case: Case) -> Any:
-        return value_of(case.own, self.name, self.neutral)
+        return value_of(case.model_defaults, self.name, self.neutral)
 
 
 def no_effect(case: Case) -> Iterator[Finding]:

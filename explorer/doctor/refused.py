@@ -111,8 +111,8 @@ def _infinite(case: Case) -> Finding:
             numbers["safe_beta_end"] = end
             fix, label = {"beta_end": end}, f"Beta end {end:g}"
         else:
-            own = case.own or USUAL
-            fix = {name: value_of(own, name, usual) for name, usual in USUAL.items()}
+            defaults = case.model_defaults or USUAL
+            fix = {name: value_of(defaults, name, usual) for name, usual in USUAL.items()}
             label = f"Betas {fix['beta_start']:g} to {fix['beta_end']:g}"
     return Finding(
         severity=ERROR,

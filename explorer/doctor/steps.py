@@ -31,7 +31,7 @@ class StepTable:
         """The steps of a call table; `lane` is a `Case`'s."""
         given = {name: value_of(lane, name) for name in BETA_KEYS if sampler.takes(name)}
         given = {name: value for name, value in given.items() if value is not None}
-        first = ~calls.half
+        first = ~calls.second_call
         sigma = calls.sigma[first]
         return cls(
             sigma=sigma,

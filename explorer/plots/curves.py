@@ -41,13 +41,14 @@ class Series(NamedTuple):
 class Curve:
     """One line of the plot with what happens inside its steps.
 
-    `whole` has a row a step, `half` a row a call inside one. What noise does is None where it is
-    not known. A curve belongs to a lane or is a pin; the other one of the two is None.
+    `first_calls` has a row a step, `second_calls` a row a step that calls the model twice. What
+    noise does is None where it is not known. A curve belongs to a lane or is a pin; the
+    other one of the two is None.
     """
 
     label: str
-    whole: Points  # N
-    half: Points  # at most N
+    first_calls: Points  # N
+    second_calls: Points  # at most N
     sigma_end: float  # where the last step lands
     lane: int | None = None
     pin: str | None = None
@@ -55,12 +56,12 @@ class Curve:
     sigma_up: np.ndarray | None = None  # N: the noise that lifts it to the next sigma
     noise: np.ndarray | None = None  # N: all the noise added after each step, churn's too
     sigma_hat: np.ndarray | None = None  # N: what churn lifts each step's sigma to before it
-    first: int = 0  # the step that a run begins at, from 0; those before are left out
+    start: int = 0  # the step that a run begins at, from 0; those before are left out
     inside: str = "midpoint"  # what a call inside a step is
 
     @property
     def steps(self) -> int:
-        return len(self.whole.step)
+        return len(self.first_calls.step)
 
 
 def curve_of(table: Schedule | CallTable, label: str, **owner: Any) -> Curve:
@@ -69,15 +70,15 @@ def curve_of(table: Schedule | CallTable, label: str, **owner: Any) -> Curve:
     Of a table of calls the noise is not known.
     """
     if isinstance(table, CallTable):
-        step = table.step + 1 + 0.5 * table.half
+        step = table.step + 1 + 0.5 * table.second_call
         points = Points(step, table.timestep, table.sigma)
-        whole, half = points.rows(~table.half), points.rows(table.half)
-        return Curve(label, whole, half, table.sigma_end, inside="second call", **owner)
+        first, second = points.rows(~table.second_call), points.rows(table.second_call)
+        return Curve(label, first, second, table.sigma_end, inside="second call", **owner)
     step = np.arange(1.0, table.steps + 1)  # from 1, as progress counts
     return Curve(
         label,
-        whole=Points(step, table.timestep, table.sigma),
-        half=Points(step[:-1] + 0.5, table.timestep_mid, table.sigma_mid),
+        first_calls=Points(step, table.timestep, table.sigma),
+        second_calls=Points(step[:-1] + 0.5, table.timestep_mid, table.sigma_mid),
         sigma_end=table.final_sigma,
         sigma_down=table.sigma_down,
         sigma_up=table.sigma_up,
@@ -106,9 +107,9 @@ def step_size(curve: Curve) -> np.ndarray:
 
     The last step is infinite where it goes to 0.
     """
-    sigma_next = np.append(curve.whole.sigma[1:], curve.sigma_end)
+    sigma_next = np.append(curve.first_calls.sigma[1:], curve.sigma_end)
     with np.errstate(divide="ignore"):
-        return np.log(curve.whole.sigma / sigma_next)
+        return np.log(curve.first_calls.sigma / sigma_next)
 
 
 def new_noise(curve: Curve) -> np.ndarray:
@@ -130,7 +131,7 @@ def noise_since_start(curve: Curve) -> np.ndarray:
     what is left of the start noise by sigma_down / sigma, and new noise is added to it.
     """
     kept = 1 - new_noise(curve)
-    kept[: curve.first] = 1
+    kept[: curve.start] = 1
     return 1 - np.cumprod(kept)
 
 
@@ -139,11 +140,13 @@ def _levels(kind: str, of_sigma: Callable) -> Callable[[Curve], Iterator[Series]
 
     def series(curve: Curve) -> Iterator[Series]:
         # The landing has no call, hence no timestep: it stands on the axis of steps only.
-        end = Points(*map(np.append, curve.whole, (curve.steps + 1, np.nan, curve.sigma_end)))
+        end = Points(*map(np.append, curve.first_calls, (curve.steps + 1, np.nan, curve.sigma_end)))
         yield Series(kind, end, of_sigma(end.sigma), np.arange(curve.steps + 1))
-        if len(curve.half.step):
-            inside = np.floor(curve.half.step).astype(int) - 1
-            yield Series(curve.inside, curve.half, of_sigma(curve.half.sigma), inside)
+        if len(curve.second_calls.step):
+            inside = np.floor(curve.second_calls.step).astype(int) - 1
+            yield Series(
+                curve.inside, curve.second_calls, of_sigma(curve.second_calls.sigma), inside
+            )
 
     return series
 
@@ -153,13 +156,13 @@ def _sigmas(curve: Curve) -> Iterator[Series]:
     if curve.sigma_up is not None and curve.sigma_up.any():
         yield _landing("sigma down", curve, curve.sigma_down)
         yield _landing("sigma up", curve, curve.sigma_up)
-    if curve.sigma_hat is not None and (lifted := curve.sigma_hat > curve.whole.sigma).any():
+    if curve.sigma_hat is not None and (lifted := curve.sigma_hat > curve.first_calls.sigma).any():
         steps = np.arange(curve.steps)
-        yield Series("sigma hat", curve.whole, curve.sigma_hat, steps).rows(lifted)
+        yield Series("sigma hat", curve.first_calls, curve.sigma_hat, steps).rows(lifted)
 
 
 def _step_sizes(curve: Curve) -> Iterator[Series]:
-    yield Series("step size", curve.whole, step_size(curve), np.arange(curve.steps))
+    yield Series("step size", curve.first_calls, step_size(curve), np.arange(curve.steps))
 
 
 def _noise(curve: Curve) -> Iterator[Series]:
@@ -170,7 +173,9 @@ def _noise(curve: Curve) -> Iterator[Series]:
 
 def _landing(kind: str, curve: Curve, values: np.ndarray) -> Series:
     """Values that a step makes where it lands; of the last one only the end would be left."""
-    return Series(kind, curve.whole.rows(slice(1, None)), values[:-1], np.arange(curve.steps - 1))
+    return Series(
+        kind, curve.first_calls.rows(slice(1, None)), values[:-1], np.arange(curve.steps - 1)
+    )
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def schedule_figure(
     layout["annotations"] = []
     if lanes and drawn[id(lanes[0])]:
         line = drawn[id(lanes[0])][0]
-        beginnings = {"the run begins here": lanes[0].first, "the refiner takes over": base_steps}
+        beginnings = {"the run begins here": lanes[0].start, "the refiner takes over": base_steps}
         layout["annotations"] += [
             _note(text, step, line.rows(line.of == step), x, log_y)
             for text, step in beginnings.items()
@@ -112,7 +112,7 @@ def _lane_traces(
 
     A line under `under` others that are the same is as much broader, so that all can be seen.
     """
-    first, traces = lane.first, []
+    first, traces = lane.start, []
     for series in drawn:
         ran = series.rows(series.of >= first)
         look = {"mode": "markers", "marker": {"size": 7, "symbol": SYMBOLS.get(series.kind)}}

@@ -240,9 +240,9 @@ class _Teller:
             position = {
                 "lane": None if len(job.groups) == 1 else lane,
                 "step": call.step + 1,
-                "steps": job.spans[lane].steps,
+                "steps": job.step_ranges[lane].steps,
                 "call": call.index + 1,
-                "calls": job.spans[lane].nfe,
+                "calls": job.step_ranges[lane].nfe,
                 "half": call.stage != STEP,
                 "eta_s": job.pace.left_s,
             }

@@ -69,7 +69,7 @@ class Job:
         cancel: threading.Event | None = None,
     ):
         self.settings = settings.resolved()
-        self.spans, self.groups = self.settings.spans, groups_of(self.settings)
+        self.step_ranges, self.groups = self.settings.step_ranges, groups_of(self.settings)
         self.pace = Pace(self.groups)
         self.model, self.noise_device = self.settings.model, ""
         self.phase, self.note = QUEUED, ""
@@ -193,7 +193,11 @@ class Job:
             images_per_lane=run.batch_size,
             custom_steps=[self._custom_steps(lane) for lane in group.lanes],
         )
-        part = lockstep(first=group.first, last=group.cut, begun=begin.clean is not None)
+        part = lockstep(
+            first_call=group.first_call,
+            end_call=group.refiner_call,
+            already_scaled=begin.clean is not None,
+        )
         if begin.clean is None:
             latents = begin.noise.repeat(count, 1, 1, 1)
         else:
@@ -201,8 +205,10 @@ class Job:
         try:
             latents = self._part(model, group, part, latents)
             if refiner:
-                part = lockstep(first=group.cut, begun=True)
-                latents = self._part(refiner, group, part, latents, group.cut - group.first)
+                part = lockstep(first_call=group.refiner_call, already_scaled=True)
+                latents = self._part(
+                    refiner, group, part, latents, group.refiner_call - group.first_call
+                )
             decode = vae_decoder(refiner or model)
             try:
                 return [decode.begin(part) for part in latents.chunk(count)]
@@ -302,12 +308,12 @@ class Job:
 
     def _check(self, lane: int, call: Call) -> None:
         if not call.finite:
-            span = self.spans[lane]
+            step_range = self.step_ranges[lane]
             self._unchecked.clear()
             raise RunProblem(
                 f"{self._name(lane)} gave NaN or infinite numbers in step {call.step + 1} of "
-                f"{span.steps}, at sigma {call.sigma:.4g} (model call {call.index + 1} of "
-                f"{span.nfe}). The calls before it are kept."
+                f"{step_range.steps}, at sigma {call.sigma:.4g} (model call {call.index + 1} of "
+                f"{step_range.nfe}). The calls before it are kept."
             )
 
     def _decode(self, lanes: tuple[int, ...], pictures: list[Callable[[], np.ndarray]]) -> None:
@@ -329,11 +335,11 @@ class Job:
 
     def _missing_pictures(self) -> str:
         """Which lanes have made all their calls but were not decoded when the run was stopped."""
-        lanes = range(len(self.spans))
+        lanes = range(len(self.step_ranges))
         missing = [
             self._name(lane).rstrip(",")
             for lane in lanes
-            if self._images[lane] is None and len(self._calls[lane]) == self.spans[lane].nfe
+            if self._images[lane] is None and len(self._calls[lane]) == self.step_ranges[lane].nfe
         ]
         if not missing:
             return ""

@@ -92,7 +92,7 @@ def recording_of(run: RunSettings, model: Any) -> Recording:
     pipe = model.pipeline
     scale, channels = pipe.vae_scale_factor, pipe.unet.config.in_channels
     return Recording(
-        calls=tuple(span.nfe for span in run.spans),
+        calls=tuple(step_range.nfe for step_range in run.step_ranges),
         images=run.batch_size,
         latent=(channels, height // scale, width // scale),
         picture=(height, width),

@@ -86,10 +86,10 @@ def call_table(
     except (ValueError, ArithmeticError):  # what sigmas that rise, or NaN, lead to
         rows = []
     step = np.array([row.step for row in rows])
-    half = np.array([row.stage != STEP for row in rows], bool)
+    second = np.array([row.stage != STEP for row in rows], bool)
     sigma = np.array([row.sigma for row in rows])
     end = rows[-1].sigma_next if rows else np.nan
-    ladder = np.append(sigma[~half], end)
+    ladder = np.append(sigma[~second], end)
     if not (np.all(np.isfinite(ladder)) and np.all(np.diff(ladder) < 0)):
         raise ValueError(
             f"num_inference_steps must give sigmas that fall from step to step; those of "
@@ -97,4 +97,4 @@ def call_table(
             "their defaults."
         )
     timestep = np.array([row.timestep for row in rows], float)
-    return CallTable(step, half, sigma, timestep, float(end), float(made.init_noise_sigma))
+    return CallTable(step, second, sigma, timestep, float(end), float(made.init_noise_sigma))

@@ -15,29 +15,29 @@ class CallTable:
     """The model calls of a whole run, in their order; read-only arrays of one length.
 
     `sigma` is the noise level of the latent, in units of the data, that the model is called at, and
-    `timestep` what it is told. A call that is `half` stands inside its step: a midpoint, or Heun's
-    call at the step's end. The last step lands at `sigma_end`;
+    `timestep` what it is told. `second_call` says whether a call is the second of its step: at a
+    midpoint, or Heun's correction at the step's end. The last step lands at `sigma_end`;
     `init_noise_sigma` is the standard deviation of the first latent.
     """
 
     step: np.ndarray  # whole numbers, from 0
-    half: np.ndarray  # booleans
+    second_call: np.ndarray  # booleans
     sigma: np.ndarray  # float64
     timestep: np.ndarray  # float64
     sigma_end: float = 0.0
     init_noise_sigma: float = 1.0
 
     def __post_init__(self):
-        for name in ("step", "half", "sigma", "timestep"):
+        for name in ("step", "second_call", "sigma", "timestep"):
             getattr(self, name).setflags(write=False)
 
     @classmethod
     def of(cls, schedule: Schedule) -> "CallTable":
         """The calls of our own samplers."""
-        step, half = np.divmod(np.arange(schedule.nfe), 2)
+        step, second = np.divmod(np.arange(schedule.nfe), 2)
         levels = schedule.call_sigma, schedule.call_timestep
         return cls(
-            step, half.astype(bool), *levels, schedule.final_sigma, schedule.init_noise_sigma
+            step, second.astype(bool), *levels, schedule.final_sigma, schedule.init_noise_sigma
         )
 
     @property

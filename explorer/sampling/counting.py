@@ -83,14 +83,14 @@ class CallCounter:
         Raises ValueError for a call beyond the last.
         """
         last = self.schedule.nfe - 1
-        begun = self._step_index is not None
-        finished = begun and self._step_index > last
+        under_way = self._step_index is not None
+        finished = under_way and self._step_index > last
         if self._begin_index is not None:
             place = self.call_index
         else:
             place = self._place_of(timestep)
             if place is None:
-                counted = begun and not finished
+                counted = under_way and not finished
                 place = self._step_index if counted else self.index_for_timestep(timestep)
         if finished and place >= max(last, 1):  # where one call is all, it is the next run's first
             raise ValueError(

@@ -24,9 +24,9 @@ class LockstepScheduler:
     lane when the run's first step is taken: each then draws what a solo run would draw, no lane
     shifts another's noise, and the generator itself is left where it was.
 
-    A run that pipelines share, or that starts from a picture, is cut: `first` and `last` say which
-    calls this part makes (as indices of all calls, `last` excluded). With `begun` the pipeline's
-    latents are a run's own, at the noise level of the first call, and are not scaled again.
+    A run that pipelines share, or that starts from a picture, is cut: it makes the calls from
+    `first_call` up to `end_call`, which is excluded (indices of all calls). With `already_scaled`
+    the pipeline's latents have the noise level of the first call and are not scaled again.
 
     `custom_steps` holds for each lane the keyword arguments of its `set_timesteps` that replace the
     pipeline's number of steps, such as a list of sigmas; an empty one for a lane that has none.
@@ -40,9 +40,9 @@ class LockstepScheduler:
         generators: Sequence[Generators] | None = None,
         guidance: bool = True,
         images_per_lane: int = 1,
-        first: int = 0,
-        last: int | None = None,
-        begun: bool = False,
+        first_call: int = 0,
+        end_call: int | None = None,
+        already_scaled: bool = False,
         custom_steps: Sequence[Mapping[str, Any]] = (),
     ):
         self.lanes = list(lanes)
@@ -64,7 +64,8 @@ class LockstepScheduler:
         self.generators = generators
         self.guidance = guidance
         self.images_per_lane = images_per_lane
-        self.first, self.last, self.begun = first, last, begun
+        self.first_call, self.end_call = first_call, end_call
+        self.already_scaled = already_scaled
         self.order = max(lane.order for lane in self.lanes)
         self._draws_noise = [
             "generator" in inspect.signature(lane.step).parameters for lane in self.lanes
@@ -82,7 +83,7 @@ class LockstepScheduler:
     @property
     def init_noise_sigma(self) -> "_LaneScale | float":
         """Multiplies a batch of unit noise, each lane's part by that lane's own number."""
-        return 1.0 if self.begun else _LaneScale(self)
+        return 1.0 if self.already_scaled else _LaneScale(self)
 
     def set_timesteps(self, num_inference_steps: int, device=None, **kwargs) -> None:
         """Prepare all lanes; ValueError where they would not make the same number of calls."""
@@ -101,22 +102,23 @@ class LockstepScheduler:
         table = torch.cat(columns, dim=1).repeat_interleave(self.images_per_lane, dim=1)
         if self.guidance:
             table = table.repeat(1, 2)
-        self.timesteps = table[self.first : self.last].as_subclass(TimestepTable)
+        self.timesteps = table[self.first_call : self.end_call].as_subclass(TimestepTable)
         if not len(self.timesteps):
             raise ValueError(
-                f"A run of {len(table)} model calls has none from {self.first} to {self.last}."
+                f"A run of {len(table)} model calls has none from {self.first_call} to "
+                f"{self.end_call}."
             )
         self.begin_index = None
-        self._row = self.first
+        self._row = self.first_call
         self._dealt = None
         # By number: where timesteps repeat, diffusers' classes look up the second of them, begin a
         # call late, and run off their tables.
-        self._begin_lanes(self.first)
+        self._begin_lanes(self.first_call)
 
     def set_begin_index(self, begin_index: int = 0) -> None:
         """Start at a later call of this part of the run, for image to image."""
         self.begin_index = begin_index
-        self._row = self.first + begin_index
+        self._row = self.first_call + begin_index
         self._begin_lanes(self._row)
 
     def _begin_lanes(self, call: int) -> None:

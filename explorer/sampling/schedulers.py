@@ -220,7 +220,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         table, (step, half) = self.schedule, divmod(call, 2)
         sigma, here = float(table.sigma_hat[step]), float(table.call_sigma[call])
         denoised = self._denoised(output, x, here)
-        begun = first_slope = None
+        step_start = first_slope = None
 
         if half:
             if self.sample is None:
@@ -236,14 +236,14 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         elif step < table.steps - 1:
             # To the midpoint; in this form no digits cancel when sigma is huge.
             x_next = denoised + (x - denoised) * (float(table.sigma_mid[step]) / sigma)
-            begun = x.clone()  # lest the caller edits the latent in place before the next call
+            step_start = x.clone()  # lest the caller edits the latent in place before the next call
             if table.midpoint_ratio != 0.5:
                 first_slope = (x - denoised) / sigma
         else:
             # The last step: Euler to the final sigma.
             x_next = denoised + (x - denoised) * (table.final_sigma / sigma)
 
-        self._step_index, self.sample, self._first_slope = call + 1, begun, first_slope
+        self._step_index, self.sample, self._first_slope = call + 1, step_start, first_slope
         return x_next, denoised
 
     def _denoised(self, output: torch.Tensor, x: torch.Tensor, sigma: float) -> torch.Tensor:

@@ -15,14 +15,14 @@ ENOUGH = 12
 class Group:
     """Lanes in lockstep: by their indices, and the model calls that each of them makes.
 
-    `first` and `cut` are the run's first call and the refiner's (None without one), counted from
-    the beginning of the lanes' tables.
+    `first_call` is the run's first call and `refiner_call` the refiner's (None without one),
+    counted from the start of the lanes' tables.
     """
 
     lanes: tuple[int, ...]
     calls: int
-    first: int
-    cut: int | None
+    first_call: int
+    refiner_call: int | None
 
 
 def groups_of(settings: RunSettings) -> tuple[Group, ...]:
@@ -32,12 +32,14 @@ def groups_of(settings: RunSettings) -> tuple[Group, ...]:
     Raises SettingsError for a lane that no schedule can be made of.
     """
     together: dict[tuple[int, int, int | None], list[int]] = {}
-    for lane, (each, span) in enumerate(zip(settings.lanes, settings.spans, strict=True)):
+    for lane, (each, step_range) in enumerate(
+        zip(settings.lanes, settings.step_ranges, strict=True)
+    ):
         try:
             each.schedule(settings.steps)
         except ValueError as error:
             raise SettingsError("lanes", f"Lane {chr(65 + lane)}: {error}") from None
-        key = span.nfe, span.first_call, span.cut_call
+        key = step_range.nfe, step_range.first_call, step_range.refiner_call
         together.setdefault(key, []).append(lane)
     return tuple(Group(tuple(lanes), *key) for key, lanes in together.items())
 
@@ -61,7 +63,7 @@ class Pace:
     def left_s(self) -> float | None:
         """Seconds that the calls still to come will take; None while that cannot be said.
 
-        A group that has not begun, or is not steady yet, is taken to need as much time a lane as
+        A group that has not started, or is not steady yet, is taken to need as much time a lane as
         those that are.
         """
         left = {group: group.calls - len(took) for group, took in self._seconds.items()}

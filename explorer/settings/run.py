@@ -8,7 +8,7 @@ from typing import Any
 from explorer.settings import checks
 from explorer.settings.fields import Checked, SettingsError, setting
 from explorer.settings.lane import LaneSettings
-from explorer.settings.step_range import Span
+from explorer.settings.step_range import StepRange
 
 RANDOM_SEED = -1
 SEED = 7  # fixed, so that a picture before and after a change is the same picture
@@ -91,65 +91,68 @@ class RunSettings(Checked):
                 f"Each picture of a batch has a seed one higher, and the highest is {MAX_SEED}: "
                 f"for {self.batch_size} pictures take at most {MAX_SEED - self.batch_size + 1}.",
             )
-        for lane, span in enumerate(self.spans):
-            self._check("" if span.steps == self.steps else f"Lane {chr(65 + lane)}: ", span)
+        for lane, step_range in enumerate(self.step_ranges):
+            self._check(
+                "" if step_range.steps == self.steps else f"Lane {chr(65 + lane)}: ", step_range
+            )
 
-    def _check(self, lane: str, span: Span) -> None:
+    def _check(self, lane: str, step_range: StepRange) -> None:
         """Raise SettingsError where a start picture or the refiner leaves a lane no step."""
-        if span.first == span.steps:
+        steps = step_range.steps
+        if step_range.start == steps:
             raise SettingsError(
                 "strength",
-                f"{lane}A strength of {self.strength:g} leaves none of the {span.steps} steps to "
-                f"do; take at least {math.ceil(1000 / span.steps) / 1000:g}, or more steps.",
+                f"{lane}A strength of {self.strength:g} leaves none of the {steps} steps "
+                f"to do; take at least {math.ceil(1000 / steps) / 1000:g}, or more steps.",
             )
-        if self.refiner and not span.first < span.cut < span.steps:
-            left = "the refiner" if span.cut >= span.steps else "the model before it"
+        if self.refiner and not step_range.start < step_range.refiner_at < steps:
+            left = "the refiner" if step_range.refiner_at >= steps else "the model before it"
             raise SettingsError(
                 "refiner_switch_at",
                 f"{lane}Switch at {self.refiner_switch_at:g} leaves {left} none of the steps "
-                f"{span.first + 1} to {span.steps}.",
+                f"{step_range.start + 1} to {steps}.",
             )
 
     @property
-    def spans(self) -> tuple[Span, ...]:
+    def step_ranges(self) -> tuple[StepRange, ...]:
         """Which steps and calls each lane makes: those of a lane with a list of its own differ."""
         return tuple(
-            Span(
+            StepRange(
                 sampler=lane.solver,
                 steps=(steps := lane.step_count(self.steps)),
-                first=self._first(steps),
-                cut=self._cut(steps),
+                start=self._start(steps),
+                refiner_at=self._refiner_at(steps),
             )
             for lane in self.lanes
         )
 
-    def _first(self, steps: int) -> int:
+    def _start(self, steps: int) -> int:
         """Whole steps that a start picture leaves out, counted as diffusers does."""
         return steps - min(int(steps * self.strength), steps) if self.init_image else 0
 
-    def _cut(self, steps: int) -> int:
+    def _refiner_at(self, steps: int) -> int:
         """The step at which the refiner takes over, counted from 0; all of them without one."""
         return round(steps * self.refiner_switch_at) if self.refiner else steps
 
     @property
     def first_step(self) -> int:
         """The step that a lane of the run's own number of steps begins at, counted from 0."""
-        return self._first(self.steps)
+        return self._start(self.steps)
 
     @property
     def base_steps(self) -> int:
         """The step at which the refiner takes over in such a lane; all of them without one."""
-        return self._cut(self.steps)
+        return self._refiner_at(self.steps)
 
     @property
     def nfe(self) -> int:
         """Model calls of the longest lane."""
-        return max(span.nfe for span in self.spans)
+        return max(step_range.nfe for step_range in self.step_ranges)
 
     @property
     def total_nfe(self) -> int:
         """Model calls of all lanes."""
-        return sum(span.nfe for span in self.spans)
+        return sum(step_range.nfe for step_range in self.step_ranges)
 
     def resolved(self) -> "RunSettings":
         """These settings with a random seed drawn, so that the run can be repeated."""

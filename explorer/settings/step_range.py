@@ -6,26 +6,26 @@ from explorer.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True, kw_only=True)
-class Span:
-    """The steps `first` to `steps` of a lane, from 0; at `cut` a refiner takes over.
+class StepRange:
+    """The steps `start` to `steps` of a lane, from 0; at `refiner_at` a refiner takes over.
 
-    Without a refiner `cut` is `steps`. Calls are counted from the beginning of the lane's table.
+    Without a refiner that is `steps`. Calls are counted from the start of the lane's table.
     """
 
     sampler: Sampler
     steps: int
-    first: int
-    cut: int
+    start: int
+    refiner_at: int
 
     @property
     def first_call(self) -> int:
         """The call that the run begins with."""
-        return self.sampler.order * self.first
+        return self.sampler.order * self.start
 
     @property
-    def cut_call(self) -> int | None:
+    def refiner_call(self) -> int | None:
         """The refiner's first call; None without a refiner."""
-        return self.sampler.order * self.cut if self.cut < self.steps else None
+        return self.sampler.order * self.refiner_at if self.refiner_at < self.steps else None
 
     @property
     def nfe(self) -> int:

@@ -69,13 +69,17 @@ class View:
 
 def plot_payload(settings: RunSettings, view: View = View()) -> Curves:
     """The plot of settings; raises FormError where a lane has no schedule."""
-    tables, spans = _tables(settings), settings.spans
+    tables, step_ranges = _tables(settings), settings.step_ranges
     curves = [
-        curve_of(table, lane.label, lane=index, first=span.first)
-        for index, (lane, table, span) in enumerate(zip(settings.lanes, tables, spans, strict=True))
+        curve_of(table, lane.label, lane=index, start=step_range.start)
+        for index, (lane, table, step_range) in enumerate(
+            zip(settings.lanes, tables, step_ranges, strict=True)
+        )
     ]
     pinned = [pin.curve for pin in view.pins if pin.curve]
-    figure = schedule_figure([*curves, *pinned], view.x, view.log_y, view.quantity, spans[0].cut)
+    figure = schedule_figure(
+        [*curves, *pinned], view.x, view.log_y, view.quantity, step_ranges[0].refiner_at
+    )
     return {
         "figure": json.dumps(figure),
         "quantity": view.quantity,
@@ -96,7 +100,7 @@ def plot_payload(settings: RunSettings, view: View = View()) -> Curves:
 
 def _movable(lane: LaneSettings, curve: Curve) -> list[float] | None:
     """The sigmas that can be dragged: those of a lane that takes a list of its own."""
-    return curve.whole.sigma.tolist() if lane.solver.takes("sigmas") else None
+    return curve.first_calls.sigma.tolist() if lane.solver.takes("sigmas") else None
 
 
 def _tables(settings: RunSettings) -> list[Schedule | CallTable]:

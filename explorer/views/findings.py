@@ -62,7 +62,13 @@ class Doctor:
             except ValueError as error:
                 problem, runs = str(error), False
             found += examine(
-                lane, table, settings.steps, index=index, own=own, dtype=dtype, problem=problem
+                lane,
+                table,
+                settings.steps,
+                index=index,
+                model_defaults=own,
+                dtype=dtype,
+                problem=problem,
             )
         found += equal_lanes(settings.lanes)
         if runs:
@@ -85,7 +91,7 @@ class Doctor:
 
     def _cost(self, settings: RunSettings) -> Cost:
         pace = self._seconds_a_call.get(_pace_key(settings))
-        calls = tuple(span.nfe for span in settings.spans)
+        calls = tuple(step_range.nfe for step_range in settings.step_ranges)
         identity, memory = self._engine.identity(settings.model), {}
         if identity is not None:
             width, height = picture_size(settings, (identity.width, identity.height))

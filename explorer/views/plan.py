@@ -50,10 +50,10 @@ def plan_payload(settings: RunSettings) -> Plan:
     """The plan of a run; raises SettingsError, also for a lane without a schedule."""
     group_of = {lane: at for at, group in enumerate(groups_of(settings)) for lane in group.lanes}
     lanes = []
-    for lane, span in zip(settings.lanes, settings.spans, strict=True):
+    for lane, step_range in zip(settings.lanes, settings.step_ranges, strict=True):
         table = lane.calls(settings.steps)
-        columns = table.step, table.half, table.sigma, table.timestep
-        calls = [call_place(*row) for row in zip(*columns, strict=True)][span.first_call :]
+        columns = table.step, table.second_call, table.sigma, table.timestep
+        calls = [call_place(*row) for row in zip(*columns, strict=True)][step_range.first_call :]
         lanes.append(
             LanePlan(label=lane.label, steps=table.steps, group=group_of[len(lanes)], calls=calls)
         )

@@ -76,7 +76,7 @@ def _same_run(one: Schedule, other: Schedule) -> bool:
 
 def _levels(lane: LaneSettings, steps: int) -> np.ndarray:
     calls = lane.calls(steps)
-    return np.append(calls.sigma[~calls.half], calls.sigma_end)
+    return np.append(calls.sigma[~calls.second_call], calls.sigma_end)
 
 
 def _text(levels: np.ndarray) -> list[str]:

@@ -15,7 +15,7 @@ def examined(lane: LaneSettings, steps: int = 20, **more: Any) -> list[Finding]:
         schedule = lane.schedule(steps)
     except ValueError as error:
         problem = str(error)
-    return examine(lane, schedule, steps, **{"own": OWN, "problem": problem} | more)
+    return examine(lane, schedule, steps, **{"model_defaults": OWN, "problem": problem} | more)
 
 
 def find(findings: list[Finding], code: str) -> Finding | None:

@@ -80,26 +80,29 @@ def test_what_people_use_is_no_warning(changes):
 
 def test_a_model_of_zero_terminal_snr_is_no_warning_to_itself():
     own = LaneSettings(prediction_type="v_prediction", timestep_spacing="trailing", **ZERO_SNR)
-    assert examined(own, own=own) == []
+    assert examined(own, model_defaults=own) == []
 
 
 def test_the_value_that_the_model_begins_with_asks_for_nothing():
     lane = LaneSettings(steps_offset=1)  # as in the configuration of Stable Diffusion
-    assert find(examined(lane, own=lane), "no_effect") is None
-    assert find(examined(replace(lane, steps_offset=2), own=lane), "no_effect").fix == {
+    assert find(examined(lane, model_defaults=lane), "no_effect") is None
+    assert find(examined(replace(lane, steps_offset=2), model_defaults=lane), "no_effect").fix == {
         "steps_offset": 1
     }
 
 
 def test_without_the_models_own_settings_nothing_differs_from_them():
     lane = LaneSettings(prediction_type="sample", beta_end=0.02, num_train_timesteps=500)
-    assert not [f for f in examined(lane, own=None) if f.code.endswith("differ")]
+    assert not [f for f in examined(lane, model_defaults=None) if f.code.endswith("differ")]
     noisy = LaneSettings(**ZERO_SNR)
-    finding = find(examined(noisy, own=None), "zero_snr_epsilon")
+    finding = find(examined(noisy, model_defaults=None), "zero_snr_epsilon")
     assert finding.severity == "warning"
-    assert find(examined(replace(noisy, **finding.fix), own=None), "zero_snr_epsilon") is None
+    assert (
+        find(examined(replace(noisy, **finding.fix), model_defaults=None), "zero_snr_epsilon")
+        is None
+    )
     v = replace(noisy, prediction_type="v_prediction")
-    assert find(examined(v, own=None), "zero_snr_epsilon") is None
+    assert find(examined(v, model_defaults=None), "zero_snr_epsilon") is None
     assert find(examined(noisy), "zero_snr_epsilon") is None  # zero_snr_differs says it
 
 
@@ -119,8 +122,8 @@ def test_the_worst_comes_first_and_lanes_are_named():
 def test_settings_may_be_a_mapping():
     lane = LaneSettings(beta_end=0.02, steps_offset=2, **KARRAS)
     schedule = lane.schedule(50)
-    found = examine(asdict(lane), schedule, 50, own=asdict(OWN))
-    assert found == examine(lane, schedule, 50, own=OWN)
+    found = examine(asdict(lane), schedule, 50, model_defaults=asdict(OWN))
+    assert found == examine(lane, schedule, 50, model_defaults=OWN)
     assert len(found) >= 4
 
 
@@ -238,6 +241,6 @@ def test_it_takes_no_time():
     for _ in range(20):
         begun = time.perf_counter()
         for lane, table in zip(lanes, tables, strict=True):
-            examine(lane, table, 20, own=OWN)
+            examine(lane, table, 20, model_defaults=OWN)
         took.append(time.perf_counter() - begun)
     assert min(took) < 0.002

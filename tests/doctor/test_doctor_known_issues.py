@@ -75,7 +75,7 @@ def test_a_table_that_is_none(column, row, value, code):
     table = OWN.schedule(20)
     values = getattr(table, column).copy()
     values[row] = value
-    found = examine(OWN, replace(table, **{column: values}), 20, own=OWN)
+    found = examine(OWN, replace(table, **{column: values}), 20, model_defaults=OWN)
     assert [finding.code for finding in found] == [code]
     assert found[0].severity == "error"
     where = {"not_finite": row, "not_decreasing": {5: 5 if value < 0 else 4, -1: 19}.get(row)}
@@ -86,7 +86,7 @@ def test_equal_sigmas_do_not_fall():
     table = OWN.schedule(20)
     sigma = table.sigma.copy()
     sigma[7] = sigma[6]
-    found = examine(OWN, replace(table, sigma=sigma), 20, own=OWN)
+    found = examine(OWN, replace(table, sigma=sigma), 20, model_defaults=OWN)
     assert found[0].code == "not_decreasing"
     assert found[0].numbers["step"] == 7
 

@@ -15,9 +15,9 @@ from explorer.plots.curves import (
 from explorer.settings import LaneSettings
 
 
-def curve(steps: int = 12, first: int = 0, **settings):
+def curve(steps: int = 12, start: int = 0, **settings):
     schedule = LaneSettings(**settings).schedule(steps)
-    return curve_of(schedule, "", lane=0, first=first), schedule
+    return curve_of(schedule, "", lane=0, start=start), schedule
 
 
 def test_alpha_bar_is_that_of_training():
@@ -54,7 +54,7 @@ def test_without_noise_the_budget_is_zero(settings):
 
 
 def test_a_run_that_begins_later_has_drawn_nothing_before():
-    line, _ = curve(sampler="dpm2_a", first=5)
+    line, _ = curve(sampler="dpm2_a", start=5)
     assert not noise_since_start(line)[:5].any()
     assert noise_since_start(line)[5] == pytest.approx(new_noise(line)[5])
 

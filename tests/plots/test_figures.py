@@ -16,9 +16,9 @@ DPM2_A = LaneSettings(sampler="dpm2_a").schedule(10)
 KARRAS = LaneSettings(schedule_type="karras").schedule(6)
 
 
-def lanes(*schedules, first: int = 0) -> list:
+def lanes(*schedules, start: int = 0) -> list:
     return [
-        curve_of(schedule, f"lane {lane}", lane=lane, first=first)
+        curve_of(schedule, f"lane {lane}", lane=lane, start=start)
         for lane, schedule in enumerate(schedules)
     ]
 
@@ -26,7 +26,7 @@ def lanes(*schedules, first: int = 0) -> list:
 LANES = lanes(DPM2, DPM2_A)
 HEUN = CallTable(
     step=np.array([0, 0, 1]),
-    half=np.array([False, True, False]),
+    second_call=np.array([False, True, False]),
     sigma=np.array([10.0, 3.0, 3.0]),
     timestep=np.array([900.0, 500.0, 500.0]),
 )
@@ -47,7 +47,7 @@ def test_sigmas_and_midpoints_by_step():
 
 
 def test_what_a_start_picture_leaves_out_is_a_faint_line():
-    figure = schedule_figure(lanes(DPM2, DPM2_A, first=4))
+    figure = schedule_figure(lanes(DPM2, DPM2_A, start=4))
     np.testing.assert_array_equal(trace(figure, 0, "sigma")["x"], range(5, 11))
     np.testing.assert_array_equal(trace(figure, 0, "left out")["y"], DPM2.sigma[:5])
     np.testing.assert_array_equal(trace(figure, 1, "midpoint")["y"], DPM2_A.sigma_mid[4:])
@@ -58,7 +58,7 @@ def test_what_a_start_picture_leaves_out_is_a_faint_line():
 @pytest.mark.parametrize("log_y", [True, False])
 @pytest.mark.parametrize(("x", "at"), [("step", 9), ("timestep", DPM2.timestep[8])])
 def test_notes_stand_where_a_run_begins_and_a_refiner_takes_over(x, at, log_y):
-    curves = lanes(DPM2, DPM2_A, first=4)
+    curves = lanes(DPM2, DPM2_A, start=4)
     figure = schedule_figure(curves, x, log_y, base_steps=8)
     begins, refines = figure["layout"]["annotations"]
     assert begins["text"].endswith("step 5")
@@ -111,7 +111,7 @@ def test_by_timestep_and_by_sigma_a_run_goes_from_left_to_right():
 @pytest.mark.parametrize("steps", [1, 2, 50])
 def test_every_figure_is_finite_json_that_plotly_takes(quantity, x, log_y, steps):
     lane = LaneSettings(sampler="dpm2_a", s_churn=1).schedule(steps)
-    curves = [*lanes(lane, DPM2, first=min(1, steps - 1)), PIN]
+    curves = [*lanes(lane, DPM2, start=min(1, steps - 1)), PIN]
     figure = schedule_figure(curves, x, log_y, quantity, base_steps=1)
     go.Figure(figure)  # raises for what plotly does not know
     read = json.loads(json.dumps(figure, allow_nan=False))

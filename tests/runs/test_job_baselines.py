@@ -160,7 +160,7 @@ def test_what_was_told_before_the_run_is_recorded(model_of, case):
     run = run_of(case)
     (found,) = trajectories(run, model_of("sd1"))
     table = run.lanes[0].calls(STEPS)
-    told = list(zip(table.step, table.half, table.sigma, table.timestep, strict=True))
+    told = list(zip(table.step, table.second_call, table.sigma, table.timestep, strict=True))
     assert [call.index for call in found.calls] == list(range(table.nfe))
     assert_allclose(levels_of(found), told, rtol=1e-6)
     assert found.calls[-1].sigma_next == pytest.approx(table.sigma_end)
@@ -274,10 +274,10 @@ def test_image_to_image_is_the_stock_pipelines(model_of, family, strength):
             wanted = alone(run, some[lane], model.image_to_image, **given, **negative)
             assert_same(found.final, wanted)
             order = run.lanes[lane].solver.order
-            assert found.nfe == run.spans[lane].nfe == order * done - (order - 1)
-            assert found.calls[0].step == run.spans[lane].first == STEPS - done
+            assert found.nfe == run.step_ranges[lane].nfe == order * done - (order - 1)
+            assert found.calls[0].step == run.step_ranges[lane].start == STEPS - done
             table = run.lanes[lane].calls(STEPS)
-            first = run.spans[lane].first_call
+            first = run.step_ranges[lane].first_call
             assert_allclose([call.sigma for call in found.calls], table.sigma[first:], rtol=1e-6)
 
 
@@ -319,7 +319,10 @@ def test_each_lanes_list_has_its_own_cut(model_of):
     base, refiner = model_of("sdxl"), model_of("sdxl-refiner")
     lanes = LaneSettings(sampler="euler", sigmas=OWN), lane_of("heun")
     run = run_of(lanes=lanes, refiner="refiner", refiner_switch_at=0.5)
-    assert [(span.cut, span.cut_call) for span in run.spans] == [(2, 2), (2, 4)]
+    assert [(step_range.refiner_at, step_range.refiner_call) for step_range in run.step_ranges] == [
+        (2, 2),
+        (2, 4),
+    ]
     euler, heun = trajectories(run, base, refiner)
     assert (euler.nfe, heun.nfe) == (4, 9)
     assert_allclose([call.sigma for call in euler.calls], OWN, rtol=1e-6)

@@ -219,9 +219,9 @@ def test_the_calls_are_those_of_diffusers_tables(key, kind, spacing):
     else:
         whole = theirs.sigmas.double().numpy()
         whole = whole[::2][:9] if key in SECOND_ORDER else whole[:-1]
-        assert_allclose(table.sigma[~table.half], whole)
+        assert_allclose(table.sigma[~table.second_call], whole)
     assert table.sigma_end == 0
-    for column in (table.step, table.half, table.sigma, table.timestep):
+    for column in (table.step, table.second_call, table.sigma, table.timestep):
         assert not column.flags.writeable
 
 
@@ -229,7 +229,7 @@ def test_a_call_inside_a_step_is_half():
     heun = LaneSettings(sampler="heun").calls(4)
     sde = LaneSettings(sampler="dpmpp_sde").calls(4)
     for table in (heun, sde):
-        assert table.half.tolist() == [False, True] * 3 + [False]
+        assert table.second_call.tolist() == [False, True] * 3 + [False]
         assert table.step.tolist() == [0, 0, 1, 1, 2, 2, 3]
     assert_allclose(heun.sigma[1::2], heun.sigma[2::2])  # Heun's stands at the step's end
     assert_allclose(sde.sigma[1::2], np.sqrt(sde.sigma[:-1:2] * sde.sigma[2::2]), rtol=1e-6)
@@ -242,7 +242,7 @@ def test_the_calls_of_our_own_are_their_schedules():
     assert_array_equal(table.sigma, schedule.call_sigma)
     assert_array_equal(table.timestep, schedule.call_timestep)
     assert (table.nfe, table.steps, lane.nfe(6)) == (schedule.nfe, 6, 11)
-    assert table.half.tolist() == [False, True] * 5 + [False]
+    assert table.second_call.tolist() == [False, True] * 5 + [False]
     assert table.sigma_end == schedule.final_sigma > 0
 
 
@@ -279,7 +279,7 @@ def test_every_number_of_steps_is_a_run_or_a_sentence(sampler, spacing):
             continue
         runs += 1
         assert table.nfe == lane.nfe(steps)
-        assert np.all(np.diff(table.sigma[~table.half]) < 0)
+        assert np.all(np.diff(table.sigma[~table.second_call]) < 0)
         assert np.all((table.timestep >= 0) & (table.timestep < 100))
     assert runs > 60
 

@@ -328,17 +328,17 @@ def test_two_parts_of_a_run_are_the_whole(images, guidance):
 
     draws = [generators(images, 10 * k) for k in range(len(makers))]
     lanes = [make() for make in makers]
-    first = LockstepScheduler(lanes, draws, guidance, images, last=6)
+    first = LockstepScheduler(lanes, draws, guidance, images, end_call=6)
     half = denoise(first, latents, guidance=guidance)
     assert len(first.timesteps) == 6
-    second = LockstepScheduler(lanes, draws, guidance, images, first=6, begun=True)
+    second = LockstepScheduler(lanes, draws, guidance, images, first_call=6, already_scaled=True)
     assert torch.equal(denoise(second, half, guidance=guidance), whole)
     assert len(second.timesteps) == 2 * STEPS - 1 - 6
 
 
 def test_a_pipeline_counts_a_part_from_its_own_start():
     lanes = [KDPM2DiscreteScheduler(**SD)]
-    part = LockstepScheduler(lanes, [None], guidance=False, first=4, begun=True)
+    part = LockstepScheduler(lanes, [None], guidance=False, first_call=4, already_scaled=True)
     part.set_timesteps(STEPS)
     assert lanes[0].begin_index == 4  # also where the pipeline sets none
     part.set_begin_index(2)  # as image to image does, in the timesteps it was shown
@@ -347,7 +347,9 @@ def test_a_pipeline_counts_a_part_from_its_own_start():
     assert part.init_noise_sigma == 1
 
 
-@pytest.mark.parametrize("cut", [{"first": 11}, {"last": 0}, {"first": 4, "last": 4}])
+@pytest.mark.parametrize(
+    "cut", [{"first_call": 11}, {"end_call": 0}, {"first_call": 4, "end_call": 4}]
+)
 def test_a_part_without_calls_is_refused(cut):
     part = LockstepScheduler([KDPM2DiscreteScheduler(**SD)], **cut)
     with pytest.raises(ValueError, match="A run of 11 model calls has none"):

@@ -50,7 +50,7 @@ def test_a_start_picture_leaves_out_whole_steps_of_every_lane():
         Group((1,), 5, 5, None),
         Group((2,), 3, 4, None),
     )
-    assert [span.first for span in run.spans] == [5, 5, 2]
+    assert [step_range.start for step_range in run.step_ranges] == [5, 5, 2]
     assert (run.nfe, run.total_nfe) == (9, 17)
 
 
@@ -73,7 +73,7 @@ def test_a_lane_without_a_schedule_is_named(lane, settings, sentence):
 
 def test_every_lane_counts_its_own_calls():
     run = run_of("dpm2", "euler", "heun", LaneSettings(sigmas=(3.0, 1.0)))
-    assert [span.nfe for span in run.spans] == [19, 10, 19, 3]
+    assert [step_range.nfe for step_range in run.step_ranges] == [19, 10, 19, 3]
     assert (run.nfe, run.total_nfe) == (19, 51)
     assert [lane.nfe(10) for lane in run.lanes] == [19, 10, 19, 3]
     assert [lane.step_count(10) for lane in run.lanes] == [10, 10, 10, 2]

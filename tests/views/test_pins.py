@@ -25,7 +25,7 @@ def test_a_pin_says_what_differs_from_the_defaults_and_draws_the_same():
     assert (own["label"], own["steps"]) == ("DPM2, custom sigmas, 3 steps", 3)
     for pin, lane in zip(read_pins(kept()), LANES, strict=True):
         assert not pin.problem
-        np.testing.assert_array_equal(pin.curve.whole.sigma, lane.schedule(12).sigma)
+        np.testing.assert_array_equal(pin.curve.first_calls.sigma, lane.schedule(12).sigma)
 
 
 def test_pins_are_drawn_beside_the_lanes_on_any_curve():
