@@ -20,8 +20,8 @@ FLOORS = (
     ("explorer.runs",),
     # the engine as programs import it
     ("explorer.engine",),
-    # what the page shows of a run and its settings, as plain JSON
-    ("explorer.views",),
+    # what the page shows of a run and its settings, as plain JSON; exact models to measure by
+    ("explorer.views", "explorer.lab"),
     # what needs a server around a page
     ("explorer.hosting",),
     # the page

@@ -6,11 +6,11 @@ import random
 import numpy as np
 import pytest
 import torch
-from gaussian_data import CLASSES, SD, Gaussian, final, noise, ready, run, start
+from gaussian_data import CLASSES, SD, Gaussian, TwoPoints, final, noise, ready, run, start
 from numpy.testing import assert_allclose, assert_array_equal
-from reference import Method, TwoPoints
 from torch.testing import assert_close
 
+from explorer.lab.by_the_book import Method
 from explorer.sampling.betas import training_betas, training_sigmas
 from explorer.sampling.schedule_types import SCHEDULE_TYPES
 from explorer.sampling.schedulers import KDPM2AncestralDiscreteScheduler, KDPM2DiscreteScheduler
