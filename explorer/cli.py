@@ -1,6 +1,7 @@
 """The command line: arguments -> engine -> page -> launch; a wrong argument is a sentence."""
 
 import argparse
+import os
 import re
 import sys
 import threading
@@ -11,7 +12,8 @@ from explorer.hosting.address import check_address
 from explorer.hosting.ending import until_signal
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.logs import cut_log_lines
-from explorer.settings.limits import DEFAULTS
+from explorer.settings.limit_options import add_flags, read_limits
+from explorer.settings.limits import DEFAULTS, set_limits
 
 if TYPE_CHECKING:
     from explorer.engine import Engine
@@ -25,6 +27,7 @@ def main() -> None:
     options = parser.parse_args()
     cut_log_lines()
     try:
+        set_limits(read_limits(vars(options), os.environ))
         host, port = check_address(options.host, options.port)
         _check_device(options.device, options.offload)
         engine = _engine(options)
@@ -143,4 +146,5 @@ def _arguments() -> argparse.ArgumentParser:
         default="none",
         help="for a small GPU: keep idle parts, or all layers but the current one, on the host",
     )
+    add_flags(parser)
     return parser

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from explorer.runtime.free_memory import free_bytes
 from explorer.runtime.memory_plan import TooLarge, shown
+from explorer.settings.limits import DEFAULTS
 
 LIMIT_VARIABLE = "EXPLORER_RECORDING_GIB"
 MOST = 8 * 2**30  # unless the operator says otherwise
@@ -62,6 +63,8 @@ def limit_bytes() -> int:
 
     Raises ValueError where the operator's number is none.
     """
+    if DEFAULTS.recording_gib:
+        return int(DEFAULTS.recording_gib * 2**30)
     said = os.environ.get(LIMIT_VARIABLE, "").strip()
     if not said:
         return min(MOST, free_bytes() // 2)

@@ -1,30 +1,54 @@
-"""What strangers may ask of a server: every limit of an operator in one object."""
+"""What an operator allows: every limit of a server in one object.
 
-from dataclasses import dataclass
+Each field is a flag of the command line and an environment variable too (limit_options.py).
+"""
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 MIB, GIB = 2**20, 2**30
 
 
+def _limit(default: Any, text: str, least: float = 1, most: float = math.inf) -> Any:
+    """A field with what it is, for the operator, and what the program and its defaults bear."""
+    return field(default=default, metadata={"text": text, "least": least, "most": most})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """An operator's limits; sizes are bytes, times seconds.
+    """An operator's limits; names that end in `_bytes` are sizes in bytes, in `_s` seconds.
 
     `request_bytes` holds for every request but uploads and is looked at before
     parsing. A visitor is a browser session, of uploads an address.
     """
 
-    request_bytes: int = 2 * MIB
-    sessions: int = 300
-    upload_bytes: int = 20 * MIB  # one file
-    uploads_per_visitor_bytes: int = 100 * MIB
-    uploads_total_bytes: int = 2 * GIB
-    keep_uploads_s: int = 24 * 3600
-    kept_recordings_bytes: int = 256 * MIB  # of finished runs, for frames in full size
-    waiting_runs: int = 64
-    waiting_runs_per_visitor: int = 1  # beside the one that runs
-    no_listener_s: int = 20  # a run whose events nobody reads gives up its place after that
-    unread_sessions: int = 100  # that have events and nobody who reads them, yet or any more
-    waiting_request_bytes: int = 32 * MIB  # of the large requests that come or wait, together
+    lanes: int = _limit(16, "lanes of a run", least=2, most=16)
+    steps: int = _limit(1000, "steps of a run", least=20, most=1000)
+    side: int = _limit(2048, "a picture's longer side, in pixels", least=512, most=2048)
+    recording_gib: float = _limit(
+        0.0, "a run's recording in memory, in GiB; 0 is half of what is free, at most 8", least=0
+    )
+    request_bytes: int = _limit(2 * MIB, "one request that is no upload")
+    sessions: int = _limit(300, "pages whose state is kept")
+    upload_bytes: int = _limit(20 * MIB, "one uploaded file")
+    uploads_per_visitor_bytes: int = _limit(100 * MIB, "uploads of one address, together")
+    uploads_total_bytes: int = _limit(2 * GIB, "uploads of everybody, together")
+    keep_uploads_s: int = _limit(24 * 3600, "how long uploads and pictures are kept")
+    kept_recordings_bytes: int = _limit(
+        256 * MIB, "recordings of finished runs, for frames in full size"
+    )
+    waiting_runs: int = _limit(64, "runs that wait for the device")
+    waiting_runs_per_visitor: int = _limit(1, "runs of one visitor that wait beside the running")
+    no_listener_s: int = _limit(20, "how long a run that nobody follows keeps its place")
+    unread_sessions: int = _limit(100, "sessions that have events which nobody reads")
+    waiting_request_bytes: int = _limit(32 * MIB, "large requests under way, together")
 
 
-DEFAULTS = Limits()
+DEFAULTS = Limits()  # of this process: everything reads its limits here
+
+
+def set_limits(limits: Limits) -> None:
+    """Make `limits` those of this process; for its start, before anything runs."""
+    for each in fields(Limits):
+        object.__setattr__(DEFAULTS, each.name, getattr(limits, each.name))

@@ -8,12 +8,13 @@ from typing import Any
 from explorer.settings import checks
 from explorer.settings.fields import Checked, SettingsError, setting
 from explorer.settings.lane import LaneSettings
+from explorer.settings.limits import DEFAULTS
 from explorer.settings.step_range import StepRange
 
 RANDOM_SEED = -1
 SEED = 7  # fixed, so that a picture before and after a change is the same picture
 MAX_SEED = 2**32 - 1
-MAX_LANES = 16
+MAX_LANES = DEFAULTS.lanes
 PREVIEW_DECODERS = ("auto", "approx", "taesd", "full")
 
 
@@ -81,10 +82,7 @@ class RunSettings(Checked):
         if not self.lanes:
             raise SettingsError("lanes", "A run needs at least one lane.")
         object.__setattr__(self, "lanes", tuple(self.lanes))
-        if len(self.lanes) > MAX_LANES:
-            raise SettingsError(
-                "lanes", f"A run has at most {MAX_LANES} lanes; got {len(self.lanes):,}."
-            )
+        self._check_limits()
         if self.seed + self.batch_size - 1 > MAX_SEED:
             raise SettingsError(
                 "seed",
@@ -95,6 +93,22 @@ class RunSettings(Checked):
             self._check(
                 "" if step_range.steps == self.steps else f"Lane {chr(65 + lane)}: ", step_range
             )
+
+    def _check_limits(self) -> None:
+        """Raise SettingsError for what is more than the operator allows."""
+        if len(self.lanes) > DEFAULTS.lanes:
+            raise SettingsError(
+                "lanes", f"A run has at most {DEFAULTS.lanes} lanes; got {len(self.lanes):,}."
+            )
+        for name, most in {
+            "steps": DEFAULTS.steps,
+            "width": DEFAULTS.side,
+            "height": DEFAULTS.side,
+        }.items():
+            if (value := getattr(self, name)) > most:
+                raise SettingsError(
+                    name, f"{name.capitalize()} may be at most {most} on this server; got {value}."
+                )
 
     def _check(self, lane: str, step_range: StepRange) -> None:
         """Raise SettingsError where a start picture or the refiner leaves a lane no step."""

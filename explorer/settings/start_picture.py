@@ -19,7 +19,6 @@ from explorer.settings.picture_files import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-LARGEST_FILE = DEFAULTS.upload_bytes
 KEPT_BYTES = 3 * MIB  # of a picture's file in the settings, which are copied often
 QUALITIES = (95, 90, 80, 60)  # of the JPEG that a larger file is kept as
 
@@ -104,8 +103,8 @@ def _file(url: str) -> bytes:
     kind, _, coding = head.lower().partition(";")
     if not comma or not kind.startswith("data:image/") or coding != "base64":
         raise ValueError(f"{WANTED}, as a data URL.")
-    if len(data) > 4 * LARGEST_FILE // 3 + 4:
-        raise ValueError(f"the file may have at most {LARGEST_FILE // MIB} MB.")
+    if len(data) > 4 * DEFAULTS.upload_bytes // 3 + 4:
+        raise ValueError(f"the file may have at most {DEFAULTS.upload_bytes // MIB} MB.")
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):  # ValueError: letters beyond ASCII
@@ -116,9 +115,9 @@ def _check_file(file: bytes) -> tuple[str, int]:
     """The file's media type and pixels, by its header alone: nothing is unpacked."""
     from PIL import Image
 
-    if len(file) > LARGEST_FILE:
+    if len(file) > DEFAULTS.upload_bytes:
         raise ValueError(
-            f"the file may have at most {LARGEST_FILE // MIB} MB; "
+            f"the file may have at most {DEFAULTS.upload_bytes // MIB} MB; "
             f"this one has {len(file) / MIB:.1f}."
         )
     if named := _foreign(file):

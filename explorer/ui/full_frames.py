@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from explorer.capture.full_frames import VIEWS
-from explorer.settings import MAX_LANES
 from explorer.settings.limits import DEFAULTS
 from explorer.ui.cancels import Cancels
 from explorer.views.kept_pictures import Keep
@@ -39,8 +38,8 @@ class RecordedRuns:
     The newest one is kept however large it is.
     """
 
-    def __init__(self, most: int = DEFAULTS.kept_recordings_bytes):
-        self._most = most
+    def __init__(self, most: int | None = None):
+        self._most = DEFAULTS.kept_recordings_bytes if most is None else most
         self._runs: OrderedDict[str, Sequence[Trajectory]] = OrderedDict()
 
     async def watched(self, session: str, events: "AsyncIterator[Event]") -> "AsyncIterator[Event]":
@@ -138,7 +137,7 @@ def read_request(asked: Any) -> tuple[int, list[int], str]:
     """The run's number, the cursor and the view of what a page sent, which may be anything."""
     asked = asked if isinstance(asked, dict) else {}
     run, cursor, view = (asked.get(name) for name in ("run", "cursor", "view"))
-    cursor = cursor[:MAX_LANES] if isinstance(cursor, list) else []
+    cursor = cursor[: DEFAULTS.lanes] if isinstance(cursor, list) else []
     if not all(type(call) is int for call in cursor):
         cursor = []
     return run if type(run) is int else 0, cursor, view if view in VIEWS else VIEWS[0]

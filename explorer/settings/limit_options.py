@@ -1,0 +1,88 @@
+"""The operator's limits as flags and environment variables, made from the fields of Limits."""
+
+import argparse
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import Field, fields
+from typing import Any
+
+from explorer.settings.limits import GIB, MIB, Limits
+
+FACTORS = {"": 1, "kib": 2**10, "mib": MIB, "gib": GIB}
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmg]ib)?", re.IGNORECASE)
+
+
+def flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def variable(name: str) -> str:
+    return "EXPLORER_" + name.upper()
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add a flag for every limit; what is given stays text until `read_limits` reads it."""
+    group = parser.add_argument_group(
+        "limits", "Sizes are bytes, or numbers with KiB, MiB or GiB; times are seconds."
+    )
+    for each in fields(Limits):
+        group.add_argument(
+            flag(each.name),
+            metavar="N",
+            help=f"{each.metadata['text']} (default: {shown(each)}; {variable(each.name)})",
+        )
+
+
+def read_limits(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Limits:
+    """The limits that an operator set: by a flag, else by the environment, else the default.
+
+    Raises ValueError, with a sentence, for what is no such limit.
+    """
+    given = {}
+    for each in fields(Limits):
+        by_flag, by_variable = flags.get(each.name), environment.get(variable(each.name), "")
+        if by_flag is not None:
+            given[each.name] = _read(each, by_flag, flag(each.name))
+        elif by_variable.strip():
+            given[each.name] = _read(each, by_variable, variable(each.name))
+    return Limits(**given)
+
+
+def table() -> str:
+    """Every limit with its flag, its variable and its default, as a table in Markdown."""
+    rows = [
+        f"| {each.metadata['text']} | `{flag(each.name)}` | `{variable(each.name)}` "
+        f"| {shown(each)} |"
+        for each in fields(Limits)
+    ]
+    head = "| limit of | flag | variable | default |\n|---|---|---|---|\n"
+    return head + "\n".join(rows) + "\n"
+
+
+def shown(each: Field) -> str:
+    """A limit's default as an operator writes it."""
+    if each.name.endswith("_bytes"):
+        return next(
+            f"{each.default // FACTORS[unit]} {unit[0].upper()}iB"
+            for unit in ("gib", "mib", "kib")
+            if each.default % FACTORS[unit] == 0
+        )
+    return f"{each.default:g}"
+
+
+def _read(each: Field, text: str, source: str) -> int | float:
+    least, most = each.metadata["least"], each.metadata["most"]
+    is_size = each.name.endswith("_bytes")
+    match = _SIZE.fullmatch(text.strip())
+    value = None
+    if match and (is_size or not match[2]):
+        value = float(match[1]) * FACTORS[(match[2] or "").lower()]
+        if each.type is not float and not is_size and value != int(value):
+            value = None
+    if value is None or not least <= value <= most:
+        kind = "number" if each.type is float else "whole number"
+        kind = "size such as 20MiB" if is_size else kind
+        upto = f" to {most:g}" if most < math.inf else " upwards"
+        raise ValueError(f"{source} must be a {kind} from {least}{upto}; got {text[:40]!r}.")
+    return value if each.type is float else int(value)

@@ -1,0 +1,100 @@
+"""Every limit of an operator is a flag and an environment variable, and is in the docs."""
+
+import argparse
+import os
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from explorer.settings import LaneSettings, RunSettings, SettingsError
+from explorer.settings.limit_options import add_flags, flag, read_limits, table, variable
+from explorer.settings.limits import DEFAULTS, MIB, Limits, set_limits
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = [each.name for each in fields(Limits)]
+
+
+@pytest.fixture
+def limited():
+    """A function that sets this process's limits until the test is over."""
+    yield set_limits
+    set_limits(Limits())
+
+
+def parsed(*arguments: str) -> dict:
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+    return vars(parser.parse_args(arguments))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_limit_has_a_flag_and_a_variable_and_the_flag_wins(name):
+    least = {"lanes": 2, "steps": 20, "side": 512}.get(name, 1)
+    assert getattr(read_limits(parsed(), {variable(name): f" {least} "}), name) == least
+    both = read_limits(parsed(flag(name), str(least + 1)), {variable(name): str(least)})
+    assert both == Limits(**{name: least + 1})
+    assert read_limits(parsed(), {variable(name): ""}) == Limits()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("text", ["many", "-1", "nan", "1e3", "9" * 40, "2 TiB", "\udcff", ""])
+def test_what_is_no_limit_is_a_sentence(name, text):
+    with pytest.raises(ValueError, match=rf"^{flag(name)} must be a .* from \d+.*; got "):
+        read_limits(parsed(f"{flag(name)}={text}"), {})
+
+
+@pytest.mark.parametrize(("text", "size"), [("7MiB", 7 * MIB), ("1.5 gib", 1536 * MIB), ("9", 9)])
+def test_sizes_have_units(text, size):
+    assert read_limits({"upload_bytes": text}, {}).upload_bytes == size
+
+
+def test_what_the_program_cannot_bear_is_no_limit():
+    with pytest.raises(ValueError, match="--lanes must be a whole number from 2 to 16; got '17'"):
+        read_limits({"lanes": "17"}, {})
+    with pytest.raises(ValueError, match="EXPLORER_STEPS must be a whole number from 20 to 1000"):
+        read_limits({}, {"EXPLORER_STEPS": "1.5"})
+
+
+def test_a_bad_variable_ends_the_program_with_a_sentence_and_status_2():
+    done = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env=os.environ | {"EXPLORER_SESSIONS": "all"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "EXPLORER_SESSIONS must be a whole number from 1 upwards; got 'all'.\n"
+
+
+@pytest.mark.parametrize(
+    ("limits", "settings", "field"),
+    [
+        ({"steps": 20}, {"steps": 21}, "steps"),
+        ({"side": 512}, {"width": 520}, "width"),
+        ({"side": 512}, {"height": 520}, "height"),
+        ({"lanes": 2}, {"lanes": (LaneSettings(),) * 3}, "lanes"),
+    ],
+)
+def test_a_run_keeps_within_the_limits(limited, limits, settings, field):
+    RunSettings(**settings)
+    limited(Limits(**limits))
+    with pytest.raises(SettingsError, match="at most") as caught:
+        RunSettings(**{"steps": 5, "lanes": (LaneSettings(),)} | settings)
+    assert caught.value.name == field
+
+
+def test_a_recordings_room_is_the_operators(limited):
+    from explorer.capture.budget import limit_bytes
+
+    limited(Limits(recording_gib=0.5))
+    assert limit_bytes() == 2**29
+    assert DEFAULTS.recording_gib == 0.5
+
+
+def test_the_docs_have_every_limit():
+    assert table() in (ROOT / "docs" / "hosting.md").read_text()
