@@ -76,6 +76,13 @@ def test_the_wheel_carries_all_that_the_checkout_has(installed):
         assert [each for each in files if not (packages / "explorer/_assets" / each).exists()] == []
 
 
+def test_the_changelog_begins_with_the_version():
+    assert (
+        f"## {PROJECT['version']}\n"
+        == re.search(r"## .*\n", (ROOT / "CHANGELOG.md").read_text())[0]
+    )
+
+
 def requirements(file: str) -> dict[str, Requirement]:
     lines = (re.sub("#.*", "", line).strip() for line in (ROOT / file).read_text().splitlines())
     parsed = [Requirement(line) for line in lines if line and not line.startswith("-r")]
