@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from explorer.runtime.free_memory import free_bytes
 from explorer.runtime.memory_plan import TooLarge, shown
+from explorer.sampling.wording import joined
 from explorer.settings.limits import DEFAULTS
 
 LIMIT_VARIABLE = "EXPLORER_RECORDING_GIB"
@@ -43,9 +44,7 @@ class Recording:
     def _counts(self) -> str:
         """The lanes and their calls in words."""
         lanes = f"{len(self.calls)} lanes" if len(self.calls) > 1 else "1 lane"
-        numbers = [str(calls) for calls in dict.fromkeys(self.calls)]
-        *others, last = numbers
-        return f"{lanes} of {', '.join(others)} and {last}" if others else f"{lanes} of {last}"
+        return f"{lanes} of {joined(dict.fromkeys(self.calls))}"
 
     def check(self, limit: int) -> None:
         """Raise TooLarge where the recording would pass `limit` bytes."""

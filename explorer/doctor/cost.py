@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from explorer.doctor.finding import ERROR, NOTE, Finding
 from explorer.runtime.memory_plan import shown
+from explorer.sampling.wording import joined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +58,9 @@ def _calls(each: tuple[int, ...]) -> str:
     """Counted by lane, as the progress bar and the pictures count them, then all together."""
     if len(each) == 1:
         return f"The run makes {each[0]:,} model calls"
-    *others, last = [f"{calls:,}" for calls in each]
-    by_lane = f"{last} model calls each" if len(set(each)) == 1 else ""
-    by_lane = by_lane or f"{', '.join(others)} and {last} model calls"
+    numbers = [f"{calls:,}" for calls in each]
+    equal = len(set(each)) == 1
+    by_lane = f"{numbers[0]} model calls each" if equal else f"{joined(numbers)} model calls"
     return f"{len(each)} lanes make {by_lane} ({sum(each):,} in all)"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from explorer.doctor.finding import NOTE, Finding
+from explorer.sampling.wording import joined, lane_letter
 
 
 def equal_lanes(lanes: Sequence[Any]) -> Iterator[Finding]:
@@ -15,13 +16,13 @@ def equal_lanes(lanes: Sequence[Any]) -> Iterator[Finding]:
     for indices in equal.values():
         if len(indices) < 2:
             continue
-        *others, last = (chr(65 + index) for index in indices)
+        letters = joined(map(lane_letter, indices))
         times = "twice" if len(indices) == 2 else f"{len(indices)} times"
         yield Finding(
             severity=NOTE,
             code="equal_lanes",
             sentence=(
-                f"Lanes {', '.join(others)} and {last} are equal: they make the same picture "
+                f"Lanes {letters} are equal: they make the same picture "
                 f"{times}, and each costs its model calls."
             ),
             numbers={"lanes": len(indices)},

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.doctor.finding import NOTE, Case, Finding, value_of
+from explorer.sampling.wording import joined
 
 WHOLE = ("leading", "trailing")  # spacings that visit whole training timesteps
 CUSTOM_LIST = "this lane runs custom sigmas"
@@ -41,9 +42,8 @@ def no_effect(case: Case) -> Iterator[Finding]:
         if not idle.asks_nothing(case) and (why := idle.why(case)):
             by_reason.setdefault(why, []).append(idle)
     for why, idles in by_reason.items():
-        *others, last = (idle.label for idle in idles)
-        labels = f"{', '.join(others)} and {last}" if others else last
-        verb, it = ("have", "them") if others else ("has", "it")
+        labels = joined(idle.label for idle in idles)
+        verb, it = ("have", "them") if len(idles) > 1 else ("has", "it")
         yield Finding(
             severity=NOTE,
             code="no_effect",

@@ -19,6 +19,7 @@ from explorer.runs.problems import RunProblem, sentence
 from explorer.runs.refusals import at_once, refuse
 from explorer.runtime.interruptible import interruptible
 from explorer.sampling import baselines
+from explorer.sampling.wording import lane_letter
 from explorer.settings import RunSettings
 from explorer.settings.groups import Group, Pace, groups_of
 
@@ -348,7 +349,7 @@ class Job:
     def _name(self, lane: int) -> str:
         """The lane as a person knows it; its letter only where there are several."""
         label = self.settings.lanes[lane].label
-        return label if len(self.settings.lanes) == 1 else f"Lane {chr(65 + lane)}, {label},"
+        return label if len(self.settings.lanes) == 1 else f"Lane {lane_letter(lane)}, {label},"
 
     # --- what came of it -------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ import torch
 from diffusers import EulerAncestralDiscreteScheduler
 
 from explorer.sampling.calls import CORRECTION, MIDPOINT, STEP
+from explorer.sampling.configs import PREDICTION_TYPES
 
-PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 TERMINAL_ALPHA = 2.0**-24  # in place of zero terminal SNR's 0: as diffusers' sigma tables have it
 
 

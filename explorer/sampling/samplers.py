@@ -5,12 +5,13 @@ Two are ours. The others are diffusers' own classes, to compare with: baselines.
 
 from dataclasses import dataclass
 
+from explorer.sampling.configs import PREDICTION_TYPES
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS, SCHEDULE_TYPES
+from explorer.sampling.wording import joined
 
 ALL_TYPES = tuple(SCHEDULE_TYPES)
 DIFFUSERS_TYPES = ("automatic", *SCHEDULE_FLAGS)  # those that have a boolean there
-ALL_PREDICTIONS = ("epsilon", "v_prediction", "sample")
-NO_SAMPLE = ("epsilon", "v_prediction")
+NO_SAMPLE = tuple(kind for kind in PREDICTION_TYPES if kind != "sample")
 
 # A setting of a lane that each baseline has an argument for; `takes` adds the schedule type.
 TRAINING = (
@@ -48,7 +49,7 @@ class Sampler:
     baseline: bool = False
     arguments: tuple[str, ...] = ()
     schedule_types: tuple[str, ...] = ALL_TYPES
-    prediction_types: tuple[str, ...] = ALL_PREDICTIONS
+    prediction_types: tuple[str, ...] = PREDICTION_TYPES
     spacing: str = "linspace"
 
     def takes(self, name: str) -> bool:
@@ -170,8 +171,8 @@ def find_sampler(name: str) -> Sampler:
         names = (sampler.key, sampler.label, sampler.class_name, *sampler.aliases)
         if wanted in map(_plain, names):
             return sampler
-    *others, last = (sampler.label for sampler in SAMPLERS.values())
-    raise ValueError(f"Sampler must be {', '.join(others)} or {last}; got {name[:40]!r}.")
+    known = joined((sampler.label for sampler in SAMPLERS.values()), "or")
+    raise ValueError(f"Sampler must be {known}; got {name[:40]!r}.")
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from explorer.sampling.wording import lane_letter
 from explorer.settings.fields import SettingsError
 from explorer.settings.run import RunSettings
 
@@ -38,7 +39,7 @@ def groups_of(settings: RunSettings) -> tuple[Group, ...]:
         try:
             each.schedule(settings.steps)
         except ValueError as error:
-            raise SettingsError("lanes", f"Lane {chr(65 + lane)}: {error}") from None
+            raise SettingsError("lanes", f"Lane {lane_letter(lane)}: {error}") from None
         key = step_range.nfe, step_range.first_call, step_range.refiner_call
         together.setdefault(key, []).append(lane)
     return tuple(Group(tuple(lanes), *key) for key, lanes in together.items())

@@ -5,6 +5,7 @@ import secrets
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from explorer.sampling.wording import lane_letter
 from explorer.settings import checks
 from explorer.settings.fields import Checked, SettingsError, setting
 from explorer.settings.lane import LaneSettings
@@ -91,7 +92,7 @@ class RunSettings(Checked):
             )
         for lane, step_range in enumerate(self.step_ranges):
             self._check(
-                "" if step_range.steps == self.steps else f"Lane {chr(65 + lane)}: ", step_range
+                "" if step_range.steps == self.steps else f"Lane {lane_letter(lane)}: ", step_range
             )
 
     def _check_limits(self) -> None:

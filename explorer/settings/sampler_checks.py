@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from explorer.sampling.samplers import SAMPLERS, Sampler, taking
 from explorer.sampling.schedule_types import SCHEDULE_TYPES
+from explorer.sampling.wording import joined
 from explorer.settings.fields import SettingsError
 
 
@@ -15,7 +16,7 @@ def check_sampler(
     A setting that a baseline merely lacks is not refused; it is not passed on.
     """
     if sigmas and not sampler.takes("sigmas"):
-        able = _listed([SAMPLERS[key].label for key in taking("sigmas")], "or")
+        able = joined((SAMPLERS[key].label for key in taking("sigmas")), "or")
         raise SettingsError(
             "sigmas", f"{sampler.label} takes no list of sigmas; clear it, or choose {able}."
         )
@@ -34,6 +35,5 @@ def check_sampler(
         )
 
 
-def _listed(words: Sequence[str], joined: str = "and") -> str:
-    *others, last = words
-    return f"{', '.join(others)} {joined} {last}" if others else f"{last} only"
+def _listed(words: Sequence[str]) -> str:
+    return joined(words) + " only" * (len(words) == 1)

@@ -23,6 +23,7 @@ from explorer.sampling.config_checks import (
 from explorer.sampling.samplers import DPM2, SAMPLERS, Sampler, find_sampler
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS
 from explorer.sampling.scheduler_classes import CLASSES, SchedulerClass, find_class
+from explorer.sampling.wording import joined
 from explorer.settings.fields import SettingsError
 from explorer.settings.lane import CONFIG_KEYS, LaneSettings
 from explorer.settings.lane_fields import ANCESTRAL
@@ -185,7 +186,7 @@ def _check_one_type(config: Mapping[str, Any]) -> None:
     if isinstance(named := config.get("schedule_type"), str):
         kinds.add(named)
     if len(kinds) > 1:
-        names = " and ".join(sorted(kinds))
+        names = joined(sorted(kinds))
         raise ValueError(f"the file names more than one schedule type: {names[:80]}.")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from explorer.sampling.wording import joined
 from explorer.settings import RunSettings
 
 
@@ -21,9 +22,7 @@ def _picture(run: RunSettings) -> str:
 def _start(run: RunSettings) -> str:
     if not run.init_image:
         return ""
-    counts = " and ".join(
-        str(count) for count in sorted({step_range.nfe for step_range in run.step_ranges})
-    )
+    counts = joined(sorted({step_range.nfe for step_range in run.step_ranges}))
     return f"from step {run.first_step + 1}, {counts} calls{' per lane' * (len(run.lanes) > 1)}"
 
 

@@ -1,0 +1,14 @@
+"""How sentences name several things: lists joined with "and", and lanes by their letters."""
+
+from collections.abc import Iterable
+
+
+def joined(words: Iterable[object], last_with: str = "and") -> str:
+    """Return "a, b and c"; one word alone as it is, no words as ""."""
+    *others, last = [str(word) for word in words] or [""]
+    return f"{', '.join(others)} {last_with} {last}" if others else last
+
+
+def lane_letter(lane: int) -> str:
+    """Return the letter of a lane, counted from 0: A, B, C, ..."""
+    return chr(ord("A") + lane)

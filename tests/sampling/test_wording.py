@@ -1,0 +1,36 @@
+"""Lists and lanes in sentences, and that nobody else writes them by hand."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from explorer.sampling.wording import joined, lane_letter
+
+EXPLORER = Path(__file__).resolve().parents[2] / "explorer"
+BY_HAND = {
+    "a list joined with 'and'": r"join\(others\)|\" and \"\.join",
+    "a lane's letter": r"chr\(65",
+    "the prediction types": r"\"epsilon\", \"v_prediction\", \"sample\"",
+}
+HOMES = {"the prediction types": "configs.py", "a list joined with 'and'": "wording.py"}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", 2, "c"], "a, 2 and c")],
+)
+def test_lists_are_joined_as_one_writes_them(words, sentence):
+    assert joined(words) == sentence
+    assert joined(words, "or") == sentence.replace(" and ", " or ")
+
+
+def test_lanes_have_letters():
+    assert [lane_letter(lane) for lane in (0, 1, 15)] == ["A", "B", "P"]
+
+
+@pytest.mark.parametrize("what", BY_HAND)
+def test_it_is_said_in_one_place(what):
+    sources = {path.name: path.read_text() for path in EXPLORER.rglob("*.py")}
+    places = [name for name, text in sources.items() if re.search(BY_HAND[what], text)]
+    assert places == [home for key, home in HOMES.items() if key == what]
