@@ -75,6 +75,7 @@ export async function mount({ element, props, watch }) {
   // Put each lane's line and ring where its call on screen is; cheap enough for every frame.
   function mark() {
     const { xaxis, yaxis } = area._fullLayout;
+    const [x, y] = [area.offsetLeft, area.offsetTop]; // asked for once: it lays out what has changed
     marks.forEach((mark, lane) => {
       const point = points[lane];
       mark.hidden = !point;
@@ -83,7 +84,7 @@ export async function mount({ element, props, watch }) {
       const [left, top] = [xaxis.d2p(AXIS[shown.x](point)), yaxis.d2p(height)];
       const [line, ring] = mark.children;
       mark.hidden = left < 0 || left > xaxis._length;
-      mark.style.transform = `translate(${area.offsetLeft + xaxis._offset + left}px, ${area.offsetTop}px)`;
+      mark.style.transform = `translate(${x + xaxis._offset + left}px, ${y}px)`;
       line.style.top = `${yaxis._offset}px`;
       line.style.height = `${yaxis._length}px`;
       ring.style.top = `${yaxis._offset + top}px`;

@@ -11,6 +11,7 @@ import { LANES, emit, explorer, on, stepName } from "./store.js";
 const CALLS_PER_SECOND = 12;
 const LONGEST_PLAY_S = 10;
 const AROUND = 12; // calls before and after the one on screen whose large pictures are decoded
+const REST_MS = 150; // after which a cursor that has not moved rests
 
 export function mount({ element, props, watch }) {
   const viewer = element.querySelector(".viewer");
@@ -26,6 +27,8 @@ export function mount({ element, props, watch }) {
   let films = []; // what a run recorded, by lane
   let cursor = []; // the call on screen, by lane
   let large = new Bitmaps(() => {}); // the films' pictures in full size
+  let sideOnScreen = 0; // of a picture, in pixels of the screen
+  let resting = 0; // the timer that will find the cursor at rest
   let drawn = 0; // the animation frame that will draw, 0 while none is asked for
   let playing = 0;
 
@@ -43,15 +46,22 @@ export function mount({ element, props, watch }) {
     const there = films[lead].calls[call];
     const follow = chosen("align") === "step" ? atStep : atSigma;
     cursor = films.map(({ calls }, lane) => (lane === lead ? call : follow(calls, there)));
-    range.value = cursor[longest(films)];
     emit("cursor", { calls: cursor, points: cursor.map((at, lane) => films[lane].calls[at]) });
+    range.value = cursor[longest(films)];
+    prefetch();
     redraw();
+  }
+
+  function prefetch() {
+    const keys = around(chosen("view"));
+    large.want(keys);
+    clearTimeout(resting);
+    resting = setTimeout(() => large.want(keys, films.length), REST_MS);
   }
 
   function draw() {
     drawn = 0;
     const view = chosen("view");
-    large.want(around(view));
     films.forEach((film, lane) => {
       const full = large.get(keyOf(lane, cursor[lane], view));
       if (cursor[lane] < 0) panes[lane].clear();
@@ -151,7 +161,7 @@ export function mount({ element, props, watch }) {
     const last = films[longest(films)].calls.length - 1;
     range.max = last;
     unequal.hidden = films.every(({ calls }) => calls.at(-1)?.step === films[0].calls.at(-1)?.step);
-    large = new Bitmaps((key) => isOnScreen(key) && redraw());
+    large = new Bitmaps((key) => isOnScreen(key) && redraw(), () => sideOnScreen);
     fetchFrames(films);
     seek(last);
     const view = chosen("view") === "noisy" ? "noisy" : "denoised";
@@ -178,6 +188,7 @@ export function mount({ element, props, watch }) {
     films.forEach((film) => film.close());
     films = [];
     large.close();
+    clearTimeout(resting);
     cancelAnimationFrame(drawn);
     drawn = 0;
   }
@@ -218,6 +229,10 @@ export function mount({ element, props, watch }) {
     setPlaying(false);
     seek(call, lane);
   });
+  new ResizeObserver(() => {
+    const { width = 0, height = 0 } = panes[0]?.canvas.getBoundingClientRect() ?? {};
+    sideOnScreen = Math.max(width, height) * devicePixelRatio;
+  }).observe(area);
   setLanes(props.lanes); // before anything is known of them: nothing moves when it is
   watch("value", () => receive(props.value));
 }

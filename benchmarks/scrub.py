@@ -1,0 +1,176 @@
+"""What scrubbing costs a browser's tab: `python -m benchmarks.scrub`.
+
+The bundled model runs two lanes of `--steps` steps; in place of its frames in full size the page
+gets noisy pictures of `--size` pixels. Headless Chromium then shows a new call in every animation
+frame, from the first call to the last and back, in both views. Prints how far apart the frames
+were, and the memory of the tab's process (resident, as Linux counts it, the browser's program
+included): before the run, at most while scrubbing, and after a garbage collection.
+"""
+
+import argparse
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from explorer import ui
+from explorer.capture.full_frames import FullFrame, outwards
+from explorer.capture.previews import jpeg
+from explorer.engine import Engine
+
+GOAL_MB = 400.0
+PATIENCE_MS = 300_000
+APART_S = 0.02  # between two looks at the memory
+BLOCK = 16  # the noise's grain: pictures whose JPEGs are as large as photographs'
+
+SCRUB = """async () => {
+    const range = document.querySelector(".transport input[type=range]");
+    const intervals = [];
+    let [large, before] = [0, 0];
+    const last = Number(range.max);
+    const calls = [...Array(last + 1).keys()];
+    for (const call of [...calls, ...calls.reverse()]) {
+        range.value = call;
+        range.dispatchEvent(new Event("input", { bubbles: true }));
+        const now = await new Promise(requestAnimationFrame);
+        if (before) intervals.push(now - before);
+        before = now;
+        await null;
+        large += document.querySelector(".pane canvas").width > 128; // the small frames' width
+    }
+    intervals.sort((a, b) => a - b);
+    const at = (share) => intervals[Math.floor(share * (intervals.length - 1))];
+    return { p50: at(0.5), p95: at(0.95), frames: intervals.length + 1, large };
+}"""
+
+
+class LargeFrames(Engine):
+    """The engine, whose frames in full size are noise of `side` pixels, there at once."""
+
+    side = 0
+
+    def full_frames(self, trajectories, cursor=(), view="denoised", cancel=None) -> Iterator:
+        random = np.random.default_rng(0)
+        fine = random.integers(0, 64, (self.side, self.side, 3))
+        for lane, call, each in outwards([one.nfe for one in trajectories], cursor, view):
+            coarse = random.integers(0, 192, (self.side // BLOCK, self.side // BLOCK, 3))
+            picture = fine + coarse.repeat(BLOCK, 0).repeat(BLOCK, 1)
+            yield FullFrame(lane, call, each, jpeg(picture.astype(np.uint8)))
+
+
+class Tab:
+    """The processes that draw pages of a browser: the memory of the largest one, in megabytes."""
+
+    def __init__(self, browser):
+        processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
+        ids = [each["id"] for each in processes["processInfo"] if each["type"] == "renderer"]
+        self.process = max(ids, key=lambda each: resident(each))
+
+    @property
+    def megabytes(self) -> float:
+        return resident(self.process)
+
+    @contextmanager
+    def watched(self) -> Iterator[list[float]]:
+        """The largest figure within the block, as a list of one."""
+        most, over = [0.0], threading.Event()
+
+        def look() -> None:
+            while not over.wait(APART_S):
+                most[0] = max(most[0], self.megabytes)
+
+        watcher = threading.Thread(target=look)
+        watcher.start()
+        try:
+            yield most
+        finally:
+            over.set()
+            watcher.join()
+
+
+def resident(process: int) -> float:
+    """The resident memory of a process, in megabytes."""
+    text = Path(f"/proc/{process}/status").read_text()
+    kilobytes = next(line.split()[1] for line in text.splitlines() if line.startswith("VmRSS"))
+    return int(kilobytes) * 1024 / 1e6
+
+
+def collect(page) -> None:
+    """Let the tab give back what it can."""
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    session.detach()
+    time.sleep(2)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[tuple]:
+    """A page of the app at rest in a browser of its own, and its tab."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(url)
+        page.wait_for_selector("#plot .nsewdrag")
+        page.wait_for_function("document.querySelector('#about .loading').textContent === ''")
+        collect(page)
+        yield page, Tab(browser)
+        browser.close()
+
+
+def run_to_end(page, steps: int) -> None:
+    """A run of two lanes, and all its frames in full size on their way to the page."""
+    page.fill("#steps input", str(steps))
+    page.click("#run")
+    page.wait_for_function("samplerExplorer.state === 'done'")
+    calls = 2 * (2 * steps - 1)
+    page.wait_for_function(f"samplerExplorer.largeFrames.files === {2 * calls}")
+
+
+def measure(url: str, size: int, steps: int) -> float:
+    """Print what scrubbing costs; return the most memory while it goes on."""
+    worst = 0.0
+    with opened(url) as (page, tab):
+        print(f"{size} px: start page {tab.megabytes:.0f} MB", end="", flush=True)
+        run_to_end(page, steps)
+        collect(page)
+        print(f", after the run {tab.megabytes:.0f} MB")
+        for view in ("denoised", "noisy"):
+            page.check(f"input[name=view][value={view}]", force=True)
+            with tab.watched() as most:
+                seen = page.evaluate(SCRUB)
+            worst = max(worst, most[0])
+            print(
+                f"  {view}: {seen['frames']} frames, p50 {seen['p50']:.1f} ms, "
+                f"p95 {seen['p95']:.1f} ms, {seen['large']} of them with a large picture, "
+                f"at most {most[0]:.0f} MB"
+            )
+        collect(page)
+        print(f"  after a garbage collection {tab.megabytes:.0f} MB")
+    return worst
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--size", type=int, nargs="*", default=[512, 1024])
+    options = parser.parse_args()
+    engine = LargeFrames()
+    app = ui.build(engine)
+    _, url, _ = app.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
+    worst = 0.0
+    for size in options.size:
+        engine.side = size
+        worst = max(worst, measure(url, size, options.steps))
+    app.close(verbose=False)
+    return int(worst > GOAL_MB)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
