@@ -19,8 +19,8 @@ import numpy as np
 
 from explorer import ui
 from explorer.capture.full_frames import FullFrame, outwards
-from explorer.capture.previews import jpeg
 from explorer.engine import Engine
+from explorer.models.previews import jpeg
 
 GOAL_MB = 400.0
 PATIENCE_MS = 300_000
