@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from slow_files import SLOW_FILES
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +28,14 @@ def tiny_pipeline_folder(family_folder) -> Path:
     return family_folder("sd1")
 
 
+TESTS = Path(__file__).parent
+
+
 def pytest_collection_modifyitems(config, items) -> None:
-    """Among several workers the longest files come first, so that none is left alone at the end."""
+    """Mark what is slow; among workers the longest files come first, so that none ends alone."""
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix() in SLOW_FILES:
+            item.add_marker(pytest.mark.slow)
     if not hasattr(config, "workerinput"):
         return
     slow, browser = (

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from program import fetched, program, read_until, start_run
+from slow_files import SLOW_FILES
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -103,3 +104,7 @@ def test_every_pin_lies_in_its_range(file, asked):
     for name, pin in pins.items():
         (version,) = (each.version for each in pin.specifier)
         assert ranges[name].specifier.contains(version), name
+
+
+def test_the_list_of_slow_files_names_real_files():
+    assert [name for name in SLOW_FILES if not (ROOT / "tests" / name).is_file()] == []

@@ -1,0 +1,26 @@
+"""Files that take a core longer than fifteen seconds; `tests/run fast` leaves them out."""
+
+SLOW_FILES = {
+    "hosting/test_disk_over_http.py",
+    "hosting/test_ending.py",
+    "models/test_bundled.py",
+    "models/test_hub.py",
+    "models/test_model_schedulers.py",
+    "runs/test_engine.py",
+    "runs/test_engine_models.py",
+    "runs/test_job_against_diffusers.py",
+    "runs/test_job_baselines.py",
+    "runs/test_stopping.py",
+    "runs/test_stopping_loads.py",
+    "runtime/test_fast.py",
+    "runtime/test_kernels.py",
+    "runtime/test_splitting.py",
+    "sampling/test_baseline_noise_levels.py",
+    "sampling/test_schedule_options.py",
+    "sampling/test_schedulers_against_diffusers.py",
+    "test_benchmarks.py",
+    "test_containers.py",
+    "test_strangers.py",
+    "training/test_train.py",
+    "ui/test_every_route.py",
+}
