@@ -92,18 +92,24 @@ def curve_of(table: Schedule | CallTable, label: str, **owner: Any) -> Curve:
 
 
 def log_snr(sigma: np.ndarray) -> np.ndarray:
-    """Return the log signal-to-noise ratio -2 ln sigma (Kingma et al. 2021); infinite at 0."""
+    """Return the log signal-to-noise ratio -2 ln sigma (Kingma et al. 2021); infinite at 0.
+
+    `sigma` is an array of any shape, in units of the data; the result has its shape.
+    """
     with np.errstate(divide="ignore"):
         return -2 * np.log(sigma)
 
 
 def alpha_bar(sigma: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + sigma^2): the share of the signal in the variance (Ho et al. 2020)."""
+    """Return 1 / (1 + sigma^2): the share of the signal in the variance (Ho et al. 2020).
+
+    `sigma` is an array of any shape, in units of the data; the result has its shape.
+    """
     return 1 / (1 + np.square(sigma))
 
 
 def step_size(curve: Curve) -> np.ndarray:
-    """Return ln(sigma_i / sigma_{i+1}) of every step: its length for the solver.
+    """Return ln(sigma_i / sigma_{i+1}) of every step, N values: its length for the solver.
 
     The last step is infinite where it goes to 0.
     """
