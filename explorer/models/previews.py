@@ -6,7 +6,7 @@ A decoder is a callable that takes latents (n, C, h, w) to pixels, uint8 (n, H, 
 import io
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -125,30 +125,37 @@ class VaeDecoder:
         import torch
 
         # One by one: a batch of large pictures would need gigabytes.
-        parts = [(one, self._launch(one)) for one in torch.as_tensor(latents).split(1)]
-        return lambda: np.concatenate([self._finish(*part) for part in parts])
+        parts = torch.as_tensor(latents).split(1)
+        launched = self._launch(parts)
+        return lambda: np.concatenate(
+            [self._finish(*part) for part in zip(parts, launched, strict=True)]
+        )
 
-    def _launch(self, latents: "torch.Tensor") -> "Pixels | None":
+    def _launch(self, parts: "Sequence[torch.Tensor]") -> "list[Pixels | None]":
         import torch
 
-        if device_of(self.vae).type != "cuda" or self._overflows:
-            return None
-        try:
-            with _WEIGHTS:
-                return self._pixels(latents)
-        except torch.OutOfMemoryError:  # when it is asked for, those before it are finished
-            return None
+        launched: list[Pixels | None] = [None] * len(parts)
+        if device_of(self.vae).type != "cuda":
+            return launched
+        # When they are asked for, there is memory: those before them are finished.
+        with suppress(torch.OutOfMemoryError), _WEIGHTS, self._precision():
+            for number, part in enumerate(parts):
+                launched[number] = self._pixels(part)
+        return launched
 
     def _finish(self, latents: "torch.Tensor", launched: "Pixels | None") -> np.ndarray:
         pixels = launched
         if pixels is None and not self._overflows:
             pixels = self._pixels(latents)
-        if pixels is None or not pixels.finite:
+        if pixels is None or not (pixels.finite or self._overflows):
             with _WEIGHTS, in_float32(self.vae):
                 pixels = self._pixels(latents)
         if not pixels.finite:
             raise FloatingPointError("The VAE's picture holds NaN or infinite numbers.")
         return pixels.bytes.cpu().numpy()
+
+    def _precision(self) -> AbstractContextManager:
+        return in_float32(self.vae) if self._overflows else nullcontext()
 
     @property
     def _overflows(self) -> bool:

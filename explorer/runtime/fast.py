@@ -89,7 +89,7 @@ def way_of(unet: torch.nn.Module) -> Way | None:
         if way is not None:
             way.free()
         way = _new_way(unet)
-        vars(unet)[_WAY] = weights, way
+        vars(unet)[_WAY] = _places(unet), way  # they may have been moved for it
     return way
 
 
@@ -213,8 +213,9 @@ def _own_size(unet: torch.nn.Module) -> tuple[int, int]:
 def _new_way(unet: torch.nn.Module) -> Way:
     if _kind(unet) == "cpu":
         return Traces()
-    from explorer.runtime.graphs import Graphs
+    from explorer.runtime.graphs import Graphs, lay_out
 
+    lay_out(unet)
     return Graphs()
 
 

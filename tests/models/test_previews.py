@@ -107,6 +107,38 @@ def test_a_gpu_begins_at_once_and_memory_that_is_short_is_asked_for_again(pipeli
     assert waiting().shape == (2, 32, 32, 3)
 
 
+def test_a_gpu_begins_at_once_in_float32_too(family_folder, monkeypatch):
+    pipeline = StableDiffusionXLPipeline.from_pretrained(family_folder("sdxl"), dtype=torch.float16)
+    vae, decoded = pipeline.vae, []
+    own = vae.decode
+
+    def decode(latents, **options):
+        decoded.append(latents.dtype)
+        return own(latents, **options)
+
+    expected = VaeDecoder.of(pipeline)(draw(2))
+    monkeypatch.setattr(vae, "decode", decode)
+    real, asked = previews.device_of, []
+
+    def device_of(network):  # says once that there is a GPU
+        asked.append(1)
+        return torch.device("cuda") if len(asked) == 1 else real(network)
+
+    monkeypatch.setattr(previews, "device_of", device_of)
+    pictures = VaeDecoder.of(pipeline).begin(draw(2))
+    assert decoded == [torch.float32] * 2
+    assert vae.dtype == torch.float16
+    np.testing.assert_array_equal(pictures(), expected)
+    assert len(decoded) == 2
+    latents = draw(1)
+    latents[0, 0, 0, 0] = float("nan")
+    asked.clear()
+    pictures = VaeDecoder.of(pipeline).begin(latents)
+    with pytest.raises(FloatingPointError, match="NaN"):
+        pictures()
+    assert len(decoded) == 3  # there is no better precision to try
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
 def test_full_decoder_upcasts_where_sdxls_pipeline_does(family_folder, dtype):
     pipeline = StableDiffusionXLPipeline.from_pretrained(family_folder("sdxl"), dtype=dtype)

@@ -164,6 +164,54 @@ def unet_of(
     ).eval()
 
 
+def together() -> None:
+    """Queries, keys and values of pixels by one product; the weights stay the model's own."""
+    time_shifts.COLUMNS = 16
+    model, inputs = unet_of(), (torch.randn(2, 4, 8, 8), torch.tensor([5.0, 900.0]))
+    words, given = torch.randn(2, 5, 16), {"return_dict": False}
+    odd = next(each for each in model.modules() if type(each).__name__ == "BasicTransformerBlock")
+    odd.attn1.to_k = torch.nn.Linear(*odd.attn1.to_k.weight.T.shape)  # a bias: it stays apart
+    with torch.no_grad():
+        before = {name: each.clone() for name, each in model.state_dict().items()}
+        exact = model(*inputs, words, **given)[0].double()
+        attending.lay_together(model)
+        for name, each in model.state_dict().items():
+            assert torch.equal(each, before[name]), name
+        attentions = [
+            each.attn1
+            for each in model.modules()
+            if type(each).__name__ == "BasicTransformerBlock" and each is not odd
+        ]
+        places = [each.to_q.weight.data_ptr() for each in attentions]
+        attending.lay_together(model)  # where they lie together they stay
+        assert places == [each.to_q.weight.data_ptr() for each in attentions]
+        assert attending._as_one(attending._readers(odd.attn1)) is None
+        assert attentions
+        for attention in attentions:
+            layers = attention.to_q, attention.to_k, attention.to_v
+            expected = torch.cat([each.weight for each in layers])
+            assert torch.equal(attending._as_one(layers), expected)
+        fused, products = fusing.fused(model), []
+        linear = functional.linear
+
+        def counted(x, weight, bias=None):
+            products.append(weight.shape)
+            return linear(x, weight, bias)
+
+        functional.linear = counted
+        try:
+            assert apart(fused(*inputs, words, **given)[0], exact) < 1e-5
+        finally:
+            functional.linear = linear
+        assert products.count((96, 32)) == len(attentions)
+        attentions[0].to_k.weight.mul_(3)  # a change is seen, of a weight and of its place
+        assert apart(fused(*inputs, words, **given)[0], exact) > 1e-4
+        assert apart(fused(*inputs, words, **given)[0], model(*inputs, words, **given)[0]) < 1e-5
+        attentions[0].to_k.weight.data = 2 * attentions[0].to_k.weight
+        assert attending._as_one(attending._readers(attentions[0])) is None
+        assert apart(fused(*inputs, words, **given)[0], model(*inputs, words, **given)[0]) < 1e-5
+
+
 def vae() -> None:
     """Wide enough for its attention to be written out, in slices."""
     fusing.SCORES = 500
@@ -202,6 +250,7 @@ CASES = {
     "tokens": tokens,
     "guided": guided,
     "times": times,
+    "together": together,
     "unet": unet,
     "unet_linear": lambda: unet(linear=True),
     "vae": vae,

@@ -10,6 +10,7 @@ from transformers import CLIPTextModel
 from explorer.models.previews import in_float32
 from explorer.runtime import graphs
 from explorer.runtime.fast import fast, fast_reading, let_go, quick_vae, warm_up, way_of
+from explorer.runtime.kernels.attending import _as_one, _readers
 
 pytestmark = pytest.mark.gpu
 
@@ -69,6 +70,38 @@ def test_changed_weights_change_the_answer(unet):
         after = answer(unet, *inputs(unet, 2))  # a prompt that it has not read yet
     assert close(after, answer(unet, *given))
     assert not close(after, before)
+
+
+def test_weights_that_were_laid_together_are_the_models_own(unet):
+    def allocated() -> int:
+        gc.collect()
+        torch.cuda.empty_cache()
+        return torch.cuda.memory_allocated()
+
+    def together() -> list[bool]:
+        attentions = [each.attn1 for each in unet.modules() if hasattr(each, "attn1")]
+        return [_as_one(_readers(each)) is not None for each in attentions]
+
+    given = inputs(unet, 2)
+    expected, before = answer(unet, *given), allocated()
+    state = {name: each.clone() for name, each in unet.state_dict().items()}
+    held = allocated() - before
+    assert not any(together())
+    way = way_of(unet)
+    assert together() and all(together())
+    assert allocated() - before - held < 2**20
+    assert way_of(unet) is way
+    assert all(torch.equal(each, state[name]) for name, each in unet.state_dict().items())
+    with fast(unet):
+        assert close(answer(unet, *given), expected)
+    assert way_of(unet) is way
+    unet.cpu()
+    unet.cuda()
+    assert not any(together())
+    with fast(unet):
+        assert close(answer(unet, *given), expected)
+    assert way_of(unet) is not way
+    assert all(together())
 
 
 def test_a_bounded_number_is_kept(unet):
@@ -172,8 +205,10 @@ def test_the_vae_decodes_alike():
         for _ in range(2):
             assert close(quick.decode(latents, return_dict=False)[0], eager)
         assert close(quick.decode(latents).sample, eager)
+        precision = torch.backends.cuda.matmul.fp32_precision
         with in_float32(quick):
             full = quick.decode(latents.float(), return_dict=False)[0]
+        assert torch.backends.cuda.matmul.fp32_precision == precision
         assert full.dtype == torch.float32
         assert close(full, eager)
         assert close(quick.decode(latents, return_dict=False)[0], eager)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CASES = ["norms", "times", "gates", "tokens", "unet", "unet_linear", "guided", "vae"]
+CASES = ["norms", "times", "gates", "tokens", "unet", "unet_linear", "guided", "together", "vae"]
 CAPABILITIES = ["80", "90"]  # A100, H100
 FOLDER = Path(__file__).parent
 

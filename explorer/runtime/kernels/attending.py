@@ -135,10 +135,11 @@ class FusedBlock(nn.Module):
         owed: Sequence[torch.Tensor | None],
     ) -> torch.Tensor:
         x = _layer_norm(self.norm1, tokens, owed[0])
-        _attend(self.attn1, x, _keys_and_values(self.attn1, x), tokens)
+        _attend(self.attn1, *_read_itself(self.attn1, x), tokens)
         tokens = _as_many(tokens, len(words[0]))
         x = _layer_norm(self.norm2, tokens, owed[1])
-        _attend(self.attn2, x, words, tokens)
+        query = _heads(self.attn2.to_q(x), self.attn2.heads)
+        _attend(self.attn2, query, *words, tokens)
         gate, _, out = self.ff.net
         _add_product(tokens, gate(_layer_norm(self.norm3, tokens, owed[2])), out)
         return tokens
@@ -168,6 +169,24 @@ class FusedGeglu(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return gates.projected_gelu(x, self.proj.weight, self.proj.bias)
+
+
+def lay_together(model: nn.Module) -> None:
+    """Let the weights of each self-attention's queries, keys and values be rows of one tensor.
+
+    The parameters stay the model's own and no memory is added: only the place of their numbers
+    changes. Weights of layers that are not PyTorch's plain ones stay where they are. Raises
+    torch.OutOfMemoryError, with the model as good as before.
+    """
+    for block in model.modules():
+        if type(block) is not BasicTransformerBlock or not FusedBlock.fits(block):
+            continue
+        layers = _readers(block.attn1)
+        if not _may_lie_together(layers) or _as_one(layers) is not None:
+            continue
+        together = torch.cat([layer.weight.detach() for layer in layers])
+        for layer, rows in zip(layers, together.chunk(3), strict=True):
+            layer.weight.data = rows
 
 
 def project(
@@ -211,17 +230,59 @@ def _as_many(x: torch.Tensor, count: int) -> torch.Tensor:
 
 def _attend(
     attention: Attention,
-    x: torch.Tensor,
-    keys_and_values: tuple[torch.Tensor, ...],
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
     tokens: torch.Tensor,
 ) -> None:
-    query = _heads(attention.to_q(x), attention.heads)
-    answer = functional.scaled_dot_product_attention(query, *keys_and_values)
+    answer = functional.scaled_dot_product_attention(query, key, value)
     _add_product(tokens, answer.transpose(1, 2).flatten(2), attention.to_out[0])
+
+
+def _read_itself(attention: Attention, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Queries, keys and values of the same tokens: one product where their weights lie together."""
+    layers = _readers(attention)
+    weight = _as_one(layers)
+    if weight is None:
+        parts = [layer(x) for layer in layers]
+    else:
+        parts = functional.linear(x, weight).chunk(3, dim=-1)
+    return tuple(_heads(part, attention.heads) for part in parts)
 
 
 def _keys_and_values(attention: Attention, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return tuple(_heads(to(x), attention.heads) for to in (attention.to_k, attention.to_v))
+
+
+def _readers(attention: Attention) -> list[nn.Module]:
+    return [attention.to_q, attention.to_k, attention.to_v]
+
+
+def _may_lie_together(layers: Sequence[nn.Module]) -> bool:
+    """Whether they are plain linear layers of one shape, precision and device, without biases."""
+    return (
+        all(type(each) is nn.Linear and each.bias is None for each in layers)
+        and all(type(each.weight) is nn.Parameter for each in layers)
+        and len({(each.weight.shape, each.weight.dtype, each.weight.device) for each in layers})
+        == 1
+    )
+
+
+def _as_one(layers: Sequence[nn.Module]) -> torch.Tensor | None:
+    """Their weights as one tensor, where they lie in one, each after the one before; else None."""
+    if not _may_lie_together(layers):
+        return None
+    first = layers[0].weight
+    for number, layer in enumerate(layers):
+        weight = layer.weight
+        if (
+            not weight.is_contiguous()
+            or weight.untyped_storage().data_ptr() != first.untyped_storage().data_ptr()
+            or weight.storage_offset() != first.storage_offset() + number * first.numel()
+        ):
+            return None
+    rows, columns = first.shape
+    return first.as_strided((len(layers) * rows, columns), (columns, 1))
 
 
 def _add_product(tokens: torch.Tensor, x: torch.Tensor, layer: nn.Linear) -> None:
