@@ -146,7 +146,7 @@ def test_an_estimate_is_never_too_low_and_not_far_too_high(model, family_folder)
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [list(map(float, line.split())) for line in done.stdout.splitlines()]
     assert len(rows) == 5
-    fixed = 160 * 2**20
+    fixed = 256 * 2**20
     for _, call, call_said, picture, picture_said in rows:
         assert call <= call_said <= 3 * call + fixed
         assert picture <= picture_said <= 3 * picture + fixed
