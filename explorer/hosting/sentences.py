@@ -1,8 +1,13 @@
-"""What the application breaks on is a sentence for the client, and a line for the log."""
+"""What the application breaks on is a sentence for the client, and a line for the log.
+
+4xx is for requests that no page sends. A fault of the server is 5xx, so that whoever watches it
+sees it, and its reason is in the log.
+"""
 
 import errno
 import json
 import logging
+import traceback
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -14,14 +19,18 @@ LOG = logging.getLogger(__name__)
 NOT_TAKEN = "The server could not make sense of this request; reload the page and try again."
 NOTHING = "There is nothing here."
 UNABLE = "The server cannot do this at present; try again later."
-OF_THE_SERVER = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EMFILE)
+BROKEN = "Something broke on the server; whoever runs it finds the reason in its log."
+LACKING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EMFILE)
+OF_NAMES = (errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP)
+OURS, AROUND = "explorer.", "explorer.hosting."
 
 
 class Sentences:
-    """ASGI middleware around the application: no answer is a bare 500, and no web socket opens.
+    """ASGI middleware around the application: every answer says something, no web socket opens.
 
-    Gradio answers 500 for values that its own components refuse, and raises for paths that it
-    cannot use: both are the client's doing, 4xx. What the server lacks is 503.
+    Gradio answers 500 both for values that its components refuse, then with a reason in the answer,
+    and for what nobody expected, then with none; the first becomes 422. It raises for names that it
+    cannot use, which is 4xx, and for what broke, 500, or 503 where the server lacks something.
     """
 
     def __init__(self, app: Any):
@@ -35,13 +44,15 @@ class Sentences:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = _Answer(send)
+        answer = _Answer(scope, send)
         try:
             await self.app(scope, receive, answer.send)
         except Exception as error:
             if not answer.begun:
-                LOG.warning("%s %.200s", scope["method"], scope["path"], exc_info=error)
-                await answer.say(*_what_to_say(error, scope))
+                status, sentence = _what_to_say(error, scope)
+                level, trace = (logging.ERROR, error) if status >= 500 else (logging.INFO, None)
+                LOG.log(level, "%s: %r", _named(scope), error, exc_info=trace)
+                await answer.say(status, sentence)
             elif isinstance(error, HTTPException):  # of an event stream that has nothing to tell
                 await answer.end()
             else:
@@ -49,22 +60,30 @@ class Sentences:
 
 
 class _Answer:
-    """The application's answer on its way, a 500 exchanged."""
+    """The application's answer on its way, a 500 held back until its reason is known."""
 
-    def __init__(self, send: Any):
-        self._send = send
-        self.begun = self._exchanged = False
+    def __init__(self, scope: Scope, send: Any):
+        self._scope, self._send = scope, send
+        self.begun = False
+        self._held: bytearray | None = None  # what a 500 says
 
     async def send(self, message: dict[str, Any]) -> None:
-        if self._exchanged:
-            return
-        if message["type"] == "http.response.start":
+        if message["type"] == "http.response.start" and message["status"] == 500:
+            self.begun, self._held = True, bytearray()
+        elif self._held is None:
             self.begun = True
-            if message["status"] == 500:  # its reason is in the log
-                self._exchanged = True
-                await self.say(422, NOT_TAKEN)
-                return
-        await self._send(message)
+            await self._send(message)
+        else:
+            self._held += message.get("body", b"")
+            if not message.get("more_body", False):
+                await self._exchange(bytes(self._held))
+
+    async def _exchange(self, body: bytes) -> None:
+        if _reason(body):
+            await self.say(422, NOT_TAKEN)
+        else:
+            LOG.error("%s was answered with 500", _named(self._scope))
+            await self.say(500, BROKEN)
 
     async def say(self, status: int, sentence: str) -> None:
         self.begun = True
@@ -80,9 +99,43 @@ class _Answer:
         await self._send({"type": "http.response.body", "body": b""})
 
 
+def _named(scope: Scope) -> str:
+    return f"{scope['method']} {scope['path'][:200]}"
+
+
+def _reason(body: bytes) -> str:
+    """The reason that Gradio gives for not taking a request; "" for none."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return ""
+    reason = said.get("error") if isinstance(said, dict) else None
+    return reason if isinstance(reason, str) else ""
+
+
 def _what_to_say(error: Exception, scope: Scope) -> tuple[int, str]:
     if isinstance(error, MemoryError):
         return 503, UNABLE
-    if isinstance(error, OSError) and error.errno in OF_THE_SERVER:
+    if isinstance(error, OSError) and error.errno in LACKING:
         return 503, UNABLE
+    if not _could_be_the_clients(error, scope) or _in_our_code(error):
+        return 500, BROKEN
     return (404, NOTHING) if scope["method"] in ("GET", "HEAD") else (422, NOT_TAKEN)
+
+
+def _could_be_the_clients(error: Exception, scope: Scope) -> bool:
+    """Whether a client has named something, and the error is of a name that is none."""
+    names = scope.get("path_params") or scope.get("query_string")
+    if not names and scope["method"] in ("GET", "HEAD"):
+        return False
+    if isinstance(error, OSError):
+        return error.errno in OF_NAMES
+    return isinstance(error, (LookupError, ValueError, OverflowError, TypeError))
+
+
+def _in_our_code(error: Exception) -> bool:
+    """Whether the error passed through code of ours behind what stands around the application."""
+    names = (
+        frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
+    return any(name.startswith(OURS) and not name.startswith(AROUND) for name in names)

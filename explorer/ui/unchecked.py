@@ -1,12 +1,18 @@
 """What a browser sends reaches the handlers as it was sent: Gradio checks and fetches nothing.
 
 Gradio's own checks end in an error without words for the page, and whatever is marked as a file,
-in the value of any component, it would copy or fetch from an address.
+in the value of any component, it would copy or fetch from an address. What its components do not
+take all the same is the browser's doing, and refused as that.
 """
 
+import logging
 from typing import Any
 
 import gradio as gr
+
+from explorer.hosting.sentences import NOT_TAKEN
+
+LOG = logging.getLogger(__name__)
 
 MARK = "meta"
 
@@ -21,15 +27,21 @@ def _itself(payload: Any) -> Any:
     return payload
 
 
-def ignore_file_marks(page: gr.Blocks) -> None:
-    """Keep Gradio from acting on what a payload marks as a file: see uploads.py for the door.
+def look_at_payloads(page: gr.Blocks) -> None:
+    """Refuse what no page sends, and ignore what a payload marks as a file (see uploaded_files.py).
 
     Of the whole page at once, since Gradio makes other components in place of updated ones.
     """
     prepare = page.preprocess_data
 
     async def prepared(block_fn: Any, inputs: list[Any], *more: Any, **named: Any) -> list[Any]:
-        return await prepare(block_fn, list(map(unmarked, inputs)), *more, **named)
+        try:
+            return await prepare(block_fn, list(map(unmarked, inputs)), *more, **named)
+        except (gr.Error, MemoryError, OSError):
+            raise
+        except Exception as error:
+            LOG.info("%s was sent what its controls do not take: %r", block_fn.name, error)
+            raise gr.Error(NOT_TAKEN, print_exception=False) from None
 
     page.preprocess_data = prepared
 

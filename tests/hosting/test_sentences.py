@@ -1,15 +1,20 @@
 """What an application breaks on is an answer with a sentence; web sockets are closed."""
 
 import errno
+import json
+import logging
 
 import pytest
 from loops import finish
 from starlette.exceptions import HTTPException
 
-from explorer.hosting.sentences import NOT_TAKEN, NOTHING, UNABLE, Sentences
+from explorer.hosting.sentences import BROKEN, NOT_TAKEN, NOTHING, UNABLE, Sentences
+from explorer.settings.text import encodable
+
+NAMED = {"path_params": {"name": "x"}}
 
 
-def ask(app, method="POST", kind="http"):
+def ask(app, method="POST", kind="http", **more):
     sent = []
 
     async def receive():
@@ -18,36 +23,78 @@ def ask(app, method="POST", kind="http"):
     async def send(message):
         sent.append(message)
 
-    finish(Sentences(app)({"type": kind, "method": method, "path": "/x"}, receive, send))
+    finish(Sentences(app)({"type": kind, "method": method, "path": "/x"} | more, receive, send))
     return sent
 
 
-@pytest.mark.parametrize(
-    ("error", "method", "status", "sentence"),
-    [
-        (KeyError("x"), "POST", 422, NOT_TAKEN),
-        (OSError(errno.ENAMETOOLONG, "x"), "GET", 404, NOTHING),
-        (OSError(errno.ENOSPC, "x"), "POST", 503, UNABLE),
-        (MemoryError(), "GET", 503, UNABLE),
-    ],
-)
-def test_what_breaks_is_a_sentence(error, method, status, sentence):
+def raising(error):
     async def app(scope, receive, send):
         raise error
 
-    start, body = ask(app, method)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("error", "method", "more", "status", "sentence"),
+    [
+        (KeyError("x"), "POST", {}, 422, NOT_TAKEN),
+        (KeyError("x"), "GET", NAMED, 404, NOTHING),
+        (KeyError("x"), "GET", {"query_string": b"page=x"}, 404, NOTHING),
+        (OSError(errno.ENAMETOOLONG, "x"), "GET", NAMED, 404, NOTHING),
+        (KeyError("x"), "GET", {}, 500, BROKEN),  # nobody has named anything
+        (OSError(errno.ENAMETOOLONG, "x"), "GET", {}, 500, BROKEN),
+        (AttributeError("x"), "POST", {}, 500, BROKEN),
+        (RuntimeError("x"), "GET", NAMED, 500, BROKEN),
+        (OSError(errno.ECONNREFUSED, "x"), "POST", {}, 500, BROKEN),
+        (OSError(errno.ENOSPC, "x"), "POST", {}, 503, UNABLE),
+        (MemoryError(), "GET", {}, 503, UNABLE),
+    ],
+    ids=repr,
+)
+def test_what_breaks_is_a_sentence(error, method, more, status, sentence, caplog):
+    caplog.set_level(logging.INFO)
+    start, body = ask(raising(error), method, **more)
     assert start["status"] == status
     assert sentence in body["body"].decode()
+    (record,) = caplog.records
+    assert "/x" in record.message
+    assert bool(record.exc_info) == (status >= 500)  # what strangers send makes short lines
 
 
-def test_a_bare_500_is_exchanged_and_an_event_stream_ends():
+def test_what_breaks_in_our_own_code_is_the_servers_fault():
+    class Odd(str):
+        def isascii(self):
+            raise LookupError
+
+    async def ours(scope, receive, send):
+        encodable(Odd())
+
+    assert ask(raising(LookupError()))[0]["status"] == 422
+    assert ask(ours)[0]["status"] == 500
+
+
+@pytest.mark.parametrize(
+    ("says", "status", "sentence"),
+    [
+        (b'{"error": "Value: 3 is not in the list of choices."}', 422, NOT_TAKEN),
+        (b'{"error": null}', 500, BROKEN),
+        (b'{"detail": "x"}', 500, BROKEN),
+        (b"Internal Server Error", 500, BROKEN),
+        (b"[1]", 500, BROKEN),
+    ],
+)
+def test_a_bare_500_is_exchanged_by_its_reason(says, status, sentence):
     async def bare(scope, receive, send):
         await send({"type": "http.response.start", "status": 500, "headers": []})
-        await send({"type": "http.response.body", "body": b"{}"})
+        await send({"type": "http.response.body", "body": says[:5], "more_body": True})
+        await send({"type": "http.response.body", "body": says[5:]})
 
     start, body = ask(bare)
-    assert start["status"] == 422 and NOT_TAKEN in body["body"].decode()
+    assert start["status"] == status
+    assert json.loads(body["body"]) == {"error": sentence, "detail": sentence}
 
+
+def test_an_event_stream_that_has_nothing_to_tell_ends():
     async def stream(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise HTTPException(404)

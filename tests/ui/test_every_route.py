@@ -10,6 +10,7 @@ import pytest
 from fake_engine import FakeEngine
 
 from explorer import ui
+from explorer.hosting.sentences import BROKEN, NOT_TAKEN
 
 PATIENCE_S = 30
 ODD = (None, True, -1, 10**6, 2**70, 1.5, 1e308, "", "x", "\ud83d", "\0", [], [None], {}, {"a": {}})
@@ -130,6 +131,32 @@ def test_every_event_with_values_of_every_kind(site, client):
             ):
                 body = {"data": data, "fn_index": event._id, "session_hash": "s"}
                 look(post(client, route, body), f"{route} {event.name} {str(data)[:40]}")
+
+
+def test_a_fault_of_the_server_is_500_and_values_that_no_page_sends_are_not(
+    site, client, monkeypatch, capfd
+):
+    page = site[0]
+    event = next(each for each in page.fns.values() if each.name == "redraw")
+    values = [block.value for block in event.inputs]
+    body = {"data": values, "fn_index": event._id, "session_hash": "of no other test"}
+
+    def broken(*_):
+        raise ValueError("No words for strangers.")
+
+    assert post(client, "run/predict", body).status_code == 200
+    with monkeypatch.context() as patch:
+        patch.setattr(event.inputs[0], "preprocess", broken)
+        answer = post(client, "run/predict", body)
+    assert (answer.status_code, answer.json()["error"]) == (422, NOT_TAKEN)
+    assert "Traceback" not in capfd.readouterr().err
+    for place, name in ((event, "fn"), (event.outputs[0], "postprocess")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, broken)
+            answer = post(client, "run/predict", body)
+        assert (answer.status_code, answer.json()["error"]) == (500, BROKEN)
+        assert "No words for strangers." in capfd.readouterr().err
+    assert post(client, "run/predict", body).status_code == 200
 
 
 def test_web_sockets_are_refused(site):
