@@ -30,13 +30,13 @@ class Parts:
         self.seconds: dict[str, float] = {}
         self._since, self._words = time.perf_counter(), ""
         models = engine._models
-        told = models.tell
+        told = models.on_progress
 
         def tell(words: str, fraction: float | None = None) -> None:
             self.end(words)
             told(words, fraction)
 
-        models.tell = tell
+        models.on_progress = tell
 
     def end(self, words: str = "") -> None:
         now = time.perf_counter()

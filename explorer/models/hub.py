@@ -47,19 +47,19 @@ class Hub:
         folders = [path.parent for path in snapshots.glob("*/model_index.json")]
         return max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
 
-    def download(self, repo: str, half: bool, tell: Any) -> Path:
-        """Bring a model to this machine and return its folder; `half` prefers an fp16 variant.
+    def download(self, repo: str, fp16: bool, on_progress: Any) -> Path:
+        """Bring a model to this machine and return its folder; `fp16` prefers an fp16 variant.
 
         Configuration comes first, so that a model that cannot run costs no gigabytes. Raises
         ModelError, and of its kind Unreachable where the hub could not be asked or said no.
         """
         try:
-            return self._download(repo, half, tell)
+            return self._download(repo, fp16, on_progress)
         except ModelError:
             raise
         except Exception as error:
             LOG.info("downloading %s", repo, exc_info=True)
-            raise _trouble(repo, error, self.timeout) from None
+            raise _download_error(repo, error, self.timeout) from None
 
     def _check_room(self, folder: Path, sizes: Mapping[str, int], repo: str) -> None:
         """Raise ModelError where the weights that have not come yet do not fit on the disk."""
@@ -71,10 +71,10 @@ class Hub:
                 f"{needed / 1e9:.1f} GB more, and {free / 1e9:.1f} GB are free."
             )
 
-    def _download(self, repo: str, half: bool, tell: Any) -> Path:
+    def _download(self, repo: str, fp16: bool, on_progress: Any) -> Path:
         from huggingface_hub import HfApi, hf_hub_download
 
-        tell(f"Asking the hub for {repo}.", None)
+        on_progress(f"Asking the hub for {repo}.", None)
         info = HfApi(endpoint=self.endpoint).model_info(
             repo, timeout=self.timeout, files_metadata=True
         )
@@ -110,13 +110,13 @@ class Hub:
                 )
             fetch(name, silent)
         parts = identify(folder, repo).parts
-        wanted = _weights(folder, sizes, parts, half, repo)
+        wanted = _weights(folder, sizes, parts, fp16, repo)
         self._check_room(folder, {name: sizes[name] for name in wanted}, repo)
         whole, done = sum(sizes[name] for name in wanted) or 1, 0
         for name in wanted:
 
             def show(count: int, before: int = done) -> None:
-                tell(
+                on_progress(
                     f"Downloading {repo} ({whole / 1e9:.1f} GB).",
                     min(1.0, (before + count) / whole),
                 )
@@ -133,7 +133,7 @@ class Hub:
 
 
 def _weights(
-    folder: Path, names: Collection[str], parts: Collection[str], half: bool, repo: str
+    folder: Path, names: Collection[str], parts: Collection[str], fp16: bool, repo: str
 ) -> list[str]:
     """The weights to download, of each network in one precision; raises ModelError."""
     listed: dict[str, list[str]] = {part: [] for part in parts if part in NETWORKS}
@@ -152,7 +152,7 @@ def _weights(
         def read(index: str, part: str = part) -> str:
             return (folder / part / index).read_text(encoding="utf-8", errors="replace")
 
-        chosen = choose_weights(part, files, half, read, repo)
+        chosen = choose_weights(part, files, fp16, read, repo)
         wanted += [f"{part}/{file}" for file in chosen.files]
     return sorted(wanted)
 
@@ -181,8 +181,8 @@ def _bar(show: Any) -> type:
     return Bar
 
 
-def _trouble(repo: str, error: Exception, timeout: float) -> ModelError:
-    """What went wrong with the hub, as a sentence."""
+def _download_error(repo: str, error: Exception, timeout: float) -> ModelError:
+    """The message for a user whose download failed."""
     errors, kinds = _chain(error), _kinds(error)
     answers = [getattr(each, "response", None) for each in errors]
     status = next((answer.status_code for answer in answers if answer is not None), None)

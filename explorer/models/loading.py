@@ -13,8 +13,8 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.families import Identity, identify
-from explorer.models.found import Found, Tell, find_model, nobody
-from explorer.models.model import Model, give_back, load_scheduler
+from explorer.models.model import Model, free_cached_memory, load_scheduler
+from explorer.models.resolved import OnProgress, ResolvedModel, fetch_model, no_progress
 
 LOG = logging.getLogger(__name__)
 
@@ -41,54 +41,56 @@ def load_model(
     device: str | torch.device,
     dtype: torch.dtype | None = None,
     offload: str = "none",
-    tell: Tell | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Model:
     """Find a model and load it; half precision on CUDA and float32 elsewhere unless `dtype` is
-    given. `tell` hears a sentence and the fraction done. Raises ModelError.
+    given. `on_progress` gets a sentence and the fraction done. Raises ModelError.
     """
-    half = dtype_for(device, dtype) != torch.float32
-    return load_found(find_model(entry, half, tell), device, dtype, offload, tell)
+    fp16 = dtype_for(device, dtype) != torch.float32
+    return load_resolved(fetch_model(entry, fp16, on_progress), device, dtype, offload, on_progress)
 
 
-def load_found(
-    found: Found,
+def load_resolved(
+    resolved: ResolvedModel,
     device: str | torch.device,
     dtype: torch.dtype | None = None,
     offload: str = "none",
-    tell: Tell | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Model:
-    """Load what was found; raises ModelError."""
-    device, name = torch.device(device), found.entry.name
+    """Load a model whose files are here; raises ModelError."""
+    device, name = torch.device(device), resolved.entry.name
     dtype = dtype_for(device, dtype)
-    tell = tell or nobody
+    on_progress = on_progress or no_progress
     unexpected = ""
     try:
         with torch.no_grad():
-            if found.file is not None:
+            if resolved.file is not None:
                 from explorer.models.single_file import components
 
-                parts = components(found, dtype, tell)
+                parts = components(resolved, dtype, on_progress)
             else:
-                parts = _components(found, dtype, tell)
-            pipeline = _pipeline(found.identity, parts)
-            notes = _put(pipeline, device, offload)
-            if found.file is not None:
-                found = _with_measured_prediction(found, pipeline, device)
-            tokenizers = _tokenizers_for_page(found)
+                parts = _components(resolved, dtype, on_progress)
+            pipeline = _pipeline(resolved.identity, parts)
+            notes = _place(pipeline, device, offload)
+            if resolved.file is not None:
+                resolved = _with_measured_prediction(resolved, pipeline, device)
+            tokenizers = _tokenizers_for_page(resolved)
     except ModelError:
         raise
     except Exception as error:  # whatever a broken file makes the libraries raise
-        LOG.exception("loading %s", found.entry.source)
-        unexpected = trouble(f"The model {name}", device, error, found.file or found.folder)
+        LOG.exception("loading %s", resolved.entry.source)
+        unexpected = load_error_message(
+            f"The model {name}", device, error, resolved.file or resolved.folder
+        )
     if unexpected:  # not raised above: the error holds on to all that was loaded
-        give_back(device)
+        free_cached_memory(device)
         raise ModelError(unexpected)
-    identity = found.identity
+    identity = resolved.identity
     return Model(
-        entry=found.entry,
+        entry=resolved.entry,
         family=identity.family,
         pipeline=pipeline,
-        folder=found.folder,
+        folder=resolved.folder,
         native=(identity.width, identity.height),
         tokenizers=tokenizers,
         device=device,
@@ -98,27 +100,29 @@ def load_found(
     )
 
 
-def _tokenizers_for_page(found: Found) -> tuple[CLIPTokenizer, ...]:
-    parts = [part for part in ("tokenizer", "tokenizer_2") if part in found.identity.parts]
-    if found.file is not None:
+def _tokenizers_for_page(resolved: ResolvedModel) -> tuple[CLIPTokenizer, ...]:
+    parts = [part for part in ("tokenizer", "tokenizer_2") if part in resolved.identity.parts]
+    if resolved.file is not None:
         from explorer.models.single_file import tokenizer
 
-        return tuple(tokenizer(found.folder, part) for part in parts)
-    folders = [found.folder / part for part in parts]
+        return tuple(tokenizer(resolved.folder, part) for part in parts)
+    folders = [resolved.folder / part for part in parts]
     return tuple(CLIPTokenizer.from_pretrained(each, local_files_only=True) for each in folders)
 
 
-def _with_measured_prediction(found: Found, pipeline: Any, device: torch.device) -> Found:
+def _with_measured_prediction(
+    resolved: ResolvedModel, pipeline: Any, device: torch.device
+) -> ResolvedModel:
     """A checkpoint need not say whether it predicts noise or v: ask its U-Net."""
     from explorer.models.single_file import measured_folder, unheeded_mark
 
-    folder = measured_folder(found, pipeline.unet, device)
-    if folder == found.folder:
-        note = unheeded_mark(found)
-        notes = (*found.identity.notes, note) if note else found.identity.notes
-        return replace(found, identity=replace(found.identity, notes=notes))
+    folder = measured_folder(resolved, pipeline.unet, device)
+    if folder == resolved.folder:
+        note = unheeded_mark(resolved)
+        notes = (*resolved.identity.notes, note) if note else resolved.identity.notes
+        return replace(resolved, identity=replace(resolved.identity, notes=notes))
     pipeline.scheduler = load_scheduler(folder / "scheduler")
-    return replace(found, folder=folder, identity=identify(folder, found.entry.label))
+    return replace(resolved, folder=folder, identity=identify(folder, resolved.entry.label))
 
 
 def dtype_for(device: str | torch.device, dtype: torch.dtype | None = None) -> torch.dtype:
@@ -131,13 +135,15 @@ def dtype_for(device: str | torch.device, dtype: torch.dtype | None = None) -> t
     return dtype
 
 
-def _components(found: Found, dtype: torch.dtype, tell: Tell) -> dict[str, Any]:
+def _components(
+    resolved: ResolvedModel, dtype: torch.dtype, on_progress: OnProgress
+) -> dict[str, Any]:
     """The parts of a diffusers folder, one after the other, the fraction counting bytes."""
-    folder, parts = found.folder, found.identity.parts
+    folder, parts = resolved.folder, resolved.identity.parts
     loaded: dict[str, Any] = {}
     sizes = {
         part: sum((folder / part / file).stat().st_size for file in weights.files)
-        for part, weights in found.weights.items()
+        for part, weights in resolved.weights.items()
     }
     done = 0
     for part in parts:
@@ -145,18 +151,20 @@ def _components(found: Found, dtype: torch.dtype, tell: Tell) -> dict[str, Any]:
             loaded[part] = CLIPTokenizer.from_pretrained(folder / part, local_files_only=True)
             continue
         label, kind = _NETWORKS[part]
-        tell(f"Loading {label} of {found.entry.label}.", done / (sum(sizes.values()) or 1))
+        on_progress(
+            f"Loading {label} of {resolved.entry.label}.", done / (sum(sizes.values()) or 1)
+        )
         network, report = kind.from_pretrained(
             folder / part,
             local_files_only=True,
             use_safetensors=True,
-            variant=found.weights[part].variant,
+            variant=resolved.weights[part].variant,
             dtype=dtype,
             output_loading_info=True,
         )
         if missing := sorted(report["missing_keys"]):
             raise ModelError(
-                f"The model {found.entry.name} is incomplete: {len(missing)} of the weights of "
+                f"The model {resolved.entry.name} is incomplete: {len(missing)} of the weights of "
                 f"{label} are missing, {missing[0]} among them."
             )
         loaded[part] = network
@@ -175,7 +183,7 @@ def _pipeline(identity: Identity, parts: dict[str, Any]) -> Any:
     return pipeline
 
 
-def _put(pipeline: Any, device: torch.device, offload: str) -> list[str]:
+def _place(pipeline: Any, device: torch.device, offload: str) -> list[str]:
     """Put the pipeline on its device, laid out as the device likes it; returns notes."""
     if offload not in OFFLOADS:
         raise ModelError(f"Offloading must be one of {', '.join(OFFLOADS)}; got {offload!r}.")
@@ -195,10 +203,10 @@ def _put(pipeline: Any, device: torch.device, offload: str) -> list[str]:
     return []
 
 
-def trouble(
+def load_error_message(
     name: str, device: str | torch.device, error: Exception, source: Path | None = None
 ) -> str:
-    """What to tell a human where a model did not load: nothing of where its `source` lies."""
+    """The message for a user whose model did not load; it does not say where `source` lies."""
     if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):
         return (
             f"{name} does not fit into the memory of {device}: start the app with --offload model, "

@@ -17,7 +17,7 @@ from transformers import CLIPTokenizer
 from explorer.models.catalog import TILED_ABOVE, Entry
 from explorer.models.families import Family
 from explorer.runtime.dry_run import CallMemory
-from explorer.runtime.fast import let_go
+from explorer.runtime.fast import release_graphs
 from explorer.sampling.scheduler_classes import CLASSES, find_class
 
 
@@ -107,14 +107,14 @@ class Model:
 
     def free(self) -> None:
         """Let go of the device's memory; the model is of no use afterwards."""
-        let_go(self.pipeline.unet)
+        release_graphs(self.pipeline.unet)
         self.pipeline.remove_all_hooks()
         vars(self).pop("image_to_image", None)
         self.pipeline = self.decode = self.approximate = None
-        give_back(self.device)
+        free_cached_memory(self.device)
 
 
-def give_back(device: torch.device) -> None:
+def free_cached_memory(device: torch.device) -> None:
     """Return the memory of what nobody refers to any more."""
     gc.collect()
     if device.type == "cuda":

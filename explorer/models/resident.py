@@ -15,8 +15,8 @@ from explorer.models.hub import Hub
 if TYPE_CHECKING:
     import torch
 
-    from explorer.models.found import Found, Tell
     from explorer.models.model import Model
+    from explorer.models.resolved import OnProgress, ResolvedModel
 
 LOG = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class Residents:
     """The models that one engine has in memory, and how far loading the next one is.
 
     `decoders_for(pipeline, folder)` makes a model's two preview decoders; `check(folder, name)`
-    raises ModelError for settings in its folder that no run can be told; `rehearse(model, tell)`
+    raises ModelError for settings in its folder that no run takes; `rehearse(model, on_progress)`
     does what a first run on a GPU would wait for. `threads` is the measured number of CPU threads,
     None on another device.
     """
@@ -38,7 +38,7 @@ class Residents:
         decoders_for: Callable[[Any, Path], tuple[Any, Any]],
         hub: Hub,
         check: Callable[[Path, str], None],
-        rehearse: "Callable[[Model, Tell], None]",
+        rehearse: "Callable[[Model, OnProgress], None]",
         lanes: int = 2,
     ):
         self.offload = offload
@@ -48,9 +48,9 @@ class Residents:
         self._device, self._dtype = device, dtype
         self._decoders_for, self._hub, self._check = decoders_for, hub, check
         self._rehearse, self._lanes = rehearse, lanes
-        self._finding = threading.Lock()
-        self._found: dict[str, Found] = {}
-        self._seen: set[str] = set()  # the names of all that were ever found
+        self._fetching = threading.Lock()
+        self._resolved: dict[str, ResolvedModel] = {}
+        self._fetched_names: set[str] = set()  # of all models that were ever fetched
         self._models: dict[str, Model] = {}
         self._problem = ""
 
@@ -87,37 +87,37 @@ class Residents:
         return self._models.get(name)
 
     def folder(self, name: str) -> Path | None:
-        """Where the configuration files of a model lie that was found before."""
-        found = self._found.get(name)
-        return found and found.folder
+        """The folder of the configuration files of a model that was fetched before."""
+        resolved = self._resolved.get(name)
+        return resolved and resolved.folder
 
-    def tell(self, words: str, fraction: float | None = None) -> None:
+    def on_progress(self, text: str, fraction: float | None = None) -> None:
         """Keep how far loading is."""
-        self.progress = words, fraction
+        self.progress = text, fraction
 
-    def find(self, entries: Sequence[Entry], tell: "Tell") -> None:
-        """Bring models to this machine and look them through; nothing is freed for that."""
-        from explorer.models.found import find_model
+    def fetch(self, entries: Sequence[Entry], on_progress: "OnProgress") -> None:
+        """Download and validate models; nothing is freed for that."""
         from explorer.models.loading import dtype_for
+        from explorer.models.resolved import fetch_model
 
-        if all(entry.name in self._found for entry in entries):
-            return  # without waiting for what somebody else looks for
-        with self._finding, self._minding():
-            half = dtype_for(self.device, self.dtype).itemsize == 2
+        if all(entry.name in self._resolved for entry in entries):
+            return  # without waiting for what another thread fetches
+        with self._fetching, self._keeping_problem():
+            fp16 = dtype_for(self.device, self.dtype).itemsize == 2
             for entry in entries:
-                if entry.name not in self._found:
-                    tell(f"Looking for {entry.label}.", None)
-                    found = find_model(entry, half, tell, self._hub)
-                    self._check(found.folder, entry.name)
-                    self._found[entry.name] = found
-                    self._seen.add(entry.name)
+                if entry.name not in self._resolved:
+                    on_progress(f"Looking for {entry.label}.", None)
+                    resolved = fetch_model(entry, fp16, on_progress, self._hub)
+                    self._check(resolved.folder, entry.name)
+                    self._resolved[entry.name] = resolved
+                    self._fetched_names.add(entry.name)
 
-    def has_found(self, entry: Entry) -> bool:
-        """Whether the model was found on this machine, or brought to it, before."""
-        return entry.name in self._seen
+    def has_fetched(self, entry: Entry) -> bool:
+        """Whether the model was fetched before."""
+        return entry.name in self._fetched_names
 
-    def seat(self, entries: Sequence[Entry], tell: "Tell") -> None:
-        """Load what is missing of a base and its refiner; who calls has the device's turn.
+    def make_resident(self, entries: Sequence[Entry], on_progress: "OnProgress") -> None:
+        """Load what is missing of a base and its refiner; the caller has the device's turn.
 
         All others are freed first. Where one does not load, the model before is loaded again; not
         where loading is stopped.
@@ -127,11 +127,11 @@ class Residents:
             before, self.name = self.name, ""
             self._free(self._models.keys() - {entry.name for entry in entries})
             try:
-                with self._minding():
+                with self._keeping_problem():
                     for entry in missing:
-                        self._models[entry.name] = self._load(entry, tell)
+                        self._models[entry.name] = self._load(entry, on_progress)
             except Exception:
-                self._go_back(before, tell)
+                self._restore(before, on_progress)
                 raise
             except BaseException:  # it was stopped: whoever comes next loads what is missing
                 self.name = before if before in self._models else ""
@@ -142,33 +142,33 @@ class Residents:
         for name in names:
             self._models.pop(name).free()
 
-    def _go_back(self, before: str, tell: "Tell") -> None:
+    def _restore(self, before: str, on_progress: "OnProgress") -> None:
         self._free(self._models.keys() - {before})
         with suppress(Exception):
             if before and before not in self._models:
-                self._models[before] = self._load(self._found[before].entry, tell)
+                self._models[before] = self._load(self._resolved[before].entry, on_progress)
             self.name = before
 
-    def _load(self, entry: Entry, tell: "Tell") -> "Model":
+    def _load(self, entry: Entry, on_progress: "OnProgress") -> "Model":
         from explorer.runtime.threads import apart
 
-        load = partial(self._load_here, entry, tell)
+        load = partial(self._load_in_this_thread, entry, on_progress)
         return apart(load) if self.device.startswith("cpu") else load()
 
-    def _load_here(self, entry: Entry, tell: "Tell") -> "Model":
-        from explorer.models.loading import load_found
+    def _load_in_this_thread(self, entry: Entry, on_progress: "OnProgress") -> "Model":
+        from explorer.models.loading import load_resolved
         from explorer.runtime.fast import is_small, warm_up, warm_up_decoding
         from explorer.runtime.threads import choose_threads
 
         try:
-            found = self._found[entry.name]
-            model = load_found(found, self.device, self.dtype, self.offload, tell)
+            resolved = self._resolved[entry.name]
+            model = load_resolved(resolved, self.device, self.dtype, self.offload, on_progress)
         except Exception:
-            del self._found[entry.name]  # it may be mended before the next try
+            del self._resolved[entry.name]  # it may be mended before the next try
             raise
         # Loading may have measured what a single file does not say.
-        self._found[entry.name] = replace(found, folder=model.folder)
-        tell(f"Preparing {entry.label}.", None)
+        self._resolved[entry.name] = replace(resolved, folder=model.folder)
+        on_progress(f"Preparing {entry.label}.", None)
         unet = model.pipeline.unet
         if model.device.type == "cpu":
             self.threads = choose_threads(unet)
@@ -177,23 +177,23 @@ class Residents:
         if is_small(unet):
             warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)
         if self.offload == "none" and model.device.type == "cuda":
-            self._rehearse(model, tell)
+            self._rehearse(model, on_progress)
         if is_small(model.pipeline.vae):
             warm_up_decoding(model.pipeline.vae, unet)
         return model
 
     @contextmanager
-    def _minding(self) -> Iterator[None]:
-        """Keep the sentence of what goes wrong; what nobody expected becomes one, and is logged."""
+    def _keeping_problem(self) -> Iterator[None]:
+        """Keep the message of what goes wrong; an unexpected error becomes one, and is logged."""
         try:
             yield
         except ModelError as error:
             self._problem = str(error)
             raise
         except Exception as error:
-            from explorer.models.loading import trouble
+            from explorer.models.loading import load_error_message
 
             LOG.exception("loading broke off")
-            self._problem = trouble("The model", self.device, error)
+            self._problem = load_error_message("The model", self.device, error)
             error.__traceback__ = None  # it would hold on to all that was loaded
             raise ModelError(self._problem) from None

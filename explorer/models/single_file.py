@@ -73,23 +73,23 @@ def v_kind(kind: str, zero_snr: bool) -> str:
     return f"{kind}-v" + ("-zero-snr" if zero_snr else "")
 
 
-def measured_folder(found: Any, unet: Any, device: Any) -> Path:
+def measured_folder(resolved: Any, unet: Any, device: Any) -> Path:
     """The configuration folder for a checkpoint whose U-Net is there to be asked.
 
     Where no mark says that it predicts v, its answer to noise does; whether its training ended at
     zero SNR cannot be measured, so that is the mark's to say.
     """
-    folder = found.folder
-    if found.identity.is_v or found.identity.family.is_refiner:
+    folder = resolved.folder
+    if resolved.identity.is_v or resolved.identity.family.is_refiner:
         return folder
-    marked = ZERO_SNR_MARK in header(found.file)
+    marked = ZERO_SNR_MARK in header(resolved.file)
     other = folder.with_name(v_kind(folder.name, marked))
     return other if other.is_dir() and predicts_v(unet, device) else folder
 
 
-def unheeded_mark(found: Any) -> str:
+def unheeded_mark(resolved: Any) -> str:
     """A sentence where a file is marked as trained to zero terminal SNR but predicts noise."""
-    if found.identity.is_v or ZERO_SNR_MARK not in header(found.file):
+    if resolved.identity.is_v or ZERO_SNR_MARK not in header(resolved.file):
         return ""
     return (
         f"Its file is marked {ZERO_SNR_MARK} (zero terminal SNR), but it predicts noise, which "
@@ -97,7 +97,7 @@ def unheeded_mark(found: Any) -> str:
     )
 
 
-def components(found: Any, dtype: Any, tell: Any) -> dict[str, Any]:
+def components(resolved: Any, dtype: Any, on_progress: Any) -> dict[str, Any]:
     """Every part of the pipeline, converted; raises ModelError where weights are missing."""
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
@@ -106,8 +106,8 @@ def components(found: Any, dtype: Any, tell: Any) -> dict[str, Any]:
 
     from explorer.models.model import load_scheduler
 
-    label, folder = found.entry.label, str(found.folder)
-    checkpoint = load_file(found.file)
+    label, folder = resolved.entry.label, str(resolved.folder)
+    checkpoint = load_file(resolved.file)
     parts: dict[str, Any] = {}
     steps = {
         "text_encoder": ("the text encoder", CLIPTextModel),
@@ -115,10 +115,10 @@ def components(found: Any, dtype: Any, tell: Any) -> dict[str, Any]:
         "unet": ("the U-Net", UNet2DConditionModel),
         "vae": ("the VAE", AutoencoderKL),
     }
-    wanted = [part for part in steps if part in found.identity.parts]
+    wanted = [part for part in steps if part in resolved.identity.parts]
     for number, part in enumerate(wanted):
         words, kind = steps[part]
-        tell(f"Loading {words} of {label}.", number / len(wanted))
+        on_progress(f"Loading {words} of {label}.", number / len(wanted))
         place = {"config": folder, "subfolder": part, "local_files_only": True}
         try:
             if part.startswith("text_encoder"):
@@ -129,18 +129,18 @@ def components(found: Any, dtype: Any, tell: Any) -> dict[str, Any]:
                 network = kind.from_single_file(dict(checkpoint), dtype=dtype, **place)
             whole = not any(weight.is_meta for weight in network.parameters())
         except (NotImplementedError, KeyError, ValueError):  # meta tensors; keys; shapes
-            LOG.info("loading %s of %s", part, found.file, exc_info=True)
+            LOG.info("loading %s of %s", part, resolved.file, exc_info=True)
             whole = False
         if not whole:
             raise ModelError(
-                f"{found.file.name} is incomplete: weights of {words} are missing, or it is a "
+                f"{resolved.file.name} is incomplete: weights of {words} are missing, or it is a "
                 "smaller model than those of its family."
             )
         parts[part] = network
     for part in ("tokenizer", "tokenizer_2"):
-        if part in found.identity.parts:
-            parts[part] = tokenizer(found.folder, part)
-    parts["scheduler"] = load_scheduler(found.folder / "scheduler")
+        if part in resolved.identity.parts:
+            parts[part] = tokenizer(resolved.folder, part)
+    parts["scheduler"] = load_scheduler(resolved.folder / "scheduler")
     return parts
 
 

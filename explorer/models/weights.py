@@ -57,16 +57,16 @@ class Weights:
 
 
 def choose_weights(
-    part: str, names: Collection[str], half: bool, read: Callable[[str], str], name: str
+    part: str, names: Collection[str], fp16: bool, read: Callable[[str], str], name: str
 ) -> Weights:
     """A network's weights among the files of its folder, as diffusers and transformers look.
 
-    `half` prefers the fp16 variant; what is not whole is passed over. `read` gives the text of an
+    `fp16` prefers the fp16 variant; what is not whole is passed over. `read` gives the text of an
     index file, from which the list of a sharded network's files is taken. Raises ModelError, with
     what is missing, where nothing is whole.
     """
     problem = None
-    for variant in ("fp16", None) if half else (None, "fp16"):
+    for variant in ("fp16", None) if fp16 else (None, "fp16"):
         try:
             files = _files(part, names, variant, read, name)
         except ModelError as error:

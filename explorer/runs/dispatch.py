@@ -44,7 +44,7 @@ class Dispatcher:
         """Keep how far loading is, and break it off where the engine is closing."""
         if self.closing:
             raise Stopped
-        self._models.tell(words, fraction)
+        self._models.on_progress(words, fraction)
 
     def open_queue(self) -> None:
         """Join the queue of the device once it is known; loads torch where it was not named."""
@@ -127,7 +127,7 @@ class Dispatcher:
             job.ticket = self.queue.join(
                 visitor,
                 limits=self._limits,
-                ready=lambda: job.admitted and all(map(self._models.has_found, entries)),
+                ready=lambda: job.admitted and all(map(self._models.has_fetched, entries)),
                 seconds_left=partial(self._seconds_left, job),
                 on_turn=on_turn,
                 came=came,
@@ -141,7 +141,7 @@ class Dispatcher:
         if job.finished.is_set():
             return
         job.admitted = True
-        if self.queue.is_open and all(map(self._models.has_found, self._entries(job))):
+        if self.queue.is_open and all(map(self._models.has_fetched, self._entries(job))):
             self.queue.advance()
         else:
             in_own_thread("prepare", self.prepare, job)
@@ -163,12 +163,12 @@ class Dispatcher:
 
     def prepare(self, job: Job) -> None:
         """Bring the job's models to this machine, so that it may have its turn."""
-        missing = not all(map(self._models.has_found, self._entries(job)))
+        missing = not all(map(self._models.has_fetched, self._entries(job)))
         try:
             self.open_queue()
             if missing and job.ticket is not None:
                 job.phase, job.note = LOADING, "Loading the model."
-                self._models.find(self._entries(job), self._telling(job))
+                self._models.fetch(self._entries(job), self._telling(job))
         except BaseException as error:
             self._broke_off(job, error)
         finally:
@@ -193,8 +193,8 @@ class Dispatcher:
         models, entries = self._models, self._entries(job)
         try:
             job.check_stop()
-            models.find(entries, self._telling(job))  # again, where loading has failed since
-            models.seat(entries, self._telling(job))
+            models.fetch(entries, self._telling(job))  # again, where loading has failed since
+            models.make_resident(entries, self._telling(job))
             models.progress = None
             chosen = [models.get(entry.name) for entry in entries]
             decoders.append(_preview_decoder(chosen[0], job.settings.preview_decoder))
@@ -216,7 +216,7 @@ class Dispatcher:
     def _denoise(self, job: Job, *models: "Model") -> None:
         import torch
 
-        from explorer.models.model import give_back, trim
+        from explorer.models.model import free_cached_memory, trim
 
         if self._models.threads is not None:
             torch.set_num_threads(self._models.threads)  # OpenMP keeps a number for each thread
@@ -228,7 +228,7 @@ class Dispatcher:
             if job.state == DONE:  # a finished pipeline call has collected its garbage
                 trim()
             else:
-                give_back(torch.device(self._models.device))
+                free_cached_memory(torch.device(self._models.device))
 
 
 def _preview_decoder(model: "Model", choice: str) -> "Decoder":

@@ -139,12 +139,12 @@ class Engine(ModelFacts):
         ticket = None
         try:
             dispatcher.open_queue()
-            models.find([entry], dispatcher.tell)
+            models.fetch([entry], dispatcher.tell)
             ticket = dispatcher.queue.join(is_run=False)
             if ticket.place:
                 dispatcher.tell(f"{entry.label} is loaded when the run under way has ended.")
             ticket.wait()
-            models.seat([entry], dispatcher.tell)
+            models.make_resident([entry], dispatcher.tell)
         except Stopped:
             raise ModelError("The program is ending.") from None
         finally:

@@ -15,8 +15,8 @@ from explorer.runs.job import Job, vae_decoder
 from explorer.settings import RunSettings
 
 if TYPE_CHECKING:
-    from explorer.models.found import Tell
     from explorer.models.model import Model
+    from explorer.models.resolved import OnProgress
 
 LOG = logging.getLogger(__name__)
 
@@ -24,16 +24,16 @@ STEPS = 2  # DPM2's second call of a step comes with the first of two
 COMPILING, CAPTURING = "Compiling kernels for {}.", "Capturing graphs for {}."
 
 
-def rehearse(model: "Model", tell: "Tell", start: Callable[[Job], object]) -> None:
+def rehearse(model: "Model", on_progress: "OnProgress", start: Callable[[Job], object]) -> None:
     """Prepare a model on a GPU for its first run; who calls has the device's turn.
 
     `start` hears of the job before it runs, so that it can be stopped. What goes wrong is logged,
     and left to the first run to say.
     """
-    compile_kernels(model, tell)
+    compile_kernels(model, on_progress)
     if model.is_refiner:  # it runs with a base, whose size and lanes are its own
         return
-    tell(CAPTURING.format(model.entry.label), None)
+    on_progress(CAPTURING.format(model.entry.label), None)
     settings = RunSettings(model=model.name, prompt="a", steps=STEPS)
     job = Job(settings)
     start(job)
@@ -44,7 +44,7 @@ def rehearse(model: "Model", tell: "Tell", start: Callable[[Job], object]) -> No
     model.decode(job.trajectories()[0].calls[0].denoised)
 
 
-def compile_kernels(model: "Model", tell: "Tell") -> None:
+def compile_kernels(model: "Model", on_progress: "OnProgress") -> None:
     """Compile all that a run of the model's own size needs, with CFG and the usual lanes.
 
     The networks go through their layers once, on copies that share their weights, and nothing of
@@ -58,9 +58,9 @@ def compile_kernels(model: "Model", tell: "Tell") -> None:
 
     keep_on_disk()
     words = COMPILING.format(model.entry.label)
-    tell(words, None)
+    on_progress(words, None)
     try:
-        with torch.no_grad(), compiling(lambda done, total: tell(words, done / total)):
+        with torch.no_grad(), compiling(lambda done, total: on_progress(words, done / total)):
             _walk_unet(model)
             _walk_vae(model)
     except (RuntimeError, TypeError, ValueError):  # memory that ran out is one of them

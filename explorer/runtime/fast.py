@@ -172,7 +172,7 @@ def _kept(model: torch.nn.Module, make: Callable[[], Any]) -> Any:
     return made
 
 
-def let_go(unet: torch.nn.Module) -> None:
+def release_graphs(unet: torch.nn.Module) -> None:
     """Free the graphs of a U-Net that is no longer used, or whose memory is wanted."""
     _, way = vars(unet).pop(_WAY, (None, None))
     if way is not None:

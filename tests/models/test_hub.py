@@ -13,9 +13,9 @@ from diffusers import DiffusionPipeline
 from hub_server import serving
 
 from explorer.models.catalog import Catalog, ModelError
-from explorer.models.found import find_model, look_through
 from explorer.models.hub import Hub
-from explorer.models.loading import load_found
+from explorer.models.loading import load_resolved
+from explorer.models.resolved import fetch_model, validate_folder
 
 REPO = "somebody/small-model"
 
@@ -40,14 +40,14 @@ def entry():
     return Catalog(allow=[REPO]).find(REPO)
 
 
-def nobody(words, fraction):
+def no_progress(words, fraction):
     pass
 
 
 def test_a_good_model_comes_whole_and_runs(hub, entry, family_folder):
     told = []
-    found = find_model(entry, False, lambda *words: told.append(words), hub)
-    pipeline = load_found(found, "cpu").pipeline
+    resolved = fetch_model(entry, False, lambda *words: told.append(words), hub)
+    pipeline = load_resolved(resolved, "cpu").pipeline
     options = {"num_inference_steps": 2, "output_type": "latent"}
     options["generator"] = torch.Generator().manual_seed(0)
     assert pipeline("a red house", **options).images.isfinite().all()
@@ -55,7 +55,7 @@ def test_a_good_model_comes_whole_and_runs(hub, entry, family_folder):
     assert fractions == sorted(fractions)
     assert (fractions[0], fractions[-1]) == (0.0, 1.0)
     assert len(set(fractions)) >= 4
-    assert hub.cached(REPO) == found.folder
+    assert hub.cached(REPO) == resolved.folder
 
 
 def test_only_configuration_and_safetensors_are_asked_for(hub, server, entry, tmp_path):
@@ -65,7 +65,7 @@ def test_only_configuration_and_safetensors_are_asked_for(hub, server, entry, tm
     (folder / "safety_checker").mkdir()
     (folder / "safety_checker" / "model.safetensors").write_bytes(b"no")
     server.repos[REPO] = folder
-    find_model(entry, False, nobody, hub)
+    fetch_model(entry, False, no_progress, hub)
     assert {Path(name).suffix for name in server.asked} <= {".json", ".txt", ".safetensors"}
     assert not any("safety" in name or name == "a.safetensors" for name in server.asked)
     assert "unet/diffusion_pytorch_model.safetensors" in server.asked
@@ -75,23 +75,23 @@ def test_paths_that_a_hub_names_never_leave_the_models_folder(hub, server, entry
     names = ["../../../../evil.json", "unet/../../evil.json", "/etc/evil.json", "unet/..json"]
     names += ["vae/a/evil.json", "unet\\..\\evil.json", "../vae/model.safetensors"]
     server.names[REPO] = names
-    find_model(entry, False, nobody, hub)
+    fetch_model(entry, False, no_progress, hub)
     assert not [name for name in server.asked if name in names]
     assert not list(tmp_path.rglob("*evil*"))
 
 
-@pytest.mark.parametrize("half", [True, False])
-def test_half_precision_takes_the_smaller_files(hub, server, entry, tmp_path, half):
+@pytest.mark.parametrize("fp16", [True, False])
+def test_half_precision_takes_the_smaller_files(hub, server, entry, tmp_path, fp16):
     folder = shutil.copytree(server.repos[REPO], tmp_path / "repo")
     for weights in list(folder.rglob("*.safetensors")):
         tensors = weights.read_bytes()
         weights.with_name(f"{weights.stem}.fp16.safetensors").write_bytes(tensors)
     server.repos[REPO] = folder
-    found = find_model(entry, half, nobody, hub)
+    resolved = fetch_model(entry, fp16, no_progress, hub)
     weights = [name for name in server.asked if name.endswith(".safetensors")]
     assert len(weights) == 3
-    assert all((".fp16." in name) == half for name in weights)
-    assert load_found(found, "cpu", torch.bfloat16).pipeline.unet.dtype == torch.bfloat16
+    assert all((".fp16." in name) == fp16 for name in weights)
+    assert load_resolved(resolved, "cpu", torch.bfloat16).pipeline.unet.dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_hub_that_refuses_is_a_sentence(hub, server, entry, fault, sentence):
     server.faults["api/models"] = fault
     start = time.monotonic()
     with pytest.raises(ModelError, match=sentence) as caught:
-        find_model(entry, False, nobody, hub)
+        fetch_model(entry, False, no_progress, hub)
     assert time.monotonic() - start < 5
     assert "\n" not in str(caught.value)
 
@@ -117,43 +117,43 @@ def test_a_hub_that_refuses_is_a_sentence(hub, server, entry, fault, sentence):
 def test_a_model_that_is_gated_file_by_file_is_a_sentence(hub, server, entry):
     server.faults["/resolve/"] = 403
     with pytest.raises(ModelError, match="does not let this app have"):
-        find_model(entry, False, nobody, hub)
+        fetch_model(entry, False, no_progress, hub)
 
 
 def test_a_hub_that_is_not_there_is_a_sentence(hub, entry, tmp_path):
     nowhere = Hub("http://127.0.0.1:9", tmp_path / "cache", timeout=0.5)
     with pytest.raises(ModelError, match="cannot be reached from here"):
-        find_model(entry, False, nobody, nowhere)
+        fetch_model(entry, False, no_progress, nowhere)
 
 
 def test_a_hub_that_is_switched_off_is_a_sentence(hub, entry, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="HF_HUB_OFFLINE"):
-        find_model(entry, False, nobody, hub)
+        fetch_model(entry, False, no_progress, hub)
 
 
 @pytest.mark.parametrize("fault", ["offline", 401, 403, 404, 500, "hang"])
 def test_what_was_downloaded_before_does_without_the_hub(hub, server, entry, monkeypatch, fault):
-    before = find_model(entry, False, nobody, hub)
+    before = fetch_model(entry, False, no_progress, hub)
     if fault == "offline":
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     else:
         server.faults["api/models"] = fault
-    assert find_model(entry, False, nobody, hub).folder == before.folder
+    assert fetch_model(entry, False, no_progress, hub).folder == before.folder
 
 
 def test_half_a_download_is_a_sentence_and_goes_on_later(hub, server, entry, monkeypatch):
     monkeypatch.setattr(huggingface_hub.utils._http.time, "sleep", lambda seconds: None)
     server.faults["unet/diffusion"] = 500
     with pytest.raises(ModelError, match="Only a part of somebody/small-model"):
-        find_model(entry, False, nobody, hub)
+        fetch_model(entry, False, no_progress, hub)
     assert hub.cached(REPO) is not None
     server.faults = {"api/models": "hang"}
     with pytest.raises(ModelError, match="Only a part of somebody/small-model"):
-        find_model(entry, False, nobody, hub)
+        fetch_model(entry, False, no_progress, hub)
     server.faults = {}
     server.asked.clear()
-    load_found(find_model(entry, False, nobody, hub), "cpu")
+    load_resolved(fetch_model(entry, False, no_progress, hub), "cpu")
     assert "model_index.json" not in server.asked
 
 
@@ -164,11 +164,11 @@ def test_a_download_that_breaks_off_is_a_sentence_and_goes_on(
     monkeypatch.setattr(huggingface_hub.file_download.time, "sleep", lambda seconds: None)
     server.faults["unet/diffusion_pytorch_model.safetensors"] = fault
     with pytest.raises(ModelError, match="Only a part of somebody/small-model") as caught:
-        find_model(entry, False, nobody, hub)
+        fetch_model(entry, False, no_progress, hub)
     assert "broke off in the middle: try again" in str(caught.value)
     assert "\n" not in str(caught.value)
     server.faults = {}
-    load_found(find_model(entry, False, nobody, hub), "cpu")
+    load_resolved(fetch_model(entry, False, no_progress, hub), "cpu")
 
 
 @pytest.mark.parametrize(
@@ -195,24 +195,24 @@ def test_a_disk_that_fails_in_the_middle_is_a_sentence(
 
     monkeypatch.setattr(huggingface_hub.file_download, "http_get", failing)
     with pytest.raises(ModelError, match=sentence) as caught:
-        find_model(entry, False, nobody, hub)
+        fetch_model(entry, False, no_progress, hub)
     assert "unet/diffusion" in asked[-1]
     assert str(tmp_path) not in str(caught.value)
     monkeypatch.setattr(huggingface_hub.file_download, "http_get", download)
-    load_found(find_model(entry, False, nobody, hub), "cpu")
+    load_resolved(fetch_model(entry, False, no_progress, hub), "cpu")
 
 
 def test_what_does_not_fit_on_the_disk_is_not_begun(hub, server, entry, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 8, 1000))
     with pytest.raises(ModelError, match=r"takes 0\.0 GB more, and 0\.0 GB are free"):
-        find_model(entry, False, nobody, hub)
+        fetch_model(entry, False, no_progress, hub)
     assert not [name for name in server.asked if name.endswith(".safetensors")]
 
 
 def test_a_configuration_of_gigabytes_is_not_asked_for(hub, server, entry):
     server.sizes[REPO] = {"tokenizer/tokenizer.json": 3 * 2**30}
     with pytest.raises(ModelError, match="of 3,072 MiB, which is no configuration"):
-        find_model(entry, False, nobody, hub)
+        fetch_model(entry, False, no_progress, hub)
 
 
 # --- shards, index files and variants -------------------------------------------------------------
@@ -220,7 +220,7 @@ def test_a_configuration_of_gigabytes_is_not_asked_for(hub, server, entry):
 
 @pytest.fixture
 def sharded(server, tmp_path):
-    """Serves the model with its U-Net and VAE in shards: of full precision, of half, or both."""
+    """Serves the model with its U-Net and VAE in shards: of full precision, of fp16, or both."""
 
     def make(*variants, part="unet"):
         pipeline = DiffusionPipeline.from_pretrained(server.repos[REPO])
@@ -244,36 +244,36 @@ def weights_asked(server, part="unet"):
 
 @pytest.mark.parametrize("variants", [(None,), ("fp16",), (None, "fp16")])
 @pytest.mark.parametrize("part", ["unet", "text_encoder", "all"])
-@pytest.mark.parametrize("half", [True, False])
-def test_shards_come_in_every_precision_and_run(hub, server, entry, sharded, variants, part, half):
+@pytest.mark.parametrize("fp16", [True, False])
+def test_shards_come_in_every_precision_and_run(hub, server, entry, sharded, variants, part, fp16):
     folder = sharded(*variants, part=part)
     shards = [*folder.rglob("*-of-*.safetensors")]
     assert len(shards) >= 2 * len(variants)
-    found = find_model(entry, half, nobody, hub)
-    wanted = "fp16" if variants == ("fp16",) or (half and "fp16" in variants) else None
-    assert {weights.variant for weights in found.weights.values()} == {wanted}
+    resolved = fetch_model(entry, fp16, no_progress, hub)
+    wanted = "fp16" if variants == ("fp16",) or (fp16 and "fp16" in variants) else None
+    assert {weights.variant for weights in resolved.weights.values()} == {wanted}
     came = [name for name in server.asked if name.endswith(".safetensors")]
     assert len(came) == len(set(came))
     assert all((".fp16" in name) == (wanted == "fp16") for name in came)
     assert len([name for name in came if "-of-" in name]) == len(shards) // len(variants)
-    unet = load_found(found, "cpu").pipeline.unet.state_dict()
+    unet = load_resolved(resolved, "cpu").pipeline.unet.state_dict()
     truth = DiffusionPipeline.from_pretrained(folder, variant=wanted).unet.state_dict()
     assert all(torch.equal(unet[key], value) for key, value in truth.items())
     # The same folder as a path, and the same model without the hub.
-    path = look_through(Catalog([folder]).find(), folder, half)
-    assert path.weights == found.weights
+    path = validate_folder(Catalog([folder]).find(), folder, fp16)
+    assert path.weights == resolved.weights
     server.faults["api/models"] = "hang"
-    assert find_model(entry, half, nobody, hub).weights == found.weights
+    assert fetch_model(entry, fp16, no_progress, hub).weights == resolved.weights
 
 
 def test_a_network_in_full_precision_alone_goes_with_others_in_half(hub, server, entry, sharded):
     folder = sharded(None, "fp16")
     for file in (folder / "vae").glob("*.fp16.*"):
         file.unlink()
-    found = find_model(entry, True, nobody, hub)
-    variants = {part: weights.variant for part, weights in found.weights.items()}
+    resolved = fetch_model(entry, True, no_progress, hub)
+    variants = {part: weights.variant for part, weights in resolved.weights.items()}
     assert variants == {"unet": "fp16", "text_encoder": "fp16", "vae": None}
-    load_found(found, "cpu")
+    load_resolved(resolved, "cpu")
 
 
 def change_index(folder, change, file="unet/diffusion_pytorch_model.safetensors.index.json"):
@@ -290,20 +290,20 @@ OUTSIDE += ["x.bin", "", ".safetensors", "..safetensors", "a\0.safetensors", "a\
 def test_an_index_that_names_what_is_not_beside_it_is_refused(hub, server, entry, sharded, shard):
     folder = sharded(None)
     change_index(folder, lambda names: names.update({"conv_in.bias": shard}))
-    for look in (lambda: find_model(entry, False, nobody, hub), lambda: at(folder)):
+    for look in (lambda: fetch_model(entry, False, no_progress, hub), lambda: at(folder)):
         with pytest.raises(ModelError, match=r"names a file that is no \.safetensors file beside"):
             look()
     assert not weights_asked(server)[1:]  # its index alone
 
 
 def at(folder):
-    return look_through(Catalog([folder]).find(), folder, False)
+    return validate_folder(Catalog([folder]).find(), folder, False)
 
 
 def test_a_shard_that_is_missing_is_a_sentence_before_anything_comes(hub, server, entry, sharded):
     folder = sharded(None)
     change_index(folder, lambda names: names.update({"conv_in.bias": "gone.safetensors"}))
-    for look in (lambda: find_model(entry, False, nobody, hub), lambda: at(folder)):
+    for look in (lambda: fetch_model(entry, False, no_progress, hub), lambda: at(folder)):
         with pytest.raises(
             ModelError, match=r"names \d+ files, and gone\.safetensors is not there"
         ):
@@ -317,7 +317,7 @@ def test_a_shard_that_is_missing_is_a_sentence_before_anything_comes(hub, server
 def test_an_index_that_cannot_be_read_is_a_sentence(hub, server, entry, sharded, text):
     folder = sharded(None)
     (folder / "unet/diffusion_pytorch_model.safetensors.index.json").write_text(text)
-    for look in (lambda: find_model(entry, False, nobody, hub), lambda: at(folder)):
+    for look in (lambda: fetch_model(entry, False, no_progress, hub), lambda: at(folder)):
         with pytest.raises(ModelError, match=r"index\.json of .* could not be read: it is damaged"):
             look()
 
@@ -330,16 +330,16 @@ def test_shards_that_did_not_all_come_are_a_part_and_come_later(
     sharded(None)
     server.faults[f"unet/diffusion_pytorch_model-0000{gone}-of"] = 500
     with pytest.raises(ModelError, match="Only a part of somebody/small-model is on this machine"):
-        find_model(entry, False, nobody, hub)
+        fetch_model(entry, False, no_progress, hub)
     server.faults = {}
-    load_found(find_model(entry, False, nobody, hub), "cpu")
+    load_resolved(fetch_model(entry, False, no_progress, hub), "cpu")
 
 
 def test_one_network_as_pickles_is_refused_before_the_others_come(hub, server, entry, sharded):
     folder = sharded(None)
     for file in (folder / "vae").glob("*.safetensors"):
         file.rename(file.with_suffix(".bin"))
-    for look in (lambda: find_model(entry, False, nobody, hub), lambda: at(folder)):
+    for look in (lambda: fetch_model(entry, False, no_progress, hub), lambda: at(folder)):
         with pytest.raises(ModelError, match="as pickle files"):
             look()
     assert not [name for name in server.asked if name.endswith(".safetensors")]
@@ -351,7 +351,7 @@ def test_a_damaged_file_of_the_chosen_precision_is_seen(sharded):
     shard.write_bytes(shard.read_bytes()[:-1])
     at(folder)  # in full precision, which is whole
     with pytest.raises(ModelError, match=r"is damaged: unet/.*fp16-00002"):
-        look_through(Catalog([folder]).find(), folder, True)
+        validate_folder(Catalog([folder]).find(), folder, True)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_the_wrong_kind_is_refused_before_its_weights_come(
 ):
     server.repos[REPO] = family_folder(family)
     with pytest.raises(ModelError, match=sentence):
-        find_model(entry, False, nobody, hub)
+        fetch_model(entry, False, no_progress, hub)
     if family != "truncated":
         assert not [name for name in server.asked if not name.endswith((".json", ".txt"))]
 
@@ -380,4 +380,4 @@ def test_a_repository_without_a_pipeline_is_a_sentence(hub, server, entry, tmp_p
     (tmp_path / "repo" / "v1-5-pruned.safetensors").write_bytes(b"x")
     server.repos[REPO] = tmp_path / "repo"
     with pytest.raises(ModelError, match=r"no model_index\.json"):
-        find_model(entry, False, nobody, hub)
+        fetch_model(entry, False, no_progress, hub)

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from explorer.engine import Engine
 from explorer.models.catalog import BUNDLED_FOLDER, Catalog, ModelError
 from explorer.models.clip_tokens import clip_tokenizer
-from explorer.models.found import Found
-from explorer.models.loading import load_found
+from explorer.models.loading import load_resolved
+from explorer.models.resolved import ResolvedModel
 from explorer.models.single_file import CONFIGS, config_folder, find_file, predicts_v
 
 FAMILIES = ("sd1", "sd2", "sdxl", "sdxl-refiner")
@@ -46,7 +46,7 @@ def checkpoint(family_folder, tmp_path_factory):
 
 def load(file, configs):
     entry = Catalog([file]).find()
-    return load_found(Found(entry, *find_file(entry, configs), file=file), "cpu")
+    return load_resolved(ResolvedModel(entry, *find_file(entry, configs), file=file), "cpu")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -157,10 +157,10 @@ def test_a_trained_model_read_as_one_of_v_is_seen_to_be():
 def test_the_bundled_configurations_are_of_their_families(folder):
     from explorer.models.families import identify
 
-    found = identify(folder, folder.name)
-    assert folder.name.startswith(found.family.key)
-    assert found.width == SIDES.get(folder.name, 1024)
-    assert not any("leaves to" in note for note in found.notes)
+    identity = identify(folder, folder.name)
+    assert folder.name.startswith(identity.family.key)
+    assert identity.width == SIDES.get(folder.name, 1024)
+    assert not any("leaves to" in note for note in identity.notes)
 
 
 SIDES = {"sd1": 512, "sd1-v": 512, "sd1-v-zero-snr": 512, "sd2": 512}

@@ -17,9 +17,9 @@ from hub_server import serving
 
 from explorer.engine import Engine, RunError
 from explorer.models.catalog import BUNDLED_FOLDER, KNOWN, Catalog, ModelError
-from explorer.models.found import find_model
 from explorer.models.hub import Hub
-from explorer.models.loading import DTYPES, load_found, load_model
+from explorer.models.loading import DTYPES, load_model, load_resolved
+from explorer.models.resolved import fetch_model
 from explorer.runs.device_queue import device_queue
 from explorer.runtime import fast
 from explorer.sampling import schedulers
@@ -118,7 +118,7 @@ def test_runs_with_a_model_that_is_not_allowed_are_refused_at_once(family_folder
 def test_each_family_loads_as_diffusers_does(family, family_folder):
     told = []
     entry = Catalog([family_folder(family)]).find()
-    model = load_model(entry, "cpu", tell=lambda *words: told.append(words))
+    model = load_model(entry, "cpu", on_progress=lambda *words: told.append(words))
     theirs = DiffusionPipeline.from_pretrained(family_folder(family))
     assert type(model.pipeline) is type(theirs)
     assert model.native == (32, 32)
@@ -237,11 +237,11 @@ def test_a_sentence_names_no_place_of_this_machine(file, changes, gone, family_f
     home = tmp_path / "a secret home" / "models"
     home.mkdir(parents=True)
     folder = edited(family_folder("sd1"), home / "mine", file, **changes)
-    found = find_model(Catalog([folder]).find(), False)
+    found = fetch_model(Catalog([folder]).find(), False)
     if gone:
         (folder / gone).rename(home / "gone")
     with pytest.raises(ModelError) as caught:
-        load_found(found, "cpu")
+        load_resolved(found, "cpu")
     for part in ("secret", "home", str(tmp_path), tmp_path.name):
         assert part not in str(caught.value)
 
@@ -250,7 +250,7 @@ def test_missing_files_are_a_sentence(family_folder, tmp_path):
     folder = shutil.copytree(family_folder("sd1"), tmp_path / "model")
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     with pytest.raises(ModelError, match="no weights in its vae folder"):
-        find_model(Catalog([folder]).find(), half=False)
+        fetch_model(Catalog([folder]).find(), fp16=False)
 
 
 # --- switching ------------------------------------------------------------------------------------
@@ -284,10 +284,11 @@ def test_a_run_switches_to_the_model_that_it_names(family_folder):
 def test_the_model_before_is_freed(family_folder, monkeypatch):
     engine = engine_of(family_folder, "sd1", "sd2")
     engine.run(RUN)
-    let_go = []
-    real = fast.let_go
+    released = []
+    real = fast.release_graphs
     monkeypatch.setattr(
-        "explorer.models.model.let_go", lambda unet: (let_go.append(type(unet)), real(unet))
+        "explorer.models.model.release_graphs",
+        lambda unet: (released.append(type(unet)), real(unet)),
     )
     model = engine.model()
     old = [weakref.ref(each) for each in (model, model.pipeline, model.pipeline.unet)]
@@ -296,7 +297,7 @@ def test_the_model_before_is_freed(family_folder, monkeypatch):
     engine.load("sd2")
     gc.collect()
     assert [ref() for ref in [*old, weight]] == [None] * 4
-    assert len(let_go) == 1
+    assert len(released) == 1
 
 
 def test_memory_that_runs_out_while_loading_is_a_sentence(family_folder, monkeypatch):
@@ -320,8 +321,8 @@ def test_progress_is_a_sentence_and_a_fraction_and_the_state_says_loading(family
     engine.load()
     seen = []
     models = engine._models
-    tell = models.tell
-    models.tell = lambda *words: (tell(*words), seen.append((engine.state, engine.progress)))
+    tell = models.on_progress
+    models.on_progress = lambda *words: (tell(*words), seen.append((engine.state, engine.progress)))
     engine.load("sdxl")
     assert {state for state, _ in seen} == {"loading"}
     sentences = [words for _, (words, _) in seen]

@@ -19,18 +19,18 @@ RUN = RunSettings(prompt="a red house", seed=7, steps=2, lanes=(LaneSettings(),)
 def stopped_at(engine, run, words, stop=None):
     """The run's last event, where `words` of the loading are the last thing that it tells."""
     cancel, models = threading.Event(), engine._models
-    tell = models.tell
+    tell = models.on_progress
 
     def stop_then(sentence, fraction=None):
         tell(sentence, fraction)
         if words in sentence:
             (stop or cancel.set)()
 
-    models.tell = stop_then
+    models.on_progress = stop_then
     # In this thread, so that all has ended when the run has.
     job = engine._dispatcher.job(run, cancel)
     engine._dispatcher.run_here(job)
-    models.tell = tell
+    models.on_progress = tell
     return job
 
 

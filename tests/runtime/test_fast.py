@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
-from explorer.runtime.fast import fast, let_go, quick_vae, warm_up, warm_up_decoding, way_of
+from explorer.runtime.fast import fast, quick_vae, release_graphs, warm_up, warm_up_decoding, way_of
 from explorer.runtime.guided import once
 from explorer.runtime.traced import KEPT
 
@@ -240,7 +240,7 @@ def test_moved_weights_and_letting_go_make_a_new_way(unet):
     second = way_of(unet)
     assert second is not first
     assert len(first) == 0
-    let_go(unet)
+    release_graphs(unet)
     assert way_of(unet) is not second
 
 

@@ -9,7 +9,7 @@ from transformers import CLIPTextModel
 
 from explorer.models.previews import in_float32
 from explorer.runtime import graphs
-from explorer.runtime.fast import fast, fast_reading, let_go, quick_vae, warm_up, way_of
+from explorer.runtime.fast import fast, fast_reading, quick_vae, release_graphs, warm_up, way_of
 from explorer.runtime.kernels.attending import _as_one, _readers
 
 pytestmark = pytest.mark.gpu
@@ -124,7 +124,7 @@ def test_letting_go_frees_the_memory(unet):
     with fast(unet):
         answer(unet, *inputs(unet, 8))
     assert allocated() > before
-    let_go(unet)
+    release_graphs(unet)
     assert allocated() <= before
 
 

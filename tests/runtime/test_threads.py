@@ -38,13 +38,13 @@ def test_what_goes_wrong_apart_is_raised_here():
 
 
 def test_a_model_on_a_cpu_is_loaded_apart(tiny_pipeline_folder, monkeypatch):
-    own, seen = loading.load_found, []
+    own, seen = loading.load_resolved, []
 
-    def load_found(*arguments):
+    def load_resolved(*arguments):
         seen.append(threading.current_thread())
         return own(*arguments)
 
-    monkeypatch.setattr(loading, "load_found", load_found)
+    monkeypatch.setattr(loading, "load_resolved", load_resolved)
     Engine(tiny_pipeline_folder, "cpu").load()
     (loader,) = seen
     assert loader is not threading.current_thread() and not loader.is_alive()

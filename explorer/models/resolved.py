@@ -1,4 +1,4 @@
-"""A model's files: brought here, and looked through before anything is loaded."""
+"""A model's files: downloaded where needed, and validated before anything is loaded."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from explorer.models.weights import Weights, check_whole, choose_weights
 
 HUB = Hub()
 
-Tell = Callable[[str, float | None], None]
+OnProgress = Callable[[str, float | None], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """A model that is on this machine and was looked through; no weights are in memory yet."""
+class ResolvedModel:
+    """A model whose files are on this machine and valid; no weights are in memory yet."""
 
     entry: Entry
     folder: Path
@@ -25,51 +25,53 @@ class Found:
     file: Path | None = None  # the single file that has the weights, where there is one
 
 
-def find_model(entry: Entry, half: bool, tell: Tell | None = None, hub: Hub = HUB) -> Found:
-    """Bring the model here where it is not yet, and look it through; raises ModelError.
+def fetch_model(
+    entry: Entry, fp16: bool, on_progress: OnProgress | None = None, hub: Hub = HUB
+) -> ResolvedModel:
+    """Download the model where it is not here yet, and validate it; raises ModelError.
 
-    `half` prefers files in half precision, where a model has both. What was downloaded before will
-    do where the hub cannot be asked.
+    `fp16` prefers files in half precision, where a model has both. Where the hub cannot be asked,
+    what was downloaded before is used.
     """
-    tell = tell or nobody
+    on_progress = on_progress or no_progress
     if entry.kind == "file":
         from explorer.models.single_file import find_file
 
-        return Found(entry, *find_file(entry), file=entry.path)
+        return ResolvedModel(entry, *find_file(entry), file=entry.path)
     if entry.kind != "hub":
-        return look_through(entry, entry.path, half)
+        return validate_folder(entry, entry.path, fp16)
     try:
-        return look_through(entry, hub.download(entry.source, half, tell), half)
+        return validate_folder(entry, hub.download(entry.source, fp16, on_progress), fp16)
     except Unreachable as error:
         folder = hub.cached(entry.source)
         if folder is None:
             raise
         try:
-            return look_through(entry, folder, half)
+            return validate_folder(entry, folder, fp16)
         except ModelError:
             raise ModelError(f"Only a part of {entry.name} is on this machine. {error}") from None
 
 
-def look_through(entry: Entry, folder: Path, half: bool) -> Found:
+def validate_folder(entry: Entry, folder: Path, fp16: bool) -> ResolvedModel:
     """Identify the model in a folder and check that its files are whole; raises ModelError."""
     identity = identify(folder, entry.name)
     weights = {}
     for part in NETWORKS:
         if part in identity.parts:
-            weights[part] = weights_in(folder / part, half, entry.name)
+            weights[part] = weights_in(folder / part, fp16, entry.name)
             check_whole(folder / part, weights[part], entry.name)
-    return Found(entry, folder, identity, weights)
+    return ResolvedModel(entry, folder, identity, weights)
 
 
-def weights_in(folder: Path, half: bool, name: str) -> Weights:
+def weights_in(folder: Path, fp16: bool, name: str) -> Weights:
     """The weights in a network's folder; raises ModelError."""
     names = {file.name for file in folder.glob("*") if file.is_file()}
 
     def read(index: str) -> str:
         return (folder / index).read_text(encoding="utf-8", errors="replace")
 
-    return choose_weights(folder.name, names, half, read, name)
+    return choose_weights(folder.name, names, fp16, read, name)
 
 
-def nobody(sentence: str, fraction: float | None) -> None:
-    """Where nobody wants to hear how a load gets on."""
+def no_progress(sentence: str, fraction: float | None) -> None:
+    """An `on_progress` that ignores what it gets."""
