@@ -1,12 +1,13 @@
 """The program in a process of its own, and runs started over HTTP as the page starts them."""
 
+import http.client
 import json
 import os
 import socket
 import subprocess
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,6 +69,12 @@ def start_run(url: str, steps: int):
     return urllib.request.urlopen(
         url + f"gradio_api/queue/data?session_hash={session}", timeout=PATIENCE_S
     )
+
+
+def drain(stream) -> None:
+    """Read what the program still sends, as a page does; that it breaks off is no surprise."""
+    with suppress(http.client.HTTPException, OSError):
+        stream.read()
 
 
 def read_until(stream, word: str) -> None:

@@ -30,14 +30,18 @@ def _itself(payload: Any) -> Any:
 def look_at_payloads(page: gr.Blocks) -> None:
     """Refuse what no page sends, and ignore what a payload marks as a file (see uploaded_files.py).
 
-    Of the whole page at once, since Gradio makes other components in place of updated ones.
+    Of the whole page at once, since Gradio makes other components in place of updated ones. What
+    those refuse is the sender's fault: told to the sender, and no traceback in the server's log.
     """
     prepare = page.preprocess_data
 
     async def prepared(block_fn: Any, inputs: list[Any], *more: Any, **named: Any) -> list[Any]:
         try:
             return await prepare(block_fn, list(map(unmarked, inputs)), *more, **named)
-        except (gr.Error, MemoryError, OSError):
+        except gr.Error as refusal:  # of a menu that an event has put in place
+            refusal.print_exception = False
+            raise
+        except (MemoryError, OSError):
             raise
         except Exception as error:
             LOG.info("%s was sent what its controls do not take: %r", block_fn.name, error)

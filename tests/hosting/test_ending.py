@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from program import PATIENCE_S, config_of, program, read_until, start_run
+from program import PATIENCE_S, config_of, drain, program, read_until, start_run
 
 CODES = {signal.SIGINT: 0, signal.SIGTERM: 143}
 
@@ -72,7 +72,7 @@ def test_a_signal_ends_the_program_soon_and_cleanly(family_folder, tmp_path, sta
             if state != "loading":
                 read_until(stream, '"call"')
                 read_until(stream, "image/jpeg")
-            threading.Thread(target=stream.read, daemon=True).start()
+            threading.Thread(target=drain, args=(stream,), daemon=True).start()
         process.send_signal(number)
         assert process.wait(10) == CODES[number]
         errors = process.stderr.read()
@@ -106,7 +106,7 @@ def test_a_signal_while_pictures_are_made_leaves_nothing_in_halves(
     script = HELD_UP.format(began=str(began), seconds=seconds, change=change)
     with app(family_folder("sd1"), pictures, ["-c", script]) as (process, url):
         stream = start_run(url, steps=2)
-        threading.Thread(target=stream.read, daemon=True).start()
+        threading.Thread(target=drain, args=(stream,), daemon=True).start()
         deadline = time.monotonic() + PATIENCE_S
         while not began.exists():
             assert time.monotonic() < deadline and process.poll() is None

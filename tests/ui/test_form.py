@@ -77,6 +77,6 @@ def test_a_shared_problem_is_said_once(form):
 
 def test_a_form_that_lacks_a_field_is_refused():
     with gr.Blocks():
-        run = {name: run_control(name, "") for name in RUN_FIELDS[1:]}
+        run = {name: run_control(name, getattr(DEFAULTS, name)) for name in RUN_FIELDS[1:]}
         with pytest.raises(AssertionError, match=RUN_FIELDS[0]):
             Form(run, lanes_table(DEFAULTS.lanes))

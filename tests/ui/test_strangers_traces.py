@@ -135,3 +135,16 @@ def wait_until(holds) -> None:
     while not holds():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def test_a_value_that_is_no_choice_leaves_no_traceback_in_the_log(served, capfd):
+    page, url, _ = served
+    with httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
+        for event in page.fns.values():  # the page's first events put other menus in place
+            post(client, event, [None] * len(event.inputs), "s")
+        capfd.readouterr()
+        statuses = [
+            post(client, event, ["x"] * len(event.inputs), "s") for event in page.fns.values()
+        ]
+    assert 422 in statuses  # by a menu
+    assert "Traceback" not in "".join(capfd.readouterr())
