@@ -5,7 +5,8 @@ import re
 import subprocess
 
 import pytest
-from test_ending import app, config_of, fetched, start_run
+from program import config_of, fetched, start_run
+from test_ending import app
 
 
 @pytest.fixture
