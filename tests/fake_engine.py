@@ -85,6 +85,7 @@ class FakeEngine:
         self.dtype = ""
         self.settings: RunSettings | None = None  # of the newest run
         self.full_side = 0  # of the frames in full size
+        self.exact_calls: int | None = None  # whose frames a stop leaves exact; None for all
         self.asked: list[tuple[list[int], str]] = []  # cursors and views that pages have sent
 
     @property
@@ -196,7 +197,7 @@ class FakeEngine:
         if "[boom]" in settings.prompt:
             raise RuntimeError("boom <b>bold</b>")
         pairs = zip(settings.lanes, settings.step_ranges, strict=True)
-        films = [Film(lane, step_range, settings) for lane, step_range in pairs]
+        films = [Film(lane, step_range, settings, self.exact_calls) for lane, step_range in pairs]
         made = [0] * len(films)
         started, shown = time.monotonic(), 0.0
 
@@ -257,7 +258,14 @@ class Lock:
 class Film:
     """One lane's pictures: the disc moves right while the noise goes; lane B is warmer."""
 
-    def __init__(self, lane: LaneSettings, step_range: StepRange, settings: RunSettings):
+    def __init__(
+        self,
+        lane: LaneSettings,
+        step_range: StepRange,
+        settings: RunSettings,
+        exact_calls: int | None = None,
+    ):
+        self.exact_calls = exact_calls
         self.label = lane.label
         self.table = lane.calls(settings.steps)
         self.first = step_range.first_call
@@ -273,12 +281,14 @@ class Film:
         picture = rows[..., None] * 0.3 + disc[..., None] * self.tint * 0.7
         return np.tile(picture, (self.side, self.side, 1))
 
-    def frames(self, calls: int) -> SimpleNamespace:
+    def frames(self, calls: int, stopped: bool = False) -> SimpleNamespace:
+        due = range(calls if self.exact_calls is None else self.exact_calls, calls)
+        approximate = {view: tuple(due) for view in ("denoised", "noisy")} if stopped else {}
         clean = np.stack([self.clean(call) for call in range(calls)])
         sigma = self.table.sigma[self.first :][:calls, None, None, None]
         noise = self.random.normal(size=(1, *clean.shape[1:]))
         noisy = (clean - 0.5 + sigma * noise) / np.sqrt(1 + sigma**2) * 0.3 + 0.5
-        return SimpleNamespace(denoised=pixels(clean), noisy=pixels(noisy), approximate={})
+        return SimpleNamespace(denoised=pixels(clean), noisy=pixels(noisy), approximate=approximate)
 
     def trajectory(self, calls: int) -> SimpleNamespace:
         records = [
@@ -321,7 +331,9 @@ def event(
         eta_s=elapsed / call * (calls - call) if call else None,
         previews=tuple(newest) if any(made) else (),
         trajectories=tuple(each.trajectory(n) for each, n in pairs) if last else (),
-        frames=tuple(each.frames(n) if n else None for each, n in pairs) if last else (),
+        frames=tuple(each.frames(n, state == "cancelled") if n else None for each, n in pairs)
+        if last
+        else (),
         images=tuple(encoded(pixels(each.clean(n - 1)), "PNG") for each, n in pairs)
         if state == "done"
         else (),

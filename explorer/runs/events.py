@@ -274,8 +274,8 @@ class _Teller:
         if not self.film.approximate or self.problem:
             return ""
         return (
-            f"Stopped before all frames were made: {self.film.approximate} of {self.film.due} are "
-            "approximate, by linear colours."
+            f"{self.film.approximate} of {self.film.due} frames are approximate, by linear "
+            "colours: stopped before they were made."
         )
 
     @property

@@ -82,8 +82,8 @@ def test_a_stop_while_frames_are_made_keeps_the_pictures(engine, no_grace, every
     assert len(last.images) == 2
     assert [each.nfe for each in last.trajectories] == [CALLS, CALLS]
     assert last.message == (
-        f"Stopped before all frames were made: {FRAMES - exact} of {FRAMES} are approximate, "
-        "by linear colours."
+        f"{FRAMES - exact} of {FRAMES} frames are approximate, by linear colours: "
+        "stopped before they were made."
     )
     marked = 0
     for lane, frames in enumerate(last.frames):
@@ -122,7 +122,7 @@ def test_a_stopped_run_has_a_frame_of_each_of_its_calls(engine, no_grace, every_
     assert decode.made == 0
     assert [each.nfe for each in last.trajectories] == [3, 3]
     assert [len(each.noisy) for each in last.frames] == [3, 3]
-    assert "12 of 12 are approximate" in last.message
+    assert "12 of 12 frames are approximate" in last.message
     assert [each.approximate["noisy"] for each in last.frames] == [(0, 1, 2)] * 2
 
 
@@ -228,10 +228,14 @@ def test_a_picture_that_is_decoded_already_is_kept(engine, monkeypatch):
 def test_a_stop_ends_a_live_preview_by_the_vae(engine, no_grace, monkeypatch):
     monkeypatch.setattr(previews, "LONG", 0)
     cancel, looks, check = threading.Event(), [], Job.check_stop
-    follower = threading.current_thread()
+    follower, decoding = threading.current_thread(), threading.Event()
 
     def look(job):
-        if threading.current_thread() is follower and job._calls[0]:
+        if threading.current_thread() is not follower:
+            if job._calls[0]:
+                assert decoding.wait(60)  # the run is not over before its first preview
+        elif job._calls[0]:
+            decoding.set()
             looks.append(cancel.is_set())
             if len(looks) == 10:
                 cancel.set()
