@@ -93,7 +93,7 @@ def run_all(args: argparse.Namespace) -> None:
 
 def run_one(engine, data: dict, seconds: float) -> dict:
     """One run and its full-size frames: how it ended, what it took at its peak, what was said."""
-    from explorer.runs import job as jobs
+    from explorer.runs import denoising
     from explorer.runs.refusals import memory_need
     from explorer.settings import RunSettings
 
@@ -106,13 +106,13 @@ def run_one(engine, data: dict, seconds: float) -> dict:
         parts.append(real(*about))
         return parts[-1]
 
-    cancel, start, real = threading.Event(), time.monotonic(), jobs.at_once
+    cancel, start, real = threading.Event(), time.monotonic(), denoising.at_once
     over = threading.Event()
     threading.Thread(target=_stop_after, args=(seconds, cancel, over), daemon=True).start()
     before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew from here
     recorded = {}
-    with patch.object(jobs, "at_once", at_once):
+    with patch.object(denoising, "at_once", at_once):
         for event in engine.stream(settings, cancel):
             recorded = event.trajectories or recorded
     run_peak = _status("VmHWM")
@@ -165,10 +165,10 @@ def _few_computed(model: Any, most: float) -> Iterator[list]:
 
     from explorer.models.catalog import TILED_ABOVE
     from explorer.models.previews import Pixels, as_bytes
-    from explorer.runs import job as jobs
+    from explorer.runs import denoising
     from explorer.runtime import fast as fasts
 
-    real_fast, real_decoder, stood_in = fasts.fast, jobs.vae_decoder, []
+    real_fast, real_decoder, stood_in = fasts.fast, denoising.vae_decoder, []
     scale = model.pipeline.vae_scale_factor
 
     def take(count: float) -> None:
@@ -215,7 +215,7 @@ def _few_computed(model: Any, most: float) -> Iterator[list]:
         decoder._pixels = pixels
         return decoder
 
-    with patch.object(fasts, "fast", fast), patch.object(jobs, "vae_decoder", vae_decoder):
+    with patch.object(fasts, "fast", fast), patch.object(denoising, "vae_decoder", vae_decoder):
         yield stood_in
 
 

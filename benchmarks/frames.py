@@ -20,7 +20,7 @@ import torch
 from benchmarks.random_models import save_sd15
 from explorer.capture.full_frames import outwards
 from explorer.engine import BUNDLED, Engine
-from explorer.runs.job import vae_decoder
+from explorer.runs.denoising import vae_decoder
 from explorer.settings import RunSettings
 
 

@@ -11,9 +11,11 @@ from weakref import WeakSet
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR
 from explorer.models.catalog import Catalog, Entry, ModelError
 from explorer.models.resident import Residents
+from explorer.runs.denoising import denoise, vae_decoder
 from explorer.runs.device_queue import DeviceQueue, QueueFull, device_queue
-from explorer.runs.job import LOADING, Job, Stopped, sentence, vae_decoder
+from explorer.runs.job import LOADING, Job, Stopped
 from explorer.runs.paces import Paces
+from explorer.runs.problems import sentence
 from explorer.settings import RunSettings, SettingsError
 from explorer.settings.limits import Limits
 
@@ -147,7 +149,7 @@ class Dispatcher:
             in_own_thread("prepare", self.prepare, job)
 
     def _seconds_left(self, job: Job) -> float | None:
-        left, whole = job.pace.left_s, self._paces.seconds(job.settings)
+        left, whole = job.eta.left_s, self._paces.seconds(job.settings)
         if left is None and whole is not None:
             left = max(0.0, whole - (job.elapsed_s or 0.0))
         return left
@@ -184,7 +186,7 @@ class Dispatcher:
             job.end(ERROR, str(error) if isinstance(error, ModelError) else sentence(error))
         job.ticket.leave()
         job.finished.set()
-        job.news.put(None)
+        job.calls_ready.put(None)
         if not isinstance(error, (Exception, Stopped)):
             raise error
 
@@ -211,7 +213,7 @@ class Dispatcher:
             models.progress = None
             job.ticket.leave()
             job.finished.set()
-            job.news.put(None)
+            job.calls_ready.put(None)
 
     def _denoise(self, job: Job, *models: "Model") -> None:
         import torch
@@ -221,7 +223,7 @@ class Dispatcher:
         if self._models.threads is not None:
             torch.set_num_threads(self._models.threads)  # OpenMP keeps a number for each thread
         try:
-            job.denoise(*models)
+            denoise(job, *models)
         finally:
             for model in models:
                 model.after_run()

@@ -14,10 +14,12 @@ from explorer.models.hub import Hub
 from explorer.models.resident import Residents
 from explorer.runs.device_queue import device_queue
 from explorer.runs.dispatch import Dispatcher
-from explorer.runs.events import Event, follow, follow_async
+from explorer.runs.event_stream import event_stream, event_stream_async
+from explorer.runs.events import Event
 from explorer.runs.full_frames import made_between_runs
-from explorer.runs.job import Stopped, sentence
+from explorer.runs.job import Stopped
 from explorer.runs.model_facts import ModelFacts, check_settings
+from explorer.runs.problems import sentence
 from explorer.runs.rehearsal import rehearse
 from explorer.runtime.free_memory import free_bytes
 from explorer.runtime.memory_plan import describe, elements_at_once
@@ -206,7 +208,7 @@ class Engine(ModelFacts):
         an "error" event and a sentence.
         """
         dispatcher = self._dispatcher
-        return follow(*dispatcher.followed(dispatcher.job(settings, cancel), visitor))
+        return event_stream(*dispatcher.followed(dispatcher.job(settings, cancel), visitor))
 
     def astream(
         self,
@@ -223,7 +225,7 @@ class Engine(ModelFacts):
         A run whose events nobody is `listening` to has no turn, and after a while gives up.
         """
         followed = self._dispatcher.followed(self._dispatcher.job(settings, cancel), visitor, came)
-        return follow_async(*followed, listening, self._limits.no_listener_s)
+        return event_stream_async(*followed, listening, self._limits.no_listener_s)
 
     def full_frames(
         self,

@@ -28,7 +28,7 @@ def made_between_runs(
 
     from explorer.capture.full_frames import FrameMaker, batches, outwards
     from explorer.models.model import trim
-    from explorer.runs.job import vae_decoder
+    from explorer.runs.denoising import vae_decoder
 
     keys, model = outwards([each.nfe for each in trajectories], cursor, view), model_of()
     if not keys or model is None:

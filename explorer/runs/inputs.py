@@ -13,7 +13,7 @@ from explorer.settings.start_picture import read_picture
 if TYPE_CHECKING:
     import torch
 
-Generators = list["torch.Generator"]  # one a picture
+Generators = list["torch.Generator"]  # one a picture of the batch
 
 
 def picture_size(run: RunSettings, native: tuple[int, int]) -> tuple[int, int]:
@@ -28,7 +28,7 @@ def noise_device(run: RunSettings, pipe: Any) -> "torch.device":
     return device_of(pipe.unet) if run.rng == "gpu" else torch.device("cpu")
 
 
-def generators(run: RunSettings, pipe: Any) -> Generators:
+def new_generators(run: RunSettings, pipe: Any) -> Generators:
     """A generator for each picture of a batch; picture i has the seed plus i."""
     import torch
 
@@ -37,27 +37,33 @@ def generators(run: RunSettings, pipe: Any) -> Generators:
     return [torch.Generator(place).manual_seed(seed) for seed in seeds]
 
 
-def copies(of: Generators) -> Generators:
-    """Generators that will draw the same, each for itself."""
+def clone_generators(generators: Generators) -> Generators:
+    """Generators that will draw the same numbers, independent of the given ones."""
     import torch
 
-    return [torch.Generator(each.device).set_state(each.get_state()) for each in of]
+    return [torch.Generator(each.device).set_state(each.get_state()) for each in generators]
 
 
-def noise(pipe: Any, size: tuple[int, int], draws: Generators) -> "torch.Tensor":
-    """Unit noise, one latent a generator, as the pipeline itself would draw it."""
+def unit_noise(pipe: Any, size: tuple[int, int], generators: Generators) -> "torch.Tensor":
+    """Noise of unit variance as the pipeline itself would draw it: pictures x C x H x W.
+
+    `size` is the picture's (width, height) in pixels, H and W are the latent's.
+    """
     from diffusers.utils.torch_utils import randn_tensor
 
     width, height = (side // pipe.vae_scale_factor for side in size)
-    shape = len(draws), pipe.unet.config.in_channels, height, width
+    shape = len(generators), pipe.unet.config.in_channels, height, width
     dtype = next(pipe.unet.parameters()).dtype
-    return randn_tensor(shape, draws, device=device_of(pipe.unet), dtype=dtype)
+    return randn_tensor(shape, generators, device=device_of(pipe.unet), dtype=dtype)
 
 
-def clean(pipe: Any, run: RunSettings, size: tuple[int, int], draws: Generators) -> "torch.Tensor":
-    """The start picture's latents, one draw a generator, as image to image encodes them.
+def encode_start_picture(
+    pipe: Any, run: RunSettings, size: tuple[int, int], generators: Generators
+) -> "torch.Tensor":
+    """The start picture's latents, pictures x C x H x W, as image to image encodes them.
 
-    Raises ValueError where the picture's file is damaged.
+    Each generator draws one from the VAE's posterior. Raises ValueError where the picture's file is
+    damaged.
     """
     import torch
 
@@ -68,8 +74,8 @@ def clean(pipe: Any, run: RunSettings, size: tuple[int, int], draws: Generators)
         pixels = pipe.image_processor.preprocess(picture)
         pixels = pixels.to(pipe._execution_device, torch.float32 if upcast else dtype)
         with checked_layers(vae):
-            spread = vae.encode(pixels).latent_dist
-        latents = torch.cat([spread.sample(draw) for draw in draws]).to(dtype)
+            posterior = vae.encode(pixels).latent_dist
+        latents = torch.cat([posterior.sample(each) for each in generators]).to(dtype)
     mean, deviation = (getattr(vae.config, name, None) for name in ("latents_mean", "latents_std"))
     if mean is None or deviation is None:
         return vae.config.scaling_factor * latents
@@ -80,36 +86,42 @@ def clean(pipe: Any, run: RunSettings, size: tuple[int, int], draws: Generators)
 
 
 @dataclass(frozen=True, eq=False)
-class Beginning:
-    """What all lanes of a run share: unit noise, a start picture's latents where there is one, and
-    generators for whatever is drawn after them. One entry a picture of the batch.
+class InitialState:
+    """What all lanes of a run share, one entry a picture of the batch.
+
+    `noise` has unit variance and `picture` is the start picture's latents (None without one), both
+    pictures x C x H x W; the `generators` are for whatever is drawn after them.
     """
 
     noise: "torch.Tensor"
-    clean: "torch.Tensor | None"
-    draws: Generators
+    picture: "torch.Tensor | None"
+    generators: Generators
 
 
-def beginning(pipe: Any, run: RunSettings, native: tuple[int, int]) -> Beginning:
-    """What the run begins with; raises RunProblem for a start picture whose file is damaged."""
-    size, draws, latents = picture_size(run, native), generators(run, pipe), None
+def initial_state(pipe: Any, run: RunSettings, native: tuple[int, int]) -> InitialState:
+    """What the run starts from; raises RunProblem for a start picture whose file is damaged."""
+    size, generators, picture = picture_size(run, native), new_generators(run, pipe), None
     if run.init_image:
         try:
-            latents = clean(pipe, run, size, draws)
+            picture = encode_start_picture(pipe, run, size, generators)
         except ValueError as error:
             raise RunProblem(f"Start picture: {error}") from None
-    return Beginning(noise(pipe, size, draws), latents, draws)
+    return InitialState(unit_noise(pipe, size, generators), picture, generators)
 
 
-def words(pipe: Any, run: RunSettings, guided: bool, times: int) -> dict[str, "torch.Tensor"]:
-    """The prompt as the networks read it, read once: the pipeline's arguments, for `times` images.
+def encode_prompt(
+    pipe: Any, run: RunSettings, guided: bool, times: int
+) -> dict[str, "torch.Tensor"]:
+    """The prompt's embeddings, computed once, as the pipeline's arguments for `times` images.
+
+    Each is `times` x tokens x width, pooled ones `times` x width.
 
     An empty negative prompt counts as none, for which SDXL has zeros.
     """
     import torch
 
     with torch.no_grad():
-        read = pipe.encode_prompt(
+        embeddings = pipe.encode_prompt(
             prompt=[run.prompt],
             device=device_of(pipe.unet),
             num_images_per_prompt=1,
@@ -118,12 +130,12 @@ def words(pipe: Any, run: RunSettings, guided: bool, times: int) -> dict[str, "t
         )
     return {
         name: each.repeat(times, *[1] * (each.ndim - 1))
-        for name, each in zip(_WORDS, read, strict=False)
+        for name, each in zip(_EMBEDDINGS, embeddings, strict=False)
         if each is not None
     }
 
 
-_WORDS = (  # as `encode_prompt` returns them: the last two by SDXL's alone
+_EMBEDDINGS = (  # as `encode_prompt` returns them: the last two by SDXL's alone
     "prompt_embeds",
     "negative_prompt_embeds",
     "pooled_prompt_embeds",
@@ -131,11 +143,14 @@ _WORDS = (  # as `encode_prompt` returns them: the last two by SDXL's alone
 )
 
 
-def noised(
-    lockstep: Any, steps: int, latents: "torch.Tensor", unit_noise: "torch.Tensor"
+def add_initial_noise(
+    lockstep: Any, steps: int, latents: "torch.Tensor", noise: "torch.Tensor"
 ) -> "torch.Tensor":
-    """For each lane, the batch at the noise level of its part's first call; put together."""
+    """For each lane, the batch at the noise level of its part's first call.
+
+    `latents` and `noise` are pictures x C x H x W, the answer lanes * pictures x C x H x W.
+    """
     lockstep.set_timesteps(steps)
     lockstep.set_begin_index(0)
-    batches = [each.repeat(len(lockstep.lanes), 1, 1, 1) for each in (latents, unit_noise)]
+    batches = [each.repeat(len(lockstep.lanes), 1, 1, 1) for each in (latents, noise)]
     return lockstep.add_noise(*batches, lockstep.timesteps[0][: len(batches[0])])

@@ -11,7 +11,8 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from explorer.capture.trajectory import DONE
-from explorer.runs.job import Job, vae_decoder
+from explorer.runs.denoising import denoise, vae_decoder
+from explorer.runs.job import Job
 from explorer.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def rehearse(model: "Model", on_progress: "OnProgress", start: Callable[[Job], o
     settings = RunSettings(model=model.name, prompt="a", steps=STEPS)
     job = Job(settings)
     start(job)
-    job.denoise(model)
+    denoise(job, model)
     if job.state != DONE:
         LOG.warning("the first run will have to wait: %s", job.message or job.state)
         return

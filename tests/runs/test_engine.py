@@ -24,6 +24,8 @@ from PIL import Image
 from explorer.capture.trajectory import Trajectory
 from explorer.engine import Engine, RunError
 from explorer.models.catalog import ModelError
+from explorer.runs import dispatch
+from explorer.runs.denoising import denoise
 from explorer.runs.device_queue import device_queue
 from explorer.runs.job import Job
 from explorer.sampling import schedulers
@@ -302,7 +304,7 @@ def test_a_long_call_on_a_cpu_ends_in_the_middle_and_its_numbers_are_the_same(en
     cancel, looks, check = threading.Event(), [], Job.check_stop
 
     def look(job):
-        looks.append(job.pace.left_s)
+        looks.append(job.eta.left_s)
         if len(looks) == 200:
             cancel.set()
         check(job)
@@ -566,13 +568,13 @@ def test_a_first_run_on_a_fresh_server_loads_and_waits_for_nobody(tiny_pipeline_
 
 
 def test_twenty_streams_start_in_the_order_in_which_they_came(engine, monkeypatch):
-    started, threads, denoise = [], [], Job.denoise
+    started, threads = [], []
 
     def noted(job, *models):
         started.append(job.settings.seed)
         denoise(job, *models)
 
-    monkeypatch.setattr(Job, "denoise", noted)
+    monkeypatch.setattr(dispatch, "denoise", noted)
     with device_queue("cpu").hold():
         for seed in range(20):
             stream = engine.stream(replace(SETTINGS, steps=1, seed=seed), visitor=f"{seed}")

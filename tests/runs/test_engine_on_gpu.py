@@ -12,7 +12,7 @@ import torch
 
 from explorer.capture.recorder import recording
 from explorer.engine import Engine
-from explorer.runs.job import Job
+from explorer.runs.denoising import _Denoising
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings
 
@@ -74,15 +74,15 @@ def test_a_recorded_step_never_waits_for_the_device(make):
 
 def test_the_loop_of_a_run_never_waits_for_the_device(engine, monkeypatch):
     engine.run(SETTINGS)  # graphs are captured, memory is there
-    own, calls = Job._on_call, []
+    real, calls = _Denoising._on_call, []
 
-    def on_call(job, *args):
-        own(job, *args)
+    def on_call(denoising, *args):
+        real(denoising, *args)
         calls.append(True)
         inside = len(calls) < len(SETTINGS.lanes) * SETTINGS.nfe
         torch.cuda.set_sync_debug_mode("error" if inside else "default")
 
-    monkeypatch.setattr(Job, "_on_call", on_call)
+    monkeypatch.setattr(_Denoising, "_on_call", on_call)
     try:
         trajectories = engine.run(SETTINGS)
     finally:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from explorer.engine import Engine
-from explorer.runs.events import follow
+from explorer.runs.event_stream import event_stream
 from explorer.runs.job import RUNNING, Job
 from explorer.settings import LaneSettings, RunSettings
 
@@ -28,25 +28,25 @@ class Decoder:
         return np.zeros((len(latents), 8, 8, 3), np.uint8)
 
 
-def followed(calls, leaves_room: bool):
+def followed(calls, has_spare_core: bool):
     """A run whose calls are all there, and that does not end before it is told to."""
     job, decode = Job(SETTINGS), Decoder()
 
     def start():
-        job.phase, job.leaves_room = RUNNING, leaves_room
+        job.phase, job.has_spare_core = RUNNING, has_spare_core
         for call in calls:
-            job.news.put({0: call})
+            job.calls_ready.put({0: call})
 
-    return job, decode, follow(job, lambda: None, start, decode)
+    return job, decode, event_stream(job, lambda: None, start, decode)
 
 
 def seen(events, count: int):
     return [next(events) for _ in range(count)]
 
 
-@pytest.mark.parametrize("leaves_room, pictures", [(False, 1), (True, 10)])
-def test_frames_wait_for_the_end_where_they_would_disturb(calls, leaves_room, pictures):
-    job, decode, events = followed(calls, leaves_room)
+@pytest.mark.parametrize("has_spare_core, pictures", [(False, 1), (True, 10)])
+def test_frames_wait_for_the_end_where_they_would_disturb(calls, has_spare_core, pictures):
+    job, decode, events = followed(calls, has_spare_core)
     *_, last = seen(events, 4)  # the last two half a second after the calls have come
     assert last.call == len(calls) == 5
     assert last.previews[0]
@@ -58,9 +58,9 @@ def test_frames_wait_for_the_end_where_they_would_disturb(calls, leaves_room, pi
 
 
 @pytest.mark.parametrize("every_core", [True, False])
-def test_the_engine_says_whether_its_run_leaves_room(tiny_pipeline_folder, monkeypatch, every_core):
+def test_a_run_knows_whether_a_core_is_spare(tiny_pipeline_folder, monkeypatch, every_core):
     monkeypatch.setattr("explorer.runtime.threads.take_every_core", lambda: every_core)
     engine = Engine(tiny_pipeline_folder, "cpu")
     job = engine._dispatcher.job(SETTINGS, None)
     engine._dispatcher.run_here(job)
-    assert (job.state, job.leaves_room) == ("done", not every_core)
+    assert (job.state, job.has_spare_core) == ("done", not every_core)

@@ -16,6 +16,7 @@ from explorer.capture.trajectory import DONE
 from explorer.models.catalog import Catalog
 from explorer.models.loading import load_model
 from explorer.models.model import Model
+from explorer.runs.denoising import denoise
 from explorer.runs.job import Job
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings, picture_url
@@ -47,7 +48,7 @@ def png(picture: Image.Image) -> bytes:
 
 def trajectories(run: RunSettings, model: Model, refiner: Model | None = None):
     job = Job(run)
-    job.denoise(model, refiner)
+    denoise(job, model, refiner)
     assert job.state == DONE, job.message
     return job.trajectories()
 

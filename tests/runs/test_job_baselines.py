@@ -18,6 +18,7 @@ from explorer.engine import Engine
 from explorer.models.catalog import Catalog
 from explorer.models.loading import load_model
 from explorer.models.model import Model
+from explorer.runs.denoising import denoise
 from explorer.runs.job import Job
 from explorer.sampling import schedulers
 from explorer.sampling.samplers import SAMPLERS
@@ -101,7 +102,7 @@ def model_of(family_folder) -> Callable[[str], Model]:
 
 def trajectories(run: RunSettings, model: Model, refiner: Model | None = None):
     job = Job(run)
-    job.denoise(model, refiner)
+    denoise(job, model, refiner)
     assert job.state == DONE, job.message
     return job.trajectories()
 
@@ -403,6 +404,6 @@ def test_events_count_the_calls_of_the_lane_that_they_are_of(engine):
 
 def test_time_left_counts_the_groups_to_come(model_of):
     job = Job(run_of("euler", "ddim", "heun"))
-    assert job.pace.left_s is None
-    job.denoise(model_of("sd1"))
-    assert job.pace.left_s == 0
+    assert job.eta.left_s is None
+    denoise(job, model_of("sd1"))
+    assert job.eta.left_s == 0

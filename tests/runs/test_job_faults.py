@@ -17,6 +17,7 @@ from explorer.engine import Engine
 from explorer.models.catalog import Catalog
 from explorer.models.loading import load_model
 from explorer.models.previews import VaeDecoder
+from explorer.runs.denoising import denoise
 from explorer.runs.job import Job
 from explorer.settings import LaneSettings, RunSettings, SettingsError, picture_url
 
@@ -41,7 +42,7 @@ def counted_calls(model):
 
 def denoised(run, model, refiner=None) -> Job:
     job = Job(run)
-    job.denoise(model, refiner)
+    denoise(job, model, refiner)
     return job
 
 

@@ -14,7 +14,7 @@ from explorer.engine import Engine
 from explorer.models import previews
 from explorer.models.preview_decoder import TinyDecoder
 from explorer.models.previews import LinearDecoder
-from explorer.runs import events
+from explorer.runs import event_builder
 from explorer.runs.job import Job, Stopped
 from explorer.runtime.interruptible import interruptible
 from explorer.settings import RunSettings, picture_url
@@ -56,7 +56,7 @@ def engine(tiny_pipeline_folder):
 
 @pytest.fixture
 def no_grace(monkeypatch):
-    monkeypatch.setattr(events, "EXACT_AFTER_STOP_S", 0.0)
+    monkeypatch.setattr(event_builder, "EXACT_AFTER_STOP_S", 0.0)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_stop_while_frames_are_made_keeps_the_pictures(engine, no_grace, every
 
 
 def test_frames_that_take_no_time_are_made_as_ever_after_a_stop(engine, every_core, monkeypatch):
-    monkeypatch.setattr(events, "EXACT_AFTER_STOP_S", 1e9)
+    monkeypatch.setattr(event_builder, "EXACT_AFTER_STOP_S", 1e9)
     cancel = threading.Event()
     decode = engine.model().decode = Grey(stops(cancel, 1))
     event = list(engine.stream(SETTINGS, cancel))[-1]
@@ -180,7 +180,7 @@ def layers_until_stopped(job_settings, engine, cancel, at, monkeypatch):
     looks, check = [], Job.check_stop
 
     def look(job):
-        if all(len(calls) == CALLS for calls in job._calls):
+        if all(len(calls) == CALLS for calls in job.calls):
             looks.append(job.note)
             if len(looks) == at:
                 cancel.set()
@@ -232,9 +232,9 @@ def test_a_stop_ends_a_live_preview_by_the_vae(engine, no_grace, monkeypatch):
 
     def look(job):
         if threading.current_thread() is not follower:
-            if job._calls[0]:
+            if job.calls[0]:
                 assert decoding.wait(60)  # the run is not over before its first preview
-        elif job._calls[0]:
+        elif job.calls[0]:
             decoding.set()
             looks.append(cancel.is_set())
             if len(looks) == 10:

@@ -73,7 +73,7 @@ def test_a_split_run_is_the_whole_run(monkeypatch, cfg_scale, at_once):
         prompt="a red boat", seed=7, steps=3, cfg_scale=cfg_scale, lanes=LANES, batch_size=2
     )
     whole = engine.run(run)
-    monkeypatch.setattr("explorer.runs.job.at_once", lambda *args: at_once)
+    monkeypatch.setattr("explorer.runs.denoising.at_once", lambda *args: at_once)
     split = engine.run(run)
     for one, other in zip(whole, split, strict=True):
         # Products of another shape round otherwise, and three steps with guidance enlarge that.

@@ -1,0 +1,226 @@
+"""A run's events, made of its calls and their pictures while it goes on."""
+
+import queue
+import time
+from collections.abc import Callable
+from typing import Any
+
+from explorer.capture.frames import Filmstrip
+from explorer.capture.grids import lane_png
+from explorer.capture.trajectory import CANCELLED, ERROR, Call
+from explorer.models.previews import Decoder
+from explorer.runs.events import Event
+from explorer.runs.job import RUNNING, Job, Standing, Stopped
+from explorer.runs.problems import sentence
+from explorer.runtime.interruptible import interruptible
+from explorer.sampling.calls import STEP
+
+MIN_INTERVAL_S = 0.08  # between two events
+HEARTBEAT_S = 0.5  # without news: a generator can only be closed where it yields
+POLL_S = 0.02
+EXACT_AFTER_STOP_S = 0.4  # frames are made as ever for so long, then by linear colours
+
+
+class EventBuilder:
+    """The following side of a job: takes in its calls, has them decoded, and makes the events."""
+
+    def __init__(self, job: Job, decode: Decoder):
+        self.job = job
+        self.film = Filmstrip(decode, len(job.settings.lanes))
+        self.problem = ""
+        self._newest: tuple[int, Call] | None = None
+        self._previews: tuple[bytes | None, ...] = ()
+        self._last_state: Any = None
+        self._last_event_at = 0.0
+        self._standing: Standing | None = None
+        self._stop_seen_at: float | None = None
+        self._frames_from: tuple[float, int] | None = None  # when only frames were missing
+        self._images: list[bytes | None] = []
+        self._is_over = False
+
+    def next_event(self) -> Event | None:
+        """Wait for the next event, in this thread; None after the last one."""
+        if self._is_over:
+            return None
+        while self.advance():
+            if self.is_due():
+                return self.standing_event()
+        time.sleep(self.seconds_until_next())
+        self._is_over = True
+        return self.last_event()
+
+    def standing_event(self) -> Event:
+        """An event of a run under way."""
+        standing = self._standing or self.job.standing
+        more: dict[str, Any] = {"place": standing.place, "wait_s": standing.wait_s}
+        note = standing.note
+        if self._makes_frames:
+            made, due = self.film.made, self.film.due
+            note = f"Making frames, {made} of {due}."
+            more |= {"frames_made": made, "frames_due": due, "eta_s": self._frames_left_s()}
+        return self.event(standing.phase, note, **more)
+
+    def advance(self) -> bool:
+        """Take in what is new and decode a little; False when nothing is left to wait for."""
+        job = self.job
+        if job.stopping and job.phase != RUNNING and not job.finished.is_set():
+            job.end(CANCELLED)  # it waits or loads, and will see for itself
+            job.leave_queue()
+            return False
+        ended = job.finished.is_set()  # before looking, or its last calls would be missed
+        # Frames wait where making them would hold up the thread that feeds a GPU, or take a core
+        # from those that compute in step.
+        spare = self._behind and (ended or job.has_spare_core or self._hurries)
+        grown = self._take_in(wait=0.0 if ended or spare else POLL_S)
+        encoding = ended and not grown and len(self._images) < len(job.settings.lanes)
+        if encoding:  # first, so that a stop need not wait for it
+            self._encode_next()
+        elif spare and not self.is_due():
+            self._careful(self._make_frames)
+        return not ended or grown or encoding or self._behind
+
+    @property
+    def _makes_frames(self) -> bool:
+        """Whether the run is over but for its frames."""
+        return self.job.finished.is_set() and self._behind
+
+    def _frames_left_s(self) -> float | None:
+        """Seconds that the frames still to come will take; None while that cannot be said."""
+        now, made = time.monotonic(), self.film.made
+        began, before = self._frames_from = self._frames_from or (now, made)
+        return (now - began) / (made - before) * (self.film.due - made) if made > before else None
+
+    @property
+    def _hurries(self) -> bool:
+        """Whether the run was stopped so long ago that its frames must not take their time."""
+        if not self.job.stopping:
+            return False
+        self._stop_seen_at = self._stop_seen_at or time.monotonic()
+        return time.monotonic() - self._stop_seen_at >= EXACT_AFTER_STOP_S
+
+    def _make_frames(self) -> None:
+        """Make a few frames; exact ones are broken off where a stop leaves no time for them."""
+        job = self.job
+        if job.linear_colours is None:
+            self.film.work()
+        elif self._hurries:
+            self.film.hurry(job.linear_colours, is_worse=job.has_better_frames)
+        else:
+            with interruptible(self._check_hurry):
+                self.film.work()
+
+    def _check_hurry(self) -> None:
+        if self._hurries:
+            raise Stopped
+
+    def _encode_next(self) -> None:
+        trajectory = self.job.trajectories()[len(self._images)]
+        has_picture = trajectory.images is not None
+        self._images.append(lane_png(trajectory, self._hurries) if has_picture else None)
+
+    def seconds_until_next(self) -> float:
+        """Seconds until the next event may come."""
+        return max(0.0, self._last_event_at + MIN_INTERVAL_S - time.monotonic())
+
+    def is_due(self) -> bool:
+        """Whether an event should come now."""
+        if self.seconds_until_next():
+            return False
+        self._standing = self.job.standing
+        changed = self._last_state != self._state()
+        return not self.seconds_until_next() and (
+            changed or time.monotonic() - self._last_event_at > HEARTBEAT_S
+        )
+
+    def event(self, state: str, message: str = "", **more: Any) -> Event:
+        job, run = self.job, self.job.settings
+        self._careful(self._look)
+        self._last_state, self._last_event_at = self._state(), time.monotonic()
+        position = {"steps": run.steps, "calls": run.nfe}
+        if self._newest is not None:
+            lane, call = self._newest
+            position = {
+                "lane": None if len(job.groups) == 1 else lane,
+                "step": call.step + 1,
+                "steps": job.step_ranges[lane].steps,
+                "call": call.index + 1,
+                "calls": job.step_ranges[lane].nfe,
+                "half": call.stage != STEP,
+                "eta_s": job.eta.left_s,
+            }
+        return Event(
+            state=state,
+            message=message,
+            elapsed_s=job.elapsed_s,
+            previews=self._previews,
+            seed=run.seed,
+            model=job.model,
+            **position | more,
+        )
+
+    def last_event(self) -> Event:
+        job = self.job
+        if self.problem:
+            job.end(ERROR, self.problem)
+        trajectories = job.trajectories()
+        counts = [each.nfe for each in trajectories]
+        frames = self.film.frames(counts) if any(counts) and not self.problem else ()
+        images = tuple(self._images) if any(self._images) else ()
+        message = " ".join(filter(None, (job.message, self._approximation())))
+        return self.event(
+            job.state, message, trajectories=trajectories, frames=frames, images=images
+        )
+
+    def _approximation(self) -> str:
+        """A sentence for frames that a stop has made approximate; "" where none is."""
+        if not self.film.approximate or self.problem:
+            return ""
+        return (
+            f"{self.film.approximate} of {self.film.due} frames are approximate, by linear "
+            "colours: stopped before they were made."
+        )
+
+    @property
+    def _behind(self) -> bool:
+        return self.film.behind and not self.problem
+
+    def _state(self) -> Any:
+        standing, frames = self._standing, self.film.made if self._makes_frames else 0
+        return standing and (standing.phase, standing.note), self._newest, frames
+
+    def _take_in(self, wait: float) -> bool:
+        """Add the calls that have come; waits so long for the first. Returns whether any came."""
+        grown = False
+        try:
+            while calls := self.job.calls_ready.get(block=wait > 0, timeout=wait or None):
+                for lane, call in calls.items():
+                    self.film.add(lane, call)
+                    self._newest = lane, call
+                wait, grown = 0.0, True
+        except queue.Empty:
+            pass
+        return grown
+
+    def _look(self) -> None:
+        job = self.job
+        if self._newest is None or (job.stopping and self._behind):
+            return
+        if job.decode_live is None:
+            self._previews = self.film.newest()
+        elif not job.finished.is_set():  # its pictures are made meanwhile, or there
+            with interruptible(job.check_stop):
+                self._previews = self.film.newest_in_full(job.decode_live)
+        elif not self._previews:  # it was over before anything was shown
+            self._previews = self.film.newest()
+
+    def _careful(self, work: Callable[[], None]) -> None:
+        """Do work on pictures; where it fails the run ends, and its calls are kept."""
+        if self.problem:
+            return
+        try:
+            work()
+        except Stopped:
+            pass
+        except Exception as error:
+            self.problem = sentence(error)
+            self.job.stop()

@@ -1,0 +1,72 @@
+"""A run as a stream of its events: for a thread, and for an event loop."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from explorer.models.previews import Decoder
+from explorer.runs.event_builder import POLL_S, EventBuilder
+from explorer.runs.events import Event
+from explorer.runs.job import Job
+
+LOOK_S = 0.1  # between two looks at a run that waits for its turn
+
+
+def event_stream(
+    job: Job, enter: Callable[[], None], start: Callable[[], None], decode: Decoder
+) -> Iterator[Event]:
+    """Start the job and tell what happens, at most every 80 ms, until it has ended.
+
+    It enters its queue before the first event, and starts after it. Pictures are decoded here, in
+    the thread that asks for events, so that they do not hold up the denoising. Closing the
+    generator stops the job and does not wait for it.
+    """
+    builder = EventBuilder(job, decode)
+    try:
+        enter()
+        yield builder.event(job.phase)
+        start()
+        while (event := builder.next_event()) is not None:
+            yield event
+    finally:
+        job.stop()
+        job.leave_queue()
+
+
+async def event_stream_async(
+    job: Job,
+    enter: Callable[[], None],
+    start: Callable[[], None],
+    decode: Decoder,
+    listening: Callable[[], bool],
+    patience_s: float,
+) -> AsyncIterator[Event]:
+    """`event_stream` for an event loop: a job that waits for its turn holds no thread.
+
+    It starts when somebody is `listening`, and is given up where nobody was for `patience_s`.
+    """
+    builder, started, heard_at = EventBuilder(job, decode), False, time.monotonic()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="event-stream")
+    try:
+        enter()
+        yield builder.event(job.phase)
+        while job.waits:
+            if listening():
+                heard_at = time.monotonic()
+                if not started:
+                    start()
+                started = True
+            elif time.monotonic() - heard_at > patience_s:
+                job.stop()
+            if builder.is_due():
+                yield builder.standing_event()
+            elif job.waits:
+                await asyncio.sleep(LOOK_S if started else POLL_S)
+        loop = asyncio.get_running_loop()
+        while (event := await loop.run_in_executor(thread, builder.next_event)) is not None:
+            yield event
+    finally:
+        job.stop()
+        job.leave_queue()
+        thread.shutdown(wait=False)
