@@ -1,7 +1,7 @@
 """Recorded calls in full size, decoded by the VAE a few at a time, what is on screen first."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ QUALITY = 90
 BATCH_PIXELS = 2**20  # decoded between two looks at the queue of the device
 MOST_PIXELS = 2**24  # of one frame: phones refuse larger ones
 ENCODERS = 4
+WAITING_PIXELS = 2**24  # of decoded pictures that wait for an encoder: about 200 MB with copies
 
 Key = tuple[int, int, str]  # lane, call, view
 
@@ -72,6 +73,7 @@ class FrameMaker:
         self._trajectories = trajectories
         self._encoders = ThreadPoolExecutor(ENCODERS, "full-frames")
         self._encoding: list[Future[FullFrame]] = []
+        self._sizes: dict[Future[FullFrame], int] = {}  # in pixels, of those that are not encoded
 
     def decode(self, decoder: VaeDecoder, keys: Sequence[Key]) -> None:
         """Decode frames; one whose picture is not finite is left out."""
@@ -81,7 +83,17 @@ class FrameMaker:
                 pictures = finish()
             except FloatingPointError:
                 continue
-            self._encoding.append(self._encoders.submit(_encode, key, pictures))
+            pixels = pictures.size // 3
+            self._wait_for_room(pixels)
+            encoding = self._encoders.submit(_encode, key, pictures)
+            self._encoding.append(encoding)
+            self._sizes[encoding] = pixels
+
+    def _wait_for_room(self, pixels: int) -> None:
+        """Wait until so many more decoded pixels may be held; one frame always may."""
+        while self._sizes and sum(self._sizes.values()) + pixels > WAITING_PIXELS:
+            encoded, _ = wait(self._sizes, return_when=FIRST_COMPLETED)
+            self._sizes = {each: size for each, size in self._sizes.items() if each not in encoded}
 
     def finished(self, wait: bool = False) -> Iterator[FullFrame]:
         """The frames that are encoded, in their order; all that were decoded where it may wait."""
@@ -108,6 +120,8 @@ def within(picture: np.ndarray, pixels: int = MOST_PIXELS) -> np.ndarray:
     if shrink == 1:
         return picture
     height, width = height // shrink, width // shrink
-    kept = picture[: height * shrink, : width * shrink]
-    blocks = kept.reshape(height, shrink, width, shrink, 3)
-    return blocks.mean(axis=(1, 3)).round().astype(np.uint8)
+    small = np.empty((height, width, 3), np.uint8)
+    for row in range(height):  # one at a time: the whole in double precision is eight times as much
+        strip = picture[row * shrink : (row + 1) * shrink, : width * shrink]
+        small[row] = strip.reshape(shrink, width, shrink, 3).mean(axis=(0, 2)).round()
+    return small

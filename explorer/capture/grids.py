@@ -21,10 +21,11 @@ def grid(pictures: np.ndarray) -> np.ndarray:
         return pictures[0]
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    cells = np.zeros((rows * columns, height, width, channels), pictures.dtype)
-    cells[:count] = pictures
-    cells = cells.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    return cells.reshape(rows * height, columns * width, channels)
+    whole = np.zeros((rows * height, columns * width, channels), pictures.dtype)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, columns)
+        whole[row * height :, column * width :][:height, :width] = picture
+    return whole
 
 
 def tile(pictures: np.ndarray) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 import io
 import pickle
+import threading
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from explorer.capture import full_frames
 from explorer.capture.full_frames import BATCH_PIXELS, FrameMaker, batches, outwards, within
 from explorer.capture.trajectory import Call, Trajectory
 
@@ -69,6 +71,32 @@ def test_views_are_the_prediction_and_the_latent_at_unit_variance():
     greys = [np.asarray(Image.open(io.BytesIO(each.jpeg)))[8, 8, 0] for each in frames]
     assert greys == pytest.approx([40, 100], abs=2)
     assert pickle.loads(pickle.dumps(frames)) == frames
+
+
+def test_few_decoded_pixels_wait_for_an_encoder(monkeypatch):
+    waiting, most, lock, go = [0], [0], threading.Lock(), threading.Event()
+
+    def encode(key, pictures):
+        with lock:
+            waiting[0] += pictures.size // 3
+            most[0] = max(most[0], waiting[0])
+        go.wait(0.05)  # all that may begin has begun by then
+        with lock:
+            waiting[0] -= pictures.size // 3
+        return key
+
+    monkeypatch.setattr(full_frames, "_encode", encode)
+    monkeypatch.setattr(full_frames, "WAITING_PIXELS", 2 * 16 * 16)
+    keys = [(0, index, "denoised") for index in range(7)]
+    with FrameMaker([Trajectory(calls=tuple(call(index, 40) for index in range(7)))]) as maker:
+        maker.decode(Decoder(), keys)
+        assert list(maker.finished(wait=True)) == keys
+    assert most[0] == 2 * 16 * 16
+    big = [Trajectory(calls=(call(0, 40, images=3), call(1, 40, images=3)))]
+    with FrameMaker(big) as maker:  # larger than what may wait: one after the other
+        maker.decode(Decoder(), keys[:2])
+        assert list(maker.finished(wait=True)) == keys[:2]
+    assert most[0] == 3 * 16 * 16
 
 
 def test_a_batch_is_one_grid_in_full_size():

@@ -190,6 +190,26 @@ def test_tiny_decoder_shrinks_large_pictures_by_averaging():
     assert np.abs(small - means).mean() < 1
 
 
+def test_tiny_decoder_makes_a_bounded_number_of_pixels_at_a_time():
+    network, seen = tiny(), []
+    network.decoder.layers[-1].register_forward_hook(lambda *given: seen.append(given[2].shape))
+    decoder = TinyDecoder(network)
+    decoder.threads = 1
+    several = decoder(draw(3, side=48))
+    assert [tuple(each) for each in seen] == [(1, 3, 384, 384)] * 3
+    single = [decoder(each[None])[0] for each in draw(3, side=48)]
+    np.testing.assert_array_equal(several, single)
+    seen.clear()
+    latents = draw(1, side=80)
+    in_tiles = decoder(latents).astype(int)
+    assert all(each[2] <= 512 and each[3] <= 512 for each in seen)
+    with torch.no_grad():
+        whole = network.decode(latents).sample
+    whole = to_pixels(torch.nn.functional.avg_pool2d(whole, 3))
+    assert in_tiles.shape == whole.shape
+    assert np.abs(in_tiles - whole).mean() < 1  # joints are blended
+
+
 def test_tiny_decoder_shares_pictures_out_to_threads_that_compute_alone(monkeypatch):
     decoder, given, seen = TinyDecoder(tiny()), draw(5), []
     whole = decoder(given).astype(int)
