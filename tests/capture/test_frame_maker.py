@@ -74,29 +74,33 @@ def test_views_are_the_prediction_and_the_latent_at_unit_variance():
 
 
 def test_few_decoded_pixels_wait_for_an_encoder(monkeypatch):
-    waiting, most, lock, go = [0], [0], threading.Lock(), threading.Event()
+    may_encode, full, real = threading.Semaphore(0), [], full_frames.wait
 
     def encode(key, pictures):
-        with lock:
-            waiting[0] += pictures.size // 3
-            most[0] = max(most[0], waiting[0])
-        go.wait(0.05)  # all that may begin has begun by then
-        with lock:
-            waiting[0] -= pictures.size // 3
+        assert may_encode.acquire(timeout=60)
         return key
 
+    def wait(encoding, **how):
+        full.append(sum(encoding.values()))
+        may_encode.release()
+        return real(encoding, **how)
+
     monkeypatch.setattr(full_frames, "_encode", encode)
+    monkeypatch.setattr(full_frames, "wait", wait)
     monkeypatch.setattr(full_frames, "WAITING_PIXELS", 2 * 16 * 16)
     keys = [(0, index, "denoised") for index in range(7)]
     with FrameMaker([Trajectory(calls=tuple(call(index, 40) for index in range(7)))]) as maker:
         maker.decode(Decoder(), keys)
+        assert full == [2 * 16 * 16] * 5  # the first two have room, the others wait for one
+        may_encode.release(2)
         assert list(maker.finished(wait=True)) == keys
-    assert most[0] == 2 * 16 * 16
+    full.clear()
     big = [Trajectory(calls=(call(0, 40, images=3), call(1, 40, images=3)))]
     with FrameMaker(big) as maker:  # larger than what may wait: one after the other
         maker.decode(Decoder(), keys[:2])
+        assert full == [3 * 16 * 16]
+        may_encode.release(1)
         assert list(maker.finished(wait=True)) == keys[:2]
-    assert most[0] == 3 * 16 * 16
 
 
 def test_a_batch_is_one_grid_in_full_size():
