@@ -5,8 +5,7 @@ and attention; most of the rest is moving data for norms and activations. The co
 computes those with the kernels of group_norm.py and gates.py.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from diffusers.models.attention_processor import Attention
@@ -73,11 +72,10 @@ class FusedPixelAttention(nn.Module):
     def forward(self, x: torch.Tensor, **_) -> torch.Tensor:
         n, _, height, width = x.shape
         tokens = self.norm(x).permute(0, 2, 3, 1).flatten(1, 2)
-        with _rounded_as_convolutions():
-            query, key, value = (to(tokens) for to in (self.to_q, self.to_k, self.to_v))
-            rows = max(1, SCORES // (n * height * width))
-            parts = [_attention(part, key, value) for part in query.split(rows, dim=1)]
-            out = self.to_out(torch.cat(parts, dim=1)).unflatten(1, (height, width))
+        query, key, value = (to(tokens) for to in (self.to_q, self.to_k, self.to_v))
+        rows = max(1, SCORES // (n * height * width))
+        parts = [_attention(part, key, value) for part in query.split(rows, dim=1)]
+        out = self.to_out(torch.cat(parts, dim=1)).unflatten(1, (height, width))
         return out.permute(0, 3, 1, 2) + x
 
 
@@ -90,23 +88,6 @@ KINDS = (
     FusedPixelAttention,
     FusedGeglu,
 )
-
-
-@contextmanager
-def _rounded_as_convolutions() -> Iterator[None]:
-    """Let products in float32 be rounded to TF32 where PyTorch rounds convolutions so already.
-
-    It does that unless told otherwise, and the layers before and after are convolutions. Only this
-    thread launches products meanwhile: whoever decodes has the device's turn.
-    """
-    products = torch.backends.cuda.matmul
-    before = products.fp32_precision
-    if torch.backends.cudnn.conv.fp32_precision == "tf32":
-        products.fp32_precision = "tf32"
-    try:
-        yield
-    finally:
-        products.fp32_precision = before
 
 
 def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
