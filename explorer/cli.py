@@ -13,7 +13,7 @@ from explorer.hosting.ending import until_signal
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.logs import cut_log_lines
 from explorer.settings.limit_options import add_flags, read_limits
-from explorer.settings.limits import DEFAULTS, set_limits
+from explorer.settings.limits import LIMITS, set_limits
 
 if TYPE_CHECKING:
     from explorer.engine import Engine
@@ -39,8 +39,8 @@ def main() -> None:
     def serve() -> object:
         from explorer import ui
 
-        page = ui.build(engine, DEFAULTS)
-        look = ui.launch_options(DEFAULTS)
+        page = ui.build(engine, LIMITS)
+        look = ui.launch_options(LIMITS)
         page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **look)
         return page
 

@@ -15,6 +15,7 @@ export class Bitmaps {
   #bytes = 0;
   #size = null; // of the files' pictures, which are all alike: { width, height }
   #wanted = []; // the most wanted first
+  #asked = [[], 0]; // the newest arguments of `want`
   #underWay = new Set();
   #failed = new Set();
   #closed = false;
@@ -45,9 +46,10 @@ export class Bitmaps {
   // What is on screen or soon will be, the most wanted first; nothing else is decoded. The cursor
   // rests at the first `resting` of them.
   want(keys, resting = 0) {
+    this.#asked = [keys, resting];
     const shown = keys.slice(0, resting);
     const rest = this.#scale() < 1 ? shown.map((key) => key + AT_REST) : [];
-    this.#wanted = [...keys.slice(0, resting), ...rest, ...keys.slice(resting)];
+    this.#wanted = [...shown, ...rest, ...keys.slice(resting)];
     for (const id of this.#decoded.keys()) {
       if (id.endsWith(AT_REST) && !rest.includes(id)) this.#drop(id);
     }
@@ -109,11 +111,13 @@ export class Bitmaps {
 
   #keep(id, bitmap) {
     if (this.#closed || (id.endsWith(AT_REST) && !this.#wanted.includes(id))) return bitmap.close();
+    const first = !this.#size;
     this.#size ??= { width: bitmap.width, height: bitmap.height };
     this.#decoded.set(id, bitmap);
     this.#bytes += area(bitmap) * BYTES_A_PIXEL;
     this.#makeRoom(id);
     this.#arrived(keyOf(id));
+    if (first) this.want(...this.#asked); // only now is it known what is smaller than its file
   }
 
   // What is wanted least goes first.
@@ -121,7 +125,7 @@ export class Bitmaps {
     if (this.#bytes <= MOST_BYTES) return;
     const rank = new Map(this.#wanted.map((id, at) => [id, at]));
     const last = (id) => rank.get(id) ?? Infinity;
-    const ids = [...this.#decoded.keys()].sort((a, b) => (last(a) < last(b) ? 1 : -1));
+    const ids = [...this.#decoded.keys()].sort((a, b) => (last(a) === last(b) ? 0 : last(b) - last(a)));
     for (const id of ids) {
       if (this.#bytes <= MOST_BYTES) return;
       if (id !== newest && id !== this.#wanted[0]) this.#drop(id);

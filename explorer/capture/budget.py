@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from explorer.runtime.free_memory import free_bytes
 from explorer.runtime.memory_plan import TooLarge, shown
 from explorer.sampling.wording import joined
-from explorer.settings.limits import DEFAULTS
+from explorer.settings.limit_options import read_variable, variable
+from explorer.settings.limits import GIB, LIMITS
 
-LIMIT_VARIABLE = "EXPLORER_RECORDING_GIB"
-MOST = 8 * 2**30  # unless the operator says otherwise
+LIMIT_VARIABLE = variable("recording_gib")
+MOST = 8 * GIB  # unless the operator says otherwise
 PREVIEW_SIDE = 256  # the longer side of a frame, however many pictures it shows
 HALF = 2  # bytes of a number in half precision
 
@@ -60,20 +61,8 @@ class Recording:
 def limit_bytes() -> int:
     """How large a recording may be: as the operator says, else half of what is free, at most 8 GiB.
 
-    Raises ValueError where the operator's number is none.
+    A program that sets no limits says it by the environment. Raises ValueError where that is no
+    such number.
     """
-    if DEFAULTS.recording_gib:
-        return int(DEFAULTS.recording_gib * 2**30)
-    said = os.environ.get(LIMIT_VARIABLE, "").strip()
-    if not said:
-        return min(MOST, free_bytes() // 2)
-    try:
-        gib = float(said)
-    except ValueError:
-        gib = math.nan
-    if not 0 < gib < math.inf:
-        raise ValueError(
-            f"{LIMIT_VARIABLE} must be a number of GiB above 0; it is {said[:40]!r}. "
-            "Whoever runs the server can correct it."
-        )
-    return int(gib * 2**30)
+    gib = LIMITS.recording_gib or read_variable("recording_gib", os.environ)
+    return int(gib * GIB) if gib else min(MOST, free_bytes() // 2)

@@ -37,7 +37,7 @@ def read_upload(path: Any, folder: str | Path, largest: int) -> bytes:
             raise UploadRefused(REFUSED)
         if about.st_size > largest:
             raise UploadRefused(
-                f"the file may have at most {largest / 2**20:.3g} MB; "
+                f"the file may have at most {largest / 2**20:g} MB; "
                 f"this one has {about.st_size / 2**20:.1f}."
             )
         return file.read(largest)

@@ -35,9 +35,9 @@ class Uploads:
         with self._lock:
             self._forget()
             if self._by_address.get(address, 0) + counted > limits.uploads_per_visitor_bytes:
-                most = limits.uploads_per_visitor_bytes // MIB
+                most = limits.uploads_per_visitor_bytes / MIB
                 hours = limits.keep_uploads_s / 3600
-                return 413, f"At most {most} MB may be uploaded in {hours:g} hours."
+                return 413, f"At most {most:g} MB may be uploaded in {hours:g} hours."
             if self._total + counted > limits.uploads_total_bytes:
                 return 507, "The server has no room for uploads at present; try again later."
             self._count(address, counted)

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.hub import Hub
@@ -24,10 +24,9 @@ LOG = logging.getLogger(__name__)
 class Residents:
     """The models that one engine has in memory, and how far loading the next one is.
 
-    `decoders_for(pipeline, folder)` makes a model's two preview decoders; `check(folder, name)`
-    raises ModelError for settings in its folder that no run takes; `rehearse(model, on_progress)`
-    does what a first run on a GPU would wait for. `threads` is the measured number of CPU threads,
-    None on another device.
+    `check(folder, name)` raises ModelError for settings in a model's folder that no run takes;
+    `rehearse(model, on_progress)` does what a first run on a GPU would wait for. `threads` is the
+    measured number of CPU threads, None on another device.
     """
 
     def __init__(
@@ -35,7 +34,6 @@ class Residents:
         device: str | None,
         dtype: "torch.dtype | str | None",
         offload: str,
-        decoders_for: Callable[[Any, Path], tuple[Any, Any]],
         hub: Hub,
         check: Callable[[Path, str], None],
         rehearse: "Callable[[Model, OnProgress], None]",
@@ -46,7 +44,7 @@ class Residents:
         self.name = ""  # of the model that is not a refiner
         self.progress: tuple[str, float | None] | None = None
         self._device, self._dtype = device, dtype
-        self._decoders_for, self._hub, self._check = decoders_for, hub, check
+        self._hub, self._check = hub, check
         self._rehearse, self._lanes = rehearse, lanes
         self._fetching = threading.Lock()
         self._resolved: dict[str, ResolvedModel] = {}
@@ -157,6 +155,7 @@ class Residents:
 
     def _load_in_this_thread(self, entry: Entry, on_progress: "OnProgress") -> "Model":
         from explorer.models.loading import load_resolved
+        from explorer.models.preview_decoder import decoders_for
         from explorer.runtime.fast import is_small, warm_up, warm_up_decoding
         from explorer.runtime.threads import choose_threads
 
@@ -173,7 +172,7 @@ class Residents:
         if model.device.type == "cpu":
             self.threads = choose_threads(unet)
         threading.Thread(target=model.measure_memory, name="memory").start()
-        model.decode, model.approximate = self._decoders_for(model.pipeline, model.folder)
+        model.decode, model.approximate = decoders_for(model.pipeline, model.folder)
         if is_small(unet):
             warm_up(unet, 2 * self._lanes, model.tokenizer.model_max_length)
         if self.offload == "none" and model.device.type == "cuda":

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 
-from explorer.settings.limits import DEFAULTS, Limits
+from explorer.settings.limits import LIMITS, Limits
 
 _LOCK = threading.RLock()  # of all queues and tickets: what it guards takes microseconds
 _NUMBERS = count()
@@ -101,7 +101,7 @@ class DeviceQueue:
         self,
         visitor: str = "",
         *,
-        limits: Limits = DEFAULTS,
+        limits: Limits = LIMITS,
         is_run: bool = True,
         ready: Callable[[], bool] = lambda: True,
         seconds_left: Callable[[], float | None] = lambda: None,

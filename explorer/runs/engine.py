@@ -4,9 +4,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from explorer.capture.frames import LaneFrames
 from explorer.capture.trajectory import ERROR, Trajectory
 from explorer.models.catalog import BUNDLED_FOLDER as BUNDLED
 from explorer.models.catalog import Catalog, Entry, ModelError
@@ -24,7 +23,7 @@ from explorer.runs.rehearsal import rehearse
 from explorer.runtime.free_memory import free_bytes
 from explorer.runtime.memory_plan import describe, elements_at_once
 from explorer.settings import RunSettings
-from explorer.settings.limits import DEFAULTS, Limits
+from explorer.settings.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
     import torch
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
 
     from explorer.capture.full_frames import FullFrame
     from explorer.models.model import Model
-    from explorer.models.previews import Decoder, LinearDecoder
-
-__all__ = ["BUNDLED", "Engine", "Event", "LaneFrames", "RunError", "run", "stream"]
 
 FULL_AFTERWARDS = ("auto", "full")  # preview decoders after which the VAE makes every frame
 
@@ -68,13 +64,11 @@ class Engine(ModelFacts):
         anything: bool = False,
         offload: str = "none",
         hub: Hub | None = None,
-        limits: Limits = DEFAULTS,
+        limits: Limits = LIMITS,
     ):
         self.catalog = Catalog((model, *models), allow, anything)
         self._hub = hub or Hub()
-        self._models = Residents(
-            *(device, dtype, offload, _decoders_for, self._hub, check_settings, self._rehearse)
-        )
+        self._models = Residents(device, dtype, offload, self._hub, check_settings, self._rehearse)
         self._limits = limits
         self._dispatcher = Dispatcher(self.catalog, self._models, device, limits)
 
@@ -262,12 +256,6 @@ class Engine(ModelFacts):
             yield from made_between_runs(queue, model, trajectories, cursor, view, stopped)
         except Exception as error:
             raise RunError(sentence(error)) from None
-
-
-def _decoders_for(pipeline: Any, folder: Path) -> "tuple[Decoder, LinearDecoder]":
-    from explorer.models.preview_decoder import decoders_for
-
-    return decoders_for(pipeline, folder)
 
 
 @cache

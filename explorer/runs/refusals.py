@@ -11,6 +11,7 @@ from explorer.runtime.free_memory import free_bytes
 from explorer.runtime.memory_plan import MemoryNeed, elements_at_once
 from explorer.settings import RunSettings
 from explorer.settings.groups import groups_of
+from explorer.settings.limits import LIMITS
 
 REFINABLE = {"sdxl", "sdxl-refiner"}  # families whose latents are alike
 
@@ -33,6 +34,11 @@ def refuse(run: RunSettings, model: Any, refiner: Any = None) -> None:
         raise RunProblem(
             f"{refiner.name} cannot refine {model.name}: both must be of the SDXL family. "
             "Leave the refiner empty, or choose another model."
+        )
+    if (side := max(picture_size(run, model.native))) > LIMITS.side:  # the model's own size
+        raise RunProblem(
+            f"A picture's longer side may be at most {LIMITS.side} on this server; {model.name}'s "
+            f"own is {side}: set width and height."
         )
     try:
         recording_of(run, model).check(limit_bytes())

@@ -40,7 +40,7 @@ def scheduler(
 
 
 def custom_steps(sampler: Sampler, sigmas: Sequence[float]) -> dict[str, list[float]]:
-    """An own list of sigmas as the keyword argument of the sampler's `set_timesteps`.
+    """Custom sigmas as the keyword argument of the sampler's `set_timesteps`.
 
     Ours append the final 0 themselves, diffusers' take it as part of the list.
     """
@@ -53,7 +53,7 @@ def call_table(
     steps: int,
     sigmas: Sequence[float] | None = None,
 ) -> CallTable:
-    """The model calls of `steps` steps, or of an own list of sigmas, as diffusers makes them.
+    """The model calls of `steps` steps, or of custom sigmas, as diffusers makes them.
 
     Raises ValueError, with a sentence that begins with the argument, for what diffusers lets pass:
     betas that end at an infinite sigma, more steps than timesteps of training or timesteps beyond

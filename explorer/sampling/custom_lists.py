@@ -1,4 +1,4 @@
-"""A run's steps as the user's own list, of sigmas or of timesteps: checked, and made arrays."""
+"""A run's steps as a custom list, of sigmas or of timesteps: checked, and made arrays."""
 
 from collections.abc import Sequence
 

@@ -66,7 +66,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
     - `discard_penultimate_sigma`: build N+1 sigmas and leave the last but the final one out, as
       A1111 and ComfyUI do for these samplers; N steps stay N steps.
     - `round_timesteps`: call the model at whole timesteps at each step's beginning; None does so
-      for karras alone, and not for an own list.
+      for karras alone, and not for a custom list.
     - `interpolation_type`: "linear" or "log_linear", how a sigma is read between two training
       timesteps; None is the schedule type's own (linear, log_linear for sgm_uniform).
 
@@ -157,7 +157,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         sigmas: Sequence[float] | np.ndarray | None = None,
         timesteps: Sequence[float] | np.ndarray | None = None,
     ) -> None:
-        """Prepare a run of `num_inference_steps` steps (1 to T), or of an own list of steps.
+        """Prepare a run of `num_inference_steps` steps (1 to T), or of a custom list of steps.
 
         `self.timesteps` go to `device`. `sigmas` or `timesteps`, decreasing, one a whole step,
         replace the number and the schedule type; the final sigma is appended.

@@ -144,7 +144,7 @@ def build(
     rescale_betas_zero_snr: bool = False,
     **options: Any,
 ) -> Schedule:
-    """Return the table of a run of `num_inference_steps` steps, or of one's own list.
+    """Return the table of a run of `num_inference_steps` steps, or of a custom list.
 
     `sigmas` or `timesteps` are the whole steps', decreasing; the final sigma is appended (a 0 at
     the end of `sigmas` is left out). `options` are the arguments of `ScheduleOptions`.
@@ -167,7 +167,7 @@ def build(
         final = float(training_sigma[0]) if known.sigma_min is None else known.sigma_min
     if sigmas is not None and timesteps is not None:
         raise ValueError("sigmas and timesteps are two ways to say one thing; give one of them.")
-    rounds = bool(known.round_timesteps)  # an own list has no schedule type that would
+    rounds = bool(known.round_timesteps)  # a custom list has no schedule type that would
     if sigmas is None and timesteps is None:
         sigma, timestep = _chosen(
             num_inference_steps, ScheduleContext(training_sigma, known), final

@@ -2,7 +2,7 @@
 
 from explorer.settings.fields import SettingsError
 from explorer.settings.lane import LaneSettings
-from explorer.settings.run import MAX_LANES, RunSettings
+from explorer.settings.run import RunSettings
 from explorer.settings.start_picture import picture_url
 
-__all__ = ["MAX_LANES", "LaneSettings", "RunSettings", "SettingsError", "picture_url"]
+__all__ = ["LaneSettings", "RunSettings", "SettingsError", "picture_url"]

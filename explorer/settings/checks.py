@@ -155,7 +155,7 @@ def part(label: str, value: Any) -> float:
 
 
 def start_picture(label: str, value: Any) -> str:
-    """A data URL that pictures.py reads, or nothing."""
+    """A data URL that start_picture.py reads, or nothing."""
     if value in (None, ""):
         return ""
     if not isinstance(value, str):

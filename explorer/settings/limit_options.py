@@ -1,13 +1,12 @@
 """The operator's limits as flags and environment variables, made from the fields of Limits."""
 
 import argparse
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
-from explorer.settings.limits import GIB, MIB, Limits
+from explorer.settings.limits import GIB, MIB, Limits, in_range
 
 FACTORS = {"": 1, "kib": 2**10, "mib": MIB, "gib": GIB}
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmg]ib)?", re.IGNORECASE)
@@ -39,14 +38,12 @@ def read_limits(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Lim
 
     Raises ValueError, with a sentence, for what is no such limit.
     """
-    given = {}
-    for each in fields(Limits):
-        by_flag, by_variable = flags.get(each.name), environment.get(variable(each.name), "")
-        if by_flag is not None:
-            given[each.name] = _read(each, by_flag, flag(each.name))
-        elif by_variable.strip():
-            given[each.name] = _read(each, by_variable, variable(each.name))
-    return Limits(**given)
+    return Limits(**{each.name: _read_one(each, flags, environment) for each in fields(Limits)})
+
+
+def read_variable(name: str, environment: Mapping[str, str]) -> Any:
+    """One limit as the environment says it, else its default; raises ValueError."""
+    return _read_one(Limits.__dataclass_fields__[name], {}, environment)
 
 
 def table() -> str:
@@ -62,6 +59,8 @@ def table() -> str:
 
 def shown(each: Field) -> str:
     """A limit's default as an operator writes it."""
+    if each.metadata["default_text"]:
+        return each.metadata["default_text"]
     if each.name.endswith("_bytes"):
         return next(
             f"{each.default // FACTORS[unit]} {unit[0].upper()}iB"
@@ -69,6 +68,15 @@ def shown(each: Field) -> str:
             if each.default % FACTORS[unit] == 0
         )
     return f"{each.default:g}"
+
+
+def _read_one(each: Field, flags: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
+    by_flag, by_variable = flags.get(each.name), environment.get(variable(each.name), "")
+    if by_flag is not None:
+        return _read(each, by_flag, flag(each.name))
+    if by_variable.strip():
+        return _read(each, by_variable, variable(each.name))
+    return each.default
 
 
 def _read(each: Field, text: str, source: str) -> int | float:
@@ -83,6 +91,5 @@ def _read(each: Field, text: str, source: str) -> int | float:
     if value is None or not least <= value <= most:
         kind = "number" if each.type is float else "whole number"
         kind = "size such as 20MiB" if is_size else kind
-        upto = f" to {most:g}" if most < math.inf else " upwards"
-        raise ValueError(f"{source} must be a {kind} from {least}{upto}; got {text[:40]!r}.")
+        raise ValueError(f"{source} must be a {kind} {in_range(each)}; got {text[:40]!r}.")
     return value if each.type is float else int(value)

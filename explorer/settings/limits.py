@@ -7,27 +7,35 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-MIB, GIB = 2**20, 2**30
+from explorer.runtime.memory_plan import GIB, MIB
+
+__all__ = ["GIB", "LIMITS", "MIB", "Limits", "set_limits"]
 
 
-def _limit(default: Any, text: str, least: float = 1, most: float = math.inf) -> Any:
-    """A field with what it is, for the operator, and what the program and its defaults bear."""
-    return field(default=default, metadata={"text": text, "least": least, "most": most})
+def _limit(
+    default: Any, text: str, least: float = 1, most: float = math.inf, default_text: str = ""
+) -> Any:
+    """A field with what it is, for the operator, and the range that the program can run with."""
+    about = {"text": text, "least": least, "most": most, "default_text": default_text}
+    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """An operator's limits; names that end in `_bytes` are sizes in bytes, in `_s` seconds.
 
-    `request_bytes` holds for every request but uploads and is looked at before
-    parsing. A visitor is a browser session, of uploads an address.
+    `request_bytes` holds for every request but uploads and is looked at before parsing. A visitor
+    is a browser session; for uploads, an address. Raises ValueError for a number out of range.
     """
 
     lanes: int = _limit(16, "lanes of a run", least=2, most=16)
     steps: int = _limit(1000, "steps of a run", least=20, most=1000)
     side: int = _limit(2048, "a picture's longer side, in pixels", least=512, most=2048)
     recording_gib: float = _limit(
-        0.0, "a run's recording in memory, in GiB; 0 is half of what is free, at most 8", least=0
+        0.0,
+        "a run's recording in memory, in GiB",
+        least=0.001,
+        default_text="half of what is free, at most 8",
     )
     request_bytes: int = _limit(2 * MIB, "one request that is no upload")
     sessions: int = _limit(300, "pages whose state is kept")
@@ -39,16 +47,31 @@ class Limits:
         256 * MIB, "recordings of finished runs, for frames in full size"
     )
     waiting_runs: int = _limit(64, "runs that wait for the device")
-    waiting_runs_per_visitor: int = _limit(1, "runs of one visitor that wait beside the running")
+    waiting_runs_per_visitor: int = _limit(
+        1, "runs of one visitor that wait beside the one under way"
+    )
     no_listener_s: int = _limit(20, "how long a run that nobody follows keeps its place")
     unread_sessions: int = _limit(100, "sessions that have events which nobody reads")
     waiting_request_bytes: int = _limit(32 * MIB, "large requests under way, together")
 
+    def __post_init__(self):
+        for each in fields(self):
+            least, most = each.metadata["least"], each.metadata["most"]
+            value = getattr(self, each.name)
+            if value != each.default and not least <= value <= most:
+                raise ValueError(f"{each.name} must be {in_range(each)}; got {value}.")
 
-DEFAULTS = Limits()  # of this process: everything reads its limits here
+
+def in_range(each: Any) -> str:
+    """A field's range in words."""
+    least, most = each.metadata["least"], each.metadata["most"]
+    return f"from {least:g}" + (f" to {most:g}" if most < math.inf else " upwards")
+
+
+LIMITS = Limits()  # of this process; everything reads its limits here
 
 
 def set_limits(limits: Limits) -> None:
     """Make `limits` those of this process; for its start, before anything runs."""
     for each in fields(Limits):
-        object.__setattr__(DEFAULTS, each.name, getattr(limits, each.name))
+        object.__setattr__(LIMITS, each.name, getattr(limits, each.name))

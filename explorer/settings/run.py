@@ -9,13 +9,12 @@ from explorer.sampling.wording import lane_letter
 from explorer.settings import checks
 from explorer.settings.fields import Checked, SettingsError, setting
 from explorer.settings.lane import LaneSettings
-from explorer.settings.limits import DEFAULTS
+from explorer.settings.limits import LIMITS
 from explorer.settings.step_range import StepRange
 
 RANDOM_SEED = -1
 SEED = 7  # fixed, so that a picture before and after a change is the same picture
 MAX_SEED = 2**32 - 1
-MAX_LANES = DEFAULTS.lanes
 PREVIEW_DECODERS = ("auto", "approx", "taesd", "full")
 
 
@@ -97,18 +96,26 @@ class RunSettings(Checked):
 
     def _check_limits(self) -> None:
         """Raise SettingsError for what is more than the operator allows."""
-        if len(self.lanes) > DEFAULTS.lanes:
+        if len(self.lanes) > LIMITS.lanes:
             raise SettingsError(
-                "lanes", f"A run has at most {DEFAULTS.lanes} lanes; got {len(self.lanes):,}."
+                "lanes", f"A run has at most {LIMITS.lanes} lanes; got {len(self.lanes):,}."
             )
         for name, most in {
-            "steps": DEFAULTS.steps,
-            "width": DEFAULTS.side,
-            "height": DEFAULTS.side,
+            "steps": LIMITS.steps,
+            "width": LIMITS.side,
+            "height": LIMITS.side,
         }.items():
             if (value := getattr(self, name)) > most:
                 raise SettingsError(
                     name, f"{name.capitalize()} may be at most {most} on this server; got {value}."
+                )
+
+        for lane, settings in enumerate(self.lanes):  # a list of sigmas has steps of its own
+            if (steps := settings.step_count(self.steps)) > LIMITS.steps:
+                raise SettingsError(
+                    "lanes",
+                    f"Lane {lane_letter(lane)} may have at most {LIMITS.steps} steps on this "
+                    f"server; its sigmas are {steps}.",
                 )
 
     def _check(self, lane: str, step_range: StepRange) -> None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from explorer.settings.limits import DEFAULTS, MIB
+from explorer.settings.limits import LIMITS, MIB
 from explorer.settings.picture_files import (
     KEPT_PIXELS,
     LARGEST_DECODED,
@@ -29,8 +29,8 @@ def picture_url(picture: "str | Path | bytes | Image") -> str:
     """Return a picture (a file, a file's bytes, or a PIL picture) as a data URL.
 
     A file too large for the settings is kept smaller, with pixels enough for any run.
-    A browser never comes here with a path: see uploads.py. Raises ValueError, with a sentence, for
-    what is no picture, is damaged, or is too large.
+    A browser never comes here with a path (see hosting/uploaded_files.py). Raises ValueError, with
+    a sentence, for what is no picture, is damaged, or is too large.
     """
     if isinstance(picture, str | Path):
         try:
@@ -103,8 +103,8 @@ def _file(url: str) -> bytes:
     kind, _, coding = head.lower().partition(";")
     if not comma or not kind.startswith("data:image/") or coding != "base64":
         raise ValueError(f"{WANTED}, as a data URL.")
-    if len(data) > 4 * DEFAULTS.upload_bytes // 3 + 4:
-        raise ValueError(f"the file may have at most {DEFAULTS.upload_bytes // MIB} MB.")
+    if len(data) > 4 * LIMITS.upload_bytes // 3 + 4:
+        raise ValueError(f"the file may have at most {LIMITS.upload_bytes / MIB:g} MB.")
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):  # ValueError: letters beyond ASCII
@@ -115,9 +115,9 @@ def _check_file(file: bytes) -> tuple[str, int]:
     """The file's media type and pixels, by its header alone: nothing is unpacked."""
     from PIL import Image
 
-    if len(file) > DEFAULTS.upload_bytes:
+    if len(file) > LIMITS.upload_bytes:
         raise ValueError(
-            f"the file may have at most {DEFAULTS.upload_bytes // MIB} MB; "
+            f"the file may have at most {LIMITS.upload_bytes / MIB:g} MB; "
             f"this one has {len(file) / MIB:.1f}."
         )
     if named := _foreign(file):

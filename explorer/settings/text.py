@@ -1,4 +1,4 @@
-"""Text as people and programs send it: what is no Unicode, and what may be sent back."""
+"""Text as people and programs send it: what is not valid Unicode, and what may be sent back."""
 
 import re
 from typing import Any

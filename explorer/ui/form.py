@@ -10,7 +10,7 @@ from gradio.utils import get_upload_folder
 
 from explorer.hosting.uploaded_files import read_upload
 from explorer.settings import RunSettings, SettingsError
-from explorer.settings.limits import DEFAULTS
+from explorer.settings.limits import LIMITS
 from explorer.settings.start_picture import kept_picture, picture_url
 from explorer.ui.start_picture import start_picture
 from explorer.ui.unchecked import as_sent
@@ -83,7 +83,7 @@ def _uploaded(named: str) -> str:
     try:
         if named.startswith("data:"):
             return kept_picture(named)
-        return picture_url(read_upload(named, get_upload_folder(), DEFAULTS.upload_bytes))
+        return picture_url(read_upload(named, get_upload_folder(), LIMITS.upload_bytes))
     except ValueError as error:
         raise SettingsError("init_image", f"{label}: {error}") from None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from explorer.capture.full_frames import VIEWS
-from explorer.settings.limits import DEFAULTS
+from explorer.settings.limits import LIMITS
 from explorer.ui.cancels import Cancels
 from explorer.views.kept_pictures import Keep
 
@@ -39,7 +39,7 @@ class RecordedRuns:
     """
 
     def __init__(self, most: int | None = None):
-        self._most = DEFAULTS.kept_recordings_bytes if most is None else most
+        self._most = LIMITS.kept_recordings_bytes if most is None else most
         self._runs: OrderedDict[str, Sequence[Trajectory]] = OrderedDict()
 
     async def watched(self, session: str, events: "AsyncIterator[Event]") -> "AsyncIterator[Event]":
@@ -137,7 +137,7 @@ def read_request(asked: Any) -> tuple[int, list[int], str]:
     """The run's number, the cursor and the view of what a page sent, which may be anything."""
     asked = asked if isinstance(asked, dict) else {}
     run, cursor, view = (asked.get(name) for name in ("run", "cursor", "view"))
-    cursor = cursor[: DEFAULTS.lanes] if isinstance(cursor, list) else []
+    cursor = cursor[: LIMITS.lanes] if isinstance(cursor, list) else []
     if not all(type(call) is int for call in cursor):
         cursor = []
     return run if type(run) is int else 0, cursor, view if view in VIEWS else VIEWS[0]

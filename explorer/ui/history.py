@@ -9,9 +9,9 @@ from gradio.events import Dependency
 
 from explorer.ui.components import component
 from explorer.ui.form import FORM_FIELDS, Form
+from explorer.ui.handlers import INTERNAL
 
-# Without a server; the overlay of Gradio's would hide what changes.
-INTERNAL = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+IN_THE_BROWSER = INTERNAL | {"queue": False}  # without the server
 ON_CHANGE = "(...values) => { window.samplerExplorerForm?.changed(values); return []; }"
 WANTED = "() => window.samplerExplorerForm.wanted()"
 
@@ -23,11 +23,11 @@ def history_buttons() -> gr.HTML:
 
 def on_fill(form: Form, history: gr.HTML) -> Dependency:
     """Fill the whole form when the page's history asks; returns the event that has filled it."""
-    return history.fill(None, None, form.ordered(), js=WANTED, **INTERNAL)
+    return history.fill(None, None, form.ordered(), js=WANTED, **IN_THE_BROWSER)
 
 
 def on_form(form: Form, history: gr.HTML) -> None:
     """Tell the page's history of every change."""
     controls = form.ordered()
-    gr.on([control.change for control in controls], None, controls, js=ON_CHANGE, **INTERNAL)
-    history.ask(None, controls, None, js=ON_CHANGE, **INTERNAL)
+    gr.on([control.change for control in controls], None, controls, js=ON_CHANGE, **IN_THE_BROWSER)
+    history.ask(None, controls, None, js=ON_CHANGE, **IN_THE_BROWSER)

@@ -10,20 +10,19 @@ from starlette.middleware import Middleware
 from explorer.hosting.event_requests import EventRequests
 from explorer.hosting.files import routes
 from explorer.hosting.folders import choose_temp_folder
-from explorer.hosting.request_limits import RequestLimits
+from explorer.hosting.request_limits import OVERHEAD, RequestLimits
 from explorer.hosting.sentences import Sentences
 from explorer.plots.figures import plotly_script
-from explorer.settings.limits import DEFAULTS, MIB, Limits
+from explorer.settings.limits import LIMITS, Limits
 from explorer.ui.components import PAGE_FILES, style_sheets
 from explorer.ui.event_queue import EventQueue
 from explorer.ui.listeners import most_events
 
-UPLOAD_MARGIN = 4 * MIB  # a little more than a start picture may have: then a sentence says so
 SANS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
 MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "monospace"]
 
 
-def launch_options(limits: Limits = DEFAULTS) -> dict[str, Any]:
+def launch_options(limits: Limits = LIMITS) -> dict[str, Any]:
     """Keyword arguments of `Blocks.launch`: theme, styles, limits, files under names of our own.
 
     Nothing leaves the machine.
@@ -45,7 +44,7 @@ def launch_options(limits: Limits = DEFAULTS) -> dict[str, Any]:
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,
-        "max_file_size": limits.upload_bytes + UPLOAD_MARGIN,
+        "max_file_size": limits.upload_bytes + OVERHEAD,
         "enable_monitoring": False,
         "state_session_capacity": limits.sessions,
         "app_kwargs": {

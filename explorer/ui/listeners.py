@@ -2,12 +2,12 @@
 
 import gradio as gr
 
-from explorer.settings.limits import DEFAULTS, Limits
+from explorer.settings.limits import LIMITS, Limits
 
 THREADS = 40  # for handlers that compute; what only waits is in the event loop
 
 
-def most_events(limits: Limits = DEFAULTS) -> int:
+def most_events(limits: Limits = LIMITS) -> int:
     """How many events Gradio has under way at once, runs that wait among them.
 
     Each page that comes up while a model loads follows that in an event of its own, so that runs

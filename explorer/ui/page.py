@@ -9,7 +9,7 @@ from explorer.hosting.folders import choose_temp_folder
 from explorer.plots.curves import QUANTITIES
 from explorer.plots.figures import X_AXES
 from explorer.settings import RunSettings
-from explorer.settings.limits import DEFAULTS, Limits
+from explorer.settings.limits import LIMITS, Limits
 from explorer.ui.components import component
 from explorer.ui.folded_groups import folded, picture_group, refiner_group, start_group
 from explorer.ui.form import Form, run_control
@@ -26,7 +26,7 @@ from explorer.views.findings import Doctor
 from explorer.views.model_card import model_card, model_choices, refiner_choices
 
 
-def build(engine: Any, limits: Limits = DEFAULTS) -> gr.Blocks:
+def build(engine: Any, limits: Limits = LIMITS) -> gr.Blocks:
     """The whole page around one engine, which loads nothing before a browser has the page."""
     choose_temp_folder()
     keep_no_forms()

@@ -71,11 +71,11 @@ def on_run(engine: Any, form: Form, parts: RunParts, doctor: Doctor) -> Dependen
                 payloads = run_payloads(events, keep, plan)
                 first = await anext(payloads)  # takes the place
         except ValueError as error:  # its message is a sentence: FormError, SettingsError, ...
-            yield {**failure(str(error))}
+            yield failure(str(error))
             return
         except Exception:
             LOG.exception("A run could not be prepared")
-            yield {**failure(UNEXPECTED)}
+            yield failure(UNEXPECTED)
             return
         async with aclosing(payloads):
             yield first
@@ -91,11 +91,9 @@ def on_run(engine: Any, form: Form, parts: RunParts, doctor: Doctor) -> Dependen
         full.leave(request.session_hash)
 
     def refused() -> dict[str, Any]:
-        return {
-            **failure(
-                "The server did not take the run. Try again; if it stays so, reload the page."
-            )
-        }
+        return failure(
+            "The server did not take the run. Try again; if it stays so, reload the page."
+        )
 
     started = parts.run.click(
         run,

@@ -75,7 +75,7 @@ def on_settings(
         return View(values[parts.quantity], values[parts.x_axis], log_y, pins)
 
     def broken(sentence: str) -> dict[str, Any]:
-        return {**problem_payload(FormError([Problem("", sentence)]))}
+        return problem_payload(FormError([Problem("", sentence)]))
 
     @answering(lambda sentence: {"findings": not_examined(sentence)})
     def examined(settings: RunSettings) -> dict[str, Any]:
@@ -84,9 +84,9 @@ def on_settings(
     @answering(broken)
     def drawn(settings: RunSettings, values: dict) -> dict[str, Any]:
         try:
-            return {**plot_payload(settings, view(values))}
+            return plot_payload(settings, view(values))
         except FormError as error:  # the doctor, too, examines a lane that has no schedule
-            return {**problem_payload(error)}
+            return problem_payload(error)
 
     @answering(broken)
     def redraw(values: dict) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def on_settings(
             settings = form.read(values, hidden_fields(engine, values[menu]))
             check_models(engine, settings)
         except FormError as error:
-            return {**problem_payload(error)}
+            return problem_payload(error)
         return drawn(settings, values) | examined(settings)
 
     def unanswered() -> dict[str, Any]:

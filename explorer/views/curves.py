@@ -28,8 +28,9 @@ class Curves(TypedDict):
 
     `figure`, `points` and `pin` are JSON text, because Gradio's page wraps every object in a value,
     however deep, to watch it: the plotly figure, the sigmas of each lane that can be dragged (null
-    for one whose cannot), and the lanes' schedules as pins. `scales` says whether the `quantity`
-    may have a logarithmic axis, `key` is equal for equal schedules, `pins` says, by id, what is
+    for a lane whose sigmas cannot), and the lanes' schedules as pins. `x` is the key of the axis,
+    `labels` are the lanes' names, `lists` their sigmas (sigma_lists.py). `scales` says whether the
+    `quantity` may have a logarithmic axis, `key` is equal for equal schedules, `pins` says, by id, what is
     wrong with each of the page's pins, `listed` is how many steps a lane's custom list has (None
     without one), `placeholders` is by field what an empty box stands for, `folds` by group one line
     on what it changes. There are no `problems`.

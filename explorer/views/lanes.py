@@ -8,6 +8,7 @@ from typing import Any
 from explorer.sampling.samplers import SAMPLERS, Sampler
 from explorer.settings import LaneSettings, SettingsError
 from explorer.settings.lane import ZERO_IS_NONE
+from explorer.settings.limits import LIMITS
 from explorer.views.answers import answering
 from explorer.views.lists import FILE_TYPES, LARGEST_FILE, list_text, parse_list, read_list_file
 
@@ -22,7 +23,7 @@ LONGEST_SENTENCE = 400  # that quotes what came from outside
 
 
 def lanes_value(lanes: tuple[LaneSettings, ...], same: bool = True) -> dict[str, Any]:
-    """`{"lanes": [{field: value}], "same": bool}`, as the part holds it."""
+    """`{"lanes": [{field: value}], "same": bool}`, as the table holds it."""
     return {"lanes": [shown_lane(lane) for lane in lanes], "same": same}
 
 
@@ -31,10 +32,16 @@ def model_prop(
 ) -> dict[str, Any]:
     """What a model wants of the lanes: its own defaults (`own`), and what to `fill` in now.
 
-    A fill is done once for every `turn`, by the page, which alone knows what it holds by then.
+    The page, which alone knows what it holds by then, fills once for every `revision`; it knows
+    that as `turn`.
     """
     own = {name: value for name, value in shown_lane(defaults).items() if name != "sampler"}
     return {"own": own, "fill": fill or {}, "turn": revision}
+
+
+def most_lanes() -> int:
+    """How many lanes the page offers."""
+    return min(len(LANE_NAMES), LIMITS.lanes)
 
 
 def spec() -> dict[str, Any]:
@@ -50,7 +57,7 @@ def spec() -> dict[str, Any]:
     ]
     return {
         "groups": [group for group in groups if group["knobs"]],
-        "lanes": len(LANE_NAMES),
+        "lanes": most_lanes(),
         "samplers": {key: _able(sampler) for key, sampler in SAMPLERS.items()},
         "files": {"types": ",".join(FILE_TYPES), "largest": LARGEST_FILE},
     }
@@ -153,7 +160,7 @@ def holds(name: str, given: Any, value: Any) -> bool:
 
 
 def held(value: Any, name: str) -> list[Any]:
-    """What the part's value holds of one field, in every lane that a person sees it for."""
+    """What the table's value holds of one field, in every lane that a person sees it for."""
     try:
         columns, same = _columns(value)
     except ValueError:
@@ -163,7 +170,7 @@ def held(value: Any, name: str) -> list[Any]:
 
 
 def read_lanes(value: Any) -> tuple[tuple[LaneSettings, ...], list[tuple[str, str]]]:
-    """The lanes that the part's value makes, and what is wrong: pairs of element id and sentence.
+    """The lanes that the table's value makes, and what is wrong: pairs of element id and sentence.
 
     At most one problem a lane; with "same settings" the lanes share lane A's, and its problems are
     said once. A field that is missing counts as untouched. Whatever the value is, nothing else is
@@ -192,8 +199,8 @@ def _columns(value: Any) -> tuple[list[dict[str, Any]], bool]:
     if not isinstance(value, dict) or not isinstance(value.get("lanes"), list):
         raise ValueError("The lanes' settings did not arrive as a list; reload the page.")
     columns, same = value["lanes"], value.get("same", False)
-    if not 1 <= len(columns) <= len(LANE_NAMES):
-        raise ValueError(f"The page has 1 to {len(LANE_NAMES)} lanes; got {len(columns):,}.")
+    if not 1 <= len(columns) <= most_lanes():
+        raise ValueError(f"The page has 1 to {most_lanes()} lanes; got {len(columns):,}.")
     if not isinstance(same, bool):
         raise ValueError("Same settings must be on or off; reload the page.")
     for name, column in zip(LANE_NAMES, columns, strict=False):

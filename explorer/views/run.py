@@ -38,7 +38,7 @@ async def run_payloads(
         LOG.exception("A run broke off")
         name = type(error).__name__  # its words may name files of the server
         reason = f"The run broke off unexpectedly ({name}); the server's log has the reason."
-        yield {**failure(reason)}
+        yield failure(reason)
 
 
 def event_payload(event: "Event", keep: Keep) -> dict[str, Any]:

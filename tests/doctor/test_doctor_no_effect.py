@@ -51,7 +51,7 @@ HIDDEN = [spec for spec in fields(LaneSettings) if spec.metadata.get("when")]
 
 @pytest.mark.parametrize("spec", HIDDEN, ids=lambda spec: spec.name)
 def test_what_the_page_hides_is_said_to_have_no_effect(spec):
-    """The settings' `when` and the doctor agree: a option is shown where it does something."""
+    """The settings' `when` and the doctor agree: an option is shown where it does something."""
     when = spec.metadata["when"]
     shown = {other: wanted[0] for other, wanted in when.items()} | NOISY.get(spec.name, {})
     shown[spec.name] = ANOTHER[spec.name]

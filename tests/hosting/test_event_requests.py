@@ -14,7 +14,7 @@ from explorer.hosting.event_requests import (
     EventForm,
     EventRequests,
 )
-from explorer.settings.limits import DEFAULTS
+from explorer.settings.limits import LIMITS
 
 JOIN, RUN = "/gradio_api/queue/join", "/gradio_api/run/predict"
 
@@ -22,7 +22,7 @@ JOIN, RUN = "/gradio_api/queue/join", "/gradio_api/run/predict"
 class Page:
     """Event 0 answers at once, event 1 waits; both take two values."""
 
-    def __init__(self, limits=DEFAULTS):
+    def __init__(self, limits=LIMITS):
         self.waiting, self.asked, self.read = set(), 0, Counter()
         self.requests = EventRequests(self.app, limits, lambda app: self)
 
@@ -103,7 +103,7 @@ def test_only_events_of_the_page_are_handed_on(path, body, status):
 
 
 def test_large_events_that_wait_share_a_bound_and_small_ones_always_pass():
-    page = Page(replace(DEFAULTS, waiting_request_bytes=3 * SMALL))
+    page = Page(replace(LIMITS, waiting_request_bytes=3 * SMALL))
     large = event(1, data=["x" * (SMALL + 1), 2])
     assert [page.post(JOIN, large) for _ in range(3)] == [200, 200, 503]
     assert page.post(JOIN, event(1)) == 200

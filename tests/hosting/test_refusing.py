@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 
 from explorer.hosting import refusing
 from explorer.hosting.request_limits import RequestLimits
-from explorer.settings.limits import DEFAULTS, MIB
+from explorer.settings.limits import LIMITS, MIB
 
 SENTENCE = "The request is too large: it may have at most 2 MB."
 
@@ -19,7 +19,7 @@ SENTENCE = "The request is too large: it may have at most 2 MB."
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("uploads")
-    limits = Middleware(RequestLimits, limits=DEFAULTS, folder=folder)
+    limits = Middleware(RequestLimits, limits=LIMITS, folder=folder)
     line = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(Starlette(middleware=[limits]), log_level="error"))
     thread = threading.Thread(target=server.run, args=([line],))

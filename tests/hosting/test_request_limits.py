@@ -9,10 +9,10 @@ from starlette.formparsers import MultiPartException
 
 from explorer.hosting.request_limits import UPLOAD, RequestLimits
 from explorer.hosting.uploads import SMALLEST, Uploads
-from explorer.settings.limits import DEFAULTS, MIB
+from explorer.settings.limits import LIMITS, MIB
 
 LIMITS = replace(
-    DEFAULTS,
+    LIMITS,
     request_bytes=1000,
     upload_bytes=10_000,
     uploads_per_visitor_bytes=5 * MIB,

@@ -6,6 +6,7 @@ import pickle
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from explorer.engine import Engine
 from explorer.models.catalog import Catalog
 from explorer.models.loading import load_model
 from explorer.models.previews import VaeDecoder
+from explorer.runs import refusals
 from explorer.runs.denoising import denoise
 from explorer.runs.job import Job
 from explorer.settings import LaneSettings, RunSettings, SettingsError, picture_url
@@ -75,6 +77,17 @@ def test_a_recording_without_room_is_refused_with_its_numbers(model_of, monkeypa
     assert "2 lanes of 99 model calls" in job.message
     assert "There is room for 5.1 MiB" in job.message
     monkeypatch.delenv("EXPLORER_RECORDING_GIB")
+    assert denoised(RUN, model).state == DONE
+
+
+def test_a_models_own_size_keeps_within_the_limit_too(model_of, monkeypatch):
+    model = model_of("sd1")
+    side = max(model.native)
+    monkeypatch.setattr(refusals, "LIMITS", SimpleNamespace(side=side - 8))
+    job = denoised(RUN, model)
+    assert job.state == ERROR
+    assert f"at most {side - 8} on this server" in job.message
+    monkeypatch.setattr(refusals, "LIMITS", SimpleNamespace(side=side))
     assert denoised(RUN, model).state == DONE
 
 

@@ -1,4 +1,4 @@
-"""Eta, noise, churn, midpoint and final sigma against the method by the book (reference.py)."""
+"""Eta, noise, churn, midpoint and final sigma against explorer/lab/by_the_book.py."""
 
 import math
 import random

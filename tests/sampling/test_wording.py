@@ -13,7 +13,10 @@ BY_HAND = {
     "a lane's letter": r"chr\(65",
     "the prediction types": r"\"epsilon\", \"v_prediction\", \"sample\"",
 }
-HOMES = {"the prediction types": "configs.py", "a list joined with 'and'": "wording.py"}
+HOMES = {
+    "the prediction types": "sampling/configs.py",
+    "a list joined with 'and'": "sampling/wording.py",
+}
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,7 @@ def test_lanes_have_letters():
 
 @pytest.mark.parametrize("what", BY_HAND)
 def test_it_is_said_in_one_place(what):
-    sources = {path.name: path.read_text() for path in EXPLORER.rglob("*.py")}
+    files = EXPLORER.rglob("*.py")
+    sources = {path.relative_to(EXPLORER).as_posix(): path.read_text() for path in files}
     places = [name for name, text in sources.items() if re.search(BY_HAND[what], text)]
     assert places == [home for key, home in HOMES.items() if key == what]

@@ -3,8 +3,9 @@
 import pytest
 from PIL import Image
 
-from explorer.settings import MAX_LANES, LaneSettings, RunSettings, SettingsError, picture_url
+from explorer.settings import LaneSettings, RunSettings, SettingsError, picture_url
 from explorer.settings.groups import Group, groups_of
+from explorer.settings.limits import LIMITS
 
 START = picture_url(Image.new("RGB", (16, 16), "red"))
 
@@ -87,7 +88,7 @@ def test_a_list_too_short_for_a_cut_names_its_lane():
 
 
 def test_a_run_has_at_most_sixteen_lanes():
-    assert MAX_LANES == 16
+    assert LIMITS.lanes == 16
     assert len(run_of(*["euler"] * 16).lanes) == 16
     with pytest.raises(SettingsError, match=r"^A run has at most 16 lanes; got 17\.$") as caught:
         run_of(*["euler"] * 17)

@@ -11,7 +11,7 @@ import pytest
 
 from explorer.settings import LaneSettings, RunSettings, SettingsError
 from explorer.settings.limit_options import add_flags, flag, read_limits, table, variable
-from explorer.settings.limits import DEFAULTS, MIB, Limits, set_limits
+from explorer.settings.limits import LIMITS, MIB, Limits, set_limits
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [each.name for each in fields(Limits)]
@@ -78,6 +78,7 @@ def test_a_bad_variable_ends_the_program_with_a_sentence_and_status_2():
         ({"side": 512}, {"width": 520}, "width"),
         ({"side": 512}, {"height": 520}, "height"),
         ({"lanes": 2}, {"lanes": (LaneSettings(),) * 3}, "lanes"),
+        ({"steps": 20}, {"lanes": (LaneSettings(sigmas=tuple(range(21, 0, -1))),)}, "lanes"),
     ],
 )
 def test_a_run_keeps_within_the_limits(limited, limits, settings, field):
@@ -88,12 +89,31 @@ def test_a_run_keeps_within_the_limits(limited, limits, settings, field):
     assert caught.value.name == field
 
 
-def test_a_recordings_room_is_the_operators(limited):
+def test_a_recordings_room_is_the_operators(limited, monkeypatch):
     from explorer.capture.budget import limit_bytes
 
-    limited(Limits(recording_gib=0.5))
+    monkeypatch.setenv("EXPLORER_RECORDING_GIB", "4")
+    limited(read_limits(parsed("--recording-gib", "0.5"), os.environ))
     assert limit_bytes() == 2**29
-    assert DEFAULTS.recording_gib == 0.5
+    assert LIMITS.recording_gib == 0.5
+
+
+def test_the_page_offers_no_more_lanes_than_a_run_may_have(limited):
+    from explorer.views.lanes import LANE_NAMES, read_lanes, spec
+
+    three = {"lanes": [{}] * 3, "same": False}
+    assert spec()["lanes"] == len(LANE_NAMES)
+    assert len(read_lanes(three)[0]) == 3
+    limited(Limits(lanes=2))
+    assert spec()["lanes"] == 2
+    ((_, sentence),) = read_lanes(three)[1]
+    assert sentence == "The page has 1 to 2 lanes; got 3."
+
+
+@pytest.mark.parametrize("wrong", [{"lanes": 17}, {"steps": 0}, {"upload_bytes": 0}])
+def test_limits_that_a_program_sets_have_bounds_too(wrong):
+    with pytest.raises(ValueError, match=r"must be from \d.*; got"):
+        Limits(**wrong)
 
 
 def test_the_docs_have_every_limit():

@@ -293,7 +293,7 @@ def test_a_picture_too_large_in_memory_is_refused_with_its_size():
 
 
 def test_a_file_too_large_is_refused(monkeypatch):
-    monkeypatch.setattr(pictures, "DEFAULTS", Limits(upload_bytes=2**20))
+    monkeypatch.setattr(pictures, "LIMITS", Limits(upload_bytes=2**20))
     noise = np.random.default_rng(0).integers(0, 256, (640, 640, 3), np.uint8)
     with pytest.raises(ValueError, match="at most 1 MB"):
         check_picture(url(file(Image.fromarray(noise))))

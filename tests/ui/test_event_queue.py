@@ -9,18 +9,18 @@ from fake_engine import FakeEngine
 from loops import finish
 
 from explorer import ui
-from explorer.settings.limits import DEFAULTS
+from explorer.settings.limits import LIMITS
 from explorer.views.answers import UNEXPECTED
 
 PATIENCE_S = 60
-LIMITS = replace(DEFAULTS, unread_sessions=10, no_listener_s=5)
+FEW = replace(LIMITS, unread_sessions=10, no_listener_s=5)
 
 
 @pytest.fixture
 def site():
     engine = FakeEngine(pace=0.001)
-    page = ui.build(engine, LIMITS)
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(LIMITS))
+    page = ui.build(engine, FEW)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(FEW))
     yield engine, page, url
     page.close(verbose=False)
 
@@ -46,7 +46,7 @@ def test_unread_sessions_are_let_go_and_one_that_is_read_stays(site):
                     for at in range(300):
                         await join(f"s{at}")
                     queue = page._queue
-                    most = LIMITS.unread_sessions + 2
+                    most = FEW.unread_sessions + 2
                     assert len(queue.pending_messages_per_session) <= most
                     assert len(queue.pending_event_ids_session) <= most
                     assert "read" in queue.pending_messages_per_session

@@ -87,12 +87,6 @@ def pinned(page) -> list[str]:
     return page.locator(".legend .pinned .toggle span").all_inner_texts()
 
 
-def drawn_pins(page) -> int:
-    return page.evaluate(
-        "document.querySelector('#plot .area').data.filter(({ meta }) => 'pin' in meta).length"
-    )
-
-
 # --- curves --------------------------------------------------------------------------------------
 
 

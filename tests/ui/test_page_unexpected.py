@@ -10,7 +10,6 @@ from explorer.views.answers import UNEXPECTED
 pytestmark = pytest.mark.browser
 
 SENTENCE = "document.querySelector('#plot .sentence').textContent"
-FRESH = "!document.querySelector('#doctor .doctor').closest('[data-stale]')"
 
 
 def goes_on(page) -> None:

@@ -11,7 +11,7 @@ from fake_engine import FakeEngine
 from loops import finish
 
 from explorer import ui
-from explorer.settings.limits import DEFAULTS
+from explorer.settings.limits import LIMITS
 
 PATIENCE_S = 60
 
@@ -118,7 +118,7 @@ def test_twenty_visitors_are_served_in_the_order_in_which_they_came(site, engine
 
 
 def test_a_full_house_leaves_a_new_page_working_and_refuses_one_run_more(site, engine):
-    waiting = DEFAULTS.waiting_runs
+    waiting = LIMITS.waiting_runs
 
     async def visits():
         async with site.client() as http:
