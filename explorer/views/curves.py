@@ -30,10 +30,10 @@ class Curves(TypedDict):
     however deep, to watch it: the plotly figure, the sigmas of each lane that can be dragged (null
     for a lane whose sigmas cannot), and the lanes' schedules as pins. `x` is the key of the axis,
     `labels` are the lanes' names, `lists` their sigmas (sigma_lists.py). `scales` says whether the
-    `quantity` may have a logarithmic axis, `key` is equal for equal schedules, `pins` says, by id, what is
-    wrong with each of the page's pins, `listed` is how many steps a lane's custom list has (None
-    without one), `placeholders` is by field what an empty box stands for, `folds` by group one line
-    on what it changes. There are no `problems`.
+    `quantity` may have a logarithmic axis, `key` is equal for equal schedules, `pins` says, by id,
+    what is wrong with each of the page's pins, `listed` is how many steps a lane's custom list has
+    (None without one), `placeholders` is by field what an empty box stands for, `folds` by group
+    one line on what it changes. There are no `problems`.
     """
 
     figure: str
