@@ -6,7 +6,7 @@ import re
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from explorer.hosting.address import check_address
 from explorer.hosting.ending import until_signal
@@ -109,9 +109,18 @@ def _engine(options: argparse.Namespace) -> "Engine":
     return engine
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in a sentence, without the list of all flags."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message[:1].upper()}{message[1:]}. See --help.\n")
+
+
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="app.py" if sys.argv[0].endswith("app.py") else None, description=__doc__
+    parser = _Parser(
+        prog="app.py" if sys.argv[0].endswith("app.py") else None,
+        description="Watch the diffusion samplers DPM2 and DPM2 a denoise, call by call.",
+        allow_abbrev=False,
     )
     add = parser.add_argument
     add("--host", help="address to listen on (default: this machine only)")

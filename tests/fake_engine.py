@@ -5,7 +5,7 @@ import io
 import math
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -81,6 +81,7 @@ class FakeEngine:
         self.resident, self.device = "", device
         self.progress: tuple[str, float | None] = ("", None)
         self.slow = threading.Event()
+        self.abandoned: list[str] = []  # loads that nobody wanted any more
         self.calls_made = 0
         self.dtype = ""
         self.settings: RunSettings | None = None  # of the newest run
@@ -92,10 +93,13 @@ class FakeEngine:
     def entries(self) -> tuple[Entry, ...]:
         return ENTRIES
 
-    def load(self, name: str = "") -> None:
+    def load(self, name: str = "", wanted: Callable[[], bool] = lambda: True) -> None:
         entry = find(name)
         self.progress = f"Loading {entry.label}.", 0.25
         while self.slow.is_set():
+            if not wanted():
+                self.abandoned.append(entry.name)
+                return
             time.sleep(0.02)
         self.progress = "", None
         if entry.name == "broken":

@@ -5,12 +5,16 @@ import { on, typeInto } from "./store.js";
 export function mount({ element, props }) {
   const list = element.querySelector(".examples");
 
+  let shown = null;
+
   function show(prompts) {
+    if (`${shown}` === `${prompts}`) return; // the focus stays where it is
+    shown = prompts;
     list.hidden = !prompts.length;
     list.replaceChildren(...prompts.map(choice));
   }
 
-  on("model", ({ examples, loading }) => loading || show(examples));
+  on("model", ({ examples }) => show(examples));
   show(props.value);
 }
 

@@ -45,6 +45,9 @@ class Sentences:
             await self.app(scope, receive, send)
             return
         answer = _Answer(scope, send)
+        if not scope["path"].isprintable():  # of nothing that is here, and some routes break on it
+            await answer.say(404, NOTHING)
+            return
         try:
             await self.app(scope, receive, answer.send)
         except Exception as error:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from explorer.capture.full_frames import FullFrame
     from explorer.models.model import Model
 
+LOOK_S = 0.1  # between two looks at whether a load that waits is still wanted
 FULL_AFTERWARDS = ("auto", "full")  # preview decoders after which the VAE makes every frame
 
 
@@ -123,26 +124,36 @@ class Engine(ModelFacts):
             if model := self._models.get(entry.name):
                 return model
 
-    def load(self, name: str = "") -> None:
+    def load(self, name: str = "", wanted: Callable[[], bool] = lambda: True) -> None:
         """Make a model resident, once, whoever asks first; the one before is freed.
 
-        Waits for a run to end. Raises ModelError; then the one before is resident again, and
-        loading may be tried again.
+        Waits for a run to end. When it is no longer `wanted` the load leaves the queue, or ends
+        with the part that is being loaded. Raises ModelError; then the one before is resident
+        again, and loading may be tried again.
         """
         entry, models, dispatcher = self.catalog.find(name), self._models, self._dispatcher
         if models.name == entry.name:
             return
         ticket = None
+
+        def on_progress(text: str, fraction: float | None = None) -> None:
+            if not wanted():
+                raise Stopped
+            dispatcher.tell(text, fraction)
+
         try:
             dispatcher.open_queue()
-            models.fetch([entry], dispatcher.tell)
+            models.fetch([entry], on_progress)
             ticket = dispatcher.queue.join(is_run=False)
             if ticket.place:
-                dispatcher.tell(f"{entry.label} is loaded when the run under way has ended.")
-            ticket.wait()
-            models.make_resident([entry], dispatcher.tell)
+                on_progress(f"{entry.label} is loaded when the run under way has ended.")
+            while not ticket.wait(LOOK_S):
+                if dispatcher.closing or not wanted():
+                    raise Stopped
+            models.make_resident([entry], on_progress)
         except Stopped:
-            raise ModelError("The program is ending.") from None
+            if dispatcher.closing:
+                raise ModelError("The program is ending.") from None
         finally:
             if ticket is not None:
                 ticket.leave()

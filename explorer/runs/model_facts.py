@@ -14,6 +14,7 @@ from explorer.models.resident import Residents
 from explorer.sampling.samplers import DPM2, DPM2_A
 from explorer.settings import LaneSettings, RunSettings, SettingsError
 
+MOST_EXAMPLES, LONGEST_EXAMPLE = 12, 300  # characters
 DISTILLED = {"steps": 4, "cfg_scale": 1.0}
 
 
@@ -63,10 +64,11 @@ class ModelFacts:
         return None
 
     def examples(self, name: str = "") -> tuple[str, ...]:
-        """Prompts to begin with, as the model's `examples.json` lists them; none without it."""
+        """Prompts to begin with: the first texts of the model's `examples.json`, if it has one."""
         with suppress(ModelError):
             read = read_optional(self._folder(name), "examples.json", list, name)
-            return tuple(map(str, read or ()))
+            texts = (each.strip() for each in read or () if isinstance(each, str))
+            return tuple(text for text in texts if 0 < len(text) <= LONGEST_EXAMPLE)[:MOST_EXAMPLES]
         return ()
 
     def unknown_words(self, prompt: str, name: str = "") -> list[str]:

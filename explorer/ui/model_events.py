@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from itertools import count
 from typing import Any
 
@@ -89,9 +90,10 @@ class ModelEvents:
         self._loading[session] = name
         try:
             load = Load(engine, name)
-            async for message, fraction in load.followed(given_up):
-                progress = {"loading": message, "fraction": fraction, "waits": waits}
-                yield {card: model_card(engine, name, revision, **progress)}
+            async with aclosing(load.followed(given_up)) as followed:
+                async for message, fraction in followed:
+                    progress = {"loading": message, "fraction": fraction, "waits": waits}
+                    yield {card: model_card(engine, name, revision, **progress)}
         finally:
             if not given_up.is_set():
                 self._loading.pop(session, None)

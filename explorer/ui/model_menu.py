@@ -24,19 +24,20 @@ LONGEST_LABEL = 120  # a name that no menu offers may be of any length
 
 
 class Load:
-    """One attempt to make a model resident, in a thread of its own."""
+    """One attempt to make a model resident, in a thread of its own, while somebody wants it."""
 
     def __init__(self, engine, name: str):
         self.problem = ""
         self.done = threading.Event()
         self._engine, self._name = engine, name
+        self._wanted = True
         labels = {entry.name: entry.label for entry in engine.entries}
         self._label = labels.get(name, name)[:LONGEST_LABEL]
         threading.Thread(target=self._work, name="load model", daemon=True).start()
 
     def _work(self) -> None:
         try:
-            self._engine.load(self._name)
+            self._engine.load(self._name, wanted=lambda: self._wanted)
         except ModelError as error:
             self.problem = str(error)
         except Exception as error:
@@ -46,18 +47,22 @@ class Load:
             self.done.set()
 
     async def followed(self, given_up: threading.Event) -> AsyncIterator[tuple[str, float | None]]:
-        """Yield how far it is, now and then, until it has ended or nobody wants it any more.
+        """Yield how far it is, now and then, until it has ended or is given up.
 
-        That is a sentence, and the fraction done where it is known.
+        That is a sentence, and the fraction done where it is known. A load that is no longer
+        followed, for whatever reason, is not wanted any more.
         """
         newest = None
-        while not (self.done.is_set() or given_up.is_set()):
-            message, fraction = self._engine.progress
-            progress = message or f"Loading {self._label}.", fraction
-            if progress != newest and self._engine.resident != self._name:
-                newest = progress
-                yield progress
-            await asyncio.sleep(LOOK_S)
+        try:
+            while not (self.done.is_set() or given_up.is_set()):
+                message, fraction = self._engine.progress
+                progress = message or f"Loading {self._label}.", fraction
+                if progress != newest and self._engine.resident != self._name:
+                    newest = progress
+                    yield progress
+                await asyncio.sleep(LOOK_S)
+        finally:
+            self._wanted = False
 
 
 def refill(

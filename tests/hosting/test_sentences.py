@@ -107,3 +107,12 @@ def test_a_web_socket_is_closed():
         raise AssertionError
 
     assert [message["type"] for message in ask(app, kind="websocket")] == ["websocket.close"]
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/heartbeat/\0", "/a\nb", "/\x7f"])
+def test_a_path_with_control_characters_is_of_nothing(path, caplog):
+    caplog.set_level(logging.INFO)
+    start, body = ask(raising(RuntimeError("x")), "GET", path=path)
+    assert start["status"] == 404
+    assert json.loads(body["body"])["detail"] == NOTHING
+    assert caplog.records == []

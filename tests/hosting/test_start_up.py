@@ -37,7 +37,9 @@ def start(*arguments: str) -> subprocess.CompletedProcess:
         (["--dtype", "int8"], "invalid choice"),
         (["--model", "/nowhere/model"], "there is nothing at this path"),
         (["--allow", "no hub id"], "is no hub id"),
-        (["--nonsense"], "unrecognized arguments"),
+        (["--nonsense"], "Unrecognized arguments: --nonsense. See --help."),
+        (["--step", "30"], "Unrecognized arguments: --step 30. See --help."),
+        (["--model"], "Argument --model: expected one argument. See --help."),
     ],
 )
 def test_what_cannot_be_started_is_a_sentence_and_status_2(arguments, sentence):
@@ -45,6 +47,7 @@ def test_what_cannot_be_started_is_a_sentence_and_status_2(arguments, sentence):
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_a_port_in_use_is_a_sentence():

@@ -10,6 +10,7 @@ import pytest
 from explorer.engine import Engine
 from explorer.models.catalog import ModelError
 from explorer.models.families import identify
+from explorer.runs.model_facts import MOST_EXAMPLES
 from explorer.sampling.scheduler_classes import CLASSES
 from explorer.settings import RunSettings
 
@@ -168,3 +169,12 @@ def test_a_network_of_more_channels_is_refused(folder):
     unet = json.loads((copy / "unet/config.json").read_text()) | {"out_channels": 8}
     (copy / "unet/config.json").write_text(json.dumps(unet))
     assert "gives 8 channels in place of 4" in refused(copy)
+
+
+def test_examples_are_texts_and_few(folder):
+    copy = folder({"_class_name": "DDIMScheduler"})
+    listed = [1, None, ["a"], "", "  ", " a boat ", "x" * 1000, *(f"boat {n}" for n in range(50))]
+    (copy / "examples.json").write_text(json.dumps(listed))
+    examples = Engine(copy, "cpu").examples()
+    assert examples[:2] == ("a boat", "boat 0")
+    assert len(examples) == MOST_EXAMPLES

@@ -11,6 +11,7 @@ from hub_server import serving
 from explorer.engine import Engine
 from explorer.models.catalog import ModelError
 from explorer.models.hub import Hub
+from explorer.runs.device_queue import device_queue
 from explorer.settings import LaneSettings, RunSettings
 
 RUN = RunSettings(prompt="a red house", seed=7, steps=2, lanes=(LaneSettings(),))
@@ -80,3 +81,41 @@ def test_a_load_that_the_programs_end_breaks_off_is_no_fault(words, family_folde
     assert_no_fault(engine, job, caplog)
     with pytest.raises(ModelError, match="The program is ending"):
         engine.load()
+
+
+def test_a_load_that_waits_and_that_nobody_wants_leaves_the_queue(family_folder, caplog):
+    engine = Engine(family_folder("sd1"), "cpu", models=[family_folder("sdxl")])
+    wanted = threading.Event()
+    wanted.set()
+    with device_queue("cpu").hold():
+        loads = [
+            threading.Thread(target=engine.load, args=(name, wanted.is_set))
+            for name in ("sdxl", "") * 10
+        ]
+        for load in loads:
+            load.start()
+        wanted.clear()
+        for load in loads:
+            load.join(60)
+            assert not load.is_alive()  # while the device is still somebody else's
+    assert not device_queue("cpu").busy
+    assert (engine.resident, engine.progress) == ("", ("", None))
+    assert engine.run(replace(RUN, model="sdxl"))[0].state == "done"
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
+
+
+def test_a_load_under_way_that_nobody_wants_ends_with_its_part(family_folder):
+    engine = Engine(family_folder("sd1"), "cpu", models=[family_folder("sdxl")])
+    engine.load()
+    heard = []
+
+    def wanted():
+        heard.append(engine.progress[0])
+        return "U-Net" not in heard[-1]
+
+    engine.load("sdxl", wanted)
+    assert "U-Net" in heard[-1]
+    assert not any("Preparing" in each for each in heard)
+    assert engine.resident != "sdxl"
+    assert not engine.state.startswith("absent")
+    assert engine.run(RUN)[0].state == "done"

@@ -1,5 +1,8 @@
 """The model menu without a browser: what it offers, what it hides, what it refills."""
 
+import asyncio
+import threading
+from contextlib import aclosing
 from dataclasses import replace
 
 import gradio as gr
@@ -10,7 +13,7 @@ from test_form import untouched
 from explorer.settings import LaneSettings, RunSettings
 from explorer.ui.form import RUN_FIELDS, Form, run_control
 from explorer.ui.lanes import lanes_table
-from explorer.ui.model_menu import refill
+from explorer.ui.model_menu import Load, refill
 from explorer.views.lanes import lanes_value
 from explorer.views.model_card import hidden_fields, model_card, model_choices, refiner_choices
 from explorer.views.summaries import summaries
@@ -128,3 +131,21 @@ def test_a_folded_group_says_what_differs():
 @pytest.mark.parametrize(("text", "side"), [("", 0), ("512", 512), (" 64 ", 64)])
 def test_an_empty_size_is_the_models_own(form, text, side):
     assert form.read(untouched(form) | {form.run["width"]: text}).width == side
+
+
+@pytest.mark.parametrize("end", ["given up", "left"])
+def test_a_load_that_is_not_followed_any_more_is_not_wanted(end):
+    engine, given_up = FakeEngine(), threading.Event()
+    engine.slow.set()
+
+    async def follow():
+        load = Load(engine, "turbo")
+        async with aclosing(load.followed(given_up)) as followed:
+            assert (await anext(followed))[0] == "Loading Turbo."
+            if end == "given up":
+                given_up.set()
+                assert [each async for each in followed] == []
+        await asyncio.to_thread(load.done.wait, 60)
+
+    asyncio.run(follow())
+    assert (engine.abandoned, engine.resident) == (["turbo"], "")

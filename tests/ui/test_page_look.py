@@ -83,3 +83,29 @@ COLOURS = """() => {
     return [_fullLayout.font.color, style.getPropertyValue('--ink-2'),
             first.line.color, style.getPropertyValue('--lane-a')];
 }"""
+
+
+@pytest.mark.parametrize("width", [844, 1280])
+def test_the_closed_sidebars_button_is_not_on_run(open_page, width):
+    page = open_page(width=width)
+    page.click("#settings .toggle-button")
+    page.wait_for_selector("#settings:not(.open)")
+    run, button = (page.locator(each) for each in ("#run", "#settings .toggle-button"))
+    wait_for(
+        page,  # the column has come to rest
+        "(() => { const { left } = document.querySelector('#run').getBoundingClientRect();"
+        " const rests = left === window.lastLeft; window.lastLeft = left;"
+        " return rests && left < 100; })()",
+    )
+    assert run.bounding_box()["x"] >= button.bounding_box()["x"] + button.bounding_box()["width"]
+
+
+def test_a_long_sentence_of_a_finished_run_is_whole(open_page):
+    page = open_page()
+    run_to_end(page)
+    cut = page.evaluate(
+        "(() => { const where = document.querySelector('#progress .where');"
+        " where.textContent = 'The server could not write this run. '.repeat(8);"
+        " return where.scrollWidth > where.clientWidth; })()"
+    )
+    assert not cut

@@ -241,3 +241,16 @@ def test_nothing_is_said_of_the_cost_of_a_list_that_is_none(open_page):
     expect(page.locator("#doctor .cost")).to_be_hidden()
     fill(page, "a_sigmas", "14, 7, 3")
     expect(page.locator("#doctor .cost")).to_be_visible()
+
+
+def test_a_refusal_is_red_though_the_pictures_are_stale(ran):
+    fill(ran, "steps", "0")
+    ran.click("#run")
+    expect(ran.locator("#progress .where")).to_contain_text("Steps must be")
+    expect(ran.locator(BADGES).first).to_be_visible()
+    bad = ran.evaluate(
+        "(() => { const probe = document.createElement('p'); probe.style.color = 'var(--bad)';"
+        " document.querySelector('#progress').append(probe);"
+        " const { color } = getComputedStyle(probe); probe.remove(); return color; })()"
+    )
+    expect(ran.locator("#progress .where")).to_have_css("color", bad)
