@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -147,5 +148,7 @@ def test_a_load_that_is_not_followed_any_more_is_not_wanted(end):
                 assert [each async for each in followed] == []
         await asyncio.to_thread(load.done.wait, 60)
 
-    asyncio.run(follow())
+    # In a thread of its own: Playwright's loop runs in this one once a browser test has used it.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, follow()).result()
     assert (engine.abandoned, engine.resident) == (["turbo"], "")
