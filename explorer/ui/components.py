@@ -1,5 +1,10 @@
-"""Components of the page that live in the browser: HTML, CSS and JS files of assets/page."""
+"""Components of the page that live in the browser: HTML, CSS and JS files of assets/page.
 
+Its folders are topics; a file is known by its name alone, which is nowhere else in them.
+"""
+
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -10,6 +15,13 @@ PAGE_FILES = asset("page")
 STYLES = ("base", "controls", "lanes", "stage", "plot", "doctor", "files", "narrow", "contrast")
 
 
+@cache
+def page_file(name: str) -> Path:
+    """The file of that name, in whichever folder of the page."""
+    (path,) = PAGE_FILES.rglob(name)
+    return path
+
+
 def component(
     name: str,
     value: Any = None,
@@ -18,7 +30,7 @@ def component(
     events: tuple[str, ...] = (),
     **props: Any,
 ) -> gr.HTML:
-    """The component whose markup is `<name>.html` and whose behaviour is the module `<name>.js`.
+    """The component whose markup is `<name>.html` and whose behaviour is `<name>.js` beside it.
 
     With `children` it is a context: what is made in it stands below its markup. `events` are those
     of its own that the module may trigger.
@@ -26,8 +38,9 @@ def component(
     `value` is plain JSON; the module's `mount({element, props, watch, trigger})` gets it. Text of
     users must reach the markup through `textContent` only, so templates here have no placeholders.
     """
-    markup = (PAGE_FILES / f"{name}.html").read_text(encoding="utf-8")
-    script = (PAGE_FILES / "mount.js").read_text(encoding="utf-8")
+    template = page_file(f"{name}.html")
+    markup = template.read_text(encoding="utf-8")
+    script = page_file("mount.js").read_text(encoding="utf-8")
     script += "".join(f'// "{event}"\n' for event in events)  # Gradio looks for a name in quotes
     return gr.HTML(
         value,
@@ -36,7 +49,7 @@ def component(
         apply_default_css=False,
         elem_id=elem_id or name,
         elem_classes=["part", f"part-{name}"],
-        module=f"{name}.js",
+        module=template.with_suffix(".js").relative_to(PAGE_FILES).as_posix(),
         **props,
     )
 
@@ -46,5 +59,5 @@ def style_sheets() -> str:
 
     Given as `css` or `css_paths`, Gradio would rewrite every selector, media queries differently.
     """
-    sheets = (PAGE_FILES / f"{name}.css" for name in STYLES)
+    sheets = (page_file(f"{name}.css") for name in STYLES)
     return "".join(f"<style>{sheet.read_text(encoding='utf-8')}</style>" for sheet in sheets)

@@ -14,7 +14,7 @@ from explorer.hosting.request_limits import OVERHEAD, RequestLimits
 from explorer.hosting.sentences import Sentences
 from explorer.plots.figures import plotly_script
 from explorer.settings.limits import LIMITS, Limits
-from explorer.ui.components import PAGE_FILES, style_sheets
+from explorer.ui.components import PAGE_FILES, page_file, style_sheets
 from explorer.ui.event_queue import EventQueue
 from explorer.ui.listeners import most_events
 
@@ -40,7 +40,7 @@ def launch_options(limits: Limits = LIMITS) -> dict[str, Any]:
     return {
         "theme": theme,
         "head": style_sheets(),
-        "favicon_path": PAGE_FILES / "favicon.png",
+        "favicon_path": page_file("favicon.png"),
         "footer_links": [],
         "run_history": False,
         "ssr_mode": False,

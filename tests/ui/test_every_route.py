@@ -161,7 +161,7 @@ def test_a_fault_of_the_server_is_500_and_values_that_no_page_sends_are_not(
 
 def test_web_sockets_are_refused(site):
     place = urlsplit(site[1])
-    for path in ("/", "/page/viewer.js", "/kept/x", "/gradio_api/queue/join", "/gradio_api/x"):
+    for path in ("/", "/page/run/run.js", "/kept/x", "/gradio_api/queue/join", "/gradio_api/x"):
         with socket.create_connection((place.hostname, place.port), timeout=PATIENCE_S) as line:
             line.sendall(
                 f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n".encode()

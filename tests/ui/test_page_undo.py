@@ -12,7 +12,7 @@ from test_page_settings import drag
 
 pytestmark = pytest.mark.browser
 
-CORE = Path(__file__).parents[2] / "assets" / "page" / "undo.js"
+CORE = Path(__file__).parents[2] / "assets" / "page" / "settings" / "undo.js"
 BASE = {"steps": 20, "prompt": "a", "lanes": {"lanes": [{"rho": 0}, {"rho": 0}], "same": True}}
 
 

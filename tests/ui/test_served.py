@@ -41,7 +41,7 @@ def test_there_is_no_monitoring(server, path):
 
 
 def test_the_page_and_plotly_are_served_by_name(server):
-    for name, kind in (("page/viewer.js", "javascript"), ("plotly.js", "javascript")):
+    for name, kind in (("page/viewer/viewer.js", "javascript"), ("plotly.js", "javascript")):
         status, body, headers = get(server + name)
         assert status == 200 and len(body) > 1000
         assert kind in headers["content-type"]

@@ -1,6 +1,6 @@
 // The sidebar's head: the title, and when the sidebar gives way.
 
-import { appear, on } from "./store.js";
+import { appear, on } from "../shared/store.js";
 
 const PHONE = "(max-width: 767px)"; // where Gradio's sidebar covers the whole page
 

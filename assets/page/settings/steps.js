@@ -1,6 +1,6 @@
 // Lanes with a list of sigmas do not take their steps from Steps: it says which, and how many they have.
 
-import { LANES, on } from "./store.js";
+import { LANES, on } from "../shared/store.js";
 
 export function followLists() {
   const note = Object.assign(document.createElement("p"), { className: "from-list", id: "steps_from_list" });

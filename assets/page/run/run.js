@@ -1,7 +1,7 @@
 // One run after the other: what the page knows of it, from the click on Run to its last event.
 
-import { made } from "./align.js";
-import { emit, explorer, on } from "./store.js";
+import { made } from "../viewer/align.js";
+import { emit, explorer, on } from "../shared/store.js";
 
 const ENDS = ["done", "cancelled", "error"];
 const APPLIED_MS = 100; // until Gradio has put what came with the model into the form

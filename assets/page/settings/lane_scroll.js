@@ -1,6 +1,6 @@
 // Which lanes of a wide table are out of sight: in its corner, two buttons that name and show them.
 
-import { LANES } from "./store.js";
+import { LANES } from "../shared/store.js";
 
 const LETTER = 14; // pixels of a head: where its letter is in sight, the lane is
 const GAP = 6;

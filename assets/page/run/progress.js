@@ -1,10 +1,10 @@
 // The bar: Run and Stop, and how far the run is.
 
 import { watchServer } from "./connection.js";
-import { addSeedButtons } from "./seed.js";
-import { followLists } from "./steps.js";
+import { addSeedButtons } from "../settings/seed.js";
+import { followLists } from "../settings/steps.js";
 import { begin, isRunning, isStopping, stop } from "./run.js";
-import { LANES, appear, explorer, on, stepName, typeInto } from "./store.js";
+import { LANES, appear, explorer, on, stepName, typeInto } from "../shared/store.js";
 
 const SOON_MS = 1000;
 const SPOKEN_EVERY_MS = 4000; // screen readers get a sentence now and then, not twelve a second

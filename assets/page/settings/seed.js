@@ -3,7 +3,7 @@
 
 import { iconButton } from "./controls.js";
 import { fillForm, formNow } from "./form.js";
-import { appear, on } from "./store.js";
+import { appear, on } from "../shared/store.js";
 
 const RANDOM = -1;
 const DICE = "M3 3h10v10H3zM5.7 5.7h.01M8 8h.01M10.3 10.3h.01M10.3 5.7h.01M5.7 10.3h.01";

@@ -1,6 +1,6 @@
 // Under the plot: what the doctor found of the form's schedules, and buttons that mend it.
 
-import { LANES, emit, on } from "./store.js";
+import { LANES, emit, on } from "../shared/store.js";
 
 const FEW = 2; // so many notes are shown unasked, where nothing graver is
 

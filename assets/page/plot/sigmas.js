@@ -1,6 +1,6 @@
 // The lanes' sigmas as lists, beside those of A1111 and ComfyUI, and the switch to run as they do.
 
-import { LANES, emit, form, on } from "./store.js";
+import { LANES, emit, form, on } from "../shared/store.js";
 
 export function mount({ element }) {
   const find = (name) => element.querySelector(name);

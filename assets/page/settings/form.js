@@ -1,7 +1,7 @@
 // The whole form as plain data by field: Gradio tells of every change, and all controls can be filled
 // at once, whatever kind they are. The lanes are the field "lanes": {lanes: [{field: value}], same}.
 
-import { emit } from "./store.js";
+import { emit } from "../shared/store.js";
 
 const SETTLED_MS = 20; // what belongs to one change of several controls comes together
 

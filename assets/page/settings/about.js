@@ -1,6 +1,6 @@
 // Under the model menu: how far its loading is, what it is, what was set for it, or why it failed.
 
-import { emit, on } from "./store.js";
+import { emit, on } from "../shared/store.js";
 
 export function mount({ element, props, watch }) {
   const sidebar = document.querySelector("#settings");

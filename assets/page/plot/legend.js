@@ -1,8 +1,8 @@
 // The row above the plot: pin the schedules, edit their points, and what the lines and marks mean.
 
 import { pin, pinned, dashesOf, toggle, unpin, unpinAll } from "./pins.js";
-import { groupRadios } from "./radios.js";
-import { emit, on } from "./store.js";
+import { groupRadios } from "../shared/radios.js";
+import { emit, on } from "../shared/store.js";
 
 const MARKS = { midpoint: "◇", "second call": "◇", "sigma down": "▽", "sigma up": "△", "sigma hat": "+", "new since the start": "┈" };
 

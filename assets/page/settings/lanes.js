@@ -5,7 +5,7 @@ import { dragNumbers } from "./drag.js";
 import { fillForm } from "./form.js";
 import { columnsOf, letter, nextColumn } from "./knobs.js";
 import { place, showProblems } from "./problems.js";
-import { emit, form, on } from "./store.js";
+import { emit, form, on } from "../shared/store.js";
 import { makeTable } from "./table.js";
 import { giveTips } from "./tip.js";
 

@@ -1,9 +1,9 @@
 // Are the pictures on screen those of the form? Said at the pictures, and at the button that renews
 // them; a form that is given back its values has its pictures back.
 
-import { formNow } from "./form.js";
-import { emit, on } from "./store.js";
-import { changed } from "./undo.js";
+import { formNow } from "../settings/form.js";
+import { emit, on } from "../shared/store.js";
+import { changed } from "../settings/undo.js";
 
 const TOLD_MS = 60; // until what was typed last before a click on Run is part of the form
 

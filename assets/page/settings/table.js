@@ -3,7 +3,7 @@
 import { iconButton, makeControl, showValue } from "./controls.js";
 import { acts, condition, differs, lanesOf, letter, summary } from "./knobs.js";
 import { makeScroller } from "./lane_scroll.js";
-import { LANES } from "./store.js";
+import { LANES } from "../shared/store.js";
 
 const RESET = "M12.8 6A5.2 5.2 0 1 0 13 9.2M13.2 2.6V6H9.8";
 const REMOVE = "M4.5 4.5l7 7M11.5 4.5l-7 7";

@@ -2,8 +2,8 @@
 // and a form that outlives a reload, such as Gradio's own when a server is back.
 
 import { connect, fillForm, formNow } from "./form.js";
-import { pinned, restorePins } from "./pins.js";
-import { emit, on } from "./store.js";
+import { pinned, restorePins } from "../plot/pins.js";
+import { emit, on } from "../shared/store.js";
 import { changed, makeHistory } from "./undo.js";
 
 const STORED = "sampler-explorer-form";

@@ -4,9 +4,9 @@ import { atSigma, atStep, longest } from "./align.js";
 import { Bitmaps } from "./bitmaps.js";
 import { Film, paintPreview } from "./film.js";
 import { makePane } from "./pane.js";
-import "./stale.js";
-import { isRunning, receive } from "./run.js";
-import { LANES, emit, explorer, on, stepName } from "./store.js";
+import "../run/stale.js";
+import { isRunning, receive } from "../run/run.js";
+import { LANES, emit, explorer, on, stepName } from "../shared/store.js";
 
 const CALLS_PER_SECOND = 12;
 const LONGEST_PLAY_S = 10;

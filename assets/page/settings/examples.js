@@ -1,6 +1,6 @@
 // Prompts to click, as the model in the menu suggests them: they go into the prompt as if typed.
 
-import { on, typeInto } from "./store.js";
+import { on, typeInto } from "../shared/store.js";
 
 export function mount({ element, props }) {
   const list = element.querySelector(".examples");

@@ -1,6 +1,6 @@
 // The page's pinned schedules: settings that outlive a change of the form, kept for this tab.
 
-import { emit } from "./store.js";
+import { emit } from "../shared/store.js";
 
 const STORED = "sampler-explorer-pins";
 const DASHES = ["6 3", "2 2", "9 3 2 3", "14 4"]; // of their lines, in turn

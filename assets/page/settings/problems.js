@@ -1,6 +1,6 @@
 // Sentences beside the controls that they are about.
 
-import { on } from "./store.js";
+import { on } from "../shared/store.js";
 
 let shown = [];
 

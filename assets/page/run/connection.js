@@ -1,7 +1,7 @@
 // Whether the server still answers: a page that waits for one that has gone cannot be told.
 
 import { isRunning } from "./run.js";
-import { emit, on } from "./store.js";
+import { emit, on } from "../shared/store.js";
 
 const RUNNING_MS = 1500; // between two questions; each costs the server a dozen bytes
 const IDLE_MS = 10_000;

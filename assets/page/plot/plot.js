@@ -2,8 +2,8 @@
 
 import { makeEditor } from "./editor.js";
 import { dashesOf, pinned } from "./pins.js";
-import { summed } from "./problems.js";
-import { LANES, appear, emit, fileUrl, on, styleOf } from "./store.js";
+import { summed } from "../settings/problems.js";
+import { LANES, appear, emit, fileUrl, on, styleOf } from "../shared/store.js";
 
 const CONFIG = {
   displaylogo: false,

@@ -1,6 +1,6 @@
 // A lane's settings as a scheduler_config.json: pasted or opened, and downloaded.
 
-import { form, on, emit } from "./store.js";
+import { form, on, emit } from "../shared/store.js";
 
 const LARGEST = 400_000; // bytes; the server's own limit is as many characters
 

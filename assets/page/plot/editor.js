@@ -1,6 +1,6 @@
 // Editing on the plot: a lane's sigmas move up and down, come and go; the lane gets them as a list.
 
-import { LANES, emit, on } from "./store.js";
+import { LANES, emit, on } from "../shared/store.js";
 
 const REACH = { mouse: 16, touch: 30 }; // pixels between the pointer and a point
 const APART = 1 + 1e-4; // between neighbours, so that the list decreases
