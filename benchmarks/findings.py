@@ -3,7 +3,7 @@
 For each code that predicts how a picture will look, the bundled model draws pictures of held-out
 prompts with settings that have the finding and with settings that have not, from the same noise.
 Prints a Markdown table: the rms difference of the two (of 255), and of each the noise (Immerkaer's
-estimate, of 255), how much of the prompt the judge finds, and how far the pictures' mean
+estimate, of 255), how much of the prompt the classifier finds, and how far the pictures' mean
 brightnesses lie apart. docs/doctor.md holds it.
 """
 
@@ -17,7 +17,7 @@ from benchmarks.quality import held_out_scenes
 from explorer.doctor.examine import examine
 from explorer.engine import BUNDLED, Engine
 from explorer.settings import LaneSettings
-from explorer.training.judge import Judge
+from explorer.training.classifier import SceneClassifier
 
 KARRAS = {"schedule_type": "karras"}
 ANCESTRAL = {"sampler": "dpm2_a"}
@@ -90,7 +90,7 @@ def drawn(engine: Engine, scenes: list, steps: int, lanes: tuple[LaneSettings, .
     return np.array(rows).swapaxes(0, 1)
 
 
-def row(engine: Engine, judge: Judge, scenes: list, case: tuple) -> str:
+def row(engine: Engine, classifier: SceneClassifier, scenes: list, case: tuple) -> str:
     """One row of the table."""
     code, steps, having, lacking = case
     own = engine.lane_defaults()[0]
@@ -102,16 +102,16 @@ def row(engine: Engine, judge: Judge, scenes: list, case: tuple) -> str:
     rms = np.sqrt(((values[0] - values[1]) ** 2).mean())
     cells = [f"{code}", _settings(having), _settings(lacking), str(steps), f"{rms:.1f}"]
     noise = [noise_of(each) for each in pictures]
-    found = [_followed(judge, each, scenes) for each in pictures]
+    found = [_followed(classifier, each, scenes) for each in pictures]
     bright = [each.mean(axis=(1, 2, 3)).std() for each in values]
     cells += [f"{a:.1f} / {b:.1f}" for a, b in (noise, bright)]
     cells.insert(6, f"{found[0]:.0%} / {found[1]:.0%}")
     return f"| {' | '.join(cells)} |"
 
 
-def _followed(judge: Judge, pictures: np.ndarray, scenes: list) -> float:
+def _followed(classifier: SceneClassifier, pictures: np.ndarray, scenes: list) -> float:
     batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-    return float(np.mean(list(judge.accuracy(batch, scenes).values())))
+    return float(np.mean(list(classifier.accuracy(batch, scenes).values())))
 
 
 def _settings(changed: dict) -> str:
@@ -124,13 +124,13 @@ def main() -> None:
     parser.add_argument("--only", help="the rows of one code")
     args = parser.parse_args()
     engine = Engine()
-    judge = Judge.load(BUNDLED / "judge.safetensors", "cpu")
+    classifier = SceneClassifier.load(BUNDLED / "judge.safetensors", "cpu")
     scenes = held_out_scenes(args.prompts, seed=10_000)
     print("| finding | with | without | steps | rms | noise | prompt followed | brightness |")
     print("|---|---|---|---|---|---|---|---|")
     for case in CASES:
         if args.only in (None, case[0]):
-            print(row(engine, judge, scenes, case), flush=True)
+            print(row(engine, classifier, scenes, case), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How good the bundled model is: `python -m benchmarks.quality`.
 
-Prints the VAE's reconstruction PSNR on scenes drawn from held-out seeds, how often the judge is
-right on such scenes, and how often pictures of held-out prompts (combinations of attributes
+Prints the VAE's reconstruction PSNR on scenes drawn from held-out seeds, how often the classifier
+is right on such scenes, and how often pictures of held-out prompts (combinations of attributes
 that training never saw) show what was asked for. `--sheet` saves the first 32 pictures.
 """
 
@@ -19,10 +19,10 @@ from explorer.engine import BUNDLED
 from explorer.sampling import schedulers
 from explorer.sampling.samplers import OURS, SAMPLERS
 from explorer.training.captions import Scene, every_scene
-from explorer.training.judge import Judge
+from explorer.training.classifier import SceneClassifier
 from explorer.training.scenes import render
 
-GOALS = {"psnr_db": 30.0, "judge": 0.99, "followed": 0.95}
+GOALS = {"psnr_db": 30.0, "classifier": 0.99, "followed": 0.95}
 BATCH = 32
 
 
@@ -85,14 +85,14 @@ def main() -> int:
     ).to(args.device)
     pipeline.scheduler = _scheduler(args.sampler).from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
-    judge = Judge.load(args.model / "judge.safetensors", args.device)
+    classifier = SceneClassifier.load(args.model / "judge.safetensors", args.device)
     scenes = held_out_scenes(args.prompts, args.seed)
     rendered = render(scenes, torch.Generator(args.device).manual_seed(args.seed))
     drawn = pictures_of(pipeline, scenes, args.steps, args.cfg_scale, args.seed)
     figures = {
         "psnr_db": reconstruction_psnr(pipeline.vae, rendered),
-        "judge": judge.accuracy(rendered, scenes),
-        "followed": judge.accuracy(drawn, scenes),
+        "classifier": classifier.accuracy(rendered, scenes),
+        "followed": classifier.accuracy(drawn, scenes),
         "sampler": args.sampler,
         "prompts": args.prompts,
         "steps": args.steps,
@@ -106,7 +106,7 @@ def main() -> int:
     if args.json:
         args.json.write_text(json.dumps(figures, indent=2) + "\n")
     met = figures["psnr_db"] >= GOALS["psnr_db"] and all(
-        min(figures[name].values()) >= GOALS[name] for name in ("judge", "followed")
+        min(figures[name].values()) >= GOALS[name] for name in ("classifier", "followed")
     )
     return 0 if met else 1
 

@@ -21,7 +21,7 @@ class SliceOver(Exception):
 
 
 @dataclass
-class Workshop:
+class TrainingRun:
     """Where and how long training may run: its folder, its device, its deadline."""
 
     folder: Path
@@ -29,7 +29,7 @@ class Workshop:
     deadline: float = float("inf")  # of time.monotonic()
     started: float = field(default_factory=time.monotonic)
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         print(f"{time.monotonic() - self.started:6.0f} s  {text}", flush=True)
 
 
@@ -40,7 +40,7 @@ def fit(
     *,
     steps: int,
     rate: float,
-    shop: Workshop,
+    run: TrainingRun,
     seed: int = 0,
 ) -> None:
     """Minimise `loss(generator)` over the weights of `modules`, and leave their average in them.
@@ -51,10 +51,10 @@ def fit(
     """
     parameters = [weight for weight in modules.parameters() if weight.requires_grad]
     average = EMAModel(parameters, decay=0.9995, use_ema_warmup=True, power=0.75, foreach=True)
-    checkpoint = _Checkpoint(shop.folder / name)
+    checkpoint = _Checkpoint(run.folder / name)
     done = checkpoint.load(modules, average)
     optimiser = torch.optim.AdamW(
-        parameters, lr=rate, betas=(0.9, 0.99), weight_decay=0.01, fused=shop.device.type == "cuda"
+        parameters, lr=rate, betas=(0.9, 0.99), weight_decay=0.01, fused=run.device.type == "cuda"
     )
     warm = min(500, steps // 10 + 1)
 
@@ -63,10 +63,10 @@ def fit(
         return min(1.0, (taken + 1) / warm) * (1 + math.cos(math.pi * (done + taken) / steps)) / 2
 
     plan = torch.optim.lr_scheduler.LambdaLR(optimiser, pace)
-    generator = torch.Generator(shop.device).manual_seed(seed + done)
+    generator = torch.Generator(run.device).manual_seed(seed + done)
     modules.train()
     for step in range(done, steps):
-        with torch.autocast(shop.device.type, torch.bfloat16, shop.device.type == "cuda"):
+        with torch.autocast(run.device.type, torch.bfloat16, run.device.type == "cuda"):
             value = loss(generator)
         value.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -75,8 +75,8 @@ def fit(
         plan.step()
         average.step(parameters)
         if step % 500 == 0 or step == steps - 1:
-            shop.say(f"{name} {step}/{steps} loss {value.item():.5f}")
-        if time.monotonic() > shop.deadline and step < steps - 1:
+            run.log(f"{name} {step}/{steps} loss {value.item():.5f}")
+        if time.monotonic() > run.deadline and step < steps - 1:
             checkpoint.save(modules, average, step + 1)
             raise SliceOver(f"{name} stands at step {step + 1} of {steps}; run the command again.")
     average.copy_to(parameters)

@@ -2,8 +2,8 @@
 
 Five stages, each skipped once its files stand: `wide` (pictures to latents; kept in the folder of
 checkpoints), `vae` (a quicker autoencoder of the same latents), `tiny` (the preview decoder),
-`judge` (the classifier that measures the result), `network` (text encoder and denoiser). One run
-ends with its slice of time; the next one goes on.
+`classifier` (the classifier that measures the result), `network` (text encoder and denoiser). One
+call ends with its slice of time; the next one goes on.
 """
 
 import argparse
@@ -16,17 +16,17 @@ from diffusers import AutoencoderKL, DDPMScheduler
 from torch.nn import ModuleList
 
 from explorer.training import networks
-from explorer.training.album import Album
 from explorer.training.autoencoders import train_tiny, train_vae, train_wide
 from explorer.training.captions import Scene, every_scene, varied_caption
-from explorer.training.fit import SliceOver, Workshop, fit
-from explorer.training.judge import Judge, label_of
+from explorer.training.classifier import SceneClassifier, label_of
+from explorer.training.dataset import SceneDataset
+from explorer.training.fit import SliceOver, TrainingRun, fit
 
 SIZES = {  # steps and batch of each stage, as the shipped model had them
     "wide": (15_000, 96),
     "vae": (15_000, 96),
     "tiny": (12_000, 128),
-    "judge": (2_000, 256),
+    "classifier": (2_000, 256),
     "network": (14_000, 768),
 }
 STAGES = tuple(SIZES)
@@ -37,67 +37,79 @@ SNR_CAP = 5.0
 
 def caption_table(scenes: list[Scene], seed: int) -> list[str]:
     """`WORDINGS` captions of each scene, one scene after the other."""
-    chance = random.Random(seed)
-    return [varied_caption(scene, chance) for scene in scenes for _ in range(WORDINGS)]
+    rng = random.Random(seed)
+    return [varied_caption(scene, rng) for scene in scenes for _ in range(WORDINGS)]
 
 
-def train_network(album: Album, shop: Workshop, args):
-    captions = caption_table(album.scenes, args.seed)
+def train_network(dataset: SceneDataset, run: TrainingRun, args):
+    captions = caption_table(dataset.scenes, args.seed)
     tokenizer = networks.new_tokenizer(captions)
     padded = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
-    tokens = tokenizer([*captions, ""], **padded).input_ids.to(shop.device)
-    text_encoder = networks.new_text_encoder(tokenizer).to(shop.device)
-    unet = networks.new_unet().to(shop.device)
-    if shop.device.type == "cuda":
+    tokens = tokenizer([*captions, ""], **padded).input_ids.to(run.device)
+    text_encoder = networks.new_text_encoder(tokenizer).to(run.device)
+    unet = networks.new_unet().to(run.device)
+    if run.device.type == "cuda":
         unet.to(memory_format=torch.channels_last)
         unet.compile()
         text_encoder.compile()
-    kept = DDPMScheduler(**networks.SCHEDULER).alphas_cumprod.to(shop.device)
-    weight = (kept / (1 - kept)).clamp(max=SNR_CAP) / (kept / (1 - kept))  # Hang et al. 2023
+    alpha_bar = DDPMScheduler(**networks.SCHEDULER).alphas_cumprod.to(run.device)
+    snr = alpha_bar / (1 - alpha_bar)
+    weight = snr.clamp(max=SNR_CAP) / snr  # Hang et al. 2023
 
     def loss(generator):
-        def chance(high, *shape):
-            return torch.randint(high, shape, generator=generator, device=shop.device)
+        def integers(high, *shape):
+            return torch.randint(high, shape, generator=generator, device=run.device)
 
-        rows = album.rows(args.network_batch, generator)
-        clean = album.latents[rows]
-        said = album.scene[rows] * WORDINGS + chance(WORDINGS, len(rows))
-        said[chance(1000, len(rows)) < 1000 * UNCAPTIONED] = len(tokens) - 1
-        time_step = chance(len(kept), len(rows))
-        noise = torch.randn(clean.shape, generator=generator, device=shop.device)
-        signal = kept[time_step].sqrt()[:, None, None, None]
-        spread = (1 - kept[time_step]).sqrt()[:, None, None, None]
-        words = text_encoder(tokens[said])[0]
-        guess = unet(signal * clean + spread * noise, time_step, words, return_dict=False)[0]
+        rows = dataset.rows(args.network_batch, generator)
+        clean = dataset.latents[rows]
+        caption_rows = dataset.scene[rows] * WORDINGS + integers(WORDINGS, len(rows))
+        caption_rows[integers(1000, len(rows)) < 1000 * UNCAPTIONED] = len(tokens) - 1
+        time_step = integers(len(alpha_bar), len(rows))
+        noise = torch.randn(clean.shape, generator=generator, device=run.device)
+        signal = alpha_bar[time_step].sqrt()[:, None, None, None]
+        spread = (1 - alpha_bar[time_step]).sqrt()[:, None, None, None]
+        prompt_embeds = text_encoder(tokens[caption_rows])[0]
+        guess = unet(signal * clean + spread * noise, time_step, prompt_embeds, return_dict=False)[
+            0
+        ]
         error = (guess - noise).float().square().mean(dim=(1, 2, 3))
         return (weight[time_step] * error).mean()
 
     modules = ModuleList([unet, text_encoder])
-    fit("network", modules, loss, steps=args.network_steps, rate=args.network_rate, shop=shop)
+    fit("network", modules, loss, steps=args.network_steps, rate=args.network_rate, run=run)
     return {"unet": unet, "text_encoder": text_encoder, "tokenizer": tokenizer}
 
 
-def train_judge(album: Album, vae: AutoencoderKL, shop: Workshop, args) -> Judge:
-    judge = Judge().to(shop.device)
-    labels = torch.tensor([label_of(scene) for scene in album.scenes], device=shop.device)
+def train_classifier(
+    dataset: SceneDataset, vae: AutoencoderKL, run: TrainingRun, args
+) -> SceneClassifier:
+    classifier = SceneClassifier().to(run.device)
+    labels = torch.tensor([label_of(scene) for scene in dataset.scenes], device=run.device)
     decoded = torch.cat(
         [
             vae.decode(part / vae.config.scaling_factor).sample.clamp(-1, 1).half()
-            for part in album.latents[: args.judge_decoded].split(256)
+            for part in dataset.latents[: args.classifier_decoded].split(256)
         ]
     )
 
     def loss(generator):
-        rows = album.rows(args.judge_batch, generator)
-        pictures = album.batch(rows)
+        rows = dataset.rows(args.classifier_batch, generator)
+        pictures = dataset.batch(rows)
         seen = rows % 2 == 0  # half of the pictures as the VAE shows them
         redrawn = rows % len(decoded)
         pictures[seen] = decoded[redrawn[seen]].float()
         rows = torch.where(seen, redrawn, rows)
-        return judge.loss(pictures / 2 + 0.5, labels[album.scene[rows]])
+        return classifier.loss(pictures / 2 + 0.5, labels[dataset.scene[rows]])
 
-    fit("judge", ModuleList([judge]), loss, steps=args.judge_steps, rate=3e-3, shop=shop)
-    return judge
+    fit(
+        "classifier",
+        ModuleList([classifier]),
+        loss,
+        steps=args.classifier_steps,
+        rate=3e-3,
+        run=run,
+    )
+    return classifier
 
 
 def arguments(line: list[str] | None = None) -> argparse.Namespace:
@@ -113,7 +125,7 @@ def arguments(line: list[str] | None = None) -> argparse.Namespace:
     for stage, (steps, batch) in SIZES.items():
         parser.add_argument(f"--{stage}-steps", type=int, default=steps)
         parser.add_argument(f"--{stage}-batch", type=int, default=batch)
-    parser.add_argument("--judge-decoded", type=int, default=20_000)
+    parser.add_argument("--classifier-decoded", type=int, default=20_000)
     return parser.parse_args(line)
 
 
@@ -123,45 +135,45 @@ def main(line: list[str] | None = None) -> None:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
     deadline = time.monotonic() + 60 * args.slice_minutes
-    shop = Workshop(args.work, torch.device(args.device), deadline)
+    run = TrainingRun(args.work, torch.device(args.device), deadline)
     try:
-        _stages(args, shop)
+        _stages(args, run)
     except SliceOver as note:
-        shop.say(str(note))
+        run.log(str(note))
 
 
-def _stages(args, shop: Workshop) -> None:
+def _stages(args, run: TrainingRun) -> None:
     scenes = [scene for scene in every_scene() if not scene.held_out]
-    album = Album(scenes, args.scenes, args.seed, shop.device)
-    shop.say(f"rendered {args.scenes:,} scenes")
+    dataset = SceneDataset(scenes, args.scenes, args.seed, run.device)
+    run.log(f"rendered {args.scenes:,} scenes")
     wide = args.work / "wide-vae"
     if not wide.exists():
-        train_wide(album, shop, args).half().save_pretrained(wide)
+        train_wide(dataset, run, args).half().save_pretrained(wide)
     if args.until == "wide":
         return
-    vae = _ready(wide, shop)
-    album.encode(vae)
-    shop.say("encoded")
+    vae = _ready(wide, run)
+    dataset.encode(vae)
+    run.log("encoded")
     if not (args.out / "vae").exists():
-        quick = train_vae(album, vae.config.scaling_factor, shop, args)
+        quick = train_vae(dataset, vae.config.scaling_factor, run, args)
         quick.half().save_pretrained(args.out / "vae")
     if args.until == "vae":
         return
-    vae = _ready(args.out / "vae", shop)
+    vae = _ready(args.out / "vae", run)
     if not (args.out / "taesd").exists():
-        train_tiny(album, shop, args).half().save_pretrained(args.out / "taesd")
+        train_tiny(dataset, run, args).half().save_pretrained(args.out / "taesd")
     if args.until == "tiny":
         return
     if not (args.out / "judge.safetensors").exists():
-        train_judge(album, vae, shop, args).save(args.out / "judge.safetensors")
-    if args.until == "judge":
+        train_classifier(dataset, vae, run, args).save(args.out / "judge.safetensors")
+    if args.until == "classifier":
         return
     if not (args.out / "unet").exists():
-        networks.save_model(args.out, vae=vae, **train_network(album, shop, args))
+        networks.save_model(args.out, vae=vae, **train_network(dataset, run, args))
 
 
-def _ready(folder: Path, shop: Workshop) -> AutoencoderKL:
-    return AutoencoderKL.from_pretrained(folder).to(shop.device).requires_grad_(False)
+def _ready(folder: Path, run: TrainingRun) -> AutoencoderKL:
+    return AutoencoderKL.from_pretrained(folder).to(run.device).requires_grad_(False)
 
 
 if __name__ == "__main__":

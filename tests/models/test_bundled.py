@@ -9,7 +9,7 @@ import torch
 from explorer.engine import BUNDLED, Engine
 from explorer.sampling import schedulers
 from explorer.training.captions import EXAMPLES, every_scene, vocabulary
-from explorer.training.judge import Judge
+from explorer.training.classifier import SceneClassifier
 from explorer.training.scenes import render
 
 MEGABYTE = 1_000_000
@@ -27,8 +27,8 @@ def rendered(held_out):
 
 
 @pytest.fixture(scope="module")
-def judge():
-    return Judge.load(BUNDLED / "judge.safetensors")
+def classifier():
+    return SceneClassifier.load(BUNDLED / "judge.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +58,13 @@ def test_its_examples_are_captions_that_it_knows():
     assert {word for text in examples for word in text.split()} <= set(vocabulary())
 
 
-def test_the_judge_is_right_on_rendered_scenes(judge, rendered, held_out):
-    assert min(judge.accuracy(rendered, held_out).values()) >= 0.99
+def test_the_classifier_is_right_on_rendered_scenes(classifier, rendered, held_out):
+    assert min(classifier.accuracy(rendered, held_out).values()) >= 0.99
 
 
-def test_the_judge_can_say_no(judge, rendered, held_out):
+def test_the_classifier_can_say_no(classifier, rendered, held_out):
     wrong = held_out[1:] + held_out[:1]
-    assert max(judge.accuracy(rendered, wrong).values()) < 0.5
+    assert max(classifier.accuracy(rendered, wrong).values()) < 0.5
 
 
 @torch.no_grad()
@@ -81,7 +81,7 @@ def test_the_vae_keeps_what_it_sees(pipeline, rendered):
 @pytest.mark.parametrize(
     "sampler", [schedulers.KDPM2DiscreteScheduler, schedulers.KDPM2AncestralDiscreteScheduler]
 )
-def test_held_out_prompts_are_followed_at_the_defaults(pipeline, judge, held_out, sampler):
+def test_held_out_prompts_are_followed_at_the_defaults(pipeline, classifier, held_out, sampler):
     scenes, defaults = held_out[:8], Engine().defaults()
     pipeline.scheduler = sampler.from_config(pipeline.scheduler.config)
     drawn = pipeline(
@@ -91,5 +91,5 @@ def test_held_out_prompts_are_followed_at_the_defaults(pipeline, judge, held_out
         generator=[torch.Generator().manual_seed(500 + row) for row in range(len(scenes))],
         output_type="pt",
     ).images
-    right = judge.accuracy(drawn, scenes)
+    right = classifier.accuracy(drawn, scenes)
     assert min(right.values()) >= 7 / 8, right

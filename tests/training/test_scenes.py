@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from explorer.training.captions import ATTRIBUTES, Scene
-from explorer.training.scenes import COLOURS, THINGS, render
+from explorer.training.scenes import COLOURS, DRAW_OBJECT, render
 
 SCENE = Scene("heart", "red", "meadow", "day", "open")
 
@@ -28,7 +28,7 @@ def test_a_seed_is_a_picture():
 
 
 def test_every_object_can_be_drawn():
-    assert set(THINGS) == set(ATTRIBUTES["object"])
+    assert set(DRAW_OBJECT) == set(ATTRIBUTES["object"])
     assert set(COLOURS) == set(ATTRIBUTES["colour"])
 
 
@@ -49,8 +49,8 @@ def test_the_object_has_its_colour():
 
 def test_neighbours_in_a_batch_do_not_change_a_picture():
     other = replace(SCENE, object="castle", time="night", land="sea")
-    chance = torch.Generator().manual_seed(3)
-    both = render([SCENE, other], chance, 64)
-    chance.manual_seed(3)
-    again = render([SCENE, replace(other, object="tree")], chance, 64)
+    generator = torch.Generator().manual_seed(3)
+    both = render([SCENE, other], generator, 64)
+    generator.manual_seed(3)
+    again = render([SCENE, replace(other, object="tree")], generator, 64)
     assert torch.equal(both[0], again[0])

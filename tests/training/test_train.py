@@ -9,8 +9,8 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 from explorer.training import fit, networks, train
-from explorer.training.album import Album
 from explorer.training.captions import every_scene
+from explorer.training.dataset import SceneDataset
 
 SIZES = {
     "scenes": 24,
@@ -20,9 +20,9 @@ SIZES = {
     "vae-batch": 2,
     "tiny-steps": 2,
     "tiny-batch": 2,
-    "judge-steps": 2,
-    "judge-batch": 4,
-    "judge-decoded": 4,
+    "classifier-steps": 2,
+    "classifier-batch": 4,
+    "classifier-decoded": 4,
     "network-steps": 2,
     "network-batch": 2,
 }
@@ -62,18 +62,18 @@ def test_the_vae_scales_latents_as_the_wide_one_does(trained):
 
 def test_an_album_draws_latents_of_the_mean_and_spread_that_the_vae_tells():
     scenes = [scene for scene in every_scene() if not scene.held_out]
-    album = Album(scenes, 2, 0, torch.device("cpu"))
+    dataset = SceneDataset(scenes, 2, 0, torch.device("cpu"))
     torch.manual_seed(0)
     vae = networks.new_vae(networks.QUICK).eval()
     vae.register_to_config(scaling_factor=2.0)
-    album.encode(vae)
+    dataset.encode(vae)
     with torch.no_grad():
-        told = vae.encode(album.batch(torch.tensor([1]))).latent_dist
-    drawn = album.sampled(torch.ones(4000, dtype=int), torch.Generator().manual_seed(0))
-    torch.testing.assert_close(album.latents[1], 2 * told.mean[0], atol=1e-5, rtol=1e-5)
+        posterior = vae.encode(dataset.batch(torch.tensor([1]))).latent_dist
+    drawn = dataset.sampled(torch.ones(4000, dtype=int), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(dataset.latents[1], 2 * posterior.mean[0], atol=1e-5, rtol=1e-5)
     # Of 4,000 draws the mean is off by 1.6 % of the spread, the spread by 1.1 %; five times that.
-    assert ((drawn.mean(0) - 2 * told.mean[0]) / (2 * told.std[0])).abs().max() < 0.08
-    assert (drawn.std(0) / (2 * told.std[0]) - 1).abs().max() < 0.06
+    assert ((drawn.mean(0) - 2 * posterior.mean[0]) / (2 * posterior.std[0])).abs().max() < 0.08
+    assert (drawn.std(0) / (2 * posterior.std[0]) - 1).abs().max() < 0.06
 
 
 @pytest.mark.slow
@@ -85,8 +85,8 @@ def test_every_word_of_the_model_is_one_token(trained):
     assert [len(tokenizer.tokenize(word)) for word in words] == [1] * len(words)
 
 
-def shop(folder, seconds: float = 1e6) -> fit.Workshop:
-    return fit.Workshop(folder, torch.device("cpu"), time.monotonic() + seconds)
+def training_run(folder, seconds: float = 1e6) -> fit.TrainingRun:
+    return fit.TrainingRun(folder, torch.device("cpu"), time.monotonic() + seconds)
 
 
 def line_to(target: torch.Tensor):
@@ -103,7 +103,7 @@ def line_to(target: torch.Tensor):
 def test_fit_finds_a_line(tmp_path):
     target = torch.tensor([1.0, -2.0, 0.5, 3.0])
     module, loss = line_to(target)
-    fit.fit("line", nn.ModuleList([module]), loss, steps=800, rate=0.05, shop=shop(tmp_path))
+    fit.fit("line", nn.ModuleList([module]), loss, steps=800, rate=0.05, run=training_run(tmp_path))
     torch.testing.assert_close(module.weight[0], target, atol=0.05, rtol=0)
     assert not module.weight.requires_grad
 
@@ -111,9 +111,9 @@ def test_fit_finds_a_line(tmp_path):
 def test_a_slice_that_is_over_resumes_where_it_stood(tmp_path):
     target = torch.tensor([1.0, -2.0, 0.5, 3.0])
     module, loss = line_to(target)
-    late = shop(tmp_path, seconds=-1)
+    late = training_run(tmp_path, seconds=-1)
     with pytest.raises(fit.SliceOver, match="step 1 of 800"):
-        fit.fit("line", nn.ModuleList([module]), loss, steps=800, rate=0.05, shop=late)
+        fit.fit("line", nn.ModuleList([module]), loss, steps=800, rate=0.05, run=late)
     stood = module.weight.detach().clone()
 
     again, loss = line_to(target)
@@ -123,7 +123,9 @@ def test_a_slice_that_is_over_resumes_where_it_stood(tmp_path):
         seen.append(again.weight.detach().clone())
         return loss(generator)
 
-    fit.fit("line", nn.ModuleList([again]), watched, steps=800, rate=0.05, shop=shop(tmp_path))
+    fit.fit(
+        "line", nn.ModuleList([again]), watched, steps=800, rate=0.05, run=training_run(tmp_path)
+    )
     torch.testing.assert_close(seen[0], stood)
     assert len(seen) == 799
     torch.testing.assert_close(again.weight[0], target, atol=0.05, rtol=0)
@@ -137,7 +139,7 @@ def test_checkpoint_files_are_bounded(tmp_path, monkeypatch):
         return sum(part.weight.square().sum() for part in module)
 
     with pytest.raises(fit.SliceOver):
-        fit.fit("two", module, loss, steps=9, rate=0.1, shop=shop(tmp_path, seconds=-1))
+        fit.fit("two", module, loss, steps=9, rate=0.1, run=training_run(tmp_path, seconds=-1))
     files = list((tmp_path / "two").glob("*.safetensors"))
     assert len(files) > 1
     assert max(file.stat().st_size for file in files) < 6_000

@@ -159,7 +159,7 @@ def _star(b: Brush) -> None:
     b.fill((-u * (notch_v - 0.46) + (v - 0.46) * notch_u) / length, b.body)
 
 
-THINGS: dict[str, Callable[[Brush], None]] = {
+DRAW_OBJECT: dict[str, Callable[[Brush], None]] = {
     "sailboat": _sailboat,
     "car": _car,
     "house": _house,

@@ -9,11 +9,11 @@ from torch.nn import functional
 
 from explorer.training.captions import ATTRIBUTES, Scene
 
-JUDGED = ("object", "colour", "land", "time")
+CLASSIFIED = ("object", "colour", "land", "time")
 
 
-class Judge(nn.Module):
-    """Pictures (B, 3, 128, 128) in 0..1 to one list of logits for each judged attribute."""
+class SceneClassifier(nn.Module):
+    """Pictures (B, 3, 128, 128) in 0..1 to one list of logits for each classified attribute."""
 
     def __init__(self, width: int = 32):
         super().__init__()
@@ -28,7 +28,7 @@ class Judge(nn.Module):
             before = after
         self.features = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(2), nn.Flatten())
         self.heads = nn.ModuleDict(
-            {name: nn.Linear(4 * before, len(ATTRIBUTES[name])) for name in JUDGED}
+            {name: nn.Linear(4 * before, len(ATTRIBUTES[name])) for name in CLASSIFIED}
         )
 
     def forward(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -36,12 +36,12 @@ class Judge(nn.Module):
         return {name: head(features) for name, head in self.heads.items()}
 
     def loss(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Mean cross entropy over the judged attributes; `labels` (B, 4) as `label_of` gives."""
+        """Mean cross entropy over those attributes; `labels` (B, 4) as `label_of` gives."""
         logits = self(pictures)
         return sum(
             functional.cross_entropy(logits[name], labels[:, column])
-            for column, name in enumerate(JUDGED)
-        ) / len(JUDGED)
+            for column, name in enumerate(CLASSIFIED)
+        ) / len(CLASSIFIED)
 
     @torch.no_grad()
     def accuracy(self, pictures: torch.Tensor, scenes: list[Scene]) -> dict[str, float]:
@@ -51,10 +51,10 @@ class Judge(nn.Module):
             [
                 torch.cat([self(part)[name].argmax(1) for part in pictures.split(256)])
                 == labels[:, column]
-                for column, name in enumerate(JUDGED)
+                for column, name in enumerate(CLASSIFIED)
             ]
         )
-        return dict(zip(JUDGED, right.float().mean(1).tolist(), strict=True))
+        return dict(zip(CLASSIFIED, right.float().mean(1).tolist(), strict=True))
 
     def save(self, path: Path) -> None:
         """Write the weights, half precision, to one safetensors file."""
@@ -67,13 +67,13 @@ class Judge(nn.Module):
         )
 
     @classmethod
-    def load(cls, path: Path, device="cpu") -> "Judge":
-        """Read what `save` wrote, ready to judge."""
-        judge = cls()
-        judge.load_state_dict(load_file(path))
-        return judge.float().to(device).eval()
+    def load(cls, path: Path, device="cpu") -> "SceneClassifier":
+        """Read what `save` wrote, in evaluation mode."""
+        classifier = cls()
+        classifier.load_state_dict(load_file(path))
+        return classifier.float().to(device).eval()
 
 
 def label_of(scene: Scene) -> list[int]:
-    """The number of the scene's value in each judged attribute's table."""
-    return [list(ATTRIBUTES[name]).index(getattr(scene, name)) for name in JUDGED]
+    """The number of the scene's value in each classified attribute's table."""
+    return [list(ATTRIBUTES[name]).index(getattr(scene, name)) for name in CLASSIFIED]

@@ -9,7 +9,7 @@ from explorer.training.captions import Scene
 from explorer.training.scenes import render
 
 
-class Album:
+class SceneDataset:
     """Scenes rendered once: `pictures` uint8 (n, 3, H, W), `scene` (n) their numbers.
 
     After `encode` also `latents` and `spreads` (n, 4, H/8, W/8): what the denoiser sees, means
@@ -17,9 +17,9 @@ class Album:
     """
 
     def __init__(self, scenes: list[Scene], count: int, seed: int, device: torch.device):
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         self.scenes = scenes
-        drawn = [chance.randrange(len(scenes)) for _ in range(count)]
+        drawn = [rng.randrange(len(scenes)) for _ in range(count)]
         brush = torch.Generator(device).manual_seed(seed)
         parts = []
         for start in range(0, count, 2048):
@@ -52,8 +52,8 @@ class Album:
         rows = torch.arange(len(self.scene), device=self.pictures.device)
         means, spreads = [], []
         for part in rows.split(512):
-            found = vae.encode(self.batch(part)).latent_dist
-            means.append(found.mean)
-            spreads.append(found.std)
+            posterior = vae.encode(self.batch(part)).latent_dist
+            means.append(posterior.mean)
+            spreads.append(posterior.std)
         self.latents = torch.cat(means) * vae.config.scaling_factor
         self.spreads = torch.cat(spreads) * vae.config.scaling_factor
