@@ -60,7 +60,7 @@ def test_the_vae_scales_latents_as_the_wide_one_does(trained):
     assert shipped.block_out_channels != wide.block_out_channels
 
 
-def test_an_album_draws_latents_of_the_mean_and_spread_that_the_vae_tells():
+def test_a_dataset_draws_latents_of_the_mean_and_spread_that_the_vae_gives():
     scenes = [scene for scene in every_scene() if not scene.held_out]
     dataset = SceneDataset(scenes, 2, 0, torch.device("cpu"))
     torch.manual_seed(0)
