@@ -15,17 +15,20 @@ TERMINAL_ALPHA_BAR = 2.0**-24  # of betas rescaled to zero terminal SNR
 
 
 def linear(start: float, end: float, n: int) -> np.ndarray:
-    """Betas that grow linearly (Ho et al. 2020)."""
+    """Return n betas that grow linearly (Ho et al. 2020)."""
     return np.linspace(start, end, n)
 
 
 def scaled_linear(start: float, end: float, n: int) -> np.ndarray:
-    """Betas whose square roots grow linearly (Rombach et al. 2022, latent diffusion)."""
+    """Return n betas whose square roots grow linearly (Rombach et al. 2022, latent diffusion)."""
     return np.linspace(start**0.5, end**0.5, n) ** 2
 
 
 def squaredcos_cap_v2(start: float, end: float, n: int) -> np.ndarray:
-    """Betas of the cosine schedule, at most 0.999 (Nichol & Dhariwal 2021); no start, no end."""
+    """Return n betas of the cosine schedule, at most 0.999 (Nichol & Dhariwal 2021).
+
+    It has no start and no end: those arguments are for the signature alone.
+    """
     alpha_bar = np.cos((np.arange(n + 1) / n + 0.008) / 1.008 * np.pi / 2) ** 2
     return np.minimum(1 - alpha_bar[1:] / alpha_bar[:-1], 0.999)
 
@@ -86,7 +89,7 @@ def training_betas(
 
 
 def zero_snr(betas: np.ndarray) -> np.ndarray:
-    """Return the betas rescaled to end without signal (Lin et al. 2023, algorithm 1).
+    """Return T betas rescaled to end without signal (Lin et al. 2023, algorithm 1).
 
     sqrt(alpha_bar) is shifted to end at 0 and stretched to begin where it did. At 0 sigma would be
     infinite, so the last alpha_bar stays at 2^-24 (sigma 4096); where the one before is no more
@@ -101,7 +104,10 @@ def zero_snr(betas: np.ndarray) -> np.ndarray:
 
 
 def training_sigmas(betas: np.ndarray) -> np.ndarray:
-    """Return sqrt((1 - alpha_bar) / alpha_bar), increasing; exact also for tiny betas."""
+    """Return sqrt((1 - alpha_bar) / alpha_bar) of T betas: T increasing sigmas, one a timestep.
+
+    Exact also for tiny betas.
+    """
     with np.errstate(over="ignore"):
         return np.sqrt(np.expm1(-np.cumsum(np.log1p(-betas))))
 

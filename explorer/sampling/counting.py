@@ -63,6 +63,8 @@ class CallCounter:
     ) -> int:
         """Return the call with this timestep; of several, the first that begins a step.
 
+        `timestep` is one value; `schedule_timesteps`, by default this run's, have one a call.
+
         Waits for the timestep's device. Raises ValueError where there is none.
         """
         table = self.timesteps if schedule_timesteps is None else schedule_timesteps
@@ -126,5 +128,5 @@ def check_whole_step(name: str, call: int) -> None:
 
 
 def to_host(values) -> np.ndarray:
-    """Return numbers, an array or a tensor of any device as a numpy array."""
+    """Return numbers, an array or a tensor of any device as a numpy array of the same shape."""
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.array(values)

@@ -127,7 +127,11 @@ class LockstepScheduler:
                 lane.set_begin_index(call)
 
     def scale_model_input(self, sample: torch.Tensor, timestep=None) -> torch.Tensor:
-        """The U-Net's input: each lane's part as that lane scales it, with guidance or without."""
+        """Return the U-Net's input: each lane's part of `sample` as that lane scales it.
+
+        `sample` has the shape (batch, channels, height, width), as the result; the batch is
+        lanes x images, twice that under guidance. `timestep` is counted, not read.
+        """
         size = len(self.lanes), self.images_per_lane
         parts = sample.unflatten(0, (-1, *size)).unbind(1)  # (1 or 2) x images x C x H x W
         scaled = [
@@ -144,7 +148,11 @@ class LockstepScheduler:
         generator: Generators = None,
         return_dict: bool = True,
     ) -> SchedulerOutput | tuple[torch.Tensor]:
-        """Take each lane one call further; `timestep` is counted, not read."""
+        """Take each lane one call further; `timestep` is counted, not read.
+
+        Model output, sample and the next sample have one shape, (lanes x images, C, H, W): guidance
+        has been applied. Raises ValueError for a batch of another size.
+        """
         now, draws = self._now(), self._draws(generator)
         outputs, samples = self._split(model_output), self._split(sample)
         parts = []
@@ -158,7 +166,11 @@ class LockstepScheduler:
     def add_noise(
         self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
     ) -> torch.Tensor:
-        """Each lane's part at that lane's own noise level; `timesteps` hold one an image."""
+        """Return each lane's part at the noise level of that lane's timestep.
+
+        Samples, noise and the result have one shape, (lanes x images, C, H, W); `timesteps` hold
+        one an image.
+        """
 
         def noisy(lane, part, part_noise, part_timesteps):
             # The table holds the lanes' common dtype; DDIM needs its whole numbers back.
@@ -168,7 +180,11 @@ class LockstepScheduler:
         return self.each(noisy, original_samples, noise, timesteps)
 
     def each(self, function: Callable, *batches: torch.Tensor) -> torch.Tensor:
-        """`function(lane, *parts)` over the lanes' parts of batches of images, put together."""
+        """Return `function(lane, *parts)` over the lanes' parts of `batches`, put together.
+
+        Each batch has the shape (lanes x images, ...), the result that of what the function returns
+        for (images, ...).
+        """
         parts = zip(self.lanes, *map(self._split, batches), strict=True)
         return torch.cat([function(*part) for part in parts])
 
@@ -182,7 +198,7 @@ class LockstepScheduler:
         return batch.split(self.images_per_lane)
 
     def _now(self) -> list[torch.Tensor]:
-        """Each lane's timestep of this call, an element of its own table."""
+        """Each lane's timestep of this call, an element of that lane's table."""
         return [lane.timesteps[self._row] for lane in self.lanes]
 
     def _draws(self, generator: Generators) -> Sequence[Generators]:

@@ -10,6 +10,7 @@ def ancestral_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split the step sigma -> sigma_next into (sigma_down, sigma_up): denoise to, noise back by.
 
+    Arrays of one shape, a value each step, in units of the data.
     sigma_down^2 + sigma_up^2 = sigma_next^2. Written in the ratio of the sigmas, so that nothing
     cancels: eta = 1 gives sigma_next^2 / sigma, eta = 0 gives sigma_next itself.
     """
@@ -22,6 +23,7 @@ def ancestral_split(
 def midpoint(sigma: np.ndarray, sigma_down: np.ndarray, ratio: float = 0.5) -> np.ndarray:
     """Return sigma^(1-r) sigma_down^r: the part `ratio` of the way in log sigma.
 
+    Arrays of one shape, a value each step, in units of the data.
     Half way is Karras et al. 2022, algorithm 2; the general r is DPM-Solver-2's (Lu et al. 2022).
     """
     if ratio == 0.5:

@@ -192,7 +192,10 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         return self.config.num_train_timesteps
 
     def scale_model_input(self, sample: Array, timestep: float | torch.Tensor) -> Array:
-        """Return the latent as the network was trained to see it: over sqrt(sigma^2 + 1)."""
+        """Return the latent as the network was trained to see it: over sqrt(sigma^2 + 1).
+
+        The shape is any, and stays.
+        """
         scale = float(np.hypot(self.schedule.call_sigma[self._seek(timestep)], 1))
         return like(tensor(sample).to(working_dtype(sample)) / scale, sample)
 
@@ -206,7 +209,8 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
     ) -> KDPM2SchedulerOutput | tuple[Array, Array]:
         """Take one model call's output to the next latent.
 
-        Arrays come back in the kind and dtype of `sample`. `generator` (one, or a list of one a
+        All arrays have one shape, (batch, channels, height, width) in a pipeline; those of the
+        result are of the kind and dtype of `sample`. `generator` (one, or a list of one a
         sample, else ValueError) draws the noise of the second calls, where the sampler adds any.
         """
         call = self._seek(timestep)
@@ -255,8 +259,9 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         return output.clone()
 
     def add_noise(self, original_samples: Array, noise: Array, timesteps: torch.Tensor) -> Array:
-        """Return the samples at the noise level of the timesteps, in their kind and dtype.
+        """Return the samples at the noise level of the timesteps, in their shape, kind and dtype.
 
+        `timesteps` are one a sample, or one for all.
         With a begin index (image to image, inpainting) that is the level of the call that comes
         next. Without, a timestep of the run has its call's level, and any
         other the level of training; so have integer timesteps, and all before `set_timesteps`.

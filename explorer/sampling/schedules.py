@@ -146,8 +146,9 @@ def build(
 ) -> Schedule:
     """Return the table of a run of `num_inference_steps` steps, or of a custom list.
 
-    `sigmas` or `timesteps` are the whole steps', decreasing; the final sigma is appended (a 0 at
-    the end of `sigmas` is left out). `options` are the arguments of `ScheduleOptions`.
+    `sigmas` (in units of the data) or `timesteps` are N decreasing values, one a step; the final
+    sigma is appended (a 0 at the end of `sigmas` is left out). `options` are the arguments of
+    `ScheduleOptions`.
 
     Raises ValueError with a sentence that names the argument (NotImplementedError for an unknown
     `beta_schedule`).

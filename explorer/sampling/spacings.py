@@ -10,6 +10,7 @@ INTERPOLATIONS = ("linear", "log_linear")
 def sigma_to_timestep(sigma: np.ndarray, training_sigma: np.ndarray) -> np.ndarray:
     """Return the fractional timesteps of `sigma`, log-linear between the training sigmas.
 
+    `sigma` has any shape, as the result; `training_sigma` are T increasing values.
     A sigma beyond the table has the timestep of the table's end.
     """
     return np.interp(np.log(sigma), np.log(training_sigma), np.arange(len(training_sigma)))
@@ -20,6 +21,7 @@ def timestep_to_sigma(
 ) -> np.ndarray:
     """Return the sigmas of (fractional) timesteps, between the training sigmas.
 
+    `timestep` has any shape, as the result; `training_sigma` are T increasing values.
     "linear" in sigma, as diffusers does, or "log_linear" as k-diffusion's `t_to_sigma`.
     """
     at = np.arange(len(training_sigma))
@@ -34,12 +36,12 @@ def timestep_to_sigma(
 
 
 def linspace(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndarray:
-    """From the last training timestep to 0, both included; fractional; no offset."""
+    """Return n timesteps from the last of training to 0, both included; fractional; no offset."""
     return np.linspace(num_train_timesteps - 1, 0, n)
 
 
 def leading(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndarray:
-    """Multiples of T // n, moved up by the offset, or by as much of it as the table has room for.
+    """Return n timesteps: multiples of T // n, moved up by the offset, as far as there is room.
 
     A single step starts at the last training timestep: there is nothing to lead.
     """
@@ -51,7 +53,7 @@ def leading(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndarr
 
 
 def trailing(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndarray:
-    """Multiples of T / n, rounded, minus one; the last training timestep included; no offset."""
+    """Return n timesteps: multiples of T / n, rounded, minus one; the last included; no offset."""
     # arange for its own rounding, which decides the ties as in diffusers; it may give one too many.
     return np.round(np.arange(num_train_timesteps, 0, -num_train_timesteps / n)[:n]) - 1
 
@@ -63,7 +65,7 @@ TIMESTEP_SPACINGS = {"linspace": linspace, "leading": leading, "trailing": trail
 
 
 def sgm_uniform(n: int, num_train_timesteps: int) -> np.ndarray:
-    """Evenly from the last training timestep to 0, which itself is left out (A1111, ComfyUI)."""
+    """Return n timesteps, even from the last to 0, which is left out (A1111, ComfyUI)."""
     return np.linspace(num_train_timesteps - 1, 0, n + 1)[:-1]
 
 

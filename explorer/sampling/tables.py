@@ -15,7 +15,7 @@ class PaddedTables:
 
     @property
     def init_noise_sigma(self) -> torch.Tensor:
-        """The standard deviation of the first latent: sigma_max, or with `leading` a bit more."""
+        """Standard deviation of the first latent, of shape (): sigma_max, more under leading."""
         return torch.tensor(self.schedule.init_noise_sigma, dtype=torch.float32)
 
     @property
@@ -25,19 +25,19 @@ class PaddedTables:
 
     @property
     def sigmas_interpol(self) -> torch.Tensor:
-        """The midpoints; where there is none 0, or sigma_max in front."""
+        """The midpoints, 2N+2 values; where there is none 0, or sigma_max in front."""
         if self._midpoint_leads_to:
             return _doubled(self.schedule.sigma[:1], self.schedule.sigma_mid, [0.0])
         return _doubled(self.schedule.sigma_mid, [0.0, 0.0])
 
     @property
     def sigmas_down(self) -> torch.Tensor:
-        """The sigmas that the steps denoise to."""
+        """The sigmas that the steps denoise to (2N+2 values)."""
         return _doubled(self.schedule.sigma_down, [0.0])
 
     @property
     def sigmas_up(self) -> torch.Tensor:
-        """The noise that the steps add."""
+        """The noise that the steps add (2N+2 values)."""
         return _doubled(self.schedule.sigma_up, [0.0])
 
     @property
@@ -47,7 +47,7 @@ class PaddedTables:
 
 
 def float32(values: np.ndarray) -> torch.Tensor:
-    """Return a float32 tensor of its own memory."""
+    """Return values of any shape as a float32 tensor that shares no memory with them."""
     return torch.from_numpy(values.astype(np.float32))
 
 
