@@ -56,8 +56,8 @@ class Sentences:
                 level, trace = (logging.ERROR, error) if status >= 500 else (logging.INFO, None)
                 LOG.log(level, "%s: %r", _named(scope), error, exc_info=trace)
                 await answer.say(status, sentence)
-            elif isinstance(error, HTTPException):  # of an event stream that has nothing to tell
-                await answer.end()
+            elif any(isinstance(each, HTTPException) for each in (error, error.__cause__)):
+                await answer.end()  # of an event stream that has nothing to tell; routers wrap it
             else:
                 raise
 

@@ -7,6 +7,7 @@ import logging
 import pytest
 from loops import finish
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 
 from explorer.hosting.sentences import BROKEN, NOT_TAKEN, NOTHING, UNABLE, Sentences
 from explorer.settings.text import encodable
@@ -94,12 +95,14 @@ def test_a_bare_500_is_exchanged_by_its_reason(says, status, sentence):
     assert json.loads(body["body"]) == {"error": sentence, "detail": sentence}
 
 
-def test_an_event_stream_that_has_nothing_to_tell_ends():
-    async def stream(scope, receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        raise HTTPException(404)
+async def stream(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    raise HTTPException(404)
 
-    assert ask(stream)[-1] == {"type": "http.response.body", "body": b""}
+
+@pytest.mark.parametrize("app", [stream, ExceptionMiddleware(stream)], ids=["bare", "in a router"])
+def test_an_event_stream_that_has_nothing_to_tell_ends(app):
+    assert ask(app, headers=[])[-1] == {"type": "http.response.body", "body": b""}
 
 
 def test_a_web_socket_is_closed():
