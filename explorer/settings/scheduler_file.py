@@ -138,7 +138,9 @@ def _differences(config: Mapping[str, Any], kind: SchedulerClass, sampler: Sampl
 
     Raises ValueError for what makes another method of it.
     """
-    done = OUR_ARGUMENTS | kind.defaults | FIXED.get(sampler.key, {})
+    fixed = FIXED.get(sampler.key, {})
+    done = OUR_ARGUMENTS | kind.defaults | fixed
+    config = {key: kind.defaults[key] for key in fixed} | dict(config)  # the class's where it is not
     other = [
         key
         for key, value in config.items()

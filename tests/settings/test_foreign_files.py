@@ -83,8 +83,16 @@ def test_an_old_ddim_file_visits_the_timesteps_that_diffusers_visits():
     )
 
 
+def test_a_ddim_file_without_clip_sample_is_clipped_by_its_class_and_not_here():
+    config = {"_class_name": "DDIMScheduler", "beta_end": 0.012}
+    assert diffusers.DDIMScheduler.from_config(config).config.clip_sample
+    otherwise = "Otherwise than in the file, DDIM (diffusers) has clip_sample false."
+    assert read_scheduler_file(json.dumps(config)).notes[0] == otherwise
+    assert otherwise not in read_scheduler_file(json.dumps(config | {"clip_sample": False})).notes
+
+
 def test_betas_that_matter_to_nothing_are_not_named():
-    listed = {"_class_name": "DDIMScheduler", "trained_betas": [0.1, 0.2]}
+    listed = {"_class_name": "DDIMScheduler", "clip_sample": False, "trained_betas": [0.1, 0.2]}
     (note,) = read_scheduler_file(json.dumps(listed)).notes
     assert "beta_start" not in note
     cosine = {"_class_name": "DDPMScheduler", "beta_schedule": "squaredcos_cap_v2"}
