@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from slow_files import SLOW_FILES
+from slow_files import BROWSER_FILES, SLOW_FILES
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +28,12 @@ def tiny_pipeline_folder(family_folder) -> Path:
     return family_folder("sd1")
 
 
+@pytest.fixture
+def untraced(monkeypatch) -> None:
+    """Networks run as they are: tracing one costs more than a short run, and changes no number."""
+    monkeypatch.setattr("explorer.runtime.traced._traced", lambda module, inputs: None)
+
+
 TESTS = Path(__file__).parent
 
 
@@ -38,8 +44,5 @@ def pytest_collection_modifyitems(config, items) -> None:
             item.add_marker(pytest.mark.slow)
     if not hasattr(config, "workerinput"):
         return
-    slow, browser = (
-        {item.path for item in items if item.get_closest_marker(mark)}
-        for mark in ("slow", "browser")
-    )
-    items.sort(key=lambda item: (item.path not in slow, item.path not in browser))
+    seconds = {TESTS / name: cost for name, cost in (SLOW_FILES | BROWSER_FILES).items()}
+    items.sort(key=lambda item: -seconds.get(item.path, 0))

@@ -18,12 +18,13 @@ COMMIT = "0123456789" * 4
 class Server:
     """`repos` are folders by id; `faults` are what happens to paths that contain the key: a status,
     "hang", or in the middle "cut", "reset" or "stall"; `asked` are the files that
-    were downloaded."""
+    were downloaded, `requests` the paths of all requests."""
 
     url: str
     repos: dict[str, Path] = field(default_factory=dict)
     faults: dict[str, int | str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     sizes: dict[str, dict[str, int]] = field(default_factory=dict)  # of files, where it lies
     names: dict[str, list[str]] = field(default_factory=dict)  # more files that a repo lists
 
@@ -44,6 +45,7 @@ def serving() -> Iterator[Server]:
 
         def answer(self, with_body: bool) -> None:
             path = self.path.partition("?")[0].lstrip("/")
+            server.requests.append(path)
             fault = next((what for key, what in server.faults.items() if key in path), None)
             if fault == "hang":
                 stopping.wait(30)

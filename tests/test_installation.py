@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from program import fetched, program, read_until, start_run
-from slow_files import SLOW_FILES
+from slow_files import BROWSER_FILES, SLOW_FILES
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -61,9 +62,11 @@ def test_the_wheel_runs_a_prompt_from_any_folder(installed, tmp_path):
 
 def test_the_command_serves_the_page_and_its_run(installed, tmp_path):
     command = [str(installed / "sampler-explorer")]
-    with program(command, tmp_path / "pictures", cwd=tmp_path) as (_, url):
+    with program(command, tmp_path / "pictures", cwd=tmp_path) as (process, url):
         read_until(start_run(url, steps=2), "image/jpeg")
         assert b"<style>" in fetched(url)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 143
 
 
 def test_the_wheel_carries_all_that_the_checkout_has(installed):
@@ -106,5 +109,6 @@ def test_every_pin_lies_in_its_range(file, asked):
         assert ranges[name].specifier.contains(version), name
 
 
-def test_the_list_of_slow_files_names_real_files():
-    assert [name for name in SLOW_FILES if not (ROOT / "tests" / name).is_file()] == []
+def test_the_lists_of_slow_files_name_real_files():
+    names = [*SLOW_FILES, *BROWSER_FILES]
+    assert [name for name in names if not (ROOT / "tests" / name).is_file()] == []

@@ -1,23 +1,21 @@
 """SIGINT and SIGTERM in every state of the program: it ends soon, with its code, and cleanly."""
 
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from program import PATIENCE_S, config_of, drain, program, read_until, start_run
+from program import PATIENCE_S, config_of, drain, forked_program, read_until, start_run
 
 CODES = {signal.SIGINT: 0, signal.SIGTERM: 143}
 
 
 # The program, with something that says in a file that it has begun and then holds on.
 HELD_UP = """
-import sys, threading, time
+import time
 from pathlib import Path
-sys.argv[0] = "app.py"
 began, seconds = Path({began!r}), {seconds}
 
 def hold():
@@ -57,9 +55,9 @@ whole_files.os = Os()
 """
 
 
-def app(folder, temporary, script=("app.py",)):
+def app(folder, temporary, **source):
     """The program with a model and a folder for its pictures: its process and its address."""
-    return program([sys.executable, *script], temporary, "--model", str(folder))
+    return forked_program(temporary, "--model", str(folder), **source)
 
 
 @pytest.mark.parametrize("number", CODES)
@@ -75,7 +73,7 @@ def test_a_signal_ends_the_program_soon_and_cleanly(family_folder, tmp_path, sta
             threading.Thread(target=drain, args=(stream,), daemon=True).start()
         process.send_signal(number)
         assert process.wait(10) == CODES[number]
-        errors = process.stderr.read()
+        errors = process.errors()
         assert "terminate called" not in errors
         assert "Traceback" not in errors
     assert_whole(tmp_path)
@@ -104,7 +102,7 @@ def test_a_signal_while_pictures_are_made_leaves_nothing_in_halves(
 ):
     began, pictures = tmp_path / "began", tmp_path / "pictures"
     script = HELD_UP.format(began=str(began), seconds=seconds, change=change)
-    with app(family_folder("sd1"), pictures, ["-c", script]) as (process, url):
+    with app(family_folder("sd1"), pictures, source=script) as (process, url):
         stream = start_run(url, steps=2)
         threading.Thread(target=drain, args=(stream,), daemon=True).start()
         deadline = time.monotonic() + PATIENCE_S
@@ -113,7 +111,7 @@ def test_a_signal_while_pictures_are_made_leaves_nothing_in_halves(
             time.sleep(0.02)
         process.send_signal(number)
         assert process.wait(PATIENCE_S) == CODES[number]
-        errors = process.stderr.read()
+        errors = process.errors()
         assert "terminate called" not in errors
         assert "Traceback" not in errors
         assert ("still under way" in errors or "were removed" in errors) == (seconds > 60)

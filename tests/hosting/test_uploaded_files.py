@@ -1,7 +1,6 @@
 """The door for uploaded files: what it opens, and that all it does not open sounds the same."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -71,13 +70,12 @@ def forbidden(folder: Path) -> dict[str, object]:
     }
 
 
+@pytest.mark.timeout(60)  # a pipe would wait for ever, and /dev/zero would not end
 def test_whatever_else_is_named_is_refused_in_the_same_words_and_at_once(folder):
     for what, path in forbidden(folder).items():
-        begun = time.perf_counter()
         with pytest.raises(UploadRefused) as caught:
             read_upload(path, folder, 100)
         assert str(caught.value) == REFUSED, what
-        assert time.perf_counter() - begun < 5, what  # a pipe would wait for ever
 
 
 def test_a_folder_that_is_gone_is_no_error(tmp_path):

@@ -3,7 +3,6 @@
 import errno
 import json
 import shutil
-import time
 from pathlib import Path
 
 import huggingface_hub
@@ -107,10 +106,9 @@ def test_half_precision_takes_the_smaller_files(hub, server, entry, tmp_path, fp
 )
 def test_a_hub_that_refuses_is_a_sentence(hub, server, entry, fault, sentence):
     server.faults["api/models"] = fault
-    start = time.monotonic()
     with pytest.raises(ModelError, match=sentence) as caught:
         fetch_model(entry, False, no_progress, hub)
-    assert time.monotonic() - start < 5
+    assert len(server.requests) == 1  # a silent hub is waited for once
     assert "\n" not in str(caught.value)
 
 

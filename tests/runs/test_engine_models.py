@@ -165,7 +165,7 @@ def test_precision_is_the_operators(family_folder):
         load_model(entry, "cpu", DTYPES["float16"])
 
 
-def test_a_cpu_has_nothing_to_offload_from(family_folder):
+def test_a_cpu_has_nothing_to_offload_from(family_folder, untraced):
     entry = Catalog([family_folder("sd1")]).find()
     assert "nothing to offload" in load_model(entry, "cpu", offload="model").notes[-1]
     engine = engine_of(family_folder, "sd1", offload="model")
@@ -316,7 +316,7 @@ def test_memory_that_runs_out_while_loading_is_a_sentence(family_folder, monkeyp
     assert (engine.state, engine.resident) == ("ready", "sd2")
 
 
-def test_progress_is_a_sentence_and_a_fraction_and_the_state_says_loading(family_folder):
+def test_progress_is_a_sentence_and_a_fraction_and_the_state_says_loading(family_folder, untraced):
     engine = engine_of(family_folder, "sd1", "sdxl")
     engine.load()
     seen = []
@@ -332,7 +332,7 @@ def test_progress_is_a_sentence_and_a_fraction_and_the_state_says_loading(family
     assert (engine.state, engine.progress, engine.resident) == ("ready", ("", None), "sdxl")
 
 
-def test_a_run_tells_that_it_loads(family_folder):
+def test_a_run_tells_that_it_loads(family_folder, untraced):
     engine = engine_of(family_folder, "sd1", "sdxl")
     engine.load()
     events = list(engine.stream(replace(RUN, model="sdxl")))
@@ -340,10 +340,17 @@ def test_a_run_tells_that_it_loads(family_folder):
     assert events[-1].state == "done", events[-1].message
 
 
+@pytest.fixture(scope="module")
+def among_refused(family_folder):
+    """An engine with a model that has run, and with all that are refused."""
+    engine = engine_of(family_folder, "sd1", *REFUSED)
+    assert engine.run(RUN)[0].state == "done"
+    return engine
+
+
 @pytest.mark.parametrize("family", REFUSED)
-def test_a_model_that_does_not_load_leaves_the_one_before(family, family_folder):
-    engine = engine_of(family_folder, "sd1", family)
-    engine.load()
+def test_a_model_that_does_not_load_leaves_the_one_before(family, among_refused):
+    engine = among_refused
     with pytest.raises(ModelError):
         engine.load(family)
     assert (engine.state, engine.resident) == ("ready", "sd1")
@@ -353,7 +360,7 @@ def test_a_model_that_does_not_load_leaves_the_one_before(family, family_folder)
     assert engine.run(RUN)[0].state == "done"
 
 
-def test_weights_that_do_not_fit_bring_the_model_before_back(family_folder, tmp_path):
+def test_weights_that_do_not_fit_bring_the_model_before_back(family_folder, tmp_path, untraced):
     broken = edited(
         family_folder("sd1"), tmp_path / "broken", "unet/config.json", block_out_channels=[8, 32]
     )
@@ -366,7 +373,7 @@ def test_weights_that_do_not_fit_bring_the_model_before_back(family_folder, tmp_
     assert [ref for ref in gc.get_referrers(engine) if isinstance(ref, Exception)] == []
 
 
-def test_many_threads_switching_and_running_end_well(family_folder):
+def test_many_threads_switching_and_running_end_well(family_folder, untraced):
     engine = engine_of(family_folder, "sd1", "sd2", "lcm")
     names, problems = ["sd1", "sd2", "lcm"], []
 
@@ -391,7 +398,7 @@ def test_many_threads_switching_and_running_end_well(family_folder):
     assert len(engine._models._models) == 1
 
 
-def test_loading_waits_for_a_run_and_says_so(family_folder):
+def test_loading_waits_for_a_run_and_says_so(family_folder, untraced):
     engine = engine_of(family_folder, "sd1", "sd2")
     engine.load()
     with device_queue("cpu").hold():
@@ -406,7 +413,7 @@ def test_loading_waits_for_a_run_and_says_so(family_folder):
     assert engine.resident == "sd2"
 
 
-def test_the_refiner_stays_beside_its_base_until_the_next_switch(family_folder):
+def test_the_refiner_stays_beside_its_base_until_the_next_switch(family_folder, untraced):
     engine = engine_of(family_folder, "sdxl", "sdxl-refiner", "sd1")
     refined = replace(RUN, steps=4, refiner="sdxl-refiner", refiner_switch_at=0.5)
     (first,) = engine.run(refined)
@@ -441,7 +448,7 @@ def test_align_your_steps_are_those_of_the_models_family(family_folder):
 
 
 def test_a_model_of_the_hub_comes_and_one_that_does_not_leaves_the_app_going(
-    family_folder, tmp_path, monkeypatch
+    family_folder, tmp_path, monkeypatch, untraced
 ):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     with serving() as server:

@@ -26,6 +26,7 @@ from explorer.settings import LaneSettings, RunSettings, picture_url
 
 # diffusers' own tables, built with numpy 2
 pytestmark = [
+    pytest.mark.usefixtures("untraced"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Should have t"),  # as brownian.py says
 ]

@@ -47,11 +47,20 @@ def stops_call(cancel, numbers, at):
     return lambda *_: cancel.set() if next(numbers) == at else None
 
 
-@pytest.fixture
-def engine(tiny_pipeline_folder):
+@pytest.fixture(scope="module")
+def loaded(tiny_pipeline_folder):
     engine = Engine(tiny_pipeline_folder, device="cpu")
     engine.load()
     return engine
+
+
+@pytest.fixture
+def engine(loaded):
+    """The engine, whose decoder a test may exchange."""
+    model = loaded.model()
+    decode = model.decode
+    yield loaded
+    model.decode = decode
 
 
 @pytest.fixture

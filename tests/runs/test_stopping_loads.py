@@ -14,6 +14,8 @@ from explorer.models.hub import Hub
 from explorer.runs.device_queue import device_queue
 from explorer.settings import LaneSettings, RunSettings
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 RUN = RunSettings(prompt="a red house", seed=7, steps=2, lanes=(LaneSettings(),))
 
 
