@@ -111,15 +111,13 @@ def run_one(engine, data: dict, seconds: float) -> dict:
     threading.Thread(target=_stop_after, args=(seconds, cancel, over), daemon=True).start()
     before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew from here
-    recorded = {}
     with patch.object(denoising, "at_once", at_once):
-        for event in engine.stream(settings, cancel):
-            recorded = event.trajectories or recorded
+        *_, event = engine.stream(settings, cancel)
     run_peak = _status("VmHWM")
     frames = 0
     over.set()
     if event.state == "done":
-        frames = sum(1 for _ in zip(range(3), engine.full_frames(recorded), strict=False))
+        frames = sum(1 for _ in zip(range(3), engine.full_frames(event.trajectories), strict=False))
     outcome = {"done": "done", "cancelled": "stopped"}.get(event.state, "failed")
     row = {"before": before, "peak": run_peak, "frames_peak": _status("VmHWM"), "frames": frames}
     if not parts:

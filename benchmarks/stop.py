@@ -11,17 +11,17 @@ import threading
 import time
 from collections.abc import Callable
 
-from explorer.engine import Engine, Event
+from explorer.engine import Computed, Ended, Engine, Event, MakingFrames
 from explorer.settings import RunSettings
 
 PHASES: dict[str, Callable[[Event], bool]] = {
-    "calls": lambda event: event.call >= 2,
+    "calls": lambda event: isinstance(event, Computed) and event.call >= 2,
     "last pictures": lambda event: event.message.startswith("Decoding"),
-    "frames": lambda event: event.frames_due > 0 and event.frames_made > 0,
+    "frames": lambda event: isinstance(event, MakingFrames) and event.made > 0,
 }
 
 
-def seconds_to_the_end(engine: Engine, settings: RunSettings, phase: str) -> tuple[float, Event]:
+def seconds_to_the_end(engine: Engine, settings: RunSettings, phase: str) -> tuple[float, Ended]:
     """Stop the run once it is in that phase; the seconds from there, and its last event."""
     cancel, stopped = threading.Event(), None
     for event in engine.stream(settings, cancel):
@@ -33,7 +33,7 @@ def seconds_to_the_end(engine: Engine, settings: RunSettings, phase: str) -> tup
     return time.perf_counter() - stopped, event
 
 
-def approximate(event: Event) -> str:
+def approximate(event: Ended) -> str:
     frames = [each for each in event.frames if each is not None]
     count = sum(len(calls) for each in frames for calls in each.approximate.values())
     return f"{count} of {sum(2 * len(each.noisy) for each in frames)} frames approximate"

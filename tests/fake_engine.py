@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from loops import everything
@@ -16,6 +17,7 @@ from explorer.capture.full_frames import FullFrame, outwards
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.families import FAMILIES, Identity
 from explorer.runs.device_queue import DeviceQueue, QueueFull
+from explorer.runs.events import ENDINGS, Computed, Denoising, Queued
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.groups import groups_of
 from explorer.settings.step_range import StepRange
@@ -158,7 +160,7 @@ class FakeEngine:
             yield event("error", settings, message=str(error))
             return
         try:
-            yield event("queued", settings, message="Waiting for the device")
+            yield Queued(message="Waiting for the device", seed=settings.seed)
             while not ticket.turn.is_set():
                 if cancel.is_set():
                     yield event("cancelled", settings)
@@ -169,9 +171,12 @@ class FakeEngine:
                 elif time.monotonic() - (heard or [began])[-1] > self.no_listener_s:
                     return
                 if ticket.place:
-                    waiting = event("queued", settings, message="Waiting for another run to end")
-                    waiting.place, waiting.wait_s = ticket.place, 7.0
-                    yield waiting
+                    yield Queued(
+                        message="Waiting for another run to end",
+                        seed=settings.seed,
+                        place=ticket.place,
+                        wait_s=7.0,
+                    )
                 await asyncio.sleep(0.05)
             self.starts.append(settings.prompt)
             while (told := await asyncio.to_thread(next, run, None)) is not None:
@@ -205,7 +210,7 @@ class FakeEngine:
         made = [0] * len(films)
         started, shown = time.monotonic(), 0.0
 
-        def tell(state: str, **more) -> SimpleNamespace:
+        def tell(state: str, **more) -> Computed:
             return event(state, settings, films, made, at, time.monotonic() - started, **more)
 
         at = None  # the lane that news is of, where not all run together
@@ -308,43 +313,41 @@ class Film:
         return SimpleNamespace(label=self.label, calls=tuple(records), nbytes=0)
 
 
-def event(
-    state, settings, films=(), made=(), lane=None, elapsed=0.0, *, message=""
-) -> SimpleNamespace:
-    """News of a run whose lanes have `made` so many calls, of one `lane` or of all.
+def event(state, settings, films=(), made=(), lane=None, elapsed=0.0, *, message="") -> Computed:
+    """An event of a run whose lanes have `made` so many calls, of one `lane` or of all.
 
     The last of a run carries what was recorded.
     """
     film = films[lane or 0] if films else None
     call = made[lane or 0] if made else 0
-    last = any(made) and state in ("done", "cancelled", "error")
     pairs = list(zip(films, made, strict=True))
     newest = [encoded(pixels(each.clean(n - 1)), "JPEG") if n else None for each, n in pairs]
     place = film.trajectory(call).calls[-1] if call else None
     calls = film.calls if film else settings.nfe
-    return SimpleNamespace(
-        state=state,
-        message=message,
-        lane=lane,
-        step=place.step + 1 if place else 0,
-        steps=film.table.steps if film else settings.steps,
-        call=call,
-        calls=calls,
-        half=place is not None and place.stage != "step",
-        elapsed_s=elapsed,
-        eta_s=elapsed / call * (calls - call) if call else None,
-        previews=tuple(newest) if any(made) else (),
-        trajectories=tuple(each.trajectory(n) for each, n in pairs) if last else (),
-        frames=tuple(each.frames(n, state == "cancelled") if n else None for each, n in pairs)
-        if last
-        else (),
+    common: dict[str, Any] = {
+        "message": message,
+        "lane": lane,
+        "step": place.step + 1 if place else 0,
+        "steps": film.table.steps if film else settings.steps,
+        "call": call,
+        "calls": calls,
+        "second_call": place is not None and place.stage != "step",
+        "elapsed_s": elapsed,
+        "previews": tuple(newest) if any(made) else (),
+        "seed": settings.seed,
+    }
+    if state == "running":
+        return Denoising(**common, eta_s=elapsed / call * (calls - call) if call else None)
+    if not any(made):
+        return ENDINGS[state](**common)
+    stopped = state == "cancelled"
+    return ENDINGS[state](
+        **common,
+        trajectories=tuple(each.trajectory(n) for each, n in pairs),
+        frames=tuple(each.frames(n, stopped) if n else None for each, n in pairs),
         images=tuple(encoded(pixels(each.clean(n - 1)), "PNG") for each, n in pairs)
         if state == "done"
         else (),
-        seed=settings.seed,
-        place=None,
-        wait_s=None,
-        frames_due=0,
     )
 
 

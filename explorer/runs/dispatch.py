@@ -13,7 +13,8 @@ from explorer.models.catalog import Catalog, Entry, ModelError
 from explorer.models.resident import Residents
 from explorer.runs.denoising import denoise, vae_decoder
 from explorer.runs.device_queue import DeviceQueue, QueueFull, device_queue
-from explorer.runs.job import LOADING, Job, Stopped
+from explorer.runs.events import LOADING
+from explorer.runs.job import Job, Stopped
 from explorer.runs.paces import Paces
 from explorer.runs.problems import sentence
 from explorer.settings import RunSettings, SettingsError

@@ -9,8 +9,18 @@ from explorer.capture.frames import Filmstrip
 from explorer.capture.grids import lane_png
 from explorer.capture.trajectory import CANCELLED, ERROR, Call
 from explorer.models.previews import Decoder
-from explorer.runs.events import Event
-from explorer.runs.job import RUNNING, Job, Standing, Stopped
+from explorer.runs.events import (
+    ENDINGS,
+    LOADING,
+    QUEUED,
+    RUNNING,
+    Denoising,
+    Event,
+    Loading,
+    MakingFrames,
+    Queued,
+)
+from explorer.runs.job import Job, Standing, Stopped
 from explorer.runs.problems import sentence
 from explorer.runtime.interruptible import interruptible
 from explorer.sampling.calls import STEP
@@ -49,16 +59,26 @@ class EventBuilder:
         self._is_over = True
         return self.last_event()
 
+    def first_event(self) -> Event:
+        """The event before any work: the place in the queue is not known yet."""
+        return self._event_at(Standing(self.job.phase))
+
     def standing_event(self) -> Event:
         """An event of a run under way."""
-        standing = self._standing or self.job.standing
-        more: dict[str, Any] = {"place": standing.place, "wait_s": standing.wait_s}
-        note = standing.note
-        if self._makes_frames:
-            made, due = self.film.made, self.film.due
-            note = f"Making frames, {made} of {due}."
-            more |= {"frames_made": made, "frames_due": due, "eta_s": self._frames_left_s()}
-        return self.event(standing.phase, note, **more)
+        if not self._makes_frames:
+            return self._event_at(self._standing or self.job.standing)
+        made, due, left_s = self.film.made, self.film.due, self._frames_left_s()
+        note = f"Making frames, {made} of {due}."
+        return MakingFrames(**self._progress(note), made=made, due=due, eta_s=left_s)
+
+    def _event_at(self, standing: Standing) -> Event:
+        if standing.phase == QUEUED:
+            common = self._common(standing.note)
+            return Queued(**common, place=standing.place, wait_s=standing.wait_s)
+        if standing.phase == LOADING:
+            return Loading(**self._common(standing.note))
+        left_s = self.job.eta.left_s if self._newest is not None else None
+        return Denoising(**self._progress(standing.note), eta_s=left_s)
 
     def advance(self) -> bool:
         """Take in what is new and decode a little; False when nothing is left to wait for."""
@@ -132,31 +152,28 @@ class EventBuilder:
             changed or time.monotonic() - self._last_event_at > HEARTBEAT_S
         )
 
-    def event(self, state: str, message: str = "", **more: Any) -> Event:
+    def _common(self, message: str) -> dict[str, Any]:
+        """What every event says, at this moment."""
+        self._last_state, self._last_event_at = self._state(), time.monotonic()
+        return {"message": message, "seed": self.job.settings.seed, "model": self.job.model}
+
+    def _progress(self, message: str) -> dict[str, Any]:
+        """What every event from the denoising on says, at this moment."""
         job, run = self.job, self.job.settings
         self._careful(self._look)
-        self._last_state, self._last_event_at = self._state(), time.monotonic()
-        position = {"steps": run.steps, "calls": run.nfe}
-        if self._newest is not None:
-            lane, call = self._newest
-            position = {
-                "lane": None if len(job.groups) == 1 else lane,
-                "step": call.step + 1,
-                "steps": job.step_ranges[lane].steps,
-                "call": call.index + 1,
-                "calls": job.step_ranges[lane].nfe,
-                "half": call.stage != STEP,
-                "eta_s": job.eta.left_s,
-            }
-        return Event(
-            state=state,
-            message=message,
-            elapsed_s=job.elapsed_s,
-            previews=self._previews,
-            seed=run.seed,
-            model=job.model,
-            **position | more,
-        )
+        more = {"elapsed_s": job.elapsed_s, "previews": self._previews}
+        if self._newest is None:
+            return self._common(message) | more | {"steps": run.steps, "calls": run.nfe}
+        lane, call = self._newest
+        position = {
+            "lane": None if len(job.groups) == 1 else lane,
+            "step": call.step + 1,
+            "steps": job.step_ranges[lane].steps,
+            "call": call.index + 1,
+            "calls": job.step_ranges[lane].nfe,
+            "second_call": call.stage != STEP,
+        }
+        return self._common(message) | more | position
 
     def last_event(self) -> Event:
         job = self.job
@@ -167,9 +184,8 @@ class EventBuilder:
         frames = self.film.frames(counts) if any(counts) and not self.problem else ()
         images = tuple(self._images) if any(self._images) else ()
         message = " ".join(filter(None, (job.message, self._approximation())))
-        return self.event(
-            job.state, message, trajectories=trajectories, frames=frames, images=images
-        )
+        recorded = {"trajectories": trajectories, "frames": frames, "images": images}
+        return ENDINGS[job.state](**self._progress(message) | recorded)
 
     def _approximation(self) -> str:
         """A sentence for frames that a stop has made approximate; "" where none is."""

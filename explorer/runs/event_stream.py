@@ -25,7 +25,7 @@ def event_stream(
     builder = EventBuilder(job, decode)
     try:
         enter()
-        yield builder.event(job.phase)
+        yield builder.first_event()
         start()
         while (event := builder.next_event()) is not None:
             yield event
@@ -50,7 +50,7 @@ async def event_stream_async(
     thread = ThreadPoolExecutor(1, thread_name_prefix="event-stream")
     try:
         enter()
-        yield builder.event(job.phase)
+        yield builder.first_event()
         while job.waits:
             if listening():
                 heard_at = time.monotonic()

@@ -12,14 +12,13 @@ import numpy as np
 from explorer.capture.trajectory import DONE, Call, Trajectory
 from explorer.runs.device_queue import Ticket
 from explorer.runs.eta import EtaEstimate
+from explorer.runs.events import LOADING, QUEUED, RUNNING
 from explorer.sampling.wording import lane_letter
 from explorer.settings import RunSettings
 from explorer.settings.groups import groups_of
 
 if TYPE_CHECKING:
     from explorer.models.previews import Decoder, VaeDecoder
-
-QUEUED, LOADING, RUNNING = "queued", "loading", "running"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from explorer.capture.full_frames import VIEWS
+from explorer.runs.events import Ended, Event
 from explorer.settings.limits import LIMITS
 from explorer.ui.cancels import Cancels
 from explorer.views.kept_pictures import Keep
@@ -20,7 +21,6 @@ from explorer.views.kept_pictures import Keep
 if TYPE_CHECKING:
     from explorer.capture.full_frames import FullFrame
     from explorer.capture.trajectory import Trajectory
-    from explorer.runs.events import Event
 
 LOG = logging.getLogger(__name__)
 
@@ -42,12 +42,12 @@ class RecordedRuns:
         self._most = LIMITS.kept_recordings_bytes if most is None else most
         self._runs: OrderedDict[str, Sequence[Trajectory]] = OrderedDict()
 
-    async def watched(self, session: str, events: "AsyncIterator[Event]") -> "AsyncIterator[Event]":
+    async def watched(self, session: str, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
         """The events of a page's run; what it recorded takes the place of the run before."""
         self.forget(session)
         async with aclosing(events):
             async for event in events:
-                if any(event.frames):
+                if isinstance(event, Ended) and any(event.frames):
                     self._runs[session] = event.trajectories
                     self._drop_oldest()
                 yield event

@@ -5,18 +5,15 @@ The shape: a list of `FindingJSON`, the worst first.
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from explorer.capture.budget import Recording, limit_bytes
-from explorer.capture.trajectory import DONE
 from explorer.doctor.examine import SEVERITIES, Cost, Finding, examine, price
 from explorer.doctor.finding import WARNING
 from explorer.doctor.lanes import equal_lanes
+from explorer.runs.events import Event, Finished
 from explorer.runs.inputs import picture_size
 from explorer.settings import RunSettings
-
-if TYPE_CHECKING:
-    from explorer.runs.events import Event
 
 MOST_PACES = 1000  # that are remembered
 RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
@@ -76,12 +73,12 @@ class Doctor:
         return merged(found, len(settings.lanes))
 
     async def timed(
-        self, settings: RunSettings, events: AsyncIterator["Event"]
-    ) -> AsyncIterator["Event"]:
+        self, settings: RunSettings, events: AsyncIterator[Event]
+    ) -> AsyncIterator[Event]:
         """The events of a run, unchanged; when it is done its pace is remembered."""
         async with aclosing(events):
             async for event in events:
-                if event.state == DONE and event.elapsed_s:
+                if isinstance(event, Finished) and event.elapsed_s:
                     calls = sum(len(each.calls) for each in event.trajectories)
                     if calls:
                         while len(self._seconds_a_call) >= MOST_PACES:

@@ -4,13 +4,11 @@ The shape: `Progress`, one an event of the run; the last one has result.py's `ru
 """
 
 import time
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
+from explorer.runs.events import Computed, Denoising, Event, MakingFrames, Queued
 from explorer.settings.text import encodable
 from explorer.views.kept_pictures import data_url
-
-if TYPE_CHECKING:
-    from explorer.runs.events import Event
 
 LONGEST_MESSAGE = 500  # characters
 
@@ -20,10 +18,11 @@ class Progress(TypedDict):
 
     `state` is "queued", "loading", "running", "done", "cancelled" or "error", `message` a sentence
     or "". Step k of `steps` and call c of `calls` count from 1 and are those of `lane`, or of all
-    lanes where that is None; `half` says that the call is at a midpoint. `elapsed` and `eta` are
-    seconds, None where unknown. In the queue `place` is the number of runs before this one and
-    `wait` the seconds until its turn. `making_frames` says that all calls are made and only frames
-    are missing. `previews` are each lane's newest prediction as a data URL, or None.
+    lanes where that is None, and 0 before the denoising begins; `half` says that the call is at a
+    midpoint. `elapsed` and `eta` are seconds, None where unknown. In the queue `place` is the
+    number of runs before this one and `wait` the seconds until its turn. `making_frames` says that
+    all calls are made and only frames are missing. `previews` are each lane's newest prediction as
+    a data URL, or None.
     """
 
     state: str
@@ -50,24 +49,33 @@ class Failure(TypedDict):
     at: float
 
 
-def progress_payload(event: "Event") -> Progress:
+def progress_payload(event: Event) -> Progress:
     """One event of a run, without what it recorded."""
-    return {
+    payload: Progress = {
         "state": event.state,
         "message": event.message,
-        "lane": event.lane,
-        "step": event.step,
-        "steps": event.steps,
-        "call": event.call,
-        "calls": event.calls,
-        "half": event.half,
-        "elapsed": event.elapsed_s,
-        "eta": event.eta_s,
-        "place": event.place,
-        "wait": event.wait_s,
-        "making_frames": event.frames_due > 0,
-        "previews": [data_url(preview) for preview in event.previews],
+        "lane": None,
+        "step": 0,
+        "steps": 0,
+        "call": 0,
+        "calls": 0,
+        "half": False,
+        "elapsed": None,
+        "eta": None,
+        "place": None,
+        "wait": None,
+        "making_frames": isinstance(event, MakingFrames),
+        "previews": [],
     }
+    if isinstance(event, Queued):
+        payload.update(place=event.place, wait=event.wait_s)
+    if isinstance(event, Computed):
+        payload.update(lane=event.lane, step=event.step, steps=event.steps, call=event.call)
+        payload.update(calls=event.calls, half=event.second_call, elapsed=event.elapsed_s)
+        payload["previews"] = [data_url(preview) for preview in event.previews]
+    if isinstance(event, Denoising | MakingFrames):
+        payload["eta"] = event.eta_s
+    return payload
 
 
 def failure(message: str) -> Failure:

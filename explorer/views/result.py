@@ -17,7 +17,7 @@ from explorer.views.plan import CallPlace, call_place
 if TYPE_CHECKING:
     from explorer.capture.frames import LaneFrames
     from explorer.capture.trajectory import Trajectory
-    from explorer.runs.events import Event
+    from explorer.runs.events import Ended
 
 SHEET_PIXELS = 2**24  # of one sheet: what a phone can hold decoded, four times
 INLINE_SHEET_PIXELS = 2**22  # of one that no file could be written for
@@ -56,7 +56,7 @@ class Result(TypedDict):
     lanes: list[LaneResult]
 
 
-def result_payload(event: "Event", keeping: Keeping) -> Result:
+def result_payload(event: "Ended", keeping: Keeping) -> Result:
     """What the last event of a run brings; its pictures are kept by `keeping`."""
     images = event.images or [None] * len(event.frames)
     lanes = zip(event.trajectories, event.frames, images, strict=True)

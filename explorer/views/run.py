@@ -4,21 +4,19 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from explorer.runs.events import Ended, Event
 from explorer.views.kept_pictures import Keep, Keeping
 from explorer.views.plan import Plan
 from explorer.views.progress import failure, progress_payload
 from explorer.views.result import result_payload
 
-if TYPE_CHECKING:
-    from explorer.runs.events import Event
-
 LOG = logging.getLogger(__name__)
 
 
 async def run_payloads(
-    events: AsyncIterator["Event"], keep: Keep, plan: Plan | None = None
+    events: AsyncIterator[Event], keep: Keep, plan: Plan | None = None
 ) -> AsyncIterator[dict[str, Any]]:
     """Yield one JSON payload an event of `engine.astream`; closing this closes `events`.
 
@@ -29,11 +27,11 @@ async def run_payloads(
     try:
         async with aclosing(events):
             async for event in events:
-                if any(event.frames):  # sheets take a while: not in the event loop
+                if isinstance(event, Ended):  # sheets take a while: not in the event loop
                     data = await asyncio.to_thread(event_payload, event, keep)
                 else:
                     data = event_payload(event, keep)
-                yield data if event.call or plan is None else {**plan, **data}
+                yield data if data["call"] or plan is None else {**plan, **data}
     except Exception as error:
         LOG.exception("A run broke off")
         name = type(error).__name__  # its words may name files of the server
@@ -41,10 +39,10 @@ async def run_payloads(
         yield failure(reason)
 
 
-def event_payload(event: "Event", keep: Keep) -> dict[str, Any]:
+def event_payload(event: Event, keep: Keep) -> dict[str, Any]:
     """One event as JSON: progress and previews, and at the end the recorded run."""
     data: dict[str, Any] = {**progress_payload(event)}
-    if any(event.frames):
+    if isinstance(event, Ended) and any(event.frames):
         keeping = Keeping(keep)
         data["run"] = result_payload(event, keeping)
         data["message"] = " ".join(filter(None, (event.message, keeping.sentence)))

@@ -5,7 +5,8 @@ import pytest
 
 from explorer.engine import Engine
 from explorer.runs.event_stream import event_stream
-from explorer.runs.job import RUNNING, Job
+from explorer.runs.events import RUNNING
+from explorer.runs.job import Job
 from explorer.settings import LaneSettings, RunSettings
 
 SETTINGS = RunSettings(prompt="a red house", seed=7, steps=3, lanes=(LaneSettings(),))

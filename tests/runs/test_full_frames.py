@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from explorer.capture.full_frames import QUALITY
-from explorer.engine import Engine, RunError
+from explorer.engine import Denoising, Engine, RunError
 from explorer.models.previews import jpeg
 from explorer.runs.device_queue import device_queue
 from explorer.settings import RunSettings
@@ -74,6 +74,8 @@ def test_full_shows_live_previews_by_the_vae(engine):
     *events, last = engine.stream(replace(RUN, steps=60, preview_decoder="full"))
     assert last.state == "done", last.message
     size = last.trajectories[0].image.shape[1::-1]
-    shown = [each for event in events for each in event.previews if each]
+    shown = [
+        each for event in events if isinstance(event, Denoising) for each in event.previews if each
+    ]
     assert shown
     assert {Image.open(io.BytesIO(each)).size for each in shown} == {size}

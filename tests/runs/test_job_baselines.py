@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from explorer.capture.trajectory import CANCELLED, DONE
-from explorer.engine import Engine
+from explorer.engine import Computed, Engine
 from explorer.models.catalog import Catalog
 from explorer.models.loading import load_model
 from explorer.models.model import Model
@@ -391,12 +391,12 @@ def test_a_stop_between_two_groups_begins_no_other(engine):
 
 def test_events_count_the_calls_of_the_lane_that_they_are_of(engine):
     run = run_of("euler", "heun", steps=8)
-    events = [event for event in engine.stream(run) if event.call]
+    events = [event for event in engine.stream(run) if isinstance(event, Computed) and event.call]
     for event in events:
         assert (event.lane, event.calls) in ((0, 8), (1, 15))
         assert event.call <= event.calls
         assert event.steps == 8
-        assert event.half == (event.lane == 1 and event.call % 2 == 0)
+        assert event.second_call == (event.lane == 1 and event.call % 2 == 0)
         assert event.step == (event.call if event.lane == 0 else (event.call + 1) // 2)
     assert events[-1].state == DONE
     assert (events[-1].lane, events[-1].call) == (1, 15)

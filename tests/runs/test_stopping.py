@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
 
-from explorer.engine import Engine
+from explorer.engine import Engine, MakingFrames
 from explorer.models import previews
 from explorer.models.preview_decoder import TinyDecoder
 from explorer.models.previews import LinearDecoder
@@ -157,9 +157,9 @@ def test_linear_colours_are_what_a_model_without_a_tiny_decoder_has(
 
 def test_events_say_how_many_frames_are_made(engine, every_core):
     engine.model().decode = Grey(lambda number: threading.Event().wait(0.03))
-    told = [event for event in engine.stream(SETTINGS) if event.frames_due]
-    assert {event.frames_due for event in told} == {FRAMES}
-    made = [event.frames_made for event in told]
+    told = [event for event in engine.stream(SETTINGS) if isinstance(event, MakingFrames)]
+    assert {event.due for event in told} == {FRAMES}
+    made = [event.made for event in told]
     assert len(made) > 3
     assert made == sorted(set(made))
     assert {event.state for event in told} == {"running"}

@@ -14,10 +14,20 @@ from fake_engine import FakeEngine
 from loops import everything, finish
 from PIL import Image
 
+from explorer.engine import (
+    Cancelled,
+    Denoising,
+    Failed,
+    Finished,
+    Loading,
+    MakingFrames,
+    Queued,
+)
 from explorer.hosting.whole_files import WholeFiles
 from explorer.settings import LaneSettings, RunSettings, picture_url
 from explorer.views import kept_pictures
 from explorer.views.plan import plan_payload
+from explorer.views.progress import Progress, progress_payload
 from explorer.views.result import SHEET_PIXELS, frame_sheet
 from explorer.views.run import run_payloads
 
@@ -210,3 +220,27 @@ def test_a_long_runs_sheet_can_still_be_decoded():
     width, height = Image.open(io.BytesIO(data)).size
     assert grid["width"] == 64
     assert width * height <= 1.1 * SHEET_PIXELS
+
+
+@pytest.mark.parametrize(
+    "event, more",
+    [
+        (Queued(seed=1, place=2, wait_s=7.0), {"state": "queued", "place": 2, "wait": 7.0}),
+        (Loading(seed=1, message="Loading."), {"state": "loading", "message": "Loading."}),
+        (
+            Denoising(seed=1, lane=0, step=2, steps=4, call=3, calls=7, second_call=True, eta_s=2),
+            {"state": "running", "lane": 0, "call": 3, "calls": 7, "half": True, "eta": 2},
+        ),
+        (
+            MakingFrames(seed=1, call=7, calls=7, step=4, steps=4, made=3, due=14),
+            {"state": "running", "call": 7, "making_frames": True, "eta": None},
+        ),
+        (Finished(seed=1, steps=4, calls=7, elapsed_s=1.5), {"state": "done", "elapsed": 1.5}),
+        (Cancelled(seed=1, steps=4, calls=7), {"state": "cancelled", "call": 0}),
+        (Failed(seed=1, steps=4, calls=7, message="Why."), {"state": "error", "message": "Why."}),
+    ],
+)
+def test_every_kind_of_event_has_the_one_shape_of_progress(event, more):
+    payload = progress_payload(event)
+    assert payload.keys() == Progress.__annotations__.keys()
+    assert payload | more == payload
