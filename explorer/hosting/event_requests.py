@@ -42,9 +42,11 @@ class Events(Protocol):
 
     def waits(self, event: str) -> bool:
         """Whether an event waits or runs."""
+        ...
 
     def session_of(self, event: str) -> str:
         """The session of an event."""
+        ...
 
     async def let_go(self, reading: Counter[str]) -> None:
         """Forget what waits for sessions that are not in `reading` and have not been for long."""
@@ -69,10 +71,10 @@ class EventRequests:
         if scope["type"] != "http" or not api:
             await self.app(scope, receive, send)
             return
-        self._events = self._events or self._make(scope["app"])
+        events = self._events = self._events or self._make(scope["app"])
         if scope["method"] == "POST" and _is_json_route(route):
-            await self._post(route, scope, receive, send)
-        elif session := self._session_read(route, scope):
+            await self._post(events, route, receive, send, scope)
+        elif session := _session_read(events, route, scope):
             self._reading[session] += 1
             try:
                 await self.app(scope, receive, send)
@@ -82,23 +84,14 @@ class EventRequests:
         else:
             await self.app(scope, receive, send)
 
-    def _session_read(self, route: str, scope: Scope) -> str:
-        """The session whose stream a request opens; "" where it opens none."""
-        if scope["method"] != "GET":
-            return ""
-        if route.startswith("queue/data"):
-            query = parse_qs(scope["query_string"].decode("latin-1"))
-            return query.get("session_hash", [""])[0][:LONGEST_NAME]
-        if route.startswith("call/"):
-            return self._events.session_of(route.rpartition("/")[2])
-        return ""
-
-    async def _post(self, route: str, scope: Scope, receive: Any, send: Any) -> None:
+    async def _post(
+        self, events: Events, route: str, receive: Any, send: Any, scope: Scope
+    ) -> None:
         message = await receive()
         if message["type"] == "http.disconnect":
             return
         body = message.get("body", b"")
-        if refusal := self._refusal(route, body):
+        if refusal := _refusal(events, route, body):
             await answer(send, *refusal)
             return
         left, size = [message], len(body)
@@ -110,8 +103,8 @@ class EventRequests:
         if not _waits(route):
             await self.app(scope, replay, send)
             return
-        await self._events.let_go(self._reading)
-        taken = self._take_room(size)
+        await events.let_go(self._reading)
+        taken = self._take_room(events, size)
         if taken is None:
             await answer(send, 503, "Too much is waiting at present; try again in a minute.")
             return
@@ -123,12 +116,12 @@ class EventRequests:
             if kept and joined.event:
                 self._large[joined.event] = kept
 
-    def _take_room(self, size: int) -> str | None:
+    def _take_room(self, events: Events, size: int) -> str | None:
         """A name for a large event's share of the memory; None where nothing is left."""
         name = f"coming {next(self._numbers)}"
         if size <= SMALL:
             return name
-        coming, waits = "coming ", self._events.waits
+        coming, waits = "coming ", events.waits
         self._large = {
             event: each
             for event, each in self._large.items()
@@ -139,35 +132,17 @@ class EventRequests:
         self._large[name] = size
         return name
 
-    def _refusal(self, route: str, body: bytes) -> Refusal | None:
-        try:
-            data = json.loads(body)
-        except (ValueError, RecursionError):
-            return 400, NO_JSON
-        if not isinstance(data, dict):
-            return 422, "The request must be a JSON object."
-        if _count(data, MOST_VALUES) > MOST_VALUES:
-            return 422, f"The request may hold at most {MOST_VALUES:,} values."
-        if refusal := _odd_field(data):
-            return 422, refusal
-        if route.startswith("call/v2/") or not route.startswith(EVENT_ROUTES):
-            return None
-        if data.get("batched") or not isinstance(data.get("data"), list):
-            return 422, "An event's data must be a list of its values."
-        return self._odd_event(route, data)
 
-    def _odd_event(self, route: str, data: dict[str, Any]) -> Refusal | None:
-        name, join = route.strip("/").rpartition("/")[2], _waits(route)
-        form = self._events.form(data.get("fn_index"), "" if "queue" in route else name)
-        if form is None:
-            return 404, UNKNOWN
-        if form.queued != join:
-            other = "queue/join" if form.queued else "run"
-            return 422, f"This event is asked for by {other}."
-        if len(data["data"]) != form.values:
-            came = len(data["data"])
-            return 422, f"This event takes {form.values} values; {came} came. Reload the page."
-        return None
+def _session_read(events: Events, route: str, scope: Scope) -> str:
+    """The session whose stream a request opens; "" where it opens none."""
+    if scope["method"] != "GET":
+        return ""
+    if route.startswith("queue/data"):
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        return query.get("session_hash", [""])[0][:LONGEST_NAME]
+    if route.startswith("call/"):
+        return events.session_of(route.rpartition("/")[2])
+    return ""
 
 
 EVENT_ROUTES = ("run/", "api/", "call/", "queue/join")
@@ -182,6 +157,38 @@ def _is_json_route(route: str) -> bool:
 
 def _waits(route: str) -> bool:
     return route.startswith(("queue/join", "call/"))
+
+
+def _refusal(events: Events, route: str, body: bytes) -> Refusal | None:
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return 400, NO_JSON
+    if not isinstance(data, dict):
+        return 422, "The request must be a JSON object."
+    if _count(data, MOST_VALUES) > MOST_VALUES:
+        return 422, f"The request may hold at most {MOST_VALUES:,} values."
+    if refusal := _odd_field(data):
+        return 422, refusal
+    if route.startswith("call/v2/") or not route.startswith(EVENT_ROUTES):
+        return None
+    if data.get("batched") or not isinstance(data.get("data"), list):
+        return 422, "An event's data must be a list of its values."
+    return _odd_event(events, route, data)
+
+
+def _odd_event(events: Events, route: str, data: dict[str, Any]) -> Refusal | None:
+    name, join = route.strip("/").rpartition("/")[2], _waits(route)
+    form = events.form(data.get("fn_index"), "" if "queue" in route else name)
+    if form is None:
+        return 404, UNKNOWN
+    if form.queued != join:
+        other = "queue/join" if form.queued else "run"
+        return 422, f"This event is asked for by {other}."
+    if len(data["data"]) != form.values:
+        came = len(data["data"])
+        return 422, f"This event takes {form.values} values; {came} came. Reload the page."
+    return None
 
 
 def _odd_field(data: dict[str, Any]) -> str:

@@ -73,13 +73,15 @@ class _Answer:
     async def send(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start" and message["status"] == 500:
             self.begun, self._held = True, bytearray()
-        elif self._held is None:
+            return
+        held = self._held
+        if held is None:
             self.begun = True
             await self._send(message)
-        else:
-            self._held += message.get("body", b"")
-            if not message.get("more_body", False):
-                await self._exchange(bytes(self._held))
+            return
+        held += message.get("body", b"")
+        if not message.get("more_body", False):
+            await self._exchange(bytes(held))
 
     async def _exchange(self, body: bytes) -> None:
         if _reason(body):

@@ -106,7 +106,7 @@ class _Denoising:
             latents = inputs.add_initial_noise(part, run.steps, start.picture, start.noise)
         try:
             latents = self._part(self.model, group, part, latents)
-            if self.refiner:
+            if self.refiner and group.refiner_call is not None:
                 part = lockstep(first_call=group.refiner_call, already_scaled=True)
                 before = group.refiner_call - group.first_call
                 latents = self._part(self.refiner, group, part, latents, before)

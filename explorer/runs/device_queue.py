@@ -80,8 +80,13 @@ class Ticket:
     @property
     def wait_s(self) -> float | None:
         """The seconds until its turn by what those ahead say; None where one cannot say."""
-        seconds = [ticket.seconds_left() for ticket in self.ahead]
-        return None if None in seconds else sum(seconds)
+        total = 0.0
+        for ticket in self.ahead:
+            seconds = ticket.seconds_left()
+            if seconds is None:
+                return None
+            total += seconds
+        return total
 
 
 class DeviceQueue:

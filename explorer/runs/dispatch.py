@@ -75,15 +75,15 @@ class Dispatcher:
         job.admitted = True
         try:
             self.prepare(job)
-            while job.waits and not job.ticket.wait(POLL_S):
+            ticket = job.ticket
+            while ticket is not None and job.waits and not ticket.wait(POLL_S):
                 pass
-            if job.ticket is not None and job.ticket.turn.is_set():
+            if ticket is not None and ticket.turn.is_set():
                 self.work(job, [])
             elif not job.state:
                 job.end(CANCELLED)
         finally:
-            if job.ticket is not None:
-                job.ticket.leave()
+            job.free_device()
 
     def followed(
         self, job: Job, visitor: str, came: float | None = None
@@ -185,7 +185,7 @@ class Dispatcher:
             job.end(CANCELLED)
         else:
             job.end(ERROR, str(error) if isinstance(error, ModelError) else sentence(error))
-        job.ticket.leave()
+        job.free_device()
         job.finished.set()
         job.calls_ready.put(None)
         if not isinstance(error, (Exception, Stopped)):
@@ -199,20 +199,20 @@ class Dispatcher:
             models.fetch(entries, self._telling(job))  # again, where loading has failed since
             models.make_resident(entries, self._telling(job))
             models.progress = None
-            chosen = [models.get(entry.name) for entry in entries]
+            chosen = [model for entry in entries if (model := models.get(entry.name))]
             decoders.append(_preview_decoder(chosen[0], job.settings.preview_decoder))
             job.linear_colours = chosen[0].approximate.colours
             job.has_better_frames = decoders[0] is not chosen[0].approximate
             if job.settings.preview_decoder == "full":
                 job.decode_live = vae_decoder(chosen[0], quick=False)
             self._denoise(job, *chosen)
-            if job.state == DONE:
+            if job.state == DONE and job.elapsed_s is not None:
                 self._paces.learn(job.settings, job.elapsed_s)
         except BaseException as error:
             self._broke_off(job, error)
         finally:
             models.progress = None
-            job.ticket.leave()
+            job.free_device()
             job.finished.set()
             job.calls_ready.put(None)
 

@@ -1,7 +1,7 @@
 """The engine: loads the model, runs settings one at a time on its device, tells what happens."""
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,9 @@ from explorer.settings.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
     import torch
-    from diffusers import StableDiffusionPipeline
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import (
+        StableDiffusionPipeline,
+    )
 
     from explorer.capture.full_frames import FullFrame
     from explorer.models.model import Model
@@ -201,7 +203,7 @@ class Engine(ModelFacts):
         cancel: threading.Event | None = None,
         *,
         visitor: str = "",
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """Run in a thread of its own and tell what happens, at most every 80 ms.
 
         Raises SettingsError at once. The first event comes before any work. Setting `cancel` ends
@@ -223,7 +225,7 @@ class Engine(ModelFacts):
         visitor: str = "",
         listening: Callable[[], bool] = lambda: True,
         came: float | None = None,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """`stream` for an event loop: a run that waits for its turn holds no thread.
 
         Its place is that of one who `came` at that time of `time.monotonic()`, or the last one.
@@ -280,6 +282,8 @@ def run(settings: RunSettings, cancel: threading.Event | None = None) -> list[Tr
     return default_engine().run(settings, cancel)
 
 
-def stream(settings: RunSettings, cancel: threading.Event | None = None) -> Iterator[Event]:
+def stream(
+    settings: RunSettings, cancel: threading.Event | None = None
+) -> Generator[Event, None, None]:
     """`Engine.stream` on the bundled model."""
     return default_engine().stream(settings, cancel)

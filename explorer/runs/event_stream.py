@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 
 from explorer.models.previews import Decoder
@@ -15,7 +15,7 @@ LOOK_S = 0.1  # between two looks at a run that waits for its turn
 
 def event_stream(
     job: Job, enter: Callable[[], None], start: Callable[[], None], decode: Decoder
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Start the job and tell what happens, at most every 80 ms, until it has ended.
 
     It enters its queue before the first event, and starts after it. Pictures are decoded here, in
@@ -41,7 +41,7 @@ async def event_stream_async(
     decode: Decoder,
     listening: Callable[[], bool],
     patience_s: float,
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """`event_stream` for an event loop: a job that waits for its turn holds no thread.
 
     It starts when somebody is `listening`, and is given up where nobody was for `patience_s`.

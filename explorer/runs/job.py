@@ -133,6 +133,11 @@ class Job:
         if self.ticket is not None:
             self.ticket.give_up()
 
+    def free_device(self) -> None:
+        """Give back the place in the queue, or the device where it has that; may be said twice."""
+        if self.ticket is not None:
+            self.ticket.leave()
+
     @property
     def standing(self) -> Standing:
         """How far the run is before its first call."""

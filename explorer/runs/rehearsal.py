@@ -76,7 +76,7 @@ def unet_inputs(model: "Model", batch: int) -> dict[str, Any]:
     unet, pipeline = model.pipeline.unet, model.pipeline
     config, place = unet.config, {"device": unet.device, "dtype": unet.dtype}
     tokens = model.tokenizer.model_max_length
-    inputs = {
+    inputs: dict[str, Any] = {
         "sample": torch.zeros(batch, *_latents(model), **place),
         "timestep": torch.zeros(batch, device=unet.device),
         "encoder_hidden_states": torch.zeros(batch, tokens, config.cross_attention_dim, **place),
@@ -111,7 +111,7 @@ def _walk_vae(model: "Model") -> None:
     from explorer.models.previews import in_float32
     from explorer.runtime.graphs import quick_copy
 
-    vae = quick_copy(model.pipeline.vae)
+    vae: Any = quick_copy(model.pipeline.vae)
     upcast = vae_decoder(model, quick=False).upcast
     with in_float32(vae) if upcast else nullcontext():
         latents = torch.zeros(1, *_latents(model), device=vae.device, dtype=vae.dtype)

@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
 from gradio.utils import get_upload_folder
 
 from explorer.hosting.uploaded_files import read_upload
@@ -22,8 +24,9 @@ FORM_FIELDS = (*RUN_FIELDS, "lanes")
 SIZES = ("width", "height")  # an empty box is the model's own
 LONGEST_SIZE = 9  # digits
 
-Controls = dict[str, gr.components.Component]  # by field
-Values = dict[gr.components.Component, Any]
+Control = gr.Textbox | gr.Number | gr.Dropdown | gr.Image
+Controls = dict[str, Control]  # by field
+Values = dict[Component, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +39,11 @@ class Form:
     def __post_init__(self):
         assert self.run.keys() == RUN_FIELDS.keys(), self.run.keys() ^ RUN_FIELDS.keys()
 
-    def controls(self) -> set[gr.components.Component]:
-        """All of them: the inputs of a run."""
+    def controls(self) -> set[Block]:
+        """All of them, as the inputs of a run: a handler gets a dict of their values."""
         return {*self.run.values(), self.lanes}
 
-    def ordered(self) -> list[gr.components.Component]:
+    def ordered(self) -> list[Control | gr.HTML]:
         """All of them, in the order of `FORM_FIELDS`."""
         return [*(self.run[name] for name in RUN_FIELDS), self.lanes]
 
@@ -52,13 +55,16 @@ class Form:
         """
         lanes, wrong = read_lanes(values[self.lanes])
         problems = [Problem(*each) for each in wrong]
+        settings = RunSettings()
         try:
-            read = {
+            read: dict[str, Any] = {
                 name: _read(name, values[control])
                 for name, control in self.run.items()
                 if control in values and name not in without
             }
-            settings = RunSettings(**read, **({} if wrong else {"lanes": lanes}))
+            if not wrong:
+                read["lanes"] = lanes
+            settings = RunSettings(**read)
         except SettingsError as error:
             problems.insert(0, Problem(error.name, str(error)))
         if problems:
@@ -97,7 +103,7 @@ def shown(name: str, value: Any) -> Any:
     return value
 
 
-def run_control(name: str, value: Any, **look: Any) -> gr.components.Component:
+def run_control(name: str, value: Any, **look: Any) -> Control:
     """The control of one field of RunSettings; its element id is the field's name."""
     spec = RUN_FIELDS[name]
     if name == "init_image":
@@ -105,20 +111,21 @@ def run_control(name: str, value: Any, **look: Any) -> gr.components.Component:
     return _control(spec, value, label=spec.metadata["label"], **look)
 
 
-def _control(spec: Field, value: Any, **look: Any) -> gr.components.Component:
+def _control(spec: Field, value: Any, **look: Any) -> Control:
     """The control that fits a field's type; all checks are left to the settings' sentences."""
     return as_sent(_plain_control(spec, value, **look))
 
 
-def _plain_control(spec: Field, value: Any, **look: Any) -> gr.components.Component:
+def _plain_control(spec: Field, value: Any, **look: Any) -> gr.Textbox | gr.Number | gr.Dropdown:
     look |= {"elem_id": spec.name, "min_width": 0}
     value, info = (
         shown(spec.name, value),
         f"{spec.metadata['help']} {code_name(spec)}".strip() or None,
     )
     if choices := look.pop("choices", spec.metadata.get("choices")):
-        return gr.Dropdown(choices, value=value, info=info, **{"filterable": False} | look)
+        look = {"filterable": False} | look
+        return gr.Dropdown(choices, value=value, info=info, **look)
     if spec.type in (int, float) and spec.name not in SIZES:
-        step = 1 if spec.type is int else "any"
-        return gr.Number(value, info=info, step=step, **look)
+        look["step"] = 1 if spec.type is int else "any"  # as HTML has it
+        return gr.Number(value, info=info, **look)
     return gr.Textbox(value, info=info, **look)

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from explorer.capture.full_frames import VIEWS
 from explorer.runs.events import Ended, Event
 from explorer.settings.limits import LIMITS
 from explorer.ui.cancels import Cancels
+from explorer.ui.handlers import session_of
 from explorer.views.kept_pictures import Keep
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class RecordedRuns:
         self._most = LIMITS.kept_recordings_bytes if most is None else most
         self._runs: OrderedDict[str, Sequence[Trajectory]] = OrderedDict()
 
-    async def watched(self, session: str, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    async def watched(
+        self, session: str, events: AsyncGenerator[Event, None]
+    ) -> AsyncGenerator[Event, None]:
         """The events of a page's run; what it recorded takes the place of the run before."""
         self.forget(session)
         async with aclosing(events):
@@ -170,7 +173,7 @@ def on_ask(frames: FullFrames, part: gr.HTML, keep: Keep, **internal: Any) -> No
     """Send the page its frames when it asks."""
 
     async def ask(request: gr.Request, event: gr.EventData) -> AsyncIterator[dict[str, Any]]:
-        async for payload in frames.payloads(request.session_hash, event._data, keep):
+        async for payload in frames.payloads(session_of(request), event._data, keep):
             yield payload
 
     part.ask(ask, None, part, concurrency_limit=None, trigger_mode="multiple", **internal)

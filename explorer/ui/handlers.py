@@ -1,5 +1,18 @@
-"""How the page's events are asked for: private, without an overlay on what they change."""
+"""How the page's events are asked for, and whose they are."""
 
-INTERNAL = {"show_progress": "hidden", "api_visibility": "private"}
-AT_ONCE = INTERNAL | {"queue": False, "trigger_mode": "always_last"}
-SIDE_BY_SIDE = INTERNAL | {"concurrency_limit": None, "trigger_mode": "multiple"}
+from typing import Any
+
+import gradio as gr
+
+Options = dict[str, Any]  # keyword arguments of a Gradio event
+
+# Private, and without an overlay on what they change.
+INTERNAL: Options = {"show_progress": "hidden", "api_visibility": "private"}
+IN_THE_BROWSER: Options = INTERNAL | {"queue": False}  # without the server
+AT_ONCE: Options = INTERNAL | {"queue": False, "trigger_mode": "always_last"}
+SIDE_BY_SIDE: Options = INTERNAL | {"concurrency_limit": None, "trigger_mode": "multiple"}
+
+
+def session_of(request: gr.Request) -> str:
+    """The name of the page that sent an event; "" where it has none."""
+    return request.session_hash or ""

@@ -9,9 +9,8 @@ from gradio.events import Dependency
 
 from explorer.ui.components import component
 from explorer.ui.form import FORM_FIELDS, Form
-from explorer.ui.handlers import INTERNAL
+from explorer.ui.handlers import IN_THE_BROWSER
 
-IN_THE_BROWSER = INTERNAL | {"queue": False}  # without the server
 ON_CHANGE = "(...values) => { window.samplerExplorerForm?.changed(values); return []; }"
 WANTED = "() => window.samplerExplorerForm.wanted()"
 

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-import gradio as gr
+from gradio.themes import Base
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
@@ -28,7 +28,7 @@ def launch_options(limits: Limits = LIMITS) -> dict[str, Any]:
     Nothing leaves the machine.
     """
     folder = choose_temp_folder()
-    theme = gr.themes.Base(
+    theme = Base(
         font=SANS,
         font_mono=MONO,
         primary_hue="neutral",

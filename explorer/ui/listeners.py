@@ -27,12 +27,12 @@ class Listeners:
     def __init__(self, page: gr.Blocks):
         self._page = page  # its queue is replaced when the page is complete
 
-    def reads(self, session: str | None) -> bool:
+    def reads(self, session: str) -> bool:
         """Whether everything that was sent to the session has been read."""
         messages = self._page._queue.pending_messages_per_session.get(session)
         return messages is not None and messages.empty()
 
-    def came(self, session: str | None, handler: str) -> float | None:
+    def came(self, session: str, handler: str) -> float | None:
         """When the session's newest event of that handler was taken in, by `time.monotonic()`.
 
         Handlers begin in another order: Gradio reads their inputs in threads.

@@ -1,7 +1,7 @@
 """What happens when a page comes up, or another model is chosen: it is loaded, the form follows."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from itertools import count
 from typing import Any
@@ -11,7 +11,7 @@ from gradio.events import Dependency
 
 from explorer.ui.cancels import Cancels
 from explorer.ui.form import Form
-from explorer.ui.handlers import SIDE_BY_SIDE
+from explorer.ui.handlers import SIDE_BY_SIDE, session_of
 from explorer.ui.model_menu import KEPT_FOR_THE_USER, Load, refill
 from explorer.views.answers import answering_stream
 from explorer.views.lanes import model_prop
@@ -19,7 +19,7 @@ from explorer.views.model_card import empty_card, model_card, model_name
 
 PAGE_FIRST_S = 0.5  # a page that has just come fetches its own files before a model is loaded
 
-Updates = AsyncIterator[dict[Any, Any]]
+Updates = AsyncGenerator[dict[Any, Any], None]
 
 
 class ModelEvents:
@@ -40,7 +40,7 @@ class ModelEvents:
 
         inputs = {*form.controls(), self._settled}
         kept = {form.run[name] for name in KEPT_FOR_THE_USER}  # never an output: start_picture.py
-        outputs = {*form.controls(), self._menu, self._settled, card} - kept
+        outputs = list({*form.controls(), self._settled, card} - kept)
         answered = answering_stream(self._broken)
         self.loaded: tuple[Dependency, ...] = (
             page.load(answered(self.opened), inputs, outputs, **SIDE_BY_SIDE),
@@ -56,13 +56,13 @@ class ModelEvents:
         waits = name != self._first or engine.identity(name) is None
         if not engine.resident:
             await asyncio.sleep(PAGE_FIRST_S)
-        async for update in self._follow(values, request.session_hash, name, waits):
+        async for update in self._follow(values, session_of(request), name, waits):
             yield update
 
     async def chosen(self, values: dict, request: gr.Request) -> Updates:
         """Somebody has chosen a model in the menu."""
         name = model_name(values[self._menu]) or self._first
-        session, before = request.session_hash, values[self._settled]
+        session, before = session_of(request), values[self._settled]
         if name == self._loading.get(session) or name == before == self._engine.resident:
             yield {self._settled: gr.skip()}  # Gradio sends one choice twice
             return
@@ -71,7 +71,7 @@ class ModelEvents:
 
     async def restored(self, values: dict, request: gr.Request) -> Updates:
         """The page has filled its form, the menu among it."""
-        name, session = model_name(values[self._menu]) or self._first, request.session_hash
+        name, session = model_name(values[self._menu]) or self._first, session_of(request)
         if name == self._loading.get(session, values[self._settled]):
             yield {self._settled: gr.skip()}
             return
@@ -80,8 +80,8 @@ class ModelEvents:
 
     def left(self, request: gr.Request) -> None:
         """A page was closed."""
-        self._newest.set(request.session_hash)
-        self._loading.pop(request.session_hash, None)
+        self._newest.set(session_of(request))
+        self._loading.pop(session_of(request), None)
 
     async def _follow(self, values: dict, session: str, name: str, waits: bool) -> Updates:
         """Load a model, say how far that is, and fill the form; `waits` is for a run that must."""

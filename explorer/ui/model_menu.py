@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import gradio as gr
@@ -46,7 +46,9 @@ class Load:
         finally:
             self.done.set()
 
-    async def followed(self, given_up: threading.Event) -> AsyncIterator[tuple[str, float | None]]:
+    async def followed(
+        self, given_up: threading.Event
+    ) -> AsyncGenerator[tuple[str, float | None], None]:
         """Yield how far it is, now and then, until it has ended or is given up.
 
         That is a sentence, and the fraction done where it is known. A load that is no longer

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import gradio as gr
+from gradio.components import Component
 from gradio.utils import get_upload_folder
 
 from explorer.hosting.files import KEPT
@@ -11,7 +12,7 @@ from explorer.hosting.whole_files import PICTURES
 from explorer.views.kept_pictures import Keep
 
 
-def keep_files(owner: gr.Blocks | gr.components.Component) -> Keep:
+def keep_files(owner: gr.Blocks | Component) -> Keep:
     """A store of files, by the names under which browsers fetch them.
 
     Gradio removes them with `owner`'s other ones. A file is whole or not there.

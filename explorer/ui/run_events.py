@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -15,14 +15,14 @@ from explorer.settings import RunSettings
 from explorer.ui.cancels import Cancels
 from explorer.ui.form import Form
 from explorer.ui.full_frames import FullFrames, on_ask
-from explorer.ui.handlers import INTERNAL
+from explorer.ui.handlers import INTERNAL, session_of
 from explorer.ui.listeners import Listeners
 from explorer.ui.picture_files import keep_files
 from explorer.views.answers import UNEXPECTED
 from explorer.views.findings import Doctor
 from explorer.views.model_card import hidden_fields
 from explorer.views.plan import Plan, plan_payload
-from explorer.views.progress import failure
+from explorer.views.progress import Failure, failure
 from explorer.views.run import run_payloads
 
 LOG = logging.getLogger(__name__)
@@ -53,8 +53,8 @@ def on_run(engine: Any, form: Form, parts: RunParts, doctor: Doctor) -> Dependen
         settings = form.read(values, hidden_fields(engine, values[form.run["model"]]))
         return settings, plan_payload(settings)
 
-    async def run(values: dict, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
-        session = request.session_hash
+    async def run(values: dict, request: gr.Request) -> AsyncGenerator[Mapping[str, Any], None]:
+        session = session_of(request)
         cancel, came = cancels.open(session), listeners.came(session, "run")
         full.end(session)
         try:
@@ -63,7 +63,7 @@ def on_run(engine: Any, form: Form, parts: RunParts, doctor: Doctor) -> Dependen
                 events = engine.astream(
                     settings,
                     cancel,
-                    visitor=session or "",
+                    visitor=session,
                     listening=partial(listeners.reads, session),
                     came=came,
                 )
@@ -83,14 +83,14 @@ def on_run(engine: Any, form: Form, parts: RunParts, doctor: Doctor) -> Dependen
                 yield payload
 
     def stop(request: gr.Request) -> None:
-        cancels.set(request.session_hash)
-        full.end(request.session_hash)
+        cancels.set(session_of(request))
+        full.end(session_of(request))
 
     def leave(request: gr.Request) -> None:
         stop(request)
-        full.leave(request.session_hash)
+        full.leave(session_of(request))
 
-    def refused() -> dict[str, Any]:
+    def refused() -> Failure:
         return failure(
             "The server did not take the run. Try again; if it stays so, reload the page."
         )

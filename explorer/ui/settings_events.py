@@ -1,9 +1,11 @@
 """What happens on a change of a setting: the plot, and the sentences beside it, are made anew."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 from gradio.events import Dependency
 
 from explorer.models.catalog import ModelError
@@ -11,11 +13,11 @@ from explorer.settings import RunSettings
 from explorer.ui.form import Form
 from explorer.ui.handlers import AT_ONCE
 from explorer.views.answers import answering
-from explorer.views.curves import View, plot_payload
+from explorer.views.curves import Curves, View, plot_payload
 from explorer.views.findings import Doctor, not_examined
 from explorer.views.model_card import hidden_fields
 from explorer.views.pins import read_pins
-from explorer.views.problems import FormError, Problem, problem_payload
+from explorer.views.problems import FormError, Problem, Problems, problem_payload
 from explorer.views.prompt_notes import PromptNotes, prompt_notes
 
 
@@ -64,17 +66,17 @@ def on_settings(
     The doctor's findings come with it. They change too when a model is there and when a run has
     ended: `afterwards` are those events.
     """
-    prompts = {form.run["prompt"], form.run["negative_prompt"]}
-    switches = {parts.quantity, parts.x_axis, parts.scale, parts.legend}
-    inputs = form.controls() - prompts | switches
-    menu = form.run["model"]
+    prompts = form.run["prompt"], form.run["negative_prompt"]
+    switches = parts.quantity, parts.x_axis, parts.scale, parts.legend
+    controls = [*(each for each in form.ordered() if each not in prompts), *switches]
+    inputs, menu = set[Component](controls), form.run["model"]
 
     def view(values: dict) -> View:
         pins = tuple(read_pins(values[parts.legend]))
         log_y = values[parts.scale] == "log"
         return View(values[parts.quantity], values[parts.x_axis], log_y, pins)
 
-    def broken(sentence: str) -> dict[str, Any]:
+    def broken(sentence: str) -> Problems:
         return problem_payload(FormError([Problem("", sentence)]))
 
     @answering(lambda sentence: {"findings": not_examined(sentence)})
@@ -82,14 +84,14 @@ def on_settings(
         return {"findings": doctor.findings(settings)}
 
     @answering(broken)
-    def drawn(settings: RunSettings, values: dict) -> dict[str, Any]:
+    def drawn(settings: RunSettings, values: dict) -> Curves | Problems:
         try:
             return plot_payload(settings, view(values))
         except FormError as error:  # the doctor, too, examines a lane that has no schedule
             return problem_payload(error)
 
     @answering(broken)
-    def redraw(values: dict) -> dict[str, Any]:
+    def redraw(values: dict) -> Mapping[str, Any]:
         try:
             settings = form.read(values, hidden_fields(engine, values[menu]))
             check_models(engine, settings)
@@ -97,10 +99,12 @@ def on_settings(
             return problem_payload(error)
         return drawn(settings, values) | examined(settings)
 
-    def unanswered() -> dict[str, Any]:
+    def unanswered() -> Problems:
         return broken("The server did not take this change; try another, or reload the page.")
 
-    changes = [gr.on([control.change for control in inputs], redraw, inputs, parts.plot, **AT_ONCE)]
+    changes = [
+        gr.on([control.change for control in controls], redraw, inputs, parts.plot, **AT_ONCE)
+    ]
     changes += [event.then(redraw, inputs, parts.plot, **AT_ONCE) for event in afterwards]
     for change in changes:
         change.failure(unanswered, None, parts.plot, **AT_ONCE)

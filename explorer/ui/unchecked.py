@@ -6,9 +6,10 @@ take all the same is the browser's doing, and refused as that.
 """
 
 import logging
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.components import Component
 
 from explorer.hosting.sentences import NOT_TAKEN
 
@@ -16,8 +17,10 @@ LOG = logging.getLogger(__name__)
 
 MARK = "meta"
 
+AnyControl = TypeVar("AnyControl", bound=Component)
 
-def as_sent(control: gr.components.Component) -> gr.components.Component:
+
+def as_sent(control: AnyControl) -> AnyControl:
     """Make a control hand over the payload itself, for the settings to check."""
     control.preprocess = _itself  # Gradio writes a file beside the module of every subclass
     return control

@@ -3,7 +3,7 @@
 The shape: a list of `FindingJSON`, the worst first.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Any, TypedDict
 
@@ -73,8 +73,8 @@ class Doctor:
         return merged(found, len(settings.lanes))
 
     async def timed(
-        self, settings: RunSettings, events: AsyncIterator[Event]
-    ) -> AsyncIterator[Event]:
+        self, settings: RunSettings, events: AsyncGenerator[Event, None]
+    ) -> AsyncGenerator[Event, None]:
         """The events of a run, unchanged; when it is done its pace is remembered."""
         async with aclosing(events):
             async for event in events:

@@ -20,8 +20,10 @@ KINDS = {".jpg": "jpeg", ".png": "png"}
 
 def data_url(data: bytes | None, name: str = "preview.jpg") -> str | None:
     """The picture within the page, without a file."""
+    if not data:
+        return None
     kind = KINDS[Path(name).suffix]
-    return data and f"data:image/{kind};base64," + base64.b64encode(data).decode()
+    return f"data:image/{kind};base64," + base64.b64encode(data).decode()
 
 
 class Keeping:

@@ -3,7 +3,7 @@
 The shape: `ModelCard`.
 """
 
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from explorer.models.catalog import Entry
 
@@ -59,7 +59,8 @@ def model_card(engine: Any, name: str, revision: int = 0, **more: Any) -> ModelC
         card["notes"] = list(identity.notes)
     card["examples"] = list(engine.examples(name))
     card["without"] = hidden_fields(engine, name)
-    return {**card, **more}
+    card.update(cast(ModelCard, more))
+    return card
 
 
 def hidden_fields(engine: Any, name: str) -> list[str]:

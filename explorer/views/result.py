@@ -108,4 +108,4 @@ def frame_sheet(frames: np.ndarray, pixels: int = SHEET_PIXELS) -> tuple[bytes, 
         frames = blocks.mean(axis=(2, 4)).astype(np.uint8)
     columns = math.ceil(math.sqrt(count))
     grid = Grid(columns=columns, width=width, height=height)
-    return sheet(frames, columns, quality=JPEG_QUALITY), grid
+    return sheet(list(frames), columns, quality=JPEG_QUALITY), grid

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -16,8 +16,8 @@ LOG = logging.getLogger(__name__)
 
 
 async def run_payloads(
-    events: AsyncIterator[Event], keep: Keep, plan: Plan | None = None
-) -> AsyncIterator[dict[str, Any]]:
+    events: AsyncGenerator[Event, None], keep: Keep, plan: Plan | None = None
+) -> AsyncGenerator[dict[str, Any], None]:
     """Yield one JSON payload an event of `engine.astream`; closing this closes `events`.
 
     Each is progress.py's `Progress`, at the end with result.py's `run`. The plan is repeated until
@@ -36,7 +36,7 @@ async def run_payloads(
         LOG.exception("A run broke off")
         name = type(error).__name__  # its words may name files of the server
         reason = f"The run broke off unexpectedly ({name}); the server's log has the reason."
-        yield failure(reason)
+        yield {**failure(reason)}
 
 
 def event_payload(event: Event, keep: Keep) -> dict[str, Any]:

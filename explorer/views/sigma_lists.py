@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from explorer.sampling.calls import CallTable
 from explorer.sampling.schedules import Schedule
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.presets import AS_A1111
@@ -68,7 +69,7 @@ def _entry(lane: LaneSettings, steps: int) -> SigmaList:
     return entry
 
 
-def _same_run(one: Schedule, other: Schedule) -> bool:
+def _same_run(one: Schedule | CallTable, other: Schedule | CallTable) -> bool:
     """Whether two schedules are one, however their settings are spelled."""
     names = [spec.name for spec in fields(one)]
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
