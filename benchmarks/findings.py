@@ -82,7 +82,7 @@ def noise_of(pictures: np.ndarray) -> float:
 
 def drawn(engine: Engine, scenes: list, steps: int, lanes: tuple[LaneSettings, ...]) -> np.ndarray:
     """The lanes' pictures of each scene's caption: lanes x scenes x H x W x 3, 0..255."""
-    base = engine.defaults()
+    base = engine.facts.defaults()
     rows = []
     for seed, scene in enumerate(scenes):
         run = replace(base, prompt=scene.caption, steps=steps, seed=seed, lanes=lanes)
@@ -93,7 +93,7 @@ def drawn(engine: Engine, scenes: list, steps: int, lanes: tuple[LaneSettings, .
 def row(engine: Engine, classifier: SceneClassifier, scenes: list, case: tuple) -> str:
     """One row of the table."""
     code, steps, having, lacking = case
-    own = engine.lane_defaults()[0]
+    own = engine.facts.lane_defaults()[0]
     lanes = tuple(LaneSettings(**{"steps_offset": own.steps_offset} | s) for s in (having, lacking))
     assert code in codes(lanes[0], steps, own), code
     assert code not in codes(lanes[1], steps, own), code

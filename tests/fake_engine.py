@@ -66,6 +66,31 @@ EXAMPLES = (
 )
 
 
+class FakeFacts:
+    """What the files of its models would say."""
+
+    def identity(self, name: str = "") -> Identity | None:
+        return IDENTITIES.get(find(name).name)
+
+    def defaults(self, name: str = "") -> RunSettings:
+        return DEFAULTS.get(find(name).name, RunSettings())
+
+    def lane_defaults(self, name: str = "") -> tuple[LaneSettings, ...]:
+        return self.defaults(name).lanes
+
+    def examples(self, name: str = "") -> tuple[str, ...]:
+        return EXAMPLES if find(name).name == "bundled" else ()
+
+    def unknown_words(self, prompt: str, name: str = "") -> list[str]:
+        if find(name).name != "bundled":
+            return []
+        known = ["a", "red", "sailboat", "on", "the", "sea", "at", "sunset", "with", "mountains"]
+        return [word for word in prompt.lower().split() if word not in known]
+
+    def unread(self, prompt: str, name: str = "") -> str:
+        return " ".join(prompt.split()[30:])
+
+
 class FakeEngine:
     """Has the real engine's face. `pace` is the seconds of one call; before the call `hold_at`
     (from 0) a run waits until that changes. A prompt with "[nan]" breaks off after seven calls,
@@ -80,6 +105,7 @@ class FakeEngine:
         self.lock = Lock(self.queue)
         self.starts: list[str] = []  # the prompts of all runs, as they began
         self.catalog = SimpleNamespace(anything=anything, find=self._find)
+        self.facts = FakeFacts()
         self.resident, self.device = "", device
         self.progress: tuple[str, float | None] = ("", None)
         self.slow = threading.Event()
@@ -107,27 +133,6 @@ class FakeEngine:
         if entry.name == "broken":
             raise ModelError(BROKEN)
         self.resident = entry.name
-
-    def identity(self, name: str = "") -> Identity | None:
-        return IDENTITIES.get(find(name).name)
-
-    def defaults(self, name: str = "") -> RunSettings:
-        return DEFAULTS.get(find(name).name, RunSettings())
-
-    def lane_defaults(self, name: str = "") -> tuple[LaneSettings, ...]:
-        return self.defaults(name).lanes
-
-    def examples(self, name: str = "") -> tuple[str, ...]:
-        return EXAMPLES if find(name).name == "bundled" else ()
-
-    def unknown_words(self, prompt: str, name: str = "") -> list[str]:
-        if find(name).name != "bundled":
-            return []
-        known = ["a", "red", "sailboat", "on", "the", "sea", "at", "sunset", "with", "mountains"]
-        return [word for word in prompt.lower().split() if word not in known]
-
-    def unread(self, prompt: str, name: str = "") -> str:
-        return " ".join(prompt.split()[30:])
 
     def _find(self, name: str = "") -> Entry:
         for entry in self.entries:

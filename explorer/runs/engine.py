@@ -46,14 +46,14 @@ class RunError(RuntimeError):
         self.trajectories = trajectories
 
 
-class Engine(ModelFacts):
+class Engine:
     """Runs settings on models of its catalogue. Nothing is loaded before `load()` or a first run.
 
     One model is resident, and beside it the refiner that runs use. `model` is a path, a hub id or
     "bundled", and the first of the catalogue; `models`, `allow` and `anything` are the catalogue's,
     `offload` is "none", "model" or "sequential". Engines of one process share each device: one run
-    denoises at a time, others wait and are served as they came, within `limits`. Raises ModelError
-    for ids that are none.
+    denoises at a time, others wait and are served as they came, within `limits`. `facts` answers
+    what the models' files say. Raises ModelError for ids that are none.
     """
 
     def __init__(
@@ -70,8 +70,9 @@ class Engine(ModelFacts):
         limits: Limits = LIMITS,
     ):
         self.catalog = Catalog((model, *models), allow, anything)
-        self._hub = hub or Hub()
-        self._models = Residents(device, dtype, offload, self._hub, check_settings, self._rehearse)
+        hub = hub or Hub()
+        self._models = Residents(device, dtype, offload, hub, check_settings, self._rehearse)
+        self.facts = ModelFacts(self.catalog, self._models, hub)
         self._limits = limits
         self._dispatcher = Dispatcher(self.catalog, self._models, device, limits)
 

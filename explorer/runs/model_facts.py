@@ -19,11 +19,13 @@ DISTILLED = {"steps": 4, "cfg_scale": 1.0}
 
 
 class ModelFacts:
-    """The part of an engine that answers from a model's files; `name` "" is the first model."""
+    """Answers from the files of the catalogue's models; `name` "" is the first model.
 
-    catalog: Catalog
-    _models: Residents
-    _hub: Hub
+    `models` are those in memory, `hub` is where the files of hub ids may have come from.
+    """
+
+    def __init__(self, catalog: Catalog, models: Residents, hub: Hub):
+        self._catalog, self._models, self._hub = catalog, models, hub
 
     def identity(self, name: str = "") -> Identity | None:
         """The model's family, size and notes; None where its files are not here, or will not do.
@@ -31,7 +33,7 @@ class ModelFacts:
         Of a model in memory the notes are also what loading found out.
         """
         with suppress(ModelError):
-            entry = self.catalog.find(name)
+            entry = self._catalog.find(name)
             if folder := self._folder(name):
                 identity, model = identify(folder, entry.name), self._models.get(entry.name)
                 return replace(identity, notes=model.notes) if model else identity
@@ -41,7 +43,7 @@ class ModelFacts:
         """DPM2 and DPM2 a with the model's own scheduler arguments, read without torch."""
         with suppress(ModelError):  # which loading it raises: the page is there before a model is
             if (folder := self._folder(name)) is not None:
-                return model_lanes(folder, self.catalog.find(name).name)
+                return model_lanes(folder, self._catalog.find(name).name)
         return tuple(LaneSettings(sampler=each.key) for each in (DPM2, DPM2_A))
 
     def defaults(self, name: str = "") -> RunSettings:
@@ -84,13 +86,13 @@ class ModelFacts:
 
         "" while the model is not there.
         """
-        model = self._models.get(self.catalog.find(name).name)
+        model = self._models.get(self._catalog.find(name).name)
         ends = [_unread(prompt, tokenizer) for tokenizer in model.tokenizers] if model else []
         return max(ends, key=len, default="")
 
     def _folder(self, name: str) -> Path | None:
         """Where the model's configuration files lie; None for one that is not on this machine."""
-        entry = self.catalog.find(name)
+        entry = self._catalog.find(name)
         if folder := self._models.folder(entry.name):
             return folder
         if entry.kind == "hub":

@@ -53,7 +53,7 @@ class ModelEvents:
         """A page has come up."""
         engine = self._engine
         name = engine.resident or self._first
-        waits = name != self._first or engine.identity(name) is None
+        waits = name != self._first or engine.facts.identity(name) is None
         if not engine.resident:
             await asyncio.sleep(PAGE_FIRST_S)
         async for update in self._follow(values, session_of(request), name, waits):
@@ -113,9 +113,10 @@ class ModelEvents:
         self, values: dict, name: str, before: str, revision: int, refilled: bool
     ) -> tuple[dict[Any, Any], str]:
         """What the form must hold for a model, and a sentence on what that changes."""
-        defaults = self._engine.defaults(name)
+        facts = self._engine.facts
+        defaults = facts.defaults(name)
         if refilled:
-            return refill(self._form, values, defaults, self._engine.defaults(before), revision)
+            return refill(self._form, values, defaults, facts.defaults(before), revision)
         wanted = model_prop(defaults.lanes[0], revision=revision)
         return {self._form.lanes: gr.update(model=wanted)}, ""
 

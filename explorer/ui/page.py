@@ -30,7 +30,7 @@ def build(engine: Any, limits: Limits = LIMITS) -> gr.Blocks:
     """The whole page around one engine, which loads nothing before a browser has the page."""
     choose_temp_folder()
     keep_no_forms()
-    defaults = engine.defaults()
+    defaults = engine.facts.defaults()
     with gr.Blocks(
         title="Sampler Explorer",
         fill_width=True,
@@ -77,7 +77,7 @@ def _settings(engine: Any, defaults: RunSettings) -> tuple[Form, gr.HTML, gr.HTM
         )
     }
     card = component("about", model_card(engine, first))
-    examples = engine.examples()
+    examples = engine.facts.examples()
     prompt = defaults.prompt or next(iter(examples), "")
     run["prompt"] = run_control("prompt", prompt, lines=2, max_lines=6)
     notes = component("words", {"text": "", "wrong": False})

@@ -48,8 +48,8 @@ class Doctor:
     def findings(self, settings: RunSettings) -> list[FindingJSON]:
         """The findings of a run, the worst first; a lane without a schedule is one of them."""
         engine, name = self._engine, settings.model
-        known = engine.identity(name) is not None  # or its settings would be mere defaults
-        own = engine.lane_defaults(name)[0] if known else None
+        known = engine.facts.identity(name) is not None  # or its settings would be mere defaults
+        own = engine.facts.lane_defaults(name)[0] if known else None
         dtype = engine.dtype if name in ("", engine.resident) else ""
         found, runs = [], True
         for index, lane in enumerate(settings.lanes):
@@ -89,7 +89,7 @@ class Doctor:
     def _cost(self, settings: RunSettings) -> Cost:
         pace = self._seconds_a_call.get(_pace_key(settings))
         calls = tuple(step_range.nfe for step_range in settings.step_ranges)
-        identity, memory = self._engine.identity(settings.model), {}
+        identity, memory = self._engine.facts.identity(settings.model), {}
         if identity is not None:
             width, height = picture_size(settings, (identity.width, identity.height))
             recording = Recording(

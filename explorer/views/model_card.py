@@ -52,12 +52,12 @@ def empty_card(revision: int, problem: str = "") -> ModelCard:
 
 def model_card(engine: Any, name: str, revision: int = 0, **more: Any) -> ModelCard:
     """The card of a model of the engine's, with `more` of its fields."""
-    card, identity = empty_card(revision), engine.identity(name)
+    card, identity = empty_card(revision), engine.facts.identity(name)
     if identity is not None:
         card["native"] = identity.width, identity.height
         card["facts"] = f"{identity.family.label}, {identity.width} × {identity.height}"
         card["notes"] = list(identity.notes)
-    card["examples"] = list(engine.examples(name))
+    card["examples"] = list(engine.facts.examples(name))
     card["without"] = hidden_fields(engine, name)
     card.update(cast(ModelCard, more))
     return card
@@ -65,7 +65,7 @@ def model_card(engine: Any, name: str, revision: int = 0, **more: Any) -> ModelC
 
 def hidden_fields(engine: Any, name: str) -> list[str]:
     """The fields that mean nothing to this model on this device: a page hides them."""
-    identity = engine.identity(name)
+    identity = engine.facts.identity(name)
     refined = identity is not None and identity.family.key == "sdxl"
     # Before a model is there, asking for the device would import torch.
     only_cpu = engine.resident and engine.device.partition(":")[0] == "cpu"
@@ -86,7 +86,7 @@ def refiner_choices(engine: Any) -> Choices:
 
 
 def _refines(engine: Any, entry: Entry) -> bool:
-    identity = engine.identity(entry.name)
+    identity = engine.facts.identity(entry.name)
     if identity is None:  # not on this machine yet: by its name
         return "refiner" in entry.name.lower()
     return identity.family.is_refiner

@@ -26,9 +26,9 @@ def prompt_notes(engine: Any, prompt: str, negative: str, model: str) -> PromptN
     """
     try:
         run = RunSettings(prompt=prompt, negative_prompt=negative)
-        unknown = engine.unknown_words(run.prompt, model)
-        unread = engine.unread(run.prompt, model)
-        unread_negative = engine.unread(run.negative_prompt, model)
+        unknown = engine.facts.unknown_words(run.prompt, model)
+        unread = engine.facts.unread(run.prompt, model)
+        unread_negative = engine.facts.unread(run.negative_prompt, model)
     except SettingsError as error:
         return {"text": str(error), "wrong": True}
     except ModelError:  # the model's card has the reason

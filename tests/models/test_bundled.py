@@ -82,7 +82,7 @@ def test_the_vae_keeps_what_it_sees(pipeline, rendered):
     "sampler", [schedulers.KDPM2DiscreteScheduler, schedulers.KDPM2AncestralDiscreteScheduler]
 )
 def test_held_out_prompts_are_followed_at_the_defaults(pipeline, classifier, held_out, sampler):
-    scenes, defaults = held_out[:8], Engine().defaults()
+    scenes, defaults = held_out[:8], Engine().facts.defaults()
     pipeline.scheduler = sampler.from_config(pipeline.scheduler.config)
     drawn = pipeline(
         [scene.caption for scene in scenes],

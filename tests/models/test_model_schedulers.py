@@ -44,7 +44,7 @@ def said(lane, key):
 def refused(folder) -> str:
     """The sentence of loading; the page comes up all the same."""
     engine = Engine(folder, "cpu")
-    assert engine.defaults().lanes == RunSettings().lanes
+    assert engine.facts.defaults().lanes == RunSettings().lanes
     with pytest.raises(ModelError) as caught:
         engine.load()
     assert engine.state == f"absent: {caught.value}"
@@ -59,29 +59,29 @@ def refused(folder) -> str:
 def test_a_folder_that_names_only_a_class_has_the_classs_defaults_and_says_so(name, folder):
     engine = Engine(folder({"_class_name": name}), "cpu")
     signature = inspect.signature(getattr(diffusers, name).__init__).parameters
-    note = engine.identity().notes[-1]
+    note = engine.facts.identity().notes[-1]
     assert note.startswith(f"Its scheduler_config.json leaves to {name}'s defaults: ")
     for key in ("beta_start", "beta_end", "beta_schedule", "prediction_type", "timestep_spacing"):
         if key in signature:
             default = signature[key].default
             assert f"{key} {json.dumps(default)}" in note
-            assert {said(lane, key) for lane in engine.lane_defaults()} == {default}
-    assert engine.identity().distilled == (name in ("LCMScheduler", "TCDScheduler"))
+            assert {said(lane, key) for lane in engine.facts.lane_defaults()} == {default}
+    assert engine.facts.identity().distilled == (name in ("LCMScheduler", "TCDScheduler"))
 
 
 @pytest.mark.parametrize("name", COVERED)
 def test_a_folder_that_diffusers_saved_is_whole(name, folder, tmp_path):
     getattr(diffusers, name)(beta_end=0.013).save_pretrained(tmp_path)
     engine = Engine(folder(json.loads((tmp_path / "scheduler_config.json").read_text())), "cpu")
-    assert not any("leaves to" in note for note in engine.identity().notes)
-    assert {lane.beta_end for lane in engine.lane_defaults()} == {0.013}
+    assert not any("leaves to" in note for note in engine.facts.identity().notes)
+    assert {lane.beta_end for lane in engine.facts.lane_defaults()} == {0.013}
     engine.load()
     assert type(engine.pipeline.scheduler).__name__ == name
 
 
 def test_an_old_folder_visits_the_timesteps_of_its_class(folder):
     config = {"_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear", "steps_offset": 1}
-    (lane, _) = Engine(folder(config), "cpu").lane_defaults()
+    (lane, _) = Engine(folder(config), "cpu").facts.lane_defaults()
     assert lane.schedule(20).call_timestep[:3:2].tolist() == [951, 901]
     assert (lane.beta_start, lane.beta_end) == (0.0001, 0.02)
 
@@ -159,7 +159,7 @@ def test_what_a_folder_says_beside_that_cannot_be_read_is_refused_too(file, text
     copy = folder({"_class_name": "DDIMScheduler"})
     (copy / file).write_text(text)
     engine = Engine(copy, "cpu")
-    assert engine.defaults().steps == RunSettings().steps
+    assert engine.facts.defaults().steps == RunSettings().steps
     with pytest.raises(ModelError, match=f"The {file} of model"):
         engine.load()
 
@@ -175,6 +175,6 @@ def test_examples_are_texts_and_few(folder):
     copy = folder({"_class_name": "DDIMScheduler"})
     listed = [1, None, ["a"], "", "  ", " a boat ", "x" * 1000, *(f"boat {n}" for n in range(50))]
     (copy / "examples.json").write_text(json.dumps(listed))
-    examples = Engine(copy, "cpu").examples()
+    examples = Engine(copy, "cpu").facts.examples()
     assert examples[:2] == ("a boat", "boat 0")
     assert len(examples) == MOST_EXAMPLES

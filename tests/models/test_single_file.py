@@ -81,11 +81,11 @@ def marked(checkpoint, family, tmp_path, *marks):
 def test_marks_of_v_prediction_are_read_in_every_family(checkpoint, tmp_path, family):
     assert config_folder(marked(checkpoint, family, tmp_path, "v_pred")).name == f"{family}-v"
     engine = Engine(marked(checkpoint, family, tmp_path, "v_pred", "ztsnr"), "cpu")
-    for lane in engine.lane_defaults():
+    for lane in engine.facts.lane_defaults():
         assert lane.prediction_type == "v_prediction"
         assert lane.rescale_betas_zero_snr
         assert lane.timestep_spacing == "trailing"
-    assert "It predicts v, not noise." in engine.identity().notes
+    assert "It predicts v, not noise." in engine.facts.identity().notes
 
 
 @pytest.mark.parametrize("mark", ["edm_mean", "edm_vpred.sigma_max"])

@@ -637,7 +637,7 @@ import sys
 import explorer.engine
 engine = explorer.engine.default_engine()
 assert engine.state == "loading"
-engine.lane_defaults(), engine.known_words()
+engine.facts.lane_defaults(), engine.facts.known_words()
 print([name for name in ("torch", "diffusers", "transformers", "PIL") if name in sys.modules])
 """
     root = Path(__file__).parents[2]
@@ -669,9 +669,9 @@ def test_a_missing_model_is_a_sentence(tmp_path):
         engine.load()
     with pytest.raises(RunError, match="There is no model"):
         engine.run(SETTINGS)
-    assert engine.lane_defaults() == RunSettings().lanes
-    assert engine.known_words() is None
-    assert engine.unknown_words("anything goes") == []
+    assert engine.facts.lane_defaults() == RunSettings().lanes
+    assert engine.facts.known_words() is None
+    assert engine.facts.unknown_words("anything goes") == []
 
 
 @pytest.mark.parametrize("broken", ["unet/diffusion_pytorch_model.safetensors", "vae/config.json"])
@@ -690,7 +690,7 @@ def test_a_broken_model_is_a_sentence_and_may_be_mended(tiny_pipeline_folder, tm
 
 
 def test_lanes_begin_with_the_models_own_scheduler_arguments(engine):
-    lanes = engine.lane_defaults()
+    lanes = engine.facts.lane_defaults()
     assert [lane.sampler for lane in lanes] == ["dpm2", "dpm2_a"]
     for lane in lanes:
         assert (lane.timestep_spacing, lane.steps_offset) == ("leading", 1)
@@ -698,22 +698,23 @@ def test_lanes_begin_with_the_models_own_scheduler_arguments(engine):
 
 
 def test_unknown_words_are_named_once_and_in_order(engine):
-    assert engine.unknown_words("A RED sailboat, on the sea!") == []
+    assert engine.facts.unknown_words("A RED sailboat, on the sea!") == []
     prompt = "a purple dragon's house, purple_cow and <img src=x>"
-    assert engine.unknown_words(prompt) == ["purple", "dragon's", "cow", "and", "img", "src", "x"]
+    unknown = ["purple", "dragon's", "cow", "and", "img", "src", "x"]
+    assert engine.facts.unknown_words(prompt) == unknown
 
 
 def test_the_end_of_a_prompt_that_is_too_long_is_told():
     engine = Engine(device="cpu")
     long = "a red car " * 12 + "at night"
-    assert engine.unread(long) == ""  # nobody knows yet
+    assert engine.facts.unread(long) == ""  # nobody knows yet
     engine.load()
-    assert engine.unread("a red car at night") == ""
-    assert engine.unread("a " * 30) == ""
-    assert engine.unread(long) == "a red car a red car at night"
+    assert engine.facts.unread("a red car at night") == ""
+    assert engine.facts.unread("a " * 30) == ""
+    assert engine.facts.unread(long) == "a red car a red car at night"
     strange = "a Red car \u2603 " * 12  # of which this model has no letter
-    assert strange.endswith(engine.unread(strange))
-    assert engine.unread(strange).endswith("a Red car \u2603 ")
+    assert strange.endswith(engine.facts.unread(strange))
+    assert engine.facts.unread(strange).endswith("a Red car \u2603 ")
 
 
 @pytest.mark.parametrize("shorter", ["tokenizer", "tokenizer_2"])
@@ -724,8 +725,8 @@ def test_the_end_that_one_of_two_encoders_does_not_read_is_told(family_folder, t
     (folder / shorter / "tokenizer_config.json").write_text(json.dumps(config))
     engine = Engine(folder, "cpu")
     engine.load()
-    assert engine.unread("abcdefghij") == ""
-    assert engine.unread("abcdefghijKlm no") == "Klm no"
+    assert engine.facts.unread("abcdefghij") == ""
+    assert engine.facts.unread("abcdefghijKlm no") == "Klm no"
 
 
 def test_a_saved_run_opens_again(engine, tmp_path):

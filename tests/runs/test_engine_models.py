@@ -169,9 +169,9 @@ def test_a_cpu_has_nothing_to_offload_from(family_folder, untraced):
     entry = Catalog([family_folder("sd1")]).find()
     assert "nothing to offload" in load_model(entry, "cpu", offload="model").notes[-1]
     engine = engine_of(family_folder, "sd1", offload="model")
-    assert engine.identity().notes == ()
+    assert engine.facts.identity().notes == ()
     engine.load()
-    assert "nothing to offload" in engine.identity().notes[-1]  # which the page shows
+    assert "nothing to offload" in engine.facts.identity().notes[-1]  # which the page shows
     with pytest.raises(ModelError, match="must be one of none, model, sequential"):
         load_model(entry, "cpu", offload="all")
 
@@ -274,7 +274,7 @@ def bare(engine, family, settings):
 def test_a_run_switches_to_the_model_that_it_names(family_folder):
     engine = engine_of(family_folder, "sd1", "sd2", "sdxl", "lcm")
     for name in ("sdxl", "sd2", "", "lcm", "sd1"):
-        settings = replace(RUN, model=name, lanes=engine.lane_defaults(name)[:1])
+        settings = replace(RUN, model=name, lanes=engine.facts.lane_defaults(name)[:1])
         (trajectory,) = engine.run(settings)
         assert engine.resident == (name or "sd1")
         expected = bare(engine, family_folder(name or "sd1"), settings)
@@ -432,18 +432,21 @@ def test_the_refiner_stays_beside_its_base_until_the_next_switch(family_folder, 
 
 def test_a_distilled_model_begins_with_few_steps_and_no_guidance(family_folder):
     engine = engine_of(family_folder, "sd1", "turbo", "sd2")
-    assert (engine.defaults("turbo").steps, engine.defaults("turbo").cfg_scale) == (4, 1.0)
-    assert engine.defaults("sd2").steps == RunSettings().steps
-    lanes = engine.lane_defaults("sd2")
+    turbo = engine.facts.defaults("turbo")
+    assert (turbo.steps, turbo.cfg_scale) == (4, 1.0)
+    assert engine.facts.defaults("sd2").steps == RunSettings().steps
+    lanes = engine.facts.lane_defaults("sd2")
     assert {lane.prediction_type for lane in lanes} == {"v_prediction"}
     assert {lane.timestep_spacing for lane in lanes} == {"trailing"}
     assert all(lane.rescale_betas_zero_snr for lane in lanes)
-    assert engine.lane_defaults("turbo")[0].prediction_type == "epsilon"
+    assert engine.facts.lane_defaults("turbo")[0].prediction_type == "epsilon"
 
 
 def test_align_your_steps_are_those_of_the_models_family(family_folder):
     engine = engine_of(family_folder, "sd1", "sdxl")
-    tables = {name: engine.lane_defaults(name)[0].align_your_steps_table for name in ("", "sdxl")}
+    tables = {
+        name: engine.facts.lane_defaults(name)[0].align_your_steps_table for name in ("", "sdxl")
+    }
     assert tables == {"": "sd15", "sdxl": "sdxl"}
 
 
@@ -456,10 +459,10 @@ def test_a_model_of_the_hub_comes_and_one_that_does_not_leaves_the_app_going(
         hub = Hub(server.url, tmp_path / "cache", timeout=1.0)
         allow = ["some/one", "not/there"]
         engine = Engine(family_folder("sd1"), "cpu", allow=allow, hub=hub)
-        assert engine.lane_defaults("some/one") == RunSettings().lanes  # nobody knows yet
+        assert engine.facts.lane_defaults("some/one") == RunSettings().lanes  # nobody knows yet
         engine.load("some/one")
         assert engine.resident == "some/one"
-        assert engine.lane_defaults("some/one")[0].prediction_type == "v_prediction"
+        assert engine.facts.lane_defaults("some/one")[0].prediction_type == "v_prediction"
         with pytest.raises(ModelError, match="has no model not/there"):
             engine.load("not/there")
         assert engine.resident == "some/one"

@@ -8,6 +8,7 @@ from fake_engine import FakeEngine
 from loops import everything
 from loops import finish as finish_work
 
+from explorer.engine import Finished
 from explorer.settings import RunSettings
 from explorer.ui.full_frames import FullFrames, RecordedRuns
 
@@ -19,7 +20,7 @@ def run(size: int) -> list:
 
 def finish(runs: RecordedRuns, session: str, trajectories: list) -> None:
     async def events():
-        yield SimpleNamespace(frames=(1,), trajectories=trajectories)
+        yield Finished(seed=1, steps=2, calls=3, frames=(1,), trajectories=trajectories)
 
     async def watch():
         async for _ in runs.watched(session, events()):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
-from fake_engine import FakeEngine
+from fake_engine import FakeEngine, FakeFacts
 
 from explorer import ui
 from explorer.ui import settings_events
@@ -18,17 +18,30 @@ SECRET = "/srv/models/secret"
 VISITOR = SimpleNamespace(session_hash="visitor")
 
 
-class Broken(FakeEngine):
-    """An engine that has a defect: what is named in `defects` raises."""
+class Defective:
+    """What is named in `defects` raises."""
+
+    defects: frozenset[str] = frozenset()
+
+    def __getattribute__(self, name):
+        if name != "defects" and name in self.defects:
+            raise KeyError(SECRET)
+        return super().__getattribute__(name)
+
+
+class BrokenFacts(Defective, FakeFacts):
+    pass
+
+
+class Broken(Defective, FakeEngine):
+    """An engine that has a defect, as have the facts of its models."""
 
     def __init__(self):
         super().__init__(pace=0)
-        self.defects: set[str] = set()
+        self.facts = BrokenFacts()
 
-    def __getattribute__(self, name):
-        if name != "defects" and name in getattr(self, "defects", ()):
-            raise KeyError(SECRET)
-        return super().__getattribute__(name)
+    def break_down(self, *defects: str) -> None:
+        self.defects = self.facts.defects = frozenset(defects)
 
 
 @pytest.fixture
@@ -82,7 +95,7 @@ def test_a_doctor_that_breaks_off_leaves_the_plot(page, monkeypatch, caplog):
 @pytest.mark.parametrize("defect", ["identity", "astream"])
 def test_a_run_that_cannot_be_prepared_is_a_sentence(page, engine, defect, caplog):
     run, values = handler(page, "run")
-    engine.defects = {defect}
+    engine.break_down(defect)
     (answer,) = answers(run, values)
     assert (answer["state"], answer["message"]) == ("error", UNEXPECTED)
     assert SECRET in caplog.text
@@ -90,7 +103,7 @@ def test_a_run_that_cannot_be_prepared_is_a_sentence(page, engine, defect, caplo
 
 def test_a_word_check_that_breaks_off_is_a_sentence(page, engine):
     check, values = handler(page, "check")
-    engine.defects = {"unknown_words"}
+    engine.break_down("unknown_words")
     assert check(*values.values()) == {"text": UNEXPECTED, "wrong": True}
 
 
@@ -100,7 +113,7 @@ def test_a_load_that_breaks_off_is_said_under_the_menu(page, engine, name, defec
     follow, values = handler(page, name)
     menu = next(block for block in values if getattr(block, "elem_id", "") == "model")
     values[menu] = "turbo"
-    engine.defects = {defect}
+    engine.break_down(defect)
 
     *_, last = answers(follow, values)
     (card,) = (each for block, each in last.items() if getattr(block, "elem_id", "") == "about")
@@ -108,7 +121,7 @@ def test_a_load_that_breaks_off_is_said_under_the_menu(page, engine, name, defec
     assert not card["loading"]
     assert SECRET not in json.dumps(card)
     assert SECRET in caplog.text
-    engine.defects = set()
+    engine.break_down()
     *_, last = answers(follow, values)
     (card,) = (each for block, each in last.items() if getattr(block, "elem_id", "") == "about")
     assert not card["problem"]  # the same choice may be made again

@@ -66,7 +66,7 @@ def test_a_fix_of_the_run_is_one_for_all(engine):
 def test_the_models_own_settings_are_what_counts(engine):
     found = Doctor(engine).findings(RunSettings(model="sdxl"))
     assert the(found, "prediction_differs")["fix"] == {"prediction_type": "v_prediction"}
-    own = replace(engine.defaults("sdxl"), model="sdxl")
+    own = replace(engine.facts.defaults("sdxl"), model="sdxl")
     assert {data["severity"] for data in Doctor(engine).findings(own)} == {"note"}
 
 
