@@ -12,7 +12,7 @@ from explorer.ui.form import FORM_FIELDS, Form
 from explorer.ui.handlers import IN_THE_BROWSER
 
 ON_CHANGE = "(...values) => { window.samplerExplorerForm?.changed(values); return []; }"
-WANTED = "() => window.samplerExplorerForm.wanted()"
+FILLED = "(...values) => window.samplerExplorerForm.filled(values)"
 
 
 def history_buttons() -> gr.HTML:
@@ -22,7 +22,9 @@ def history_buttons() -> gr.HTML:
 
 def on_fill(form: Form, history: gr.HTML) -> Dependency:
     """Fill the whole form when the page's history asks; returns the event that has filled it."""
-    return history.fill(None, None, form.ordered(), js=WANTED, **IN_THE_BROWSER)
+    controls = form.ordered()
+    each = IN_THE_BROWSER | {"trigger_mode": "multiple"}  # a second one meanwhile is not lost
+    return history.fill(None, controls, controls, js=FILLED, **each)
 
 
 def on_form(form: Form, history: gr.HTML) -> None:

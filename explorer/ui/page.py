@@ -49,9 +49,9 @@ def build(engine: Any, limits: Limits = LIMITS) -> gr.Blocks:
             component("progress")
         viewer = component("viewer", lanes=len(defaults.lanes))
         full_frames = component("full_frames", events=("ask",))
-        plot = _plot(defaults)
         doctor = Doctor(engine)
-        component("doctor", doctor.findings(defaults))
+        plot = _plot(defaults, doctor)
+        component("doctor")
         component("sigmas")
 
         on_form(form, history)
@@ -97,15 +97,19 @@ def _settings(engine: Any, defaults: RunSettings) -> tuple[Form, gr.HTML, gr.HTM
     return Form(run, lanes), card, notes
 
 
-def _plot(defaults: RunSettings) -> PlotParts:
-    """The plot under its switches: what is drawn, its x axis, and the scale of its y axis."""
+def _plot(defaults: RunSettings, doctor: Doctor) -> PlotParts:
+    """The plot under its switches: what is drawn, its x axis, and the scale of its y axis.
+
+    Its curves come with all else that is said of the form's settings, in a part without a look.
+    """
+    answer = component("answer", {**plot_payload(defaults), "findings": doctor.findings(defaults)})
     with gr.Row(elem_id="axes"):
         quantity = _switch("quantity", "curve", {k: one.label for k, one in QUANTITIES.items()})
         x_axis = _switch("x_axis", "x axis", X_AXES)
         scale = _switch("y_axis", "y axis", {"log": "log", "linear": "linear"})
     legend = component("legend", [])
-    plot = component("plot", plot_payload(defaults), script=PLOTLY)
-    return PlotParts(plot, legend, quantity, x_axis, scale)
+    component("plot", script=PLOTLY)
+    return PlotParts(answer, legend, quantity, x_axis, scale)
 
 
 def _switch(elem_id: str, label: str, labels: dict[str, str]) -> gr.Radio:

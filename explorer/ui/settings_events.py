@@ -23,9 +23,9 @@ from explorer.views.prompt_notes import PromptNotes, prompt_notes
 
 @dataclass(frozen=True)
 class PlotParts:
-    """The plot, the switches above it, and its legend, whose value is the page's list of pins."""
+    """The server's answer, the switches above the plot, and its legend, whose value is the pins."""
 
-    plot: gr.HTML
+    answer: gr.HTML
     legend: gr.HTML
     quantity: gr.Radio
     x_axis: gr.Radio
@@ -102,9 +102,8 @@ def on_settings(
     def unanswered() -> Problems:
         return broken("The server did not take this change; try another, or reload the page.")
 
-    changes = [
-        gr.on([control.change for control in controls], redraw, inputs, parts.plot, **AT_ONCE)
-    ]
-    changes += [event.then(redraw, inputs, parts.plot, **AT_ONCE) for event in afterwards]
+    answer = parts.answer
+    changes = [gr.on([each.change for each in controls], redraw, inputs, answer, **AT_ONCE)]
+    changes += [event.then(redraw, inputs, answer, **AT_ONCE) for event in afterwards]
     for change in changes:
-        change.failure(unanswered, None, parts.plot, **AT_ONCE)
+        change.failure(unanswered, None, answer, **AT_ONCE)

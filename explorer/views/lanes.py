@@ -30,13 +30,13 @@ def lanes_value(lanes: tuple[LaneSettings, ...], same: bool = True) -> dict[str,
 def model_prop(
     defaults: LaneSettings, fill: dict[str, Any] | None = None, revision: int = 0
 ) -> dict[str, Any]:
-    """What a model wants of the lanes: its own defaults (`own`), and what to `fill` in now.
+    """What a model wants of the lanes: its `defaults`, and what to `fill` in now.
 
     The page, which alone knows what it holds by then, fills once for every `revision`; it knows
     that as `turn`.
     """
-    own = {name: value for name, value in shown_lane(defaults).items() if name != "sampler"}
-    return {"own": own, "fill": fill or {}, "turn": revision}
+    values = {name: value for name, value in shown_lane(defaults).items() if name != "sampler"}
+    return {"defaults": values, "fill": fill or {}, "turn": revision}
 
 
 def most_lanes() -> int:
@@ -51,12 +51,12 @@ def spec() -> dict[str, Any]:
             "key": key,
             "title": title,
             "folded": key in FOLDED,
-            "knobs": [_knob(field) for field in LANE_FIELDS.values() if group_of(field) == key],
+            "fields": [_field(field) for field in LANE_FIELDS.values() if group_of(field) == key],
         }
         for key, title in TITLES.items()
     ]
     return {
-        "groups": [group for group in groups if group["knobs"]],
+        "groups": [group for group in groups if group["fields"]],
         "lanes": most_lanes(),
         "samplers": {key: _able(sampler) for key, sampler in SAMPLERS.items()},
         "files": {"types": ",".join(FILE_TYPES), "largest": LARGEST_FILE},
@@ -77,7 +77,7 @@ def group_of(field: Field) -> str:
     return field.metadata["group"]
 
 
-def _knob(field: Field) -> dict[str, Any]:
+def _field(field: Field) -> dict[str, Any]:
     data = field.metadata
     when = {name: list(values) for name, values in data.get("when", {}).items()}
     return {

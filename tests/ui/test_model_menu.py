@@ -78,7 +78,7 @@ def test_lanes_take_the_models_arguments_and_keep_the_users(form):
     )
     model = update[form.lanes]["model"]
     assert model["turn"] == 7
-    assert model["own"]["prediction_type"] == "v_prediction"
+    assert model["defaults"]["prediction_type"] == "v_prediction"
     update[form.lanes] = filled(form, value, update)
     read = form.read(untouched(form) | update)
     own = DEFAULTS["sdxl"].lanes[0]

@@ -33,12 +33,12 @@ def remove(page, lane: str) -> None:
 def apply(page, lane: int | None, **values) -> None:
     """Ask the form for settings as another part of the page does."""
     page.evaluate(
-        """async (detail) => {
+        """async ([lane, values]) => {
             const files = performance.getEntriesByType('resource').map(({ name }) => name);
-            const module = files.find((name) => name.endsWith('/store.js'));
-            (await import(module)).emit('apply', detail);
+            const module = files.find((name) => name.endsWith('/form.js'));
+            (await import(module)).applySettings(lane, values);
         }""",
-        {"lane": lane, "values": values},
+        [lane, values],
     )
 
 
@@ -141,7 +141,7 @@ def test_a_folded_group_says_what_differs_and_opens_for_a_problem(open_page):
     assert summary(page, "training") == "A: Beta end 0.02"
 
 
-def test_a_knob_that_does_not_apply_is_out_of_sight_but_never_lost(open_page):
+def test_a_field_that_does_not_apply_is_out_of_sight_but_never_lost(open_page):
     page = open_page()
     row = page.locator("[data-field=rho]")
     assert row.is_hidden()
@@ -160,7 +160,7 @@ def test_a_knob_that_does_not_apply_is_out_of_sight_but_never_lost(open_page):
     row.wait_for(state="hidden")
 
 
-def test_a_knob_of_one_sampler_is_shown_to_its_lane(open_page):
+def test_a_field_of_one_sampler_is_shown_to_its_lane(open_page):
     page = open_page()
     page.uncheck("#same input")
     assert page.locator("#b_eta input").is_visible()

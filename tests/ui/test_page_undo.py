@@ -1,8 +1,9 @@
-"""Undo and redo of every change of the form, in a browser; and a form that outlives a reload."""
+"""Undo and redo of every change of the form, in a browser; and a form that outlives a reload.
+
+The history itself, which knows no page, is tested in tests/page/undo.test.mjs.
+"""
 
 import json
-from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from PIL import Image
@@ -11,83 +12,6 @@ from reading import choose, fill, wait_for
 from test_page_settings import drag
 
 pytestmark = pytest.mark.browser
-
-CORE = Path(__file__).parents[2] / "assets" / "page" / "settings" / "undo.js"
-BASE = {"steps": 20, "prompt": "a", "lanes": {"lanes": [{"rho": 0}, {"rho": 0}], "same": True}}
-
-
-# --- the core, without a page ---------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def core(context):
-    page = context.new_page()
-    module = quote(CORE.read_text(encoding="utf-8"))
-    page.evaluate(f"import('data:text/javascript,{module}').then((core) => (window.core = core))")
-    yield lambda body: page.evaluate(
-        "([base, body]) => new Function('base', 'made', body)(base, core.makeHistory(base))",
-        [BASE, body],
-    )
-    page.close()
-
-
-def test_what_was_done_is_undone_and_done_again(core):
-    steps, gone = core(
-        """made.record({...base, steps: 7}); made.record({...base, steps: 7, prompt: "b"});
-        const {undo, redo} = made, steps = [undo(), undo(), undo(), redo(), redo(), redo()];
-        made.undo(); made.record({...base, steps: 9});
-        return [steps.map((each) => each && [each.steps, each.prompt]), made.canRedo()];"""
-    )
-    assert steps == [[7, "a"], [20, "a"], None, [7, "a"], [7, "b"], None]
-    assert gone is False
-
-
-@pytest.mark.parametrize(
-    ("second", "entries"),
-    [
-        ("{typed: true, now: 500}", 1),
-        ("{typed: true, now: 5000}", 2),  # after a pause
-        ("{typed: true, now: 5000, patience: Infinity}", 1),  # one drag
-        ("{typed: false, now: 500}", 2),  # two choices of a menu
-    ],
-)
-def test_typing_and_dragging_are_one_entry(core, second, entries):
-    assert entries == core(
-        f"""made.record({{...base, steps: 1}}, {{typed: true, now: 0}});
-        made.record({{...base, steps: 12}}, {second});
-        let entries = 0; while (made.undo()) entries += 1; return entries;"""
-    )
-
-
-def test_two_fields_are_two_entries_and_what_is_typed_back_is_none(core):
-    assert core(
-        """made.record({...base, steps: 1}, {typed: true, now: 0});
-        made.record({...base, steps: 1, prompt: "b"}, {typed: true, now: 1});
-        const two = made.undo().steps === 1 && made.undo().steps === 20;
-        made.record({...base, steps: 1}, {typed: true, now: 10});
-        made.record(structuredClone(base), {typed: true, now: 11});
-        return two && !made.canUndo();"""
-    )
-
-
-def test_what_a_model_fills_in_goes_with_its_choice(core):
-    assert core(
-        """made.record({...base, model: "x"});
-        made.record({...base, model: "x", steps: 4}, {follows: true});
-        return [made.undo().steps, made.canUndo(), made.redo().steps];"""
-    ) == [20, False, 4]
-
-
-def test_long_lists_are_kept_once(core):
-    assert core(
-        """const long = {...base, lanes: {lanes: [{sigmas: "x".repeat(1e6)}], same: true}};
-        made.record(long); made.record({...structuredClone(long), steps: 3});
-        const [after, before] = [made.present(), made.undo()];
-        return after.lanes === before.lanes;"""
-    )
-
-
-# --- the page -------------------------------------------------------------------------------------
 
 FORM = """() => {
     const box = (query) => document.querySelector(query);

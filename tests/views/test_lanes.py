@@ -28,17 +28,17 @@ def test_lanes_come_back_as_they_went():
     assert read_lanes(value) == (LANES, [])
 
 
-def test_every_field_is_one_knob():
-    knobs = [knob["name"] for group in spec()["groups"] for knob in group["knobs"]]
-    assert sorted(knobs) == sorted(field.name for field in fields(LaneSettings))
+def test_every_field_of_a_lane_is_one_row():
+    rows = [row["name"] for group in spec()["groups"] for row in group["fields"]]
+    assert sorted(rows) == sorted(field.name for field in fields(LaneSettings))
     assert json.loads(json.dumps(spec())) is not None
 
 
-def test_conditions_are_about_knobs_and_what_these_can_hold():
-    knobs = {knob["name"]: knob for group in spec()["groups"] for knob in group["knobs"]}
-    for knob in knobs.values():
-        for name, values in knob["when"].items():
-            assert {*values} <= {value for _, value in knobs[name]["choices"]}
+def test_conditions_are_about_fields_and_what_these_can_hold():
+    rows = {row["name"]: row for group in spec()["groups"] for row in group["fields"]}
+    for row in rows.values():
+        for name, values in row["when"].items():
+            assert {*values} <= {value for _, value in rows[name]["choices"]}
 
 
 def test_text_and_numbers_are_both_read():

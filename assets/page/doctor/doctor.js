@@ -1,22 +1,27 @@
-// Under the plot: what the doctor found of the form's schedules, and buttons that mend it.
+// Under the plot: what the doctor found of the form's schedules, and buttons that fix it.
 
-import { LANES, emit, on } from "../shared/store.js";
+import { applySettings } from "../settings/form.js";
+import { laneLetter, make } from "../shared/dom.js";
+import { makeFold } from "../shared/folding.js";
+import { LANES } from "../shared/names.js";
+import { follow } from "../shared/store.js";
 
 const FEW = 2; // so many notes are shown unasked, where nothing graver is
 
-export function mount({ element, props }) {
+export function mount({ element }) {
   const find = (name) => element.querySelector(name);
-  const [grave, light, fold] = [find(".grave"), find(".light"), find(".fold-head")];
+  const [grave, light, head] = [find(".grave"), find(".light"), find(".fold-head")];
+  const fold = makeFold(element, head, (is) => fold.open((open = is)));
   let open = null; // as the user left it; null while nobody has touched it
   let shown = "";
 
   // Without findings the form cannot be read: the last ones stay, pale.
   function show(findings) {
     element.toggleAttribute("data-stale", !findings);
-    const said = findings && JSON.stringify(findings);
+    const json = findings && JSON.stringify(findings);
     find(".cost").hidden = !findings; // nothing is known of what the form would cost
-    if (!said || said === shown) return; // nothing new for a screen reader either
-    shown = said;
+    if (!json || json === shown) return; // nothing new for a screen reader either
+    shown = json;
     const cost = findings.filter(({ code }) => code === "cost");
     const notes = findings.filter((each) => each.severity === "note" && !cost.includes(each));
     const others = findings.filter(({ severity }) => severity !== "note");
@@ -24,21 +29,11 @@ export function mount({ element, props }) {
     light.replaceChildren(...notes.map(line));
     find(".cost").textContent = cost.map(({ sentence }) => sentence).join(" ");
     find(".title").textContent = `${notes.length} ${notes.length === 1 ? "note" : "notes"}`;
-    fold.hidden = !notes.length;
-    toggle(open ?? (!others.length && notes.length <= FEW));
+    head.hidden = !notes.length;
+    fold.open(open ?? (!others.length && notes.length <= FEW));
   }
 
-  function toggle(is) {
-    element.toggleAttribute("data-open", is);
-    fold.setAttribute("aria-expanded", is);
-  }
-
-  fold.addEventListener("click", () => {
-    open = !element.hasAttribute("data-open");
-    toggle(open);
-  });
-  on("settings", ({ findings }) => show(findings));
-  show(props.value);
+  follow("answer", ({ answer }) => show(answer.findings));
 }
 
 function line(finding) {
@@ -48,25 +43,18 @@ function line(finding) {
   const marker = make("i", "marker");
   marker.title = severity;
   item.append(marker, make("span", "sr-only", `${severity}: `));
-  const letters = make("span", "letters");
-  for (const lane of lanes) {
-    letters.append(make("b", `lane-${LANES[lane]}`, LANES[lane].toUpperCase()));
-  }
+  const letters = make("span", "letters", ...lanes.map(laneLetter));
   const words = make("span", "words", sentence);
   item.append(letters, words);
   if (fix) {
     const button = make("button", "mend", fix_label);
     button.type = "button";
-    button.addEventListener("click", () => mend(finding));
+    button.addEventListener("click", () => applyFix(finding));
     words.append(" ", button);
   }
   return item;
 }
 
-function mend({ lanes, all_lanes, fix }) {
-  for (const lane of all_lanes ? [null] : lanes) emit("apply", { lane, values: fix });
-}
-
-function make(tag, className, textContent = "") {
-  return Object.assign(document.createElement(tag), { className, textContent });
+function applyFix({ lanes, all_lanes, fix }) {
+  for (const lane of all_lanes ? [null] : lanes) applySettings(lane, fix);
 }

@@ -1,6 +1,9 @@
 // Editing on the plot: a lane's sigmas move up and down, come and go; the lane gets them as a list.
 
-import { LANES, emit, on } from "../shared/store.js";
+import { applySettings } from "../settings/form.js";
+import { make } from "../shared/dom.js";
+import { LANES, letter } from "../shared/names.js";
+import { set, subscribe } from "../shared/store.js";
 
 const REACH = { mouse: 16, touch: 30 }; // pixels between the pointer and a point
 const APART = 1 + 1e-4; // between neighbours, so that the list decreases
@@ -11,26 +14,25 @@ const ANSWER_MS = 5000; // then the server's curve is shown, whatever it is
 
 export function makeEditor({ element, area, bar, redraw }) {
   const plot = element.querySelector(".plot");
-  const words = bar.querySelector("output");
+  const output = bar.querySelector("output");
   const grips = LANES.map((lane, index) => makeGrip(lane, index));
 
   let editing = false;
   let lists = []; // the sigmas of each lane as the server knows them; null for a lane that has none
   let axis = "step";
-  const own = new Map(); // lane -> { sigmas, asked }: moved here, not yet drawn by the server
+  const pending = new Map(); // lane -> { sigmas, asked }: moved here, not yet drawn by the server
   let chosen = { lane: 0, at: 0 };
   let drag = null; // { lane, before, ranges } while a finger or the mouse holds a point
   let rest = 0;
 
-  const sigmas = (lane) => own.get(lane)?.sigmas ?? lists[lane];
+  const sigmas = (lane) => pending.get(lane)?.sigmas ?? lists[lane];
   const lanes = () => LANES.map((_, lane) => lane).filter((lane) => sigmas(lane));
 
   function makeGrip(lane, index) {
-    const grip = document.createElement("div");
-    grip.className = `grip lane-${lane}`;
+    const grip = make("div", `grip lane-${lane}`);
     Object.assign(grip, { tabIndex: 0, hidden: true });
     grip.setAttribute("role", "slider");
-    grip.setAttribute("aria-label", `Sigma of lane ${lane.toUpperCase()}, a point at a time`);
+    grip.setAttribute("aria-label", `Sigma of lane ${letter(index)}, a point at a time`);
     grip.addEventListener("focus", () => choose(index, chosen.lane === index ? chosen.at : grip.at));
     grip.addEventListener("keydown", (event) => press(event, index));
     grip.at = 0;
@@ -43,12 +45,12 @@ export function makeEditor({ element, area, bar, redraw }) {
   function receive({ points, x }) {
     lists = JSON.parse(points);
     axis = x;
-    for (const [lane, { sigmas, asked }] of own) {
+    for (const [lane, { sigmas, asked }] of pending) {
       const answered = lists[lane]?.length === sigmas.length && sigmas.every((s, at) => near(s, lists[lane][at]));
-      if (answered || !lists[lane] || (drag?.lane !== lane && Date.now() - asked > ANSWER_MS)) own.delete(lane);
+      if (answered || !lists[lane] || (drag?.lane !== lane && Date.now() - asked > ANSWER_MS)) pending.delete(lane);
     }
     if (!lanes().includes(chosen.lane)) chosen = { lane: lanes()[0] ?? 0, at: 0 };
-    say();
+    showChosen();
   }
 
   // Put what has been moved here into a figure of the server's.
@@ -61,7 +63,7 @@ export function makeEditor({ element, area, bar, redraw }) {
     }
     for (const trace of data) {
       const { lane, kind } = trace.meta;
-      const moved = own.get(lane)?.sigmas;
+      const moved = pending.get(lane)?.sigmas;
       if (!moved || moved.length !== lists[lane].length) continue;
       if (kind !== "sigma" && kind !== "left out") {
         trace.opacity = 0.25; // of the schedule before
@@ -123,10 +125,10 @@ export function makeEditor({ element, area, bar, redraw }) {
     });
   }
 
-  function say() {
+  function showChosen() {
     const list = sigmas(chosen.lane);
-    words.textContent = list
-      ? `${LANES[chosen.lane].toUpperCase()}, step ${chosen.at + 1}: sigma ${list[Math.min(chosen.at, list.length - 1)].toPrecision(4)}`
+    output.textContent = list
+      ? `${letter(chosen.lane)}, step ${chosen.at + 1}: sigma ${list[Math.min(chosen.at, list.length - 1)].toPrecision(4)}`
       : "no lane here takes custom sigmas";
     for (const button of bar.querySelectorAll("button")) button.disabled = !list;
     place();
@@ -135,13 +137,13 @@ export function makeEditor({ element, area, bar, redraw }) {
   function choose(lane, at) {
     chosen = { lane, at: Math.min(Math.max(at, 0), sigmas(lane).length - 1) };
     grips[lane].at = chosen.at;
-    say();
+    showChosen();
   }
 
   // --- what moves them ---
 
   function keep(lane, list) {
-    own.set(lane, { sigmas: list, asked: Date.now() });
+    pending.set(lane, { sigmas: list, asked: Date.now() });
     choose(lane, chosen.at);
     redraw();
   }
@@ -174,9 +176,9 @@ export function makeEditor({ element, area, bar, redraw }) {
     clearTimeout(rest);
     const list = sigmas(lane);
     const waiting = { sigmas: list, asked: Date.now() };
-    own.set(lane, waiting);
-    setTimeout(() => own.get(lane) === waiting && own.delete(lane) && redraw(), ANSWER_MS);
-    emit("apply", { lane, values: { sigmas: list.map((sigma) => String(Number(sigma.toPrecision(8)))).join(", ") } });
+    pending.set(lane, waiting);
+    setTimeout(() => pending.get(lane) === waiting && pending.delete(lane) && redraw(), ANSWER_MS);
+    applySettings(lane, { sigmas: list.map((sigma) => String(Number(sigma.toPrecision(8)))).join(", ") });
   }
 
   function press(event, lane) {
@@ -193,7 +195,7 @@ export function makeEditor({ element, area, bar, redraw }) {
       "+": () => insert(lane, at),
       Delete: () => remove(lane, at),
       Backspace: () => remove(lane, at),
-      Escape: () => emit("edit", false),
+      Escape: () => set({ editing: false }),
     };
     if (!acts[event.key]) return;
     event.preventDefault();
@@ -237,7 +239,7 @@ export function makeEditor({ element, area, bar, redraw }) {
   }
 
   // On a point: it goes. Elsewhere: the chosen lane gets one, at the pointer's height where it can.
-  function twice(event) {
+  function doubleClick(event) {
     if (!editing || !event.target.closest(".nsewdrag")) return;
     event.stopPropagation();
     const { distance, lane, at } = nearest(event);
@@ -250,12 +252,12 @@ export function makeEditor({ element, area, bar, redraw }) {
 
   // Before Plotly and the scrubber hear of it.
   area.addEventListener("pointerdown", hold, { capture: true });
-  area.addEventListener("dblclick", twice, { capture: true });
+  area.addEventListener("dblclick", doubleClick, { capture: true });
   bar.querySelector(".insert").addEventListener("click", () => insert(chosen.lane, chosen.at));
   bar.querySelector(".remove").addEventListener("click", () => remove(chosen.lane, chosen.at));
-  on("edit", (is) => {
-    editing = is;
-    say();
+  subscribe("editing", (state) => {
+    editing = state.editing;
+    showChosen();
   });
 
   return { receive, amend, place };

@@ -2,20 +2,22 @@
 
 import { pin, pinned, dashesOf, toggle, unpin, unpinAll } from "./pins.js";
 import { groupRadios } from "../shared/radios.js";
-import { emit, on } from "../shared/store.js";
+import { make } from "../shared/dom.js";
+import { follow, set, state, subscribe } from "../shared/store.js";
 
 const MARKS = { midpoint: "◇", "second call": "◇", "sigma down": "▽", "sigma up": "△", "sigma hat": "+", "new since the start": "┈" };
+
+const UNLOADED = "The plot could not be loaded";
 
 export function mount({ element, props }) {
   const list = element.querySelector(".pins");
   const edit = element.querySelector(".edit");
-  const clear = document.createElement("button");
-  Object.assign(clear, { type: "button", className: "clear", textContent: "Remove all" });
-  let shown = null; // the plot's newest payload that has a figure
+  const clear = Object.assign(make("button", "clear", "Remove all"), { type: "button" });
+  let problems = ""; // of the pins, as they are shown
 
-  element.querySelector(".pin").addEventListener("click", () => shown && pin(JSON.parse(shown.pin)));
+  element.querySelector(".pin").addEventListener("click", () => state.curves && pin(JSON.parse(state.curves.pin)));
   clear.addEventListener("click", unpinAll);
-  edit.addEventListener("click", () => emit("edit", edit.getAttribute("aria-pressed") === "false"));
+  edit.addEventListener("click", () => set({ editing: !state.editing }));
 
   function item(one) {
     const { id, label, hidden, lane } = one;
@@ -23,7 +25,7 @@ export function mount({ element, props }) {
     const [toggler, remove] = copy.querySelectorAll("button");
     copy.querySelector("path").style.strokeDasharray = dashesOf(one);
     copy.querySelector("span").textContent = label;
-    copy.querySelector(".sentence").textContent = shown?.pins[id] ?? "";
+    copy.querySelector(".sentence").textContent = state.curves?.pins[id] ?? "";
     toggler.setAttribute("aria-pressed", !hidden);
     toggler.title = Object.entries(lane ?? {}).map(([key, value]) => `${key}: ${value}`).join("\n").slice(0, 600);
     toggler.addEventListener("click", () => toggle(id));
@@ -35,36 +37,31 @@ export function mount({ element, props }) {
   function renew() {
     const focused = [...list.querySelectorAll("button")].indexOf(document.activeElement);
     list.replaceChildren(...pinned().map(item));
-    if (pinned().length > 1) {
-      const last = document.createElement("li");
-      last.append(clear);
-      list.append(last);
-    }
+    if (pinned().length > 1) list.append(make("li", "", clear));
     if (focused >= 0) list.querySelectorAll("button")[focused]?.focus();
   }
 
-  on("pins", (pins) => {
+  subscribe("pins", ({ pins }) => {
     props.value = pins; // asks the server for their curves
     renew();
   });
-  on("settings", (payload) => {
-    if (!payload.figure) return;
-    const told = JSON.stringify(payload.pins) !== JSON.stringify(shown?.pins);
-    shown = payload;
-    edit.disabled = payload.quantity !== "sigma";
-    edit.title = edit.disabled ? "Points are edited on the sigma curve" : "";
-    if (edit.disabled) emit("edit", false);
-    if (told) renew();
+  follow("curves", ({ curves }) => {
+    const before = problems;
+    problems = JSON.stringify(curves.pins);
+    if (problems !== before) renew();
   });
-  on("edit", (is) => edit.setAttribute("aria-pressed", is));
-  on("kinds", (kinds) => {
+  follow(["curves", "plotFailed"], ({ curves, plotFailed }) => {
+    edit.disabled = plotFailed || (curves !== null && curves.quantity !== "sigma");
+    edit.title = plotFailed ? UNLOADED : edit.disabled ? "Points are edited on the sigma curve" : "";
+    if (edit.disabled) set({ editing: false });
+  });
+  subscribe("editing", ({ editing }) => edit.setAttribute("aria-pressed", editing));
+  follow("kinds", ({ kinds }) => {
     const words = kinds.map((kind) => `${MARKS[kind] ?? "●"} ${kind}`);
     const [keys, now] = [element.querySelector(".keys"), words.join()];
     if (keys.dataset.now === now) return;
     keys.dataset.now = now;
-    keys.replaceChildren(
-      ...words.map((textContent) => Object.assign(document.createElement("li"), { textContent })),
-    );
+    keys.replaceChildren(...words.map((word) => make("li", "", word)));
   });
   ["quantity", "x_axis", "y_axis"].forEach(groupRadios);
   renew();

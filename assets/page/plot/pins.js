@@ -1,45 +1,44 @@
 // The page's pinned schedules: settings that outlive a change of the form, kept for this tab.
 
-import { emit } from "../shared/store.js";
+import { set, state } from "../shared/store.js";
 
 const STORED = "sampler-explorer-pins";
 const DASHES = ["6 3", "2 2", "9 3 2 3", "14 4"]; // of their lines, in turn
 
-let pins = stored();
+set({ pins: stored() });
 
 // Each is { id, label, steps, lane, look, hidden }; `lane` is what the server calls the settings.
-export const pinned = () => pins;
+export const pinned = () => state.pins;
 
 export const dashesOf = ({ look }) => DASHES[look % DASHES.length];
 
 export function pin(schedules) {
   const same = ({ steps, lane }) => JSON.stringify([steps, lane]);
-  const fresh = schedules.filter((one) => !pins.some((pin) => same(pin) === same(one)));
-  const shown = pins.map((pin) =>
+  const fresh = schedules.filter((one) => !state.pins.some((pin) => same(pin) === same(one)));
+  const shown = state.pins.map((pin) =>
     schedules.some((one) => same(one) === same(pin)) ? { ...pin, hidden: false } : pin,
   );
-  let next = 1 + Math.max(-1, ...pins.map(({ look }) => look));
+  let next = 1 + Math.max(-1, ...state.pins.map(({ look }) => look));
   change(fresh.reduce((all, one) => [...all, { ...one, ...named(one, all), look: next++, hidden: false }], shown));
 }
 
-export const unpin = (id) => change(pins.filter((pin) => pin.id !== id));
+export const unpin = (id) => change(state.pins.filter((pin) => pin.id !== id));
 export const unpinAll = () => change([]);
 export const toggle = (id) =>
-  change(pins.map((pin) => (pin.id === id ? { ...pin, hidden: !pin.hidden } : pin)));
+  change(state.pins.map((pin) => (pin.id === id ? { ...pin, hidden: !pin.hidden } : pin)));
 
 // Take the pins back to an earlier list of them.
 export function restorePins(list) {
-  if (JSON.stringify(list) !== JSON.stringify(pins)) change(list);
+  if (JSON.stringify(list) !== JSON.stringify(state.pins)) change(list);
 }
 
-function change(list) {
-  pins = list;
+function change(pins) {
   try {
     sessionStorage.setItem(STORED, JSON.stringify(pins));
   } catch {
     // full or forbidden: they live as long as the page
   }
-  emit("pins", pins);
+  set({ pins });
 }
 
 // Two schedules may have one name: those of another beta, say.

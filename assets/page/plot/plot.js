@@ -2,8 +2,11 @@
 
 import { makeEditor } from "./editor.js";
 import { dashesOf, pinned } from "./pins.js";
-import { summed } from "../settings/problems.js";
-import { LANES, appear, emit, fileUrl, on, styleOf } from "../shared/store.js";
+import { summaryOf } from "../settings/problems.js";
+import { appear, fileUrl, make, styleOf } from "../shared/dom.js";
+import { LANES, letter } from "../shared/names.js";
+import { emit } from "../shared/signals.js";
+import { follow, known, set, state, subscribe } from "../shared/store.js";
 
 const CONFIG = {
   displaylogo: false,
@@ -24,46 +27,45 @@ const HEIGHT = {
   alpha_bar: ({ sigma }) => 1 / (1 + sigma ** 2),
 };
 
-export async function mount({ element, props, watch }) {
+const FAILED = "The plot could not be loaded; everything else works. Reload the page to try again.";
+
+export async function mount({ element, props }) {
   const area = element.querySelector(".area");
-  const sentence = element.querySelector(".sentence");
+  const sentence = element.querySelector(".below .sentence");
   const note = element.querySelector(".note");
   const marks = LANES.map((lane, index) => makeMark(element, lane, index));
   let palette = readPalette();
-  let shown = null; // the last good figure, as the server sent it
-  let runKey = ""; // of the run on screen
-  let points = []; // the calls on screen, by lane
-  let lanes = []; // all calls of the recorded run, by lane
 
-  await load(props.script);
+  // What is said below the plot needs none.
+  follow("answer", ({ answer: { problems } }) => {
+    sentence.textContent = summaryOf(problems);
+    element.toggleAttribute("data-stale", problems.length > 0);
+  });
+  follow("curves", ({ curves }) => {
+    for (const input of document.querySelectorAll("#y_axis input")) input.disabled = !curves.scales;
+  });
+  follow(["answer", "curves", "cursor", "key"], compare);
+
+  try {
+    await load(props.script);
+  } catch {
+    area.replaceWith(Object.assign(make("p", "sentence", FAILED), { role: "alert" }));
+    return set({ plotFailed: true });
+  }
   const bar = await appear(".legend .editing");
   const editor = makeEditor({ element, area, bar, redraw: draw });
 
-  function receive() {
-    if (!props.value) return; // an answer that failed on its way
-    const { problems, figure } = props.value;
-    if (figure) {
-      shown = props.value;
-      for (const input of document.querySelectorAll("#y_axis input")) input.disabled = !shown.scales;
-      editor.receive(shown);
-    }
-    emit("settings", props.value);
-    sentence.textContent = summed(problems);
-    element.toggleAttribute("data-stale", problems.length > 0);
-    draw();
-    compare();
-  }
-
   // Are the curves those of the run whose frames are on screen?
-  function compare() {
-    note.hidden = !points.length || shown.key === runKey || sentence.textContent !== "";
-    element.toggleAttribute("data-other", points.length > 0 && shown.key !== runKey);
+  function compare({ cursor: { points }, curves, key }) {
+    const other = points.length > 0 && curves !== null && curves.key !== key;
+    note.hidden = !other || sentence.textContent !== "";
+    element.toggleAttribute("data-other", other);
   }
 
   function draw() {
-    const figure = JSON.parse(shown.figure);
+    const figure = JSON.parse(state.curves.figure);
     const kinds = figure.data.filter(({ meta }) => !("pin" in meta)).map(({ meta }) => meta.kind);
-    emit("kinds", [...new Set(kinds)].filter((kind) => kind !== "left out"));
+    set({ kinds: [...new Set(kinds)].filter((kind) => kind !== "left out") });
     figure.data = figure.data.filter(({ meta }) => !("pin" in meta) || visible(meta.pin));
     const { data, layout } = themed(figure, palette);
     editor.amend({ data, layout });
@@ -74,10 +76,11 @@ export async function mount({ element, props, watch }) {
 
   // Put each lane's line and ring where its call on screen is; cheap enough for every frame.
   function mark() {
+    const { curves: shown, cursor } = state;
     const { xaxis, yaxis } = area._fullLayout;
     const [x, y] = [area.offsetLeft, area.offsetTop]; // asked for once: it lays out what has changed
     marks.forEach((mark, lane) => {
-      const point = points[lane];
+      const point = cursor.points[lane];
       mark.hidden = !point;
       if (!point) return;
       const height = HEIGHT[shown.quantity]?.(point) ?? NaN;
@@ -94,12 +97,13 @@ export async function mount({ element, props, watch }) {
 
   // The call under the pointer: the nearest along the axis, then the nearest in sigma.
   function pick({ clientX, clientY }) {
+    const { curves: shown, recorded } = state;
     const { xaxis, yaxis } = area._fullLayout;
     const box = area.querySelector(".nsewdrag").getBoundingClientRect();
     const [left, top] = [clientX - box.left, clientY - box.top];
     const height = HEIGHT[shown.quantity];
     let best = { distance: Infinity };
-    lanes.forEach((calls, lane) =>
+    recorded.lanes.forEach(({ calls }, lane) =>
       calls.forEach((point, call) => {
         const aside = Math.abs(xaxis.d2p(AXIS[shown.x](point)) - left);
         const above = height ? Math.abs(yaxis.d2p(height(point)) - top) : 0;
@@ -110,29 +114,22 @@ export async function mount({ element, props, watch }) {
     if (best.distance < Infinity) emit("seek", best);
   }
 
-  receive();
+  await known("curves");
+  follow("curves", ({ curves }) => {
+    editor.receive(curves);
+    draw();
+  });
   area.addEventListener("pointerdown", (down) => {
     const zooming = area._fullLayout.dragmode;
-    if (zooming || !lanes.length || !down.target.closest(".nsewdrag")) return;
+    if (zooming || !state.recorded || !down.target.closest(".nsewdrag")) return;
     pick(down);
     const stop = new AbortController();
     document.addEventListener("pointermove", pick, { signal: stop.signal });
     document.addEventListener("pointerup", () => stop.abort(), { signal: stop.signal });
     document.addEventListener("pointercancel", () => stop.abort(), { signal: stop.signal });
   });
-  on("cursor", (cursor) => {
-    points = cursor.points;
-    mark();
-    compare();
-  });
-  on("progress", ({ key }) => {
-    if (key) runKey = key;
-    compare();
-  });
-  on("end", ({ run }) => {
-    if (run) lanes = run.lanes.map((lane) => lane.calls);
-  });
-  on("pins", draw);
+  subscribe("cursor", mark);
+  subscribe("pins", draw);
   area.on("plotly_afterplot", () => {
     nameDrawing(area);
     mark();
@@ -143,7 +140,6 @@ export async function mount({ element, props, watch }) {
     palette = readPalette();
     draw();
   }).observe(document.body, { attributeFilter: ["class"] });
-  watch("value", receive);
 }
 
 // The curves are an image with a name; beside them stand buttons and grips, which no image may hold.
@@ -151,26 +147,25 @@ function nameDrawing(area) {
   const { xaxis, yaxis } = area._fullLayout;
   const letters = [...new Set(area._fullData.map(({ meta }) => meta.lane))].filter((lane) => lane >= 0);
   const [curves, ...overlays] = area.querySelectorAll(".main-svg");
-  const lanes = letters.sort().map((lane) => LANES[lane].toUpperCase());
+  const lanes = letters.sort().map(letter);
   curves.setAttribute("role", "img");
   curves.setAttribute("aria-label", `${yaxis.title.text} by ${xaxis.title.text}, lanes ${lanes.join(", ")}`);
   for (const overlay of overlays) overlay.setAttribute("aria-hidden", true);
 }
 
 function makeMark(element, lane, index) {
-  const mark = document.createElement("div");
-  mark.className = `mark lane-${lane}`;
+  const mark = make("div", `mark lane-${lane}`, make("i"), make("b"));
   mark.style.setProperty("--index", index);
   mark.hidden = true;
-  mark.append(document.createElement("i"), document.createElement("b"));
   element.querySelector(".marks").append(mark);
   return mark;
 }
 
 function load(path) {
   return new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    Object.assign(script, { src: fileUrl(path), onload: resolve, onerror: reject });
+    const script = make("script");
+    const done = () => (window.Plotly ? resolve() : reject()); // whatever came in its place
+    Object.assign(script, { src: fileUrl(path), onload: done, onerror: reject });
     document.head.append(script);
   });
 }

@@ -1,25 +1,29 @@
 // The lanes' sigmas as lists, beside those of A1111 and ComfyUI, and the switch to run as they do.
 
-import { LANES, emit, form, on } from "../shared/store.js";
+import { applySettings } from "../settings/form.js";
+import { laneLetter, make } from "../shared/dom.js";
+import { makeFold } from "../shared/folding.js";
+import { LANES, letter } from "../shared/names.js";
+import { follow, state } from "../shared/store.js";
+import { alike } from "./lists.js";
 
 export function mount({ element }) {
   const find = (name) => element.querySelector(name);
-  const fold = find(".fold-head");
-  let lists = [];
+  const fold = makeFold(element, find(".fold-head"), toggle);
+  const lists = () => state.curves?.lists ?? [];
 
-  function show(payload) {
-    element.toggleAttribute("data-stale", !payload.lists);
-    if (!payload.lists) return;
-    lists = payload.lists;
+  function show({ answer }) {
+    element.toggleAttribute("data-stale", !answer.lists);
+    if (!answer.lists) return;
     drawSwitches(true);
-    const told = alike(lists);
-    find(".differences").replaceChildren(...told.filter((each) => each.difference).map(difference));
-    if (element.hasAttribute("data-open")) find("table").replaceChildren(...table(told));
+    const distinct = alike(lists());
+    find(".differences").replaceChildren(...distinct.filter((each) => each.difference).map(difference));
+    if (fold.isOpen()) find("table").replaceChildren(...table(distinct));
   }
 
   // A switch a lane, or one for all where they share their settings.
   function drawSwitches(news) {
-    const lanes = form.same ? [null] : [...lists.keys()];
+    const lanes = state.lanes.same ? [null] : [...lists().keys()];
     const boxes = [...find(".switches").querySelectorAll("input")];
     if (boxes.length === lanes.length && !news) return; // pressed, and the server has yet to answer
     if (boxes.length !== lanes.length) {
@@ -27,8 +31,8 @@ export function mount({ element }) {
     }
     [...find(".switches").children].forEach((label, at) => {
       const box = label.querySelector("input");
-      box.checked = lists[at].is;
-      label.hidden = !lists[at].can;
+      box.checked = lists()[at].is;
+      label.hidden = !lists()[at].can;
     });
   }
 
@@ -36,36 +40,24 @@ export function mount({ element }) {
     const label = make("label", lane === null ? "" : `lane-${LANES[lane]}`);
     const box = Object.assign(make("input"), { type: "checkbox" });
     box.addEventListener("change", () => {
-      const { values } = lists[lane ?? 0];
-      const own = Object.fromEntries(Object.keys(values).map((name) => [name, form.own[name]]));
-      emit("apply", { lane, values: box.checked ? values : own });
+      const { values } = lists()[lane ?? 0];
+      const { modelDefaults } = state.lanes;
+      const back = Object.fromEntries(Object.keys(values).map((name) => [name, modelDefaults[name]]));
+      applySettings(lane, box.checked ? values : back);
     });
     label.append(box, " ");
-    if (count > 1) label.append(make("b", "", LANES[lane].toUpperCase()), " ");
+    if (count > 1) label.append(make("b", "", letter(lane)), " ");
     label.append("as A1111 / ComfyUI");
     return label;
   }
 
-  fold.addEventListener("click", () => {
-    const open = !element.hasAttribute("data-open");
-    element.toggleAttribute("data-open", open);
-    fold.setAttribute("aria-expanded", open);
-    if (open) find("table").replaceChildren(...table(alike(lists)));
-  });
-  on("settings", show);
-  on("lanes", () => lists.length && drawSwitches(false));
-}
+  function toggle(is) {
+    fold.open(is);
+    if (is) find("table").replaceChildren(...table(alike(lists())));
+  }
 
-// Lists that are equal as one, with the lanes that have them.
-function alike(lists) {
-  const found = new Map();
-  lists.forEach((list, lane) => {
-    const key = [list.sigma, list.a1111].join();
-    const known = found.get(key) ?? { ...list, lanes: [] };
-    known.lanes.push(lane);
-    found.set(key, known);
-  });
-  return [...found.values()];
+  follow("answer", show);
+  follow("lanes", () => lists().length && drawSwitches(false));
 }
 
 function difference({ difference, lanes }) {
@@ -74,7 +66,7 @@ function difference({ difference, lanes }) {
   return item;
 }
 
-const lettersOf = (lanes) => lanes.flatMap((lane) => [make("b", `lane-${LANES[lane]}`, LANES[lane].toUpperCase()), " "]);
+const lettersOf = (lanes) => lanes.flatMap((lane) => [laneLetter(lane), " "]);
 
 // A row a step and one for the end; a column a list, and beside one that differs A1111's.
 function table(lists) {
@@ -99,8 +91,4 @@ function cell(tag, content, scope = "") {
   if (scope) made.scope = scope;
   made.append(...content);
   return made;
-}
-
-function make(tag, className = "", textContent = "") {
-  return Object.assign(document.createElement(tag), { className, textContent });
 }

@@ -1,7 +1,8 @@
 // Whether the server still answers: a page that waits for one that has gone cannot be told.
 
 import { isRunning } from "./run.js";
-import { emit, on } from "../shared/store.js";
+import { on } from "../shared/signals.js";
+import { set } from "../shared/store.js";
 
 const RUNNING_MS = 1500; // between two questions; each costs the server a dozen bytes
 const IDLE_MS = 10_000;
@@ -29,10 +30,8 @@ async function look() {
 }
 
 function count(answered) {
-  const before = missed < MISSES;
   missed = answered ? 0 : missed + 1;
-  const connected = missed < MISSES;
-  if (connected !== before) emit("connection", connected);
+  set({ connected: missed < MISSES });
 }
 
 async function answers() {

@@ -1,10 +1,14 @@
 // The bar: Run and Stop, and how far the run is.
 
 import { watchServer } from "./connection.js";
+import { fillForm } from "../settings/form.js";
 import { addSeedButtons } from "../settings/seed.js";
 import { followLists } from "../settings/steps.js";
 import { begin, isRunning, isStopping, stop } from "./run.js";
-import { LANES, appear, explorer, on, stepName, typeInto } from "../shared/store.js";
+import { appear } from "../shared/dom.js";
+import { letter, stepName } from "../shared/names.js";
+import { on } from "../shared/signals.js";
+import { state, subscribe } from "../shared/store.js";
 
 const SOON_MS = 1000;
 const SPOKEN_EVERY_MS = 4000; // screen readers get a sentence now and then, not twelve a second
@@ -32,14 +36,14 @@ export async function mount({ element }) {
   }
 
   // Most runs stop within a second; one in a long model call does not, and says why.
-  function patience({ message, call }) {
+  function stoppingRemark({ message, call }) {
     stoppingSince ||= performance.now();
     if (performance.now() - stoppingSince <= SOON_MS) return "";
     return message && call ? "after what is under way" : "after the model call under way";
   }
 
   function refresh() {
-    element.dataset.state = explorer.state;
+    element.dataset.state = state.run.state;
     bar.value = fraction;
     runButton.setAttribute("aria-disabled", isRunning());
     stopButton.setAttribute("aria-disabled", !isRunning());
@@ -54,7 +58,7 @@ export async function mount({ element }) {
   on("progress", (event) => {
     fraction = event.fraction ?? fraction;
     refresh();
-    if (isStopping()) return show("Stopping", patience(event));
+    if (isStopping()) return show("Stopping", stoppingRemark(event));
     if (!event.call) return show(event.message || "Waiting", waiting(event));
     if (event.message) return show(event.message, event.making_frames ? remaining(event.eta) : "");
     return show(position(event), remaining(event.eta));
@@ -77,9 +81,9 @@ export async function mount({ element }) {
     show("Ready", "", { speak: true });
   });
   // What the bar says is of the run on screen, and Run would make another.
-  on("stale", (is) => [element, runButton].forEach((each) => each.toggleAttribute("data-stale", is)));
+  subscribe("stale", ({ stale }) => [element, runButton].forEach((each) => each.toggleAttribute("data-stale", stale)));
 
-  seed.addEventListener("click", () => typeInto("seed", seed.textContent.replace("seed ", "")));
+  seed.addEventListener("click", () => fillForm({ seed: state.recorded.seed }));
   // In the capture phase, so that the page knows before Gradio does.
   document.addEventListener("click", guard, true);
   document.addEventListener("keydown", (key) => {
@@ -101,8 +105,7 @@ function guard(click) {
 }
 
 function position({ lane, together, step, steps, call, calls, half }) {
-  const names = (together ?? [lane]).map((each) => LANES[each]?.toUpperCase());
-  const whose = lane === null ? "" : `${names.join(", ")}: `;
+  const whose = lane === null ? "" : `${(together ?? [lane]).map(letter).join(", ")}: `;
   return `${whose}step ${stepName({ step: step - 1, half })} of ${steps}, call ${call} of ${calls}`;
 }
 
@@ -128,7 +131,7 @@ function summary({ state, message, lane, call, calls, elapsed, run }) {
   }
   if (state === "error") return message || "The run broke off";
   if (!call) return "Stopped before the first call";
-  const whose = Number.isInteger(lane) ? `, lane ${LANES[lane].toUpperCase()}` : "";
+  const whose = Number.isInteger(lane) ? `, lane ${letter(lane)}` : "";
   return `Stopped after call ${call} of ${calls}${whose}${message ? `. ${message}` : ""}`;
 }
 

@@ -1,35 +1,34 @@
 // One run after the other: what the page knows of it, from the click on Run to its last event.
 
 import { made } from "../viewer/align.js";
-import { emit, explorer, on } from "../shared/store.js";
+import { emit, on } from "../shared/signals.js";
+import { follow, set, state, subscribe } from "../shared/store.js";
+import "../shared/readable.js";
 
 const ENDS = ["done", "cancelled", "error"];
 const APPLIED_MS = 100; // until Gradio has put what came with the model into the form
 const LOST = "The connection to the server is lost; the settings here are kept";
 const SILENCE_MS = 60_000; // of a server that speaks at least twice a second
 
-let plan = []; // of the run that goes on: each lane's label, steps and calls
 let stopping = false;
 let watchdog = 0;
 let pending = ""; // how far a model is that the form will be filled for
-let held = false; // Run was pressed meanwhile
-let lost = false; // has the server gone?
+let waiting = false; // Run was pressed meanwhile
 let before = null; // the state to return to when a run ends before it began
 
-export const isRunning = () => explorer.state === "running";
+export const isRunning = () => state.run.state === "running";
 export const isStopping = () => stopping;
 
 // Begin a run; false where it must wait for a model, after which it begins by itself.
 export function begin() {
-  before = { ...explorer };
+  before = state.run;
   stopping = false;
-  plan = [];
-  held = pending !== "";
-  Object.assign(explorer, { state: "running", call: 0, calls: 0, frame: -1 });
+  waiting = pending !== "";
+  set({ plan: [], run: { state: "running", call: 0, calls: 0, frame: -1 } });
   emit("begin");
-  if (held) wait();
+  if (waiting) wait();
   else listen();
-  return !held;
+  return !waiting;
 }
 
 // A server that has gone cannot say so.
@@ -39,7 +38,7 @@ function listen() {
 }
 
 export function stop() {
-  if (held) return end({ state: "cancelled" });
+  if (waiting) return end({ state: "cancelled" });
   stopping = true;
   emit("progress", { state: "running", message: "Stopping" });
 }
@@ -47,18 +46,20 @@ export function stop() {
 // Called with every value that the server gives the viewer.
 export function receive(event) {
   if (!event) return;
-  if (event.plan) plan = event.plan;
-  if (event.calls) Object.assign(explorer, { call: event.call, calls: event.calls });
+  if (event.plan) set({ plan: event.plan });
+  if (event.calls) update({ call: event.call, calls: event.calls });
   if (ENDS.includes(event.state)) return end(event);
-  explorer.state = "running";
+  update({ state: "running" });
+  if (event.key) set({ key: event.key });
   listen();
-  emit("progress", event.call && plan.length ? { ...event, ...reach(event) } : event);
+  emit("progress", event.call && state.plan.length ? { ...event, ...progressOf(event) } : event);
   // Stop was pressed before the server knew of the run: say it again, now that it does.
   if (stopping) document.querySelector("#stop").click();
 }
 
 // What news of a call says of every lane: the calls that each has made, and their share of all.
-function reach(event) {
+function progressOf(event) {
+  const { plan } = state;
   const calls = made(plan, event);
   const sum = (counts) => counts.reduce((total, count) => total + count, 0);
   const group = plan[event.lane ?? 0].group;
@@ -68,44 +69,44 @@ function reach(event) {
 
 function end(event) {
   clearTimeout(watchdog);
-  stopping = held = false;
-  if (!event.run && before) Object.assign(explorer, { frame: before.frame });
-  explorer.state = event.state;
+  stopping = waiting = false;
+  if (!event.run && before) update({ frame: before.frame });
+  update({ state: event.state });
+  if (event.run) set({ recorded: event.run });
   emit("end", event);
 }
 
-on("model", ({ waits, loading, problem }) => {
+const update = (patch) => set({ run: { ...state.run, ...patch } });
+
+follow("model", ({ model: { waits, loading, problem } }) => {
   pending = waits ? loading : "";
-  if (!held) return;
+  if (!waiting) return;
   if (pending) wait();
   else if (problem) end({ state: "error", message: problem });
-  else setTimeout(goOn, APPLIED_MS);
+  else setTimeout(resume, APPLIED_MS);
 });
 
 const wait = () => emit("progress", { state: "running", message: pending });
 
-function goOn() {
-  if (!held) return;
-  Object.assign(explorer, before);
+function resume() {
+  if (!waiting) return;
+  set({ run: before });
   document.querySelector("#run").click();
 }
 
 // An error goes with its cause: the settings that were refused, a server that was away.
-function rest() {
-  if (explorer.state !== "error" || lost) return;
-  explorer.state = "idle";
+function clearError() {
+  if (state.run.state !== "error" || !state.connected) return;
+  update({ state: "idle" });
   emit("rest");
 }
 
-on("unrefused", rest);
-on("connection", (connected) => {
-  lost = !connected;
-  if (connected) return rest();
+on("unrefused", clearError);
+subscribe("connected", ({ connected }) => {
+  if (connected) return clearError();
   if (isRunning()) return end({ state: "error", message: LOST });
-  explorer.state = "error";
+  update({ state: "error" });
   emit("lost", LOST);
 });
 
-on("cursor", ({ calls }) => {
-  explorer.frame = calls[0];
-});
+subscribe("cursor", ({ cursor }) => update({ frame: cursor.calls[0] }));

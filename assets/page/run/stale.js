@@ -1,27 +1,24 @@
 // Are the pictures on screen those of the form? Said at the pictures, and at the button that renews
 // them; a form that is given back its values has its pictures back.
 
-import { formNow } from "../settings/form.js";
-import { emit, on } from "../shared/store.js";
+import { emit, on } from "../shared/signals.js";
+import { set, state } from "../shared/store.js";
 import { changed } from "../settings/undo.js";
 
-const TOLD_MS = 60; // until what was typed last before a click on Run is part of the form
+const TYPED_MS = 60; // until what was typed last before a click on Run is part of the form
 
 let shown = null; // { form, seed } of the run whose pictures are on screen
-let begun = null; // of the newest run, which may be refused
+let newest = null; // of the newest run, which may be refused
 let refused = null; // the form that was refused
-let is = false;
 
 function judge() {
-  const now = formNow();
-  const stale = Boolean(shown?.form && now && differs(shown, now));
-  if (stale !== is) emit("stale", (is = stale));
+  set({ stale: Boolean(shown?.form && state.form && differs(shown, state.form)) });
 }
 
 // A refusal is of a form that the user has changed since. What the server changes, such as the model
 // that is taken back because it did not come, is part of the refusal.
-function forgive() {
-  if (!refused?.form || !differs(refused, formNow())) return;
+function clearRefusal() {
+  if (!refused?.form || !differs(refused, state.form)) return;
   refused = null;
   emit("unrefused");
 }
@@ -42,25 +39,25 @@ const asNumber = (value) =>
 
 on("begin", () => {
   refused = null;
-  begun = { form: formNow() };
-  setTimeout(() => (begun.form = formNow()), TOLD_MS);
+  newest = { form: state.form };
+  setTimeout(() => (newest.form = state.form), TYPED_MS);
   judge();
 });
 on("progress", ({ call }) => {
-  if (call && shown !== begun) {
-    shown = begun;
+  if (call && shown !== newest) {
+    shown = newest;
     judge();
   }
 });
 on("end", ({ run, state }) => {
-  if (run) shown = Object.assign(begun, { seed: run.seed });
-  else if (state === "error") refused = begun;
+  if (run) shown = Object.assign(newest, { seed: run.seed });
+  else if (state === "error") refused = newest;
   judge();
 });
-on("form", () => {
+on("settled", () => {
   judge();
-  setTimeout(forgive); // once history.js has said whose change it is
+  setTimeout(clearRefusal); // once history.js has said whose change it is
 });
 on("edited", ({ served }) => {
-  if (served && refused) refused.form = formNow();
+  if (served && refused) refused.form = state.form;
 });

@@ -1,6 +1,7 @@
 // The sidebar's head: the title, and when the sidebar gives way.
 
-import { appear, on } from "../shared/store.js";
+import { appear } from "../shared/dom.js";
+import { on } from "../shared/signals.js";
 
 const PHONE = "(max-width: 767px)"; // where Gradio's sidebar covers the whole page
 

@@ -1,20 +1,21 @@
 // The native controls of the lanes' table: one for every kind of setting, and a file for a list.
 
-import { asText } from "./knobs.js";
+import { icon, make } from "../shared/dom.js";
+import { asText } from "./fields.js";
 
-// The control of a setting, for its cell, and what stands beside it there. `told` gets each new
-// value, `read` a file.
-export function makeControl(knob, { label, hint, told, files, read }) {
-  const box = BOXES[knob.kind](knob);
+// The control of a setting, for its cell, and what stands beside it there. `onValue` gets each new
+// value, `onFile` a file.
+export function makeControl(field, { label, hint, onValue, files, onFile }) {
+  const box = BOXES[field.kind](field);
   box.setAttribute("aria-label", label);
   box.setAttribute("aria-describedby", hint);
   box.dataset.hint = hint;
-  const chosen = knob.kind === "choice";
+  const chosen = field.kind === "choice";
   box.addEventListener(chosen ? "change" : "input", () => {
-    const none = knob.empty && box.value.trim() === "";
-    told(chosen ? knob.choices[box.selectedIndex][1] : none ? 0 : box.value);
+    const none = field.empty && box.value.trim() === "";
+    onValue(chosen ? field.choices[box.selectedIndex][1] : none ? 0 : box.value);
   });
-  return knob.kind === "list" ? [box, ...fileButton(label, files, read)] : [box];
+  return field.kind === "list" ? [box, ...fileButton(label, files, onFile)] : [box];
 }
 
 // Make a control show a value; what stands there already, and its caret, are left alone.
@@ -33,12 +34,12 @@ export function showValue({ kind, choices, empty }, box, value) {
 
 const BOXES = {
   choice: ({ choices, groups }) => {
-    const box = document.createElement("select");
+    const box = make("select");
     const under = (values) => (_, at) => values.includes(choices[at][1]);
     const options = choices.map(([label], at) => new Option(label, at));
     box.append(...options);
     for (const [label, values] of Object.entries(groups)) {
-      const group = Object.assign(document.createElement("optgroup"), { label });
+      const group = Object.assign(make("optgroup"), { label });
       group.append(...options.filter(under(values)));
       box.append(group);
     }
@@ -48,37 +49,30 @@ const BOXES = {
   real: () => textBox({ inputMode: "decimal" }, "real"),
   text: () => textBox({}),
   list: () =>
-    Object.assign(document.createElement("textarea"), { rows: 1, placeholder: "none", spellcheck: false }),
+    Object.assign(make("textarea"), { rows: 1, placeholder: "none", spellcheck: false }),
 };
 
 function textBox(more, number) {
   const look = { type: "text", autocomplete: "off", spellcheck: false };
-  const box = Object.assign(document.createElement("input"), look, more);
+  const box = Object.assign(make("input"), look, more);
   if (number) box.dataset.number = number;
   return box;
 }
 
-function fileButton(label, { types }, read) {
-  const input = Object.assign(document.createElement("input"), { type: "file", accept: types, hidden: true });
+function fileButton(label, { types }, onFile) {
+  const input = Object.assign(make("input"), { type: "file", accept: types, hidden: true });
   const button = iconButton("file", `${label}, from a file`, "M8 10.5v-8M5 5.5l3-3 3 3M2.5 10v3.5h11V10");
   button.addEventListener("click", () => input.click());
   input.addEventListener("change", () => {
-    if (input.files.length) read(input.files[0]);
+    if (input.files.length) onFile(input.files[0]);
     input.value = ""; // the same file may be chosen again
   });
   return [button, input];
 }
 
 export function iconButton(name, label, path) {
-  const button = Object.assign(document.createElement("button"), { type: "button", className: `icon ${name}`, title: label });
+  const button = Object.assign(make("button", `icon ${name}`, icon(path)), { type: "button", title: label });
   button.setAttribute("aria-label", label);
-  const svg = "http://www.w3.org/2000/svg";
-  const icon = document.createElementNS(svg, "svg");
-  icon.setAttribute("viewBox", "0 0 16 16");
-  icon.setAttribute("aria-hidden", "true");
-  icon.append(document.createElementNS(svg, "path"));
-  icon.firstChild.setAttribute("d", path);
-  button.append(icon);
   return button;
 }
 

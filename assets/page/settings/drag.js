@@ -2,7 +2,7 @@
 
 const PIXELS_A_STEP = 5;
 const GROWTH_A_PIXEL = 1.01;
-const LABEL = "[data-testid=block-info], .knob .label"; // Gradio's, and that of a row of the lanes
+const LABEL = "[data-testid=block-info], .field .label"; // Gradio's, and that of a row of the lanes
 const NUMBER = "input[type=number], input[data-number]";
 
 export function dragNumbers(form) {

@@ -1,6 +1,8 @@
-// Prompts to click, as the model in the menu suggests them: they go into the prompt as if typed.
+// Prompts to click, as the model in the menu suggests them: a click puts one into the form.
 
-import { on, typeInto } from "../shared/store.js";
+import { make } from "../shared/dom.js";
+import { follow } from "../shared/store.js";
+import { fillForm } from "./form.js";
 
 export function mount({ element, props }) {
   const list = element.querySelector(".examples");
@@ -14,18 +16,14 @@ export function mount({ element, props }) {
     list.replaceChildren(...prompts.map(choice));
   }
 
-  on("model", ({ examples }) => show(examples));
   show(props.value);
+  follow("model", ({ model }) => show(model.examples));
 }
 
 function choice(text) {
-  const button = Object.assign(document.createElement("button"), { type: "button" });
-  button.textContent = subject(text);
-  button.title = text;
-  button.addEventListener("click", () => typeInto("prompt", text));
-  const item = document.createElement("li");
-  item.append(button);
-  return item;
+  const button = Object.assign(make("button", "", subject(text)), { type: "button", title: text });
+  button.addEventListener("click", () => fillForm({ prompt: text }));
+  return make("li", "", button);
 }
 
 // "red sailboat" of "a red sailboat on the sea at sunset": enough to choose by.

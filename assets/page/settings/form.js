@@ -1,17 +1,16 @@
 // The whole form as plain data by field: Gradio tells of every change, and all controls can be filled
-// at once, whatever kind they are. The lanes are the field "lanes": {lanes: [{field: value}], same}.
+// at once, whatever kind they are. Whatever the page itself sets goes through here, and Gradio tells
+// the server of it as of any other change. The lanes are the field "lanes": {lanes: [{field: value}], same}.
 
-import { emit } from "../shared/store.js";
+import { emit } from "../shared/signals.js";
+import { set, state } from "../shared/store.js";
 
 const SETTLED_MS = 20; // what belongs to one change of several controls comes together
 
 let names = []; // of the fields, in the order of the controls
 let trigger = null; // asks Gradio for its events "ask" and "fill"
-let now = null;
-let wanted = null;
+let wanted = null; // what the form is to hold, until Gradio fetches it
 let timer = 0;
-
-export const formNow = () => now;
 
 // `part` is history.js', whose Gradio component has the two events.
 export function connect(part) {
@@ -22,24 +21,39 @@ export function connect(part) {
 
 // Make the controls hold these values; fields that are not named keep theirs.
 export function fillForm(values) {
-  if (!now) return;
-  const known = Object.entries(values).filter(([name]) => names.includes(name));
-  wanted = { ...(wanted ?? now), ...Object.fromEntries(known) };
-  trigger("fill");
+  wanted = { ...wanted, ...values };
+  if (state.form) trigger("fill"); // else as soon as the form is known
+}
+
+// The same for settings of lanes as well: those of one, counted from 0, or, where `lane` is null, of all.
+// Returns what the lanes' table will hold; null before there is one.
+export function applySettings(lane, values) {
+  if (!state.lanes.held) return null;
+  const { lanes, same } = structuredClone(wanted?.lanes ?? state.lanes.held);
+  const ofLanes = Object.keys(values).filter((field) => field in lanes[0]);
+  for (const field of ofLanes) {
+    const all = lane === null || (same && field !== "sampler");
+    for (const each of all ? lanes : [lanes[lane]]) if (each) each[field] = values[field];
+  }
+  const others = Object.entries(values).filter(([field]) => !ofLanes.includes(field));
+  fillForm({ ...Object.fromEntries(others), lanes: { lanes, same } });
+  return { lanes, same };
 }
 
 // Gradio calls these two.
 window.samplerExplorerForm = {
-  wanted() {
-    const values = names.map((name) => (wanted ?? now)[name]);
+  // `values` are what the controls hold at this moment, which may be newer than the state's.
+  filled(values) {
+    const fill = names.map((name, at) => (wanted && name in wanted ? wanted[name] : values[at]));
     wanted = null;
-    return structuredClone(values);
+    return plain(fill);
   },
   changed(values) {
     if (!names.length) return;
-    now = plain(Object.fromEntries(names.map((name, at) => [name, values[at]])));
+    set({ form: plain(Object.fromEntries(names.map((name, at) => [name, values[at]]))) });
+    if (wanted) trigger("fill");
     clearTimeout(timer);
-    timer = setTimeout(() => emit("form", now), SETTLED_MS);
+    timer = setTimeout(() => emit("settled", state.form), SETTLED_MS);
   },
 };
 

@@ -1,21 +1,19 @@
 // Which lanes of a wide table are out of sight: in its corner, two buttons that name and show them.
 
-import { LANES } from "../shared/store.js";
+import { laneLetter, make } from "../shared/dom.js";
+import { letter } from "../shared/names.js";
 
 const LETTER = 14; // pixels of a head: where its letter is in sight, the lane is
 const GAP = 6;
 
 export function makeScroller(table) {
-  const corner = document.createElement("span");
-  corner.className = "out-of-sight";
   const buttons = [makeButton("before", -1), makeButton("after", 1)];
-  corner.append(...buttons.map(({ button }) => button));
+  const corner = make("span", "out-of-sight", ...buttons.map(({ button }) => button));
   let heads = [];
   let asked = 0;
 
   function makeButton(name, sign) {
-    const button = document.createElement("button");
-    Object.assign(button, { type: "button", className: name });
+    const button = Object.assign(make("button", name), { type: "button" });
     button.addEventListener("click", () => show(sign));
     return { button, sign };
   }
@@ -35,14 +33,11 @@ export function makeScroller(table) {
     if (!corner.isConnected) return;
     for (const { button, sign } of buttons) {
       const lanes = hidden(sign);
-      const names = lanes.map((lane) => LANES[lane].toUpperCase());
-      const letters = lanes.map((lane, at) =>
-        Object.assign(document.createElement("b"), { className: `lane-${LANES[lane]}`, textContent: names[at] }),
-      );
+      const letters = lanes.map(laneLetter);
       const focused = document.activeElement === button;
       button.hidden = !lanes.length;
       if (focused && button.hidden) buttons.find((other) => other.button !== button).button.focus();
-      button.setAttribute("aria-label", `${names.join(" ")}: show ${sign < 0 ? "the lanes before" : "the lanes after"}`);
+      button.setAttribute("aria-label", `${lanes.map(letter).join(" ")}: show ${sign < 0 ? "the lanes before" : "the lanes after"}`);
       button.replaceChildren(...(sign < 0 ? ["‹", ...letters] : [...letters, "›"]));
     }
   }

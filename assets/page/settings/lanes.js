@@ -2,14 +2,15 @@
 
 import { readAsBase64 } from "./controls.js";
 import { dragNumbers } from "./drag.js";
-import { fillForm } from "./form.js";
-import { columnsOf, letter, nextColumn } from "./knobs.js";
+import { columnsOf, nextColumn } from "./fields.js";
 import { place, showProblems } from "./problems.js";
-import { emit, form, on } from "../shared/store.js";
+import { LANES, letter } from "../shared/names.js";
+import { on } from "../shared/signals.js";
+import { follow, set as share } from "../shared/store.js";
 import { makeTable } from "./table.js";
 import { giveTips } from "./tip.js";
 
-const TOLD_AFTER_MS = 0; // what one event changes is one update; Gradio keeps the last of several
+const SEND_AFTER_MS = 0; // what one event changes is one update; Gradio keeps the last of several
 const NUMBERS = ["No", "One", "Two", "Three", "Four", "Five", "Six"];
 
 export function mount({ element, props, watch, server }) {
@@ -17,30 +18,29 @@ export function mount({ element, props, watch, server }) {
   const same = element.querySelector("#same");
   const add = element.querySelector(".add");
   const spoken = element.querySelector("[role=status]");
-  const fields = new Set(spec.groups.flatMap(({ knobs }) => knobs.map(({ name }) => name)));
   const table = makeTable(element.querySelector(".lane-table"), spec, { set, remove, reset, read });
   let state = plain(props.value);
-  let own = {}; // the model's configuration, by field
+  let modelDefaults = {}; // the model's configuration, by field
   let filled = 0; // the newest model's turn
   let timer = 0;
 
   // --- to the server -----------------------------------------------------------------------------
 
   function changed() {
-    table.refresh(state, own);
+    table.refresh(state, modelDefaults);
     publish();
-    timer ||= setTimeout(tell, TOLD_AFTER_MS);
+    timer ||= setTimeout(send, SEND_AFTER_MS);
   }
 
-  function tell() {
+  function send() {
     clearTimeout(timer);
     timer = 0;
     props.value = plain(state);
   }
 
   function publish() {
-    Object.assign(form, { columns: columnsOf(state), same: state.same && state.lanes.length > 1, own });
-    emit("lanes");
+    const same = state.same && state.lanes.length > 1;
+    share({ lanes: { held: plain(state), columns: columnsOf(state), same, modelDefaults } });
   }
 
   // --- what a user does --------------------------------------------------------------------------
@@ -65,7 +65,7 @@ export function mount({ element, props, watch, server }) {
 
   add.addEventListener("click", () => {
     if (state.lanes.length >= spec.lanes) return;
-    state.lanes.push(nextColumn(state, spec.samplers, own));
+    state.lanes.push(nextColumn(state, spec.samplers, modelDefaults));
     redraw(`Lane ${letter(state.lanes.length - 1)} added.`);
     element.querySelector(".lane-heads").lastElementChild.scrollIntoView({ block: "nearest", inline: "nearest" });
   });
@@ -80,7 +80,7 @@ export function mount({ element, props, watch, server }) {
   }
 
   function reset(lane) {
-    Object.assign(state.lanes[lane], own);
+    Object.assign(state.lanes[lane], modelDefaults);
     spoken.textContent = `Lane ${letter(lane)} has the model's defaults.`;
     changed();
     element.querySelectorAll(".lane-heads .head")[lane].querySelector(".remove")?.focus();
@@ -92,63 +92,51 @@ export function mount({ element, props, watch, server }) {
   });
 
   async function read(lane, { name, label }, file) {
-    const told = (sentence) => place(`${"abcdef"[lane]}_${name}`, sentence);
+    const showProblem = (sentence) => place(`${LANES[lane]}_${name}`, sentence);
     showProblems(); // of the file before
-    if (file.size > spec.files.largest) return told(`${label}: this file is too large.`);
+    if (file.size > spec.files.largest) return showProblem(`${label}: this file is too large.`);
     try {
       const data = await readAsBase64(file);
       const { text, problem } = await server.numbers_of_file({ field: name, name: file.name, data });
-      if (problem) return told(problem);
+      if (problem) return showProblem(problem);
       set(lane, name, text);
     } catch {
-      told(`${label}: the file could not be read.`);
+      showProblem(`${label}: the file could not be read.`);
     }
   }
 
   // --- what others ask for -----------------------------------------------------------------------
 
-  function put(lane, values) {
-    for (const [field, value] of Object.entries(values)) {
-      const all = lane === null || (state.same && field !== "sampler");
-      for (const each of all ? state.lanes : [state.lanes[lane]]) if (each) each[field] = value;
-    }
-  }
-
-  on("apply", ({ lane = null, values }) => {
-    const mine = Object.entries(values).filter(([field]) => fields.has(field));
-    const others = Object.entries(values).filter(([field]) => !fields.has(field));
-    put(lane, Object.fromEntries(mine));
-    if (others.length) fillForm({ ...Object.fromEntries(others), lanes: plain(state) });
-    else changed();
-  });
-
   function takeModel() {
-    const { own: configuration, fill, turn } = plain(props.model);
-    own = configuration;
-    if (turn > filled) put(null, fill);
+    const { defaults, fill, turn } = plain(props.model);
+    modelDefaults = defaults;
+    if (turn > filled) state.lanes.forEach((column) => Object.assign(column, fill));
     filled = turn;
-    table.refresh(state, own);
+    table.refresh(state, modelDefaults);
     publish();
-    if (turn && Object.keys(fill).length) tell(); // a run may be waiting for it
+    if (turn && Object.keys(fill).length) send(); // a run may be waiting for it
   }
 
   watch("model", takeModel);
   watch("value", () => {
+    const before = state;
     state = plain(props.value);
-    redraw();
+    const alike = state.lanes.length === before.lanes.length && state.same === before.same;
+    if (alike) changed();
+    else redraw();
   });
-  on("begin", () => timer && tell());
-  on("settings", ({ problems, placeholders }) => {
-    if (placeholders) table.hint(placeholders);
-    problems.forEach(({ control }) => control && table.reveal(control));
-    showProblems(problems);
-    table.refresh(state, own); // a row may have been there for its sentence only
-  });
-  element.addEventListener("focusout", () => setTimeout(() => table.refresh(state, own)));
+  on("begin", () => timer && send());
+  element.addEventListener("focusout", () => setTimeout(() => table.refresh(state, modelDefaults)));
 
   table.draw(state);
   takeModel();
   redraw();
+  follow("curves", ({ curves }) => table.hint(curves.placeholders));
+  follow("answer", ({ answer }) => {
+    answer.problems.forEach(({ control }) => control && table.reveal(control));
+    showProblems();
+    table.refresh(state, modelDefaults); // a row may have been there for its sentence only
+  });
   giveTips(element.querySelector(".lane-table"), element.querySelector(".tip"));
   dragNumbers(document.querySelector("#settings"));
 }

@@ -1,19 +1,18 @@
 // Sentences beside the controls that they are about.
 
-import { on } from "../shared/store.js";
+import { make } from "../shared/dom.js";
+import { on } from "../shared/signals.js";
+import { state } from "../shared/store.js";
 
-let shown = [];
-
-// `problems` are {control, sentence}, the control by its element id; those before them go.
-export function showProblems(problems = shown) {
-  shown = problems;
+// Those of the newest answer, {control, sentence} with the control by its element id; others go.
+export function showProblems() {
   document.querySelectorAll(".sentence.beside").forEach((old) => old.remove());
-  document.querySelectorAll("[aria-invalid]").forEach(acquit);
-  problems.forEach(({ control, sentence }) => control && place(control, sentence));
+  document.querySelectorAll("[aria-invalid]").forEach(clearInvalid);
+  state.answer?.problems.forEach(({ control, sentence }) => control && place(control, sentence));
 }
 
 // What is wrong, in a place far from the controls: those that say it themselves are only named.
-export function summed(problems) {
+export function summaryOf(problems) {
   const names = problems.map(({ control }) => nameOf(control));
   const sentences = problems.filter((_, at) => !names[at]).map(({ sentence }) => sentence);
   const named = [...new Set(names.filter(Boolean))];
@@ -23,7 +22,7 @@ export function summed(problems) {
 
 function nameOf(id) {
   const control = id ? document.getElementById(id) : null; // some problems are of no control
-  const row = control?.closest(".knob") ?? control;
+  const row = control?.closest(".field") ?? control;
   const name = row?.querySelector(".name, [data-testid=block-info]");
   return name?.textContent.trim() ?? "";
 }
@@ -37,11 +36,9 @@ on("end", ({ state }) => {
 export function place(id, sentence) {
   const control = document.getElementById(id);
   if (!control) return;
-  const note = document.createElement("p");
-  note.className = "sentence beside";
+  const note = make("p", "sentence beside", sentence);
   note.id = `${id}_problem`;
-  note.textContent = sentence;
-  const row = control.closest(".row, .knob");
+  const row = control.closest(".row, .field");
   if (row) row.append(note);
   else control.after(note); // inside, a control of a fixed height would let it stand over the next
   const box = control.querySelector("input, select, textarea");
@@ -49,7 +46,7 @@ export function place(id, sentence) {
   box?.setAttribute("aria-describedby", note.id);
 }
 
-function acquit(box) {
+function clearInvalid(box) {
   box.removeAttribute("aria-invalid");
   if (box.dataset.hint) box.setAttribute("aria-describedby", box.dataset.hint);
   else box.removeAttribute("aria-describedby");

@@ -1,48 +1,49 @@
 // A lane's settings as a scheduler_config.json: pasted or opened, and downloaded.
 
-import { form, on, emit } from "../shared/store.js";
+import { make } from "../shared/dom.js";
+import { letter } from "../shared/names.js";
+import { follow, state } from "../shared/store.js";
+import { columnsOf } from "./fields.js";
+import { applySettings } from "./form.js";
 
 const LARGEST = 400_000; // bytes; the server's own limit is as many characters
 
 export function mount({ element, props, server }) {
   const find = (name) => element.querySelector(name);
   const [menu, text, input] = [find("select"), find("textarea"), find("input[type=file]")];
-  const column = () => form.columns[menu.selectedIndex];
+  const column = () => state.lanes.columns[menu.selectedIndex];
 
-  let lanes = ""; // as they were when something was told
+  let lanes = ""; // the columns that the newest message is about
 
-  function tell(told, notes = [], wrong = false) {
-    lanes = JSON.stringify(form.columns);
-    find(".told").textContent = told;
+  function report(message, notes = [], wrong = false, columns = state.lanes.columns) {
+    lanes = JSON.stringify(columns);
+    find(".told").textContent = message;
     find(".told").classList.toggle("sentence", wrong);
-    find(".notes").replaceChildren(
-      ...notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })),
-    );
+    find(".notes").replaceChildren(...notes.map((note) => make("li", "", note)));
   }
 
   // The server's sentence says first whether the file was taken over; a refusal leaves the lane.
   async function take(content) {
-    if (!content.trim()) return tell("Paste the file's text, or open one.", [], true);
+    if (!content.trim()) return report("Paste the file's text, or open one.", [], true);
     const lane = menu.selectedIndex;
     const { values, notes, problem } = await ask(server.take_file, { text: content, sampler: column().sampler });
-    if (problem) return tell(problem, [], true);
-    emit("apply", { lane, values });
-    tell("Taken over.", notes);
+    if (problem) return report(problem, [], true);
+    report("Taken over.", notes, false, columnsOf(applySettings(lane, values)));
   }
 
   async function save() {
     const { text: content, problem } = await ask(server.make_file, column());
-    if (problem) return tell(problem, [], true);
+    if (problem) return report(problem, [], true);
     const url = URL.createObjectURL(new Blob([content], { type: "application/json" }));
-    Object.assign(document.createElement("a"), { href: url, download: props.value.name }).click();
+    Object.assign(make("a"), { href: url, download: props.value.name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 1000);
-    tell(`Written as ${props.value.name}.`);
+    report(`Written as ${props.value.name}.`);
   }
 
   // One choice where all lanes share what a file can say, or where there is one.
   function fillMenu() {
     const chosen = menu.selectedIndex;
-    const names = form.same ? ["All lanes"] : form.columns.map((_, lane) => `Lane ${"ABCDEF"[lane]}`);
+    const names = state.lanes.same ? ["All lanes"] : state.lanes.columns.map((_, lane) => `Lane ${letter(lane)}`);
     if (names.join() === [...menu.options].map(({ value }) => value).join()) return;
     menu.replaceChildren(...names.map((name) => new Option(name)));
     menu.selectedIndex = Math.max(0, Math.min(chosen, names.length - 1));
@@ -56,14 +57,15 @@ export function mount({ element, props, server }) {
     const [file] = input.files;
     input.value = ""; // the same file may be chosen again
     if (!file) return;
-    if (file.size > LARGEST) return tell("Not taken over: this file is too large to hold a scheduler's settings.", [], true);
+    if (file.size > LARGEST) return report("Not taken over: this file is too large to hold a scheduler's settings.", [], true);
     text.value = await file.text();
     take(text.value);
   });
-  text.addEventListener("input", () => tell(""));
-  on("lanes", () => JSON.stringify(form.columns) === lanes || tell("")); // old news by now
-  on("lanes", fillMenu);
-  fillMenu();
+  text.addEventListener("input", () => report(""));
+  follow("lanes", () => {
+    if (JSON.stringify(state.lanes.columns) !== lanes) report(""); // old news by now
+    fillMenu();
+  });
 }
 
 // What the server answers; that it does not is an answer too.

@@ -2,8 +2,10 @@
 // each run draws its own, which the bar shows.
 
 import { iconButton } from "./controls.js";
-import { fillForm, formNow } from "./form.js";
-import { appear, on } from "../shared/store.js";
+import { fillForm } from "./form.js";
+import { appear, make } from "../shared/dom.js";
+import { on } from "../shared/signals.js";
+import { state } from "../shared/store.js";
 
 const RANDOM = -1;
 const DICE = "M3 3h10v10H3zM5.7 5.7h.01M8 8h.01M10.3 10.3h.01M10.3 5.7h.01M5.7 10.3h.01";
@@ -13,17 +15,16 @@ export async function addSeedButtons() {
   const control = await appear("#seed input");
   const dice = iconButton("dice", "Draw another seed", DICE);
   const lock = iconButton("lock", "The same seed for every run", LOCK);
-  const buttons = Object.assign(document.createElement("div"), { className: "seed-buttons" });
+  const buttons = make("div", "seed-buttons", dice, lock);
   let kept = 7; // the newest seed: of the box, or of a run
-  buttons.append(dice, lock);
   control.closest("#seed").append(buttons);
 
   dice.addEventListener("click", () => fillForm({ seed: crypto.getRandomValues(new Uint32Array(1))[0] }));
   lock.addEventListener("click", () => fillForm({ seed: isRandom() ? kept : RANDOM }));
 
-  const isRandom = () => formNow()?.seed === RANDOM;
+  const isRandom = () => state.form?.seed === RANDOM;
   const show = (is) => lock.setAttribute("aria-pressed", is);
-  on("form", ({ seed }) => {
+  on("settled", ({ seed }) => {
     if (seed >= 0 && seed !== null) kept = seed;
     show(seed !== RANDOM);
   });

@@ -1,13 +1,15 @@
 // Lanes with a list of sigmas do not take their steps from Steps: it says which, and how many they have.
 
-import { LANES, on } from "../shared/store.js";
+import { make } from "../shared/dom.js";
+import { letter } from "../shared/names.js";
+import { follow } from "../shared/store.js";
 
 export function followLists() {
-  const note = Object.assign(document.createElement("p"), { className: "from-list", id: "steps_from_list" });
+  const note = Object.assign(make("p", "from-list"), { id: "steps_from_list" });
 
-  on("settings", ({ listed }) => {
-    if (!listed) return; // a form that cannot be read changes nothing
-    note.textContent = said(listed);
+  // A form that cannot be read changes nothing.
+  follow("curves", ({ curves: { listed } }) => {
+    note.textContent = noteOf(listed);
     const control = document.querySelector("#steps");
     control.querySelector("input").readOnly = listed.every(Boolean); // "disabled" is Gradio's to set
     if (note.textContent) control.append(note);
@@ -15,9 +17,9 @@ export function followLists() {
   });
 }
 
-function said(listed) {
+function noteOf(listed) {
   const counts = new Set(listed);
   if (listed.every(Boolean) && counts.size === 1) return `${listed[0]}, from the list`;
-  const lanes = listed.map((steps, lane) => steps && `${LANES[lane].toUpperCase()}: ${steps}`).filter(Boolean);
+  const lanes = listed.map((steps, lane) => steps && `${letter(lane)}: ${steps}`).filter(Boolean);
   return lanes.length ? `${lanes.join(", ")}, from ${lanes.length > 1 ? "their lists" : "its list"}` : "";
 }

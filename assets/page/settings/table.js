@@ -1,19 +1,22 @@
-// The lanes' table: a row a knob, in it one control a lane; rows in groups that fold.
+// The lanes' table: a row a field, in it one control a lane; rows in groups that fold.
 
 import { iconButton, makeControl, showValue } from "./controls.js";
-import { acts, condition, differs, lanesOf, letter, summary } from "./knobs.js";
+import { acts, condition, differs, lanesOf, summary } from "./fields.js";
 import { makeScroller } from "./lane_scroll.js";
-import { LANES } from "../shared/store.js";
+import { icon, make } from "../shared/dom.js";
+import { makeFold } from "../shared/folding.js";
+import { LANES, letter } from "../shared/names.js";
 
+const CHEVRON = "M5.5 3.5 10 8l-4.5 4.5";
 const RESET = "M12.8 6A5.2 5.2 0 1 0 13 9.2M13.2 2.6V6H9.8";
 const REMOVE = "M4.5 4.5l7 7M11.5 4.5l-7 7";
 
-// `on` are the actions of a user: set(lane, field, value), remove(lane), reset(lane), read(lane, knob, file).
+// `on` are the actions of a user: set(lane, field, value), remove(lane), reset(lane), read(lane, field, file).
 export function makeTable(element, spec, on) {
   const open = new Map(spec.groups.map(({ key, folded }) => [key, !folded]));
-  const knobs = spec.groups.flatMap((group) => group.knobs);
-  let rows = []; // {knob, row, cells: [{lane, cell, box}]}
-  let folds = []; // {group, section, head}
+  const fields = spec.groups.flatMap((group) => group.fields);
+  let rows = []; // {field, row, cells: [{lane, cell, box}]}
+  let folds = []; // {group, section, head, toggle}
   let heads = [];
   let hints = []; // by lane, what an empty box stands for
   const scroller = makeScroller(element);
@@ -43,49 +46,47 @@ export function makeTable(element, spec, on) {
   }
 
   function groupOf(group, state) {
-    const body = make("div", "rows", ...group.knobs.map((knob) => rowOf(knob, state)));
-    body.id = `knobs_${group.key}`;
-    const section = make("section", "knobs");
+    const body = make("div", "rows", ...group.fields.map((field) => rowOf(field, state)));
+    body.id = `fields_${group.key}`;
+    const section = make("section", "fields");
     section.dataset.group = group.key;
     if (!group.title) {
       section.append(body);
       return { group, section };
     }
-    const head = make("button", "fold-head", chevron(), make("span", "title", group.title), make("span", "summary"));
+    const head = make("button", "fold-head", icon(CHEVRON), make("span", "title", group.title), make("span", "summary"));
     head.type = "button";
     head.setAttribute("aria-controls", body.id);
-    head.addEventListener("click", () => fold({ group, section, head }, !open.get(group.key)));
+    const fold = makeFold(section, head, toggle);
+    function toggle(is) {
+      open.set(group.key, is);
+      fold.open(is);
+    }
     section.append(head, body);
-    fold({ group, section, head }, open.get(group.key));
-    return { group, section, head };
+    toggle(open.get(group.key));
+    return { group, section, head, toggle };
   }
 
-  function fold({ group, section, head }, is) {
-    open.set(group.key, is);
-    section.toggleAttribute("data-open", is);
-    head.setAttribute("aria-expanded", is);
-  }
-
-  function rowOf(knob, state) {
-    const hint = make("span", "sr-only", [knob.help, condition(knob, knobs)].filter(Boolean).join(" "));
-    hint.id = `help_${knob.name}`;
-    const row = make("div", "knob", make("span", "label", make("span", "name", knob.label), hint));
-    row.dataset.field = knob.name;
-    const number = knob.kind === "whole" || knob.kind === "real";
+  function rowOf(field, state) {
+    const hint = make("span", "sr-only", [field.help, condition(field, fields)].filter(Boolean).join(" "));
+    hint.id = `help_${field.name}`;
+    const row = make("div", "field", make("span", "label", make("span", "name", field.label), hint));
+    row.dataset.field = field.name;
+    const number = field.kind === "whole" || field.kind === "real";
     row.firstChild.toggleAttribute("data-drag", number);
-    const lanes = lanesOf(knob, state);
+    const lanes = lanesOf(field, state);
     const shared = lanes.length < state.lanes.length;
     const cells = lanes.map((lane) => {
       const cell = make("div", `cell lane-${LANES[lane]}`);
-      cell.id = `${LANES[lane]}_${knob.name}`;
+      cell.id = `${LANES[lane]}_${field.name}`;
       cell.toggleAttribute("data-shared", shared);
       cell.append(
-        ...makeControl(knob, {
-          label: shared || state.lanes.length === 1 ? knob.label : `${knob.label}, lane ${letter(lane)}`,
+        ...makeControl(field, {
+          label: shared || state.lanes.length === 1 ? field.label : `${field.label}, lane ${letter(lane)}`,
           hint: hint.id,
-          told: (value) => on.set(lane, knob.name, value),
+          onValue: (value) => on.set(lane, field.name, value),
           files: spec.files,
-          read: (file) => on.read(lane, knob, file),
+          onFile: (file) => on.read(lane, field, file),
         }),
       );
       return { lane, cell, box: cell.firstChild };
@@ -93,18 +94,18 @@ export function makeTable(element, spec, on) {
     row.append(...cells.map(({ cell }) => cell));
     // Out of the cells: there the setting's own control is the only one.
     row.append(...row.querySelectorAll("input[type=file]"));
-    rows.push({ knob, row, cells });
+    rows.push({ field, row, cells });
     return row;
   }
 
   // Make every control show what it holds, and show the rows that matter. Cheap: no row is made.
-  function refresh(state, own) {
-    for (const { knob, row, cells } of rows) {
+  function refresh(state, defaults) {
+    for (const { field, row, cells } of rows) {
       const seen = cells.map(({ lane, cell, box }) => {
-        showValue(knob, box, state.lanes[lane][knob.name]);
-        if (knob.empty) box.placeholder = hints[lane]?.[knob.name] ?? "";
-        const acting = acts(knob, lane, state);
-        const kept = differs(knob, state.lanes[lane], own);
+        showValue(field, box, state.lanes[lane][field.name]);
+        if (field.empty) box.placeholder = hints[lane]?.[field.name] ?? "";
+        const acting = acts(field, lane, state);
+        const kept = differs(field, state.lanes[lane], defaults);
         cell.toggleAttribute("data-idle", !acting);
         cell.toggleAttribute("data-empty", !acting && !kept && !cell.contains(document.activeElement));
         return { acting, kept };
@@ -116,12 +117,12 @@ export function makeTable(element, spec, on) {
       row.hidden = lost && !row.querySelector(".sentence") && !row.contains(document.activeElement);
     }
     for (const { group, section, head } of folds) {
-      section.hidden = [...section.querySelectorAll(".knob")].every((row) => row.hidden);
-      if (head) head.querySelector(".summary").textContent = summary(group, state, own);
+      section.hidden = [...section.querySelectorAll(".field")].every((row) => row.hidden);
+      if (head) head.querySelector(".summary").textContent = summary(group, state, defaults);
     }
     heads.forEach((head, lane) => {
       const reset = head.querySelector(".reset");
-      const changed = knobs.some((knob) => differs(knob, state.lanes[lane], own));
+      const changed = fields.some((field) => differs(field, state.lanes[lane], defaults));
       if (reset) reset.disabled = !changed;
     });
   }
@@ -130,8 +131,8 @@ export function makeTable(element, spec, on) {
   function reveal(id) {
     const control = document.getElementById(id);
     const at = folds.find(({ head, section }) => head && control && section.contains(control));
-    if (at) fold(at, true);
-    if (at) control.closest(".knob").hidden = at.section.hidden = false;
+    at?.toggle(true);
+    if (at) control.closest(".field").hidden = at.section.hidden = false;
   }
 
   const hint = (placeholders) => (hints = placeholders); // shown by the next refresh
@@ -139,23 +140,10 @@ export function makeTable(element, spec, on) {
   return { draw, refresh, reveal, hint };
 }
 
-function make(tag, className, ...children) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.append(...children); // strings become text, never markup
-  return made;
-}
-
 function button(name, label, path, pressed) {
   const made = iconButton(name, label, path);
   made.addEventListener("click", pressed);
   return made;
-}
-
-function chevron() {
-  const holder = document.createElement("template");
-  holder.innerHTML = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M5.5 3.5 10 8l-4.5 4.5" /></svg>';
-  return holder.content.firstChild;
 }
 
 // Where the focus and the caret are, by the id of the cell: a table that is drawn anew has new nodes.

@@ -1,4 +1,4 @@
-// Help for a knob: while the pointer rests on its label, or the keyboard has come to its control.
+// Help for a field: while the pointer rests on its label, or the keyboard has come to its control.
 
 const REST_MS = 350;
 const AWAY = 4; // pixels between a label and its help
@@ -32,7 +32,7 @@ export function giveTips(table, tip) {
   }
 
   table.addEventListener("pointerover", ({ target }) => {
-    if (target.closest(".knob .label")) offer(target.closest(".knob"));
+    if (target.closest(".field .label")) offer(target.closest(".field"));
   });
   table.addEventListener("pointerout", hide);
   table.addEventListener("pointerdown", hide);
@@ -41,7 +41,7 @@ export function giveTips(table, tip) {
     if (key === "Escape") hide();
   });
   document.addEventListener("pointerdown", () => (byKeyboard = false));
-  table.addEventListener("focusin", ({ target }) => byKeyboard && offer(target.closest(".knob")));
+  table.addEventListener("focusin", ({ target }) => byKeyboard && offer(target.closest(".field")));
   table.addEventListener("focusout", hide);
   table.addEventListener("input", hide);
   document.addEventListener("scroll", close, true);

@@ -1,20 +1,15 @@
 // A folded group of settings: a title, a line on what differs from the default, and its controls.
 
-import { on } from "./store.js";
+import { makeFold } from "./folding.js";
+import { follow } from "./store.js";
 
 export function mount({ element, props }) {
   const { key, title } = props.value;
-  const head = element.querySelector(".fold-head");
   const summary = element.querySelector(".summary");
-
-  function open(is) {
-    element.toggleAttribute("data-open", is);
-    head.setAttribute("aria-expanded", is);
-  }
+  const { open } = makeFold(element, element.querySelector(".fold-head"));
 
   element.querySelector(".title").textContent = title;
-  head.addEventListener("click", () => open(!element.hasAttribute("data-open")));
-  on("settings", ({ folds, problems }) => {
+  follow("answer", ({ answer: { folds, problems } }) => {
     if (folds) summary.textContent = folds[key] ?? "";
     summary.toggleAttribute("data-stale", !folds);
     // A sentence beside a control must be seen.

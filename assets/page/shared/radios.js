@@ -1,7 +1,7 @@
 // Gradio gives every radio button a name of its own: ten groups of one. Make each set one group, that
 // is, one stop of the Tab key whose arrows choose, and give it the name that stands beside it.
 
-import { appear } from "./store.js";
+import { appear } from "./dom.js";
 
 export async function groupRadios(id) {
   await appear(`#${id} input[type=radio]`);

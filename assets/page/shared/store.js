@@ -1,52 +1,76 @@
-// What the parts of the page share: the state that tests and extensions read, and a way to talk.
+// What the page knows, each thing once. Whoever shows it subscribes to its key; whoever learns of it
+// sets it. Knows nothing of the page itself.
 
-// state: idle, running, done, cancelled or error. call of calls: how far the run came.
-// frame: the recorded call on screen, from 0; -1 while there is none.
-export const explorer = { state: "idle", call: 0, calls: 0, frame: -1 };
-window.samplerExplorer = explorer;
+// What is not known yet is null.
+export function makeStore(initial) {
+  const state = { ...initial };
+  const subscribers = new Set(); // {keys, listener}
 
-// Topics: "begin", "progress" and "end" of a run (run.js), "cursor" (viewer.js moved to a call),
-// "seek" (somebody asks viewer.js to), "settings" (plot.js got the form's labels and problems),
-// "lanes" (the lanes' table changed: see `form`), "model" (about.js got news of the one that is
-// chosen), "pins" (the list of pinned schedules has changed), "kinds" (plot.js drew these marks),
-// "edit" (are points edited from now on?), "form" (form.js: the form holds these values), "edited"
-// (history.js: these {fields} have changed; `served` where the server did it), "stale" (stale.js: are
-// the pictures of other settings?), "unrefused" (the settings are no longer those that a run was
-// refused for), "rest" (run.js: the newest error has gone with its cause), "lost" (run.js: this sentence of a lost server), "connection" (does the
-// server answer?), "frames" (viewer.js asks for the run's frames in full size, from {cursor, view} outwards), "full" (these
-// files of such frames are there), "apply" (somebody asks the form to hold {lane, values}: settings by field, in a
-// lane counted from 0 or, where that is null, in all).
-const bus = new EventTarget();
-export const emit = (topic, detail) => bus.dispatchEvent(new CustomEvent(topic, { detail }));
-export const on = (topic, listener) => bus.addEventListener(topic, (event) => listener(event.detail));
-
-// What the lanes' table holds: the columns that a run will have, whether all share lane A's, and the
-// model's own configuration by field.
-export const form = { columns: [], same: false, own: {} };
-
-export const LANES = [..."abcdef"];
-
-// Where a browser fetches a file that the server has named, under the app's own root.
-export const fileUrl = (path) =>
-  path.startsWith("data:") ? path : `${window.gradio_config.root}/${path}`;
-
-export const styleOf = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
-
-// "7" or "7½": the step, counted from 1, that a call belongs to.
-export const stepName = ({ step, half }) => `${step + 1}${half ? "½" : ""}`;
-
-// Parts mount in no fixed order: wait for an element of another.
-export async function appear(query) {
-  for (;;) {
-    const found = document.querySelector(query);
-    if (found) return found;
-    await new Promise(requestAnimationFrame);
+  // Take over what has changed, then call each listener of a changed key once.
+  function set(patch) {
+    const changed = Object.keys(patch).filter((key) => !Object.is(state[key], patch[key]));
+    const unknown = Object.keys(patch).find((key) => !(key in state));
+    if (unknown) throw new Error(`the page's state has no "${unknown}"`);
+    Object.assign(state, patch);
+    for (const { keys, listener } of [...subscribers]) {
+      if (keys.some((key) => changed.includes(key))) call(listener);
+    }
   }
+
+  // One listener's fault is no other's.
+  function call(listener) {
+    try {
+      listener(state);
+    } catch (error) {
+      report(error);
+    }
+  }
+
+  // Call `listener(state)` after every change of one of the keys; the answer ends that.
+  function subscribe(keys, listener) {
+    const unknown = [keys].flat().find((key) => !(key in state));
+    if (unknown) throw new Error(`the page's state has no "${unknown}"`);
+    const subscriber = { keys: [keys].flat(), listener };
+    subscribers.add(subscriber);
+    return () => subscribers.delete(subscriber);
+  }
+
+  // The same, and at once where one of the keys is known: parts mount in no fixed order.
+  function follow(keys, listener) {
+    const end = subscribe(keys, listener);
+    if ([keys].flat().some((key) => state[key] !== null)) call(listener);
+    return end;
+  }
+
+  // Resolves once the key is known.
+  const known = (key) => new Promise((resolve) => follow(key, () => resolve(state[key])));
+
+  return { state, set, subscribe, follow, known };
 }
 
-// Fill one of Gradio's boxes as if typed.
-export function typeInto(control, text) {
-  const box = document.querySelector(`#${control} :is(input, textarea)`);
-  box.value = text;
-  box.dispatchEvent(new Event("input", { bubbles: true }));
-}
+const report = (error) => (globalThis.reportError ?? console.error)(error);
+
+export const { state, set, subscribe, follow, known } = makeStore({
+  // Of the newest run. state: idle, running, done, cancelled or error; call of calls: how far it came;
+  // frame: the recorded call on screen, from 0, or -1 while there is none.
+  run: { state: "idle", call: 0, calls: 0, frame: -1 },
+  plan: [], // what the newest run calls: each lane's label, group, steps and calls
+  key: "", // of the schedules of the run on screen
+  recorded: null, // the newest run that has ended with frames: its seed, its lanes' calls and files
+  cursor: { calls: [], points: [] }, // on screen, by lane: the number of its call, and the call
+  stale: false, // are the pictures on screen those of other settings?
+
+  form: null, // what the controls hold, by field
+  // held: what the lanes' table holds, {lanes, same}; columns: what a run will have; same: do all lanes
+  // share lane A's?
+  lanes: { held: null, columns: [], same: false, modelDefaults: {} },
+  model: null, // how far its loading is, and what it is
+  answer: null, // the server's newest, of any kind: problems and the doctor's findings
+  curves: null, // the newest answer that has a figure
+  connected: true, // does the server answer?
+
+  pins: [], // the pinned schedules
+  kinds: [], // of the marks that the plot has drawn
+  editing: false, // are the plot's points moved by hand?
+  plotFailed: false, // could the plot's script not be loaded?
+});

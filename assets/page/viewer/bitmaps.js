@@ -1,7 +1,7 @@
 // Pictures in full size, decoded around the cursor only: a bounded number of pixels at a time. While
 // the cursor moves they are as large as they are on screen; where it rests, as large as their files.
 
-import { fileUrl } from "../shared/store.js";
+import { fileUrl } from "../shared/dom.js";
 
 const MOST_BYTES = 32e6; // decoded, of all lanes together
 const MOST_UNDER_WAY = 20e6; // bytes of the pictures that are being decoded, or else one of them

@@ -1,6 +1,6 @@
 // One lane's recorded frames: two sheets of pictures, fetched once, and how each view is drawn.
 
-import { fileUrl } from "../shared/store.js";
+import { fileUrl } from "../shared/dom.js";
 
 export const CHANGE_GAIN = 4;
 const NO_FRAMES = { columns: 1, width: 1, height: 1 };

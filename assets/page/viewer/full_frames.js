@@ -1,7 +1,7 @@
 // The calls of the run on screen in full size: asked for when a run has ended, and which of their
 // files are there yet.
 
-import { emit, on } from "../shared/store.js";
+import { emit, on } from "../shared/signals.js";
 
 let run = 0; // the number of the run on screen, so that what is late is not taken for it
 

@@ -1,6 +1,6 @@
 // One lane's picture and the numbers beside it.
 
-import { stepName } from "../shared/store.js";
+import { stepName } from "../shared/names.js";
 
 const GREY = 128;
 const FAINT = 72; // the largest alpha of the noise, of 255

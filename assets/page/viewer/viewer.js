@@ -6,7 +6,10 @@ import { Film, paintPreview } from "./film.js";
 import { makePane } from "./pane.js";
 import "../run/stale.js";
 import { isRunning, receive } from "../run/run.js";
-import { LANES, emit, explorer, on, stepName } from "../shared/store.js";
+import { LANES, letter, stepName } from "../shared/names.js";
+import { emit, on } from "../shared/signals.js";
+import { follow, set, state, subscribe } from "../shared/store.js";
+import { readable } from "../shared/readable.js";
 
 const CALLS_PER_SECOND = 12;
 const LONGEST_PLAY_S = 10;
@@ -23,7 +26,6 @@ export function mount({ element, props, watch }) {
   const area = element.querySelector(".panes");
   const panes = []; // one a lane: of the run on screen, of the form before the first one
 
-  let plan = []; // what the run that goes on will call, by lane
   let films = []; // what a run recorded, by lane
   let cursor = []; // the call on screen, by lane
   let large = new Bitmaps(() => {}); // the films' pictures in full size
@@ -46,7 +48,7 @@ export function mount({ element, props, watch }) {
     const there = films[lead].calls[call];
     const follow = chosen("align") === "step" ? atStep : atSigma;
     cursor = films.map(({ calls }, lane) => (lane === lead ? call : follow(calls, there)));
-    emit("cursor", { calls: cursor, points: cursor.map((at, lane) => films[lane].calls[at]) });
+    set({ cursor: { calls: cursor, points: cursor.map((at, lane) => films[lane].calls[at]) } });
     range.value = cursor[longest(films)];
     prefetch();
     redraw();
@@ -74,7 +76,7 @@ export function mount({ element, props, watch }) {
     const lead = longest(films);
     const { calls, planned } = films[lead];
     const alike = films.every((film) => film.planned === planned && film.calls.length === calls.length);
-    const whose = alike ? "" : `${LANES[lead].toUpperCase()}: `;
+    const whose = alike ? "" : `${letter(lead)}: `;
     const text = `${whose}step ${stepName(calls[cursor[lead]])}, call ${cursor[lead] + 1} of ${planned}`;
     where.textContent = text;
     range.setAttribute("aria-valuetext", text);
@@ -119,7 +121,6 @@ export function mount({ element, props, watch }) {
   }
 
   function begin() {
-    plan = [];
     unwritten.hidden = true;
     setPlaying(false);
     enable(false);
@@ -127,7 +128,7 @@ export function mount({ element, props, watch }) {
   }
 
   function progress(event) {
-    if (event.plan) plan = event.plan;
+    const { plan } = state;
     if (!event.call || !plan.length) return;
     viewer.removeAttribute("data-empty");
     viewer.removeAttribute("data-waiting");
@@ -144,7 +145,7 @@ export function mount({ element, props, watch }) {
     });
     const lead = longest(plan);
     Object.assign(range, { max: plan[lead].calls.length - 1, value: Math.max(0, cursor[lead]) });
-    emit("cursor", { calls: cursor, points: cursor.map((at, lane) => plan[lane].calls[at]) });
+    set({ cursor: { calls: cursor, points: cursor.map((at, lane) => plan[lane].calls[at]) } });
   }
 
   function end({ run }) {
@@ -156,6 +157,7 @@ export function mount({ element, props, watch }) {
   function open(run) {
     close();
     viewer.removeAttribute("data-empty");
+    const { plan } = state;
     films = run.lanes.map((lane, at) => new Film({ ...lane, steps: plan[at]?.steps, planned: plan[at]?.calls.length }));
     setLanes(films.length);
     const last = films[longest(films)].calls.length - 1;
@@ -207,8 +209,8 @@ export function mount({ element, props, watch }) {
   element.addEventListener("change", (change) => {
     if (change.target.type === "radio" && films.length) seek(cursor[longest(films)]);
   });
-  on("settings", ({ labels }) => {
-    if (!labels || films.length || isRunning()) return;
+  follow("curves", ({ curves: { labels } }) => {
+    if (films.length || isRunning()) return;
     setLanes(labels.length);
     labels.forEach((label, lane) => panes[lane].name(label));
   });
@@ -219,8 +221,8 @@ export function mount({ element, props, watch }) {
     unwritten.textContent = sentence;
     unwritten.hidden = false;
   });
-  Object.defineProperty(explorer, "largeFrames", { get: () => large.stats });
-  on("stale", (is) => viewer.toggleAttribute("data-stale", is));
+  Object.defineProperty(readable, "largeFrames", { get: () => large.stats });
+  subscribe("stale", ({ stale }) => viewer.toggleAttribute("data-stale", stale));
   on("begin", begin);
   on("progress", progress);
   on("end", end);
@@ -233,7 +235,7 @@ export function mount({ element, props, watch }) {
     const { width = 0, height = 0 } = panes[0]?.canvas.getBoundingClientRect() ?? {};
     sideOnScreen = Math.max(width, height) * devicePixelRatio;
   }).observe(area);
-  setLanes(props.lanes); // before anything is known of them: nothing moves when it is
+  if (!panes.length) setLanes(props.lanes); // before anything is known of them: nothing moves when it is
   watch("value", () => receive(props.value));
 }
 

@@ -1,32 +1,34 @@
-// What the lanes' table knows of its knobs: where they apply, and what differs from the model's own.
+// What the lanes' table knows of its fields: where they apply, and what differs from the model's defaults.
 // Draws nothing. `state` is the part's value, {lanes: [{field: value}], same}.
+
+import { letter } from "../shared/names.js";
 
 // The columns that a run will have: under "same" all are lane A's, but for their samplers.
 export function columnsOf({ lanes, same }) {
   return lanes.map((lane) => (same ? { ...lanes[0], sampler: lane.sampler } : lane));
 }
 
-// The lanes that have a control of their own for a knob.
-export function lanesOf(knob, { lanes, same }) {
-  return same && knob.name !== "sampler" ? [0] : [...lanes.keys()];
+// The lanes that have a control of their own for a field.
+export function lanesOf(field, { lanes, same }) {
+  return same && field.name !== "sampler" ? [0] : [...lanes.keys()];
 }
 
 export function applies({ when, auto }, column) {
-  const held = (field) => (column[field] === "auto" && auto[field][column.sampler]) || column[field];
-  return Object.entries(when).every(([field, values]) => values.includes(held(field)));
+  const held = (name) => (column[name] === "auto" && auto[name][column.sampler]) || column[name];
+  return Object.entries(when).every(([name, values]) => values.includes(held(name)));
 }
 
 // Does a lane's own control act in a run? Under "same" one control acts for all.
-export function acts(knob, lane, state) {
+export function acts(field, lane, state) {
   const columns = columnsOf(state);
-  const shared = state.same && knob.name !== "sampler";
-  return shared ? columns.some((column) => applies(knob, column)) : applies(knob, columns[lane]);
+  const shared = state.same && field.name !== "sampler";
+  return shared ? columns.some((column) => applies(field, column)) : applies(field, columns[lane]);
 }
 
 // As people type them, numbers and lists are equal in many spellings.
-export function differs({ name, kind }, column, own) {
-  if (!(name in own)) return false;
-  const [held, wanted] = [asText(column[name]), asText(own[name])];
+export function differs({ name, kind }, column, defaults) {
+  if (!(name in defaults)) return false;
+  const [held, wanted] = [asText(column[name]), asText(defaults[name])];
   if (held === wanted) return false;
   if (kind === "list") return numbers(held) !== numbers(wanted);
   const isNumber = kind === "whole" || kind === "real";
@@ -42,21 +44,21 @@ export function asText(value) {
 }
 
 // One line on what a group changes: "Beta end 0.02, B: Beta start 0.001".
-export function summary({ knobs }, state, own) {
-  return knobs
-    .flatMap((knob) => {
-      const lanes = lanesOf(knob, state);
-      const changed = lanes.filter((lane) => differs(knob, state.lanes[lane], own));
-      const said = changed.map((lane) => `${knob.label} ${inWords(knob, state.lanes[lane])}`);
-      if (changed.length === lanes.length && new Set(said).size === 1) return said.slice(0, 1);
-      return said.map((words, at) => `${letter(changed[at])}: ${words}`);
+export function summary({ fields }, state, defaults) {
+  return fields
+    .flatMap((field) => {
+      const lanes = lanesOf(field, state);
+      const changed = lanes.filter((lane) => differs(field, state.lanes[lane], defaults));
+      const texts = changed.map((lane) => `${field.label} ${valueText(field, state.lanes[lane])}`);
+      if (changed.length === lanes.length && new Set(texts).size === 1) return texts.slice(0, 1);
+      return texts.map((text, at) => `${letter(changed[at])}: ${text}`);
     })
     .join(", ");
 }
 
 const LONGEST_VALUE = 16;
 
-function inWords({ name, kind, choices }, column) {
+function valueText({ name, kind, choices }, column) {
   const chosen = choices.find(([, value]) => value === column[name]);
   if (chosen) return chosen[0];
   const text = asText(column[name]).trim();
@@ -68,7 +70,7 @@ function inWords({ name, kind, choices }, column) {
 // The column of a lane that is added: the last one's with the next sampler that no lane has yet, and
 // the settings that this sampler cannot do as they are left alone. Under "same" those are all lanes',
 // so it is the next sampler that can do them.
-export function nextColumn(state, samplers, own) {
+export function nextColumn(state, samplers, defaults) {
   const columns = columnsOf(state);
   const last = { ...columns.at(-1) };
   const free = Object.keys(samplers).filter((key) => columns.every(({ sampler }) => sampler !== key));
@@ -80,23 +82,21 @@ export function nextColumn(state, samplers, own) {
   const next = state.same ? free.find((key) => !cannot(key).length) : free[0];
   if (!next) return last;
   for (const [field, values] of cannot(next)) {
-    last[field] = field === "sigmas" ? "" : values.includes(own[field]) ? own[field] : values[0];
+    last[field] = field === "sigmas" ? "" : values.includes(defaults[field]) ? defaults[field] : values[0];
   }
   return { ...last, sampler: next };
 }
 
-export const letter = (lane) => String.fromCharCode(65 + lane);
-
-// "Acts with Schedule type Karras or Exponential.": when a knob applies, in words.
-export function condition({ when, auto }, knobs) {
-  const labelled = (field, value) =>
-    knobs.find(({ name }) => name === field)?.choices.find((choice) => choice[1] === value)?.[0] ?? value;
-  const parts = Object.entries(when).map(([field, values]) => {
-    const knob = knobs.find(({ name }) => name === field);
-    const names = values.map((value) => labelled(field, value));
-    const samplers = Object.keys(auto[field]).filter((key) => values.includes(auto[field][key]));
+// "Acts with Schedule type Karras or Exponential.": when a field applies, in words.
+export function condition({ when, auto }, fields) {
+  const named = (name) => fields.find((field) => field.name === name);
+  const labelled = (name, value) =>
+    named(name)?.choices.find((choice) => choice[1] === value)?.[0] ?? value;
+  const parts = Object.entries(when).map(([name, values]) => {
+    const names = values.map((value) => labelled(name, value));
+    const samplers = Object.keys(auto[name]).filter((key) => values.includes(auto[name][key]));
     if (samplers.length) names.push(`auto of ${list(samplers.map((key) => labelled("sampler", key)))}`);
-    return `${knob?.label ?? field} ${list(names)}`;
+    return `${named(name)?.label ?? name} ${list(names)}`;
   });
   return parts.length ? `Acts with ${parts.join(" and ")}.` : "";
 }

@@ -1,0 +1,40 @@
+// The page's elements: how they are made, found and coloured.
+
+import { LANES, letter } from "./names.js";
+
+// Strings among the children become text, never markup.
+export function make(tag, className = "", ...children) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.append(...children);
+  return element;
+}
+
+// "A" in the colour of its lane.
+export const laneLetter = (lane) => make("b", `lane-${LANES[lane]}`, letter(lane));
+
+// A line drawing on a square of 16 by 16.
+export function icon(path) {
+  const space = "http://www.w3.org/2000/svg";
+  const [drawing, line] = ["svg", "path"].map((tag) => document.createElementNS(space, tag));
+  drawing.setAttribute("viewBox", "0 0 16 16");
+  drawing.setAttribute("aria-hidden", "true");
+  line.setAttribute("d", path);
+  drawing.append(line);
+  return drawing;
+}
+
+// Parts mount in no fixed order: wait for an element of another.
+export async function appear(query) {
+  for (;;) {
+    const element = document.querySelector(query);
+    if (element) return element;
+    await new Promise(requestAnimationFrame);
+  }
+}
+
+export const styleOf = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+
+// Where a browser fetches a file that the server has named, under the app's own root.
+export const fileUrl = (path) =>
+  path.startsWith("data:") ? path : `${window.gradio_config.root}/${path}`;
