@@ -12,10 +12,10 @@ FLOORS = (
     ("explorer.assets",),
     # how noise levels are computed, how networks run fast, how the bundled model was made
     ("explorer.sampling", "explorer.runtime", "explorer.training"),
-    # how a schedule is drawn and judged, what a run may be told, which models there are
-    ("explorer.plots", "explorer.doctor", "explorer.settings", "explorer.models"),
-    # what is kept of a run while it denoises
-    ("explorer.capture",),
+    # how a schedule is drawn, what a run may be told, which models there are
+    ("explorer.plots", "explorer.settings", "explorer.models"),
+    # how the settings of a run are judged, what is kept of it while it denoises
+    ("explorer.doctor", "explorer.capture"),
     # one run, from its settings to its events
     ("explorer.runs",),
     # the engine as programs import it

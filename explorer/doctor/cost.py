@@ -27,7 +27,7 @@ class Cost:
 def price(cost: Cost) -> Iterator[Finding]:
     """The cost in a sentence, of all lanes; an error where the recording has no room."""
     parts = [_calls(cost.calls)]
-    numbers = {"lanes": len(cost.calls), "calls": sum(cost.calls)}
+    numbers: dict[str, float] = {"lanes": len(cost.calls), "calls": sum(cost.calls)}
     if cost.seconds is not None:
         parts.append(f"about {_time(cost.seconds)} at the pace of the last run")
         numbers["seconds"] = cost.seconds
@@ -39,15 +39,16 @@ def price(cost: Cost) -> Iterator[Finding]:
     yield Finding(
         severity=NOTE, code="cost", sentence=", ".join(parts) + ".", numbers=numbers, field="steps"
     )
-    if cost.room_bytes is not None and (cost.recording_bytes or 0) > cost.room_bytes:
+    recording = cost.recording_bytes or 0
+    if cost.room_bytes is not None and recording > cost.room_bytes:
         yield Finding(
             severity=ERROR,
             code="recording_too_large",
             sentence=(
-                f"The recording takes {shown(cost.recording_bytes)}, and there is room for "
+                f"The recording takes {shown(recording)}, and there is room for "
                 f"{shown(cost.room_bytes)}: lower the steps, the batch size or the lanes."
             ),
-            numbers={"recording_bytes": cost.recording_bytes, "room_bytes": cost.room_bytes},
+            numbers={"recording_bytes": recording, "room_bytes": cost.room_bytes},
             field="steps",
         )
     elif cost.problem:

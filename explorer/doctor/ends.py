@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from explorer.doctor.finding import NOTE, WARNING, Case, Finding
+from explorer.doctor.case import Case, StepsCase
+from explorer.doctor.finding import NOTE, WARNING, Finding
 
 SHRUNK = 0.9  # of the table's end; leading comes as near from 50 steps on, and hurts nobody
 UNREACHED = 0.5  # a zero-SNR table's end is 4096, the timestep before it less than a fifth of that
@@ -13,7 +14,7 @@ RAISED = 2.0  # of the table's low end, 0.029: noise of 0.06 begins to show in a
 OUTSIDE = 0.01  # published tables are rounded: Align Your Steps ends at 0.029, SD at 0.0292
 
 
-def shrunk(case: Case) -> Iterator[Finding]:
+def shrunk(case: StepsCase) -> Iterator[Finding]:
     """A run that begins below the last training timestep."""
     table = case.schedule
     top, end = float(table.sigma[0]), float(table.training_sigma[-1])
@@ -51,7 +52,7 @@ def shrunk(case: Case) -> Iterator[Finding]:
     )
 
 
-def raised(case: Case) -> Iterator[Finding]:
+def raised(case: StepsCase) -> Iterator[Finding]:
     """A continuous schedule whose low end is well above the training's."""
     table = case.schedule
     low, end = float(table.sigma[-1]), float(table.training_sigma[0])
@@ -93,7 +94,7 @@ def _to_the_end(case: Case, causes: dict[str, Any]) -> dict[str, Any]:
     return case.mend(label, **causes)
 
 
-def outside(case: Case) -> Iterator[Finding]:
+def outside(case: StepsCase) -> Iterator[Finding]:
     """Noise levels that the model has never seen; it is told the timestep at the table's end."""
     table = case.schedule
     known, sigma = table.training_sigma, table.sigma
@@ -128,7 +129,7 @@ def outside(case: Case) -> Iterator[Finding]:
     )
 
 
-def noise_left(case: Case) -> Iterator[Finding]:
+def noise_left(case: StepsCase) -> Iterator[Finding]:
     """A run that does not go down to 0."""
     left = float(case.schedule.sigma_next[-1])
     if left > 0:

@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from explorer.doctor import ends, model, no_effect, noise, timesteps, widths
+from explorer.doctor.case import Case, ScheduleCase, StepsCase
 from explorer.doctor.cost import Cost, price
-from explorer.doctor.finding import SEVERITIES, Case, Finding
+from explorer.doctor.finding import SEVERITIES, Finding
 from explorer.doctor.refused import refused
 from explorer.doctor.steps import StepTable
 from explorer.sampling.calls import CallTable
@@ -18,6 +19,7 @@ OF_SETTINGS = (  # said also of a lane that has no schedule
     model.timesteps_differ,
     model.zero_snr_differs,
 )
+OF_ANY_TABLE = (no_effect.no_effect, no_effect.custom_steps)
 OF_A_SCHEDULE = (
     ends.shrunk,
     ends.raised,
@@ -34,6 +36,7 @@ OF_A_SCHEDULE = (
     model.zero_snr_epsilon,
     model.zero_snr_spacing,
     model.terminal_snr,
+    *OF_ANY_TABLE,
 )
 OF_A_BASELINE = (
     ends.shrunk,
@@ -49,8 +52,8 @@ OF_A_BASELINE = (
     model.zero_snr_epsilon,
     model.zero_snr_spacing,
     model.terminal_snr,
+    *OF_ANY_TABLE,
 )
-OF_ANY_TABLE = (no_effect.no_effect, no_effect.custom_steps)
 
 
 def examine(
@@ -73,22 +76,27 @@ def examine(
     of the latents, such as "float16".
     `index` becomes the findings' `lane`; the cost is about no lane.
     """
-    case = Case(
-        lane=lane, schedule=schedule, steps=steps, model_defaults=model_defaults, dtype=dtype
-    )
-    found = [finding for check in OF_SETTINGS for finding in check(case)]
+    settings: dict[str, Any] = {
+        "lane": lane,
+        "steps": steps,
+        "model_defaults": model_defaults,
+        "dtype": dtype,
+    }
+    case = Case(**settings)
+    findings = [finding for check in OF_SETTINGS for finding in check(case)]
     if schedule is None:
-        found += refused(case, problem)
+        findings += refused(case, problem)
     elif isinstance(schedule, CallTable):  # of diffusers' samplers only the calls are known
-        steps_of = StepTable.of(schedule, case.lane, case.sampler)
-        case = replace(case, schedule=steps_of)
-        found += [finding for check in OF_A_BASELINE + OF_ANY_TABLE for finding in check(case)]
-    elif broken := list(widths.broken(case)):
-        found += broken
+        table = StepTable.of(schedule, case.lane, case.sampler)
+        with_steps = StepsCase(**settings, schedule=table)
+        findings += [finding for check in OF_A_BASELINE for finding in check(with_steps)]
     else:
-        found += [finding for check in OF_A_SCHEDULE + OF_ANY_TABLE for finding in check(case)]
+        with_schedule = ScheduleCase(**settings, schedule=schedule)
+        findings += list(widths.broken(with_schedule)) or [
+            finding for check in OF_A_SCHEDULE for finding in check(with_schedule)
+        ]
     if index is not None:
-        found = [replace(finding, lane=index) for finding in found]
+        findings = [replace(finding, lane=index) for finding in findings]
     if cost is not None:
-        found += price(cost)
-    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
+        findings += price(cost)
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
+from explorer.doctor.case import Case, StepsCase
 from explorer.doctor.ends import UNREACHED
-from explorer.doctor.finding import ERROR, NOTE, WARNING, Case, Finding, value_of
+from explorer.doctor.finding import ERROR, NOTE, WARNING, Finding, value_of
 
 CURVE = ("beta_schedule", "beta_start", "beta_end", "trained_betas")
 SNR_IS_ZERO = 1e-6  # 2^-24 where betas are rescaled, 0.0047 of SD
 
 
-def terminal_snr(case: Case) -> Iterator[Finding]:
+def terminal_snr(case: StepsCase) -> Iterator[Finding]:
     """Training that ended with a little signal left (Lin et al. 2023)."""
     end = float(case.schedule.training_sigma[-1])
     snr = end**-2
@@ -27,7 +28,7 @@ def terminal_snr(case: Case) -> Iterator[Finding]:
         )
 
 
-def zero_snr_epsilon(case: Case) -> Iterator[Finding]:
+def zero_snr_epsilon(case: StepsCase) -> Iterator[Finding]:
     """Zero terminal SNR with a model that predicts noise: at its first step there is only noise."""
     if not case.get("rescale_betas_zero_snr") or case.get("prediction_type") != "epsilon":
         return

@@ -1,14 +1,19 @@
 """Settings that somebody changed and that do nothing in this combination, and why not."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, fields
 from typing import Any
 
-from explorer.doctor.finding import NOTE, Case, Finding, value_of
+from explorer.doctor.case import StepsCase
+from explorer.doctor.finding import NOTE, Finding, value_of
+from explorer.sampling.schedules import Schedule
 from explorer.sampling.wording import joined
+from explorer.settings.lane_fields import LaneFields
 
 WHOLE = ("leading", "trailing")  # spacings that visit whole training timesteps
 CUSTOM_LIST = "this lane runs custom sigmas"
+
+Reason = Callable[[StepsCase], str]  # why a setting does nothing; "" where it acts
 
 
 @dataclass(frozen=True)
@@ -21,9 +26,9 @@ class Idle:
     name: str
     label: str
     neutral: Any
-    why: Callable[[Case], str]
+    why: Reason
 
-    def asks_nothing(self, case: Case) -> bool:
+    def asks_nothing(self, case: StepsCase) -> bool:
         value = case.get(self.name)
         return (
             value is None
@@ -31,11 +36,11 @@ class Idle:
             or value == value_of(case.model_defaults, self.name)
         )
 
-    def reset(self, case: Case) -> Any:
+    def reset(self, case: StepsCase) -> Any:
         return value_of(case.model_defaults, self.name, self.neutral)
 
 
-def no_effect(case: Case) -> Iterator[Finding]:
+def no_effect(case: StepsCase) -> Iterator[Finding]:
     """A finding for each reason why settings that were changed do nothing."""
     by_reason: dict[str, list[Idle]] = {}
     for idle in IDLE:
@@ -59,7 +64,7 @@ def no_effect(case: Case) -> Iterator[Finding]:
         )
 
 
-def custom_steps(case: Case) -> Iterator[Finding]:
+def custom_steps(case: StepsCase) -> Iterator[Finding]:
     """A number of steps that custom sigmas overrule."""
     length = case.schedule.steps
     if case.listed and length != case.steps:
@@ -72,10 +77,10 @@ def custom_steps(case: Case) -> Iterator[Finding]:
         )
 
 
-def _lacking(name: str, why: Callable[[Case], str]) -> Callable[[Case], str]:
+def _lacking(name: str, why: Reason) -> Reason:
     """The reason, or that the sampler has no such argument."""
 
-    def reason(case: Case) -> str:
+    def reason(case: StepsCase) -> str:
         if case.takes(name):
             return why(case)
         lack = "has no such argument" if case.sampler.baseline else "adds no noise"
@@ -84,10 +89,10 @@ def _lacking(name: str, why: Callable[[Case], str]) -> Callable[[Case], str]:
     return reason
 
 
-def _only(*kinds: str) -> Callable[[Case], str]:
+def _only(*kinds: str) -> Reason:
     """Something that shapes some schedule types only."""
 
-    def why(case: Case) -> str:
+    def why(case: StepsCase) -> str:
         if case.listed:
             return CUSTOM_LIST
         return "" if case.kind in kinds else f"{case.label} has no use for {{it}}"
@@ -95,68 +100,71 @@ def _only(*kinds: str) -> Callable[[Case], str]:
     return why
 
 
-def _acts(case: Case) -> str:
+def _acts(case: StepsCase) -> str:
     return ""
 
 
-def _listed(case: Case) -> str:
+def _listed(case: StepsCase) -> str:
     return "the list of trained betas replaces {it}" if case.get("trained_betas") else ""
 
 
-def _beta_end(case: Case) -> str:
+def _beta_end(case: StepsCase) -> str:
     cosine = case.get("beta_schedule") == "squaredcos_cap_v2"
     return _listed(case) or ("squaredcos_cap_v2 has no start and no end" if cosine else "")
 
 
-def _noise(case: Case) -> str:
-    adds = case.schedule.noise.any() or (case.schedule.sigma_hat > case.schedule.sigma).any()
+def _noise(case: StepsCase) -> str:
+    table = case.schedule
+    if not isinstance(table, Schedule):
+        return ""
+    adds = table.noise.any() or (table.sigma_hat > table.sigma).any()
     return "" if adds else "no noise is added in this run"
 
 
-def _window(case: Case) -> str:
+def _window(case: StepsCase) -> str:
     return "" if case.get("s_churn") else "there is no churn"
 
 
-def _midpoint(case: Case) -> str:
+def _midpoint(case: StepsCase) -> str:
     return "" if case.schedule.steps > 1 else "a single step has no midpoint"
 
 
-def _spacing(case: Case) -> str:
+def _spacing(case: StepsCase) -> str:
     if case.listed:
         return CUSTOM_LIST
     spaced = case.continuous or case.kind == "automatic"
     return "" if spaced else f"{case.label} sets its own spacing"
 
 
-def _trailing(case: Case) -> str:
+def _trailing(case: StepsCase) -> str:
     # Under leading a run begins with a little more noise, whatever its sigmas.
     return _spacing(case) if case.spacing != "leading" else ""
 
 
-def _offset(case: Case) -> str:
+def _offset(case: StepsCase) -> str:
     leads = case.spacing == "leading"
     return _spacing(case) or ("" if leads else "only leading is moved by it")
 
 
-def _end(case: Case) -> str:
+def _end(case: StepsCase) -> str:
     if case.listed:
         return CUSTOM_LIST
     return "" if case.continuous else f"{case.label} takes its sigmas from the training timesteps"
 
 
-def _low_end(case: Case) -> str:
+def _low_end(case: StepsCase) -> str:
     return "" if case.get("final_sigmas_type") == "sigma_min" else _end(case)
 
 
-def _discard(case: Case) -> str:
+def _custom(case: StepsCase) -> str:
     return CUSTOM_LIST if case.listed else ""
 
 
-def _visits_whole(case: Case) -> bool:
+def _visits_whole(case: StepsCase) -> bool:
     return case.kind == "simple" or (case.kind == "automatic" and case.spacing in WHOLE)
 
 
-def _interpolation(case: Case) -> str:
+def _interpolation(case: StepsCase) -> str:
     if case.listed:
         return CUSTOM_LIST
     if case.kind not in ("automatic", "sgm_uniform", "simple"):
@@ -164,7 +172,7 @@ def _interpolation(case: Case) -> str:
     return "all timesteps are whole" if _visits_whole(case) else ""
 
 
-def _rounding(case: Case) -> str:
+def _rounding(case: StepsCase) -> str:
     if not case.listed and _visits_whole(case):
         return "all timesteps are whole"
     rounds_anyway = case.kind == "karras" and not case.listed
@@ -174,37 +182,37 @@ def _rounding(case: Case) -> str:
     return ""
 
 
+def _outside(spec: Field) -> Reason:
+    """Where the page hides a field for the schedule type, that is the reason."""
+    when = spec.metadata.get("when", {})
+    return _only(*when["schedule_type"]) if "schedule_type" in when else _acts
+
+
+# What a field needs beyond the schedule types of its `when` and a sampler that takes it.
+REASONS = {
+    "schedule_type": _custom,
+    "timestep_spacing": _trailing,
+    "steps_offset": _offset,
+    "sigma_min": _low_end,
+    "sigma_max": _end,
+    "discard_penultimate_sigma": _custom,
+    "interpolation_type": _interpolation,
+    "round_timesteps": _rounding,
+    "s_noise": _noise,
+    "s_tmin": _window,
+    "s_tmax": _window,
+    "midpoint_ratio": _midpoint,
+    "beta_schedule": _listed,
+    "beta_start": _beta_end,
+    "beta_end": _beta_end,
+    "num_train_timesteps": _listed,
+}
 IDLE = tuple(
-    Idle(name, label, neutral, _lacking(name, why))
-    for name, label, neutral, why in (
-        ("schedule_type", "Schedule type", "automatic", _discard),
-        ("timestep_spacing", "Timestep spacing", "auto", _trailing),
-        ("steps_offset", "Steps offset", 0, _offset),
-        ("rho", "Rho", 0.0, _only("karras", "polyexponential")),
-        ("alpha", "Alpha", 0.6, _only("beta")),
-        ("beta", "Beta", 0.6, _only("beta")),
-        (
-            "align_your_steps_table",
-            "Steps for (Align Your Steps)",
-            "sd15",
-            _only("align_your_steps"),
-        ),
-        ("sigma_min", "Sigma min", 0.0, _low_end),
-        ("sigma_max", "Sigma max", 0.0, _end),
-        ("discard_penultimate_sigma", "Discard penultimate sigma", False, _discard),
-        ("final_sigmas_type", "Final sigma", "zero", _acts),
-        ("interpolation_type", "Interpolation", "auto", _interpolation),
-        ("round_timesteps", "Round timesteps", "auto", _rounding),
-        ("eta", "Eta", 1.0, _acts),
-        ("s_noise", "Sigma noise", 1.0, _noise),
-        ("s_churn", "Sigma churn", 0.0, _acts),
-        ("s_tmin", "Sigma tmin", 0.0, _window),
-        ("s_tmax", "Sigma tmax", 0.0, _window),
-        ("midpoint_ratio", "Midpoint ratio", 0.5, _midpoint),
-        ("beta_schedule", "Beta schedule", "scaled_linear", _listed),
-        ("beta_start", "Beta start", 0.00085, _beta_end),
-        ("beta_end", "Beta end", 0.012, _beta_end),
-        ("num_train_timesteps", "Train timesteps", 1000, _listed),
-        ("rescale_betas_zero_snr", "Rescale betas", False, _acts),
+    Idle(
+        name=spec.name,
+        label=spec.metadata.get("sentence_label", spec.metadata["label"]),
+        neutral=spec.default,
+        why=_lacking(spec.name, REASONS.get(spec.name) or _outside(spec)),
     )
+    for spec in fields(LaneFields)
 )

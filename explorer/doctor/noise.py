@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from explorer.doctor.case import ScheduleCase, StepsCase
 from explorer.doctor.ends import OUTSIDE
-from explorer.doctor.finding import ERROR, NOTE, WARNING, Case, Finding
+from explorer.doctor.finding import ERROR, NOTE, WARNING, Finding
 from explorer.doctor.refused import largest_beta_end
 from explorer.sampling.schedules import SAME
 
@@ -15,7 +16,7 @@ LARGEST_LIMIT = 1e6  # that anybody would set: beyond it a fix leaves out churn 
 ROOM = 0.9  # what a fix leaves below the limit
 
 
-def churned(case: Case) -> Iterator[Finding]:
+def churned(case: ScheduleCase) -> Iterator[Finding]:
     """Churn that lifts a step above the noise of training."""
     table = case.schedule
     end = float(table.training_sigma[-1])
@@ -43,7 +44,7 @@ def churned(case: Case) -> Iterator[Finding]:
     )
 
 
-def churn_window(case: Case) -> Iterator[Finding]:
+def churn_window(case: ScheduleCase) -> Iterator[Finding]:
     """Churn between two limits that no step lies between."""
     churn, table = case.get("s_churn"), case.schedule
     if churn and not (table.sigma_hat > table.sigma).any():
@@ -57,7 +58,7 @@ def churn_window(case: Case) -> Iterator[Finding]:
         )
 
 
-def half_overflow(case: Case) -> Iterator[Finding]:
+def half_overflow(case: StepsCase) -> Iterator[Finding]:
     """Start noise beyond what half precision holds."""
     start = case.schedule.init_noise_sigma
     if case.dtype != "float16" or start * DEVIATIONS <= LARGEST_HALF:
@@ -75,7 +76,7 @@ def half_overflow(case: Case) -> Iterator[Finding]:
     )
 
 
-def _lower_start(case: Case, limit: float) -> dict:
+def _lower_start(case: StepsCase, limit: float) -> dict:
     """The fix that makes a run start below `limit`."""
     if case.listed:
         return {}

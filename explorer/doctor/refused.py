@@ -2,26 +2,31 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
-from explorer.doctor.finding import ERROR, Case, Finding, value_of
+from explorer.doctor.case import Case
+from explorer.doctor.finding import ERROR, Finding, value_of
 from explorer.sampling.betas import LARGEST_SIGMA, training_betas, training_sigmas
+from explorer.settings.lane_fields import LaneFields
 
 HALVINGS = 40  # of the distance to a beta that is too large: finer than what is shown of it
 DIGITS = 3  # of a beta that a fix proposes
+DEFAULTS = {spec.name: spec.default for spec in fields(LaneFields)}
 # Stable Diffusion's, where the model's own are not known.
-USUAL = {"beta_start": 0.00085, "beta_end": 0.012}
-# What to set where a sentence of the schedules begins with such a name.
+USUAL = {name: DEFAULTS[name] for name in ("beta_start", "beta_end")}
+# What to set back to its default where a sentence of the schedules begins with such a name.
 RESETS = {
-    **{name: ({name: usual}, f"{usual:g}") for name, usual in USUAL.items()},
-    "rho": ({"rho": 0.0}, "Rho of the type"),
-    "alpha": ({"alpha": 0.6, "beta": 0.6}, "Alpha and beta 0.6"),
-    "sigma_min": ({"sigma_min": 0.0, "sigma_max": 0.0}, "Use the table's ends"),
-    "final_sigmas_type": ({"final_sigmas_type": "zero"}, "End at 0"),
-    "s_tmax": ({"s_tmax": 0.0}, "No limit"),
-    "steps_offset": ({"steps_offset": 0}, "No offset"),
-    "sigmas": ({"sigmas": None}, "Drop the list"),
+    **{name: ((name,), f"{usual:g}") for name, usual in USUAL.items()},
+    "rho": (("rho",), "Rho of the type"),
+    "alpha": (("alpha", "beta"), "Alpha and beta {alpha:g}"),
+    "sigma_min": (("sigma_min", "sigma_max"), "Use the table's ends"),
+    "final_sigmas_type": (("final_sigmas_type",), "End at 0"),
+    "s_tmax": (("s_tmax",), "No limit"),
+    "steps_offset": (("steps_offset",), "No offset"),
+    "sigmas": (("sigmas",), "Drop the list"),
 }
 
 
@@ -47,8 +52,9 @@ def refused(case: Case, problem: str) -> Iterator[Finding]:
         yield _infinite(case)
     else:
         name = problem.partition(" ")[0].rstrip(":")  # the argument that it is about
-        resets, label = RESETS.get(name, ({}, ""))
-        fix = case.mend(label, **resets) if resets else {}
+        names, label = RESETS.get(name, ((), ""))
+        resets = {each: DEFAULTS[each] for each in names}
+        fix = case.mend(label.format(**resets), **resets) if resets else {}
         yield Finding(severity=ERROR, code="no_schedule", sentence=problem, field=name, **fix)
 
 
@@ -86,8 +92,8 @@ def _overflows(case: Case) -> bool:
 
 def _ends_below(case: Case, limit: float, **changed: float) -> bool:
     names = ("beta_schedule", "beta_start", "beta_end", "trained_betas", "num_train_timesteps")
-    given = {name: case.get(name) for name in names} | changed
-    given = {name: value for name, value in given.items() if value is not None}
+    asked: dict[str, Any] = {name: case.get(name) for name in names} | changed
+    given = {name: value for name, value in asked.items() if value is not None}
     with suppress(ValueError, TypeError), np.errstate(all="ignore"):
         betas = training_betas(
             **given, rescale_betas_zero_snr=bool(case.get("rescale_betas_zero_snr"))

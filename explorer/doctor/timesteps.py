@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from explorer.doctor.finding import NOTE, WARNING, Case, Finding
+from explorer.doctor.case import StepsCase
+from explorer.doctor.finding import NOTE, WARNING, Finding
 from explorer.sampling.samplers import DDIM
 from explorer.sampling.schedules import sigma_to_timestep
 
@@ -13,7 +14,7 @@ from explorer.sampling.schedules import sigma_to_timestep
 OFF_NOTED, OFF_WARNS = 0.02, 0.10
 
 
-def duplicates(case: Case) -> Iterator[Finding]:
+def duplicates(case: StepsCase) -> Iterator[Finding]:
     """Steps that rounding leaves with the timestep of the step before."""
     table = case.schedule
     same = table.timestep[1:] == table.timestep[:-1]
@@ -39,7 +40,7 @@ def duplicates(case: Case) -> Iterator[Finding]:
     )
 
 
-def levels_reached(case: Case) -> Iterator[Finding]:
+def levels_reached(case: StepsCase) -> Iterator[Finding]:
     """DDIM, which lands between the timesteps that it visits (diffusers' class, any but leading).
 
     It steps to `timestep - T // N` of T training timesteps and N steps, whatever its list says.
@@ -76,7 +77,7 @@ def levels_reached(case: Case) -> Iterator[Finding]:
     )
 
 
-def rounding(case: Case) -> Iterator[Finding]:
+def rounding(case: StepsCase) -> Iterator[Finding]:
     """Sigmas that are not those of the whole timesteps which the model is told."""
     table = case.schedule
     known = table.training_sigma

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from explorer.doctor.finding import ERROR, NOTE, WARNING, Case, Finding
+from explorer.doctor.case import ScheduleCase, StepsCase
+from explorer.doctor.finding import ERROR, NOTE, WARNING, Finding
 
 FEWEST = 4  # steps; a median of less than three widths says nothing
 AGAINST_MEDIAN = 3.0  # Karras' widest step is 1.7 medians, that of linspace 4 to 30
@@ -17,7 +18,7 @@ ALL_NOISE = 80.0  # sigma above which no picture shows (Karras et al. 2022): ste
 SAME = 1e-9  # of two sigmas that the same formula gives
 
 
-def broken(case: Case) -> Iterator[Finding]:
+def broken(case: ScheduleCase) -> Iterator[Finding]:
     """Levels that are no numbers, or that do not fall: nothing else can be said of these."""
     table = case.schedule
     finite = np.isfinite([table.sigma, table.sigma_next, table.sigma_down, table.sigma_up]).all(0)
@@ -53,7 +54,7 @@ def broken(case: Case) -> Iterator[Finding]:
         )
 
 
-def widest(case: Case) -> Iterator[Finding]:
+def widest(case: StepsCase) -> Iterator[Finding]:
     """A step far wider in log sigma than the others; before the lowest sigma, a known problem."""
     table = case.schedule
     if table.steps < FEWEST:
@@ -85,7 +86,7 @@ def widest(case: Case) -> Iterator[Finding]:
         )
 
 
-def narrowest(case: Case) -> Iterator[Finding]:
+def narrowest(case: StepsCase) -> Iterator[Finding]:
     """Steps that hardly change the noise level: each costs its model calls and moves nothing."""
     table = case.schedule
     if table.steps < FEWEST:
@@ -117,7 +118,7 @@ def narrowest(case: Case) -> Iterator[Finding]:
     )
 
 
-def _last_step(case: Case, way: str, numbers: dict[str, float]) -> Finding:
+def _last_step(case: StepsCase, way: str, numbers: dict[str, float]) -> Finding:
     # Without noise the wide step does little harm, and dropping its end smooths the picture.
     grave = case.schedule.eta > 0 and numbers["fold"] >= LAST_FOLD_WARNS
     has_room = case.schedule.steps < len(case.schedule.training_sigma)  # for one more
@@ -135,7 +136,7 @@ def _last_step(case: Case, way: str, numbers: dict[str, float]) -> Finding:
     )
 
 
-def midpoints(case: Case) -> Iterator[Finding]:
+def midpoints(case: ScheduleCase) -> Iterator[Finding]:
     """Midpoints that are the next sigma: so it is at eta 1 (diffusers' own DPM2 a too)."""
     table = case.schedule
     if table.steps < 2 or not len(table.sigma_mid):

@@ -5,32 +5,23 @@ from typing import Any
 
 from explorer.sampling.betas import BETA_SCHEDULES
 from explorer.sampling.configs import PREDICTION_TYPES
-from explorer.sampling.samplers import TRAINING
+from explorer.sampling.samplers import DPM2, TRAINING
+from explorer.sampling.schedule_options import OPTIONS, Choice, Flag
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS
-from explorer.sampling.scheduler_classes import FLOW, NOT_COVERED, SchedulerClass
-from explorer.sampling.spacings import INTERPOLATIONS, TIMESTEP_SPACINGS
+from explorer.sampling.scheduler_classes import CLASSES, FLOW, NOT_COVERED, SchedulerClass
+from explorer.sampling.spacings import TIMESTEP_SPACINGS
 
-# What our two classes take beside those of diffusers' KDPM2 ones.
-OUR_ARGUMENTS = {
-    "rescale_betas_zero_snr": False,
-    "schedule_type": None,
-    "rho": None,
-    "alpha": 0.6,
-    "beta": 0.6,
-    "align_your_steps_table": "sd15",
-    "sigma_min": None,
-    "sigma_max": None,
-    "eta": None,
-    "s_noise": 1.0,
-    "s_churn": 0.0,
-    "s_tmin": 0.0,
-    "s_tmax": None,
-    "midpoint_ratio": 0.5,
-    "final_sigmas_type": "zero",
-    "discard_penultimate_sigma": False,
-    "round_timesteps": None,
-    "interpolation_type": None,
-}
+# What our two classes take beside those of diffusers' KDPM2 ones. The type and eta are None where
+# nothing is said: booleans may say the type, and each class has its eta.
+OUR_ARGUMENTS = (
+    {"rescale_betas_zero_snr": False}
+    | {
+        name: spec.default
+        for name, spec in OPTIONS.items()
+        if name not in CLASSES[DPM2.class_name].defaults
+    }
+    | {"schedule_type": None, "eta": None}
+)
 
 # Of a class that is a sampler here: what makes another method of it, and what does nothing alone.
 METHOD = (
@@ -51,16 +42,26 @@ IDLE = (
     "time_shift_type",
 )
 
-# Words that the formulas know.
+
+def _optional(kind: type) -> tuple[str, ...]:
+    """The schedule's arguments of a kind that may be None."""
+    return tuple(
+        name
+        for name, spec in OPTIONS.items()
+        if spec.default is None and isinstance(spec.metadata["allowed"], kind)
+    )
+
+
+# Names that the formulas know.
 _CHOICES = {
     "prediction_type": PREDICTION_TYPES,
     "beta_schedule": tuple(BETA_SCHEDULES),
     "timestep_spacing": tuple(TIMESTEP_SPACINGS),
-    "interpolation_type": (None, *INTERPOLATIONS),
+    **{name: (None, *OPTIONS[name].metadata["allowed"].known) for name in _optional(Choice)},
 }
 # Arguments that are None where nothing is said; all others of those are numbers.
-_WORDS = ("variance_type", "tau_func", "schedule_type", "interpolation_type", "solver_p")
-_SWITCHES = ("round_timesteps",)
+_NAMES = ("variance_type", "tau_func", "schedule_type", "solver_p", *_optional(Choice))
+_SWITCHES = _optional(Flag)
 _FLAGS = tuple(SCHEDULE_FLAGS.values())
 
 
@@ -136,7 +137,7 @@ def _type_of(key: str, default: Any) -> tuple[str, Callable[[Any], bool]]:
         return "a list of numbers, or null", lambda it: it is None or _are_numbers(it)
     if key in _FLAGS or (default is None and key in _SWITCHES):
         return "true, false or null", lambda it: it is None or isinstance(it, bool)
-    if default is None and key in _WORDS:
+    if default is None and key in _NAMES:
         return "text or null", lambda it: it is None or isinstance(it, str)
     if default is None:
         return "a number or null", lambda it: it is None or _is_number(it)

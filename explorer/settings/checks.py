@@ -146,14 +146,6 @@ def side(label: str, value: Any) -> int:
     return int(found)
 
 
-def part(label: str, value: Any) -> float:
-    """A share above 0, up to the whole."""
-    found = number(label, value, "a number above 0, up to 1")
-    if not 0 < found <= 1:
-        raise ValueError(f"{label} must be a number above 0, up to 1; got {said(value)}.")
-    return found
-
-
 def start_picture(label: str, value: Any) -> str:
     """A data URL that start_picture.py reads, or nothing."""
     if value in (None, ""):

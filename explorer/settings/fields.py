@@ -1,7 +1,8 @@
 """Settings said once: dataclass fields that know their label, help, and what they may be."""
 
 from collections.abc import Callable
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 
 class SettingsError(ValueError):
@@ -15,11 +16,12 @@ class SettingsError(ValueError):
         return type(self), (self.name, str(self))
 
 
-def setting(default, label: str, check: Callable, help: str = "", **hints):
+def setting(default: Any, label: str, check: Callable, help: str = "", **hints: Any) -> Any:
     """A dataclass field whose metadata is enough to check it and to draw its control."""
     return field(default=default, metadata={"label": label, "check": check, "help": help, **hints})
 
 
+@dataclass(frozen=True)
 class Checked:
     """Runs each field's check at construction and stores the checked value."""
 

@@ -12,11 +12,17 @@ from explorer.sampling.samplers import DPM2, SAMPLERS, Sampler, split_name
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS, SCHEDULE_TYPES
 from explorer.sampling.schedules import BETA_KEYS, OPTION_KEYS, Schedule, build
 from explorer.settings.fields import SettingsError
-from explorer.settings.lane_fields import ANCESTRAL, AUTO, SWITCHES, LaneFields
+from explorer.settings.lane_fields import ANCESTRAL, AUTO, LaneFields
 from explorer.settings.presets import AS_A1111, KL_OPTIMAL_AS_COMFYUI
 from explorer.settings.sampler_checks import check_sampler
 
-ZERO_IS_NONE = ("rho", "sigma_min", "sigma_max", "s_tmax")  # as in A1111's settings
+# By field, the scheduler's argument of a value that is written otherwise here: 0 and "auto" are
+# None, as in A1111's settings, "on" is True.
+STAND_INS = {
+    spec.name: stands_for
+    for spec in fields(LaneFields)
+    if (stands_for := spec.metadata.get("stands_for"))
+}
 KEPT_TABLES = 256  # of baselines' calls: every redraw of a page asks for its lanes'
 
 
@@ -103,9 +109,10 @@ class LaneSettings(LaneFields):
         spacing = given.get("timestep_spacing")
         if spacing == SAMPLERS[sampler].spacing == DPM2.spacing:  # or lanes beside it would differ
             given["timestep_spacing"] = AUTO
-        for word, value in SWITCHES.items():
-            if given.get("round_timesteps") is value:
-                given["round_timesteps"] = word
+        for name, stands_for in STAND_INS.items():
+            for word, value in stands_for.items():
+                if given.get(name, "") is value:
+                    given[name] = word
         for key, flag in SCHEDULE_FLAGS.items():
             if config.get(flag):
                 given["schedule_type"] = key
@@ -148,13 +155,10 @@ class LaneSettings(LaneFields):
     def _arguments(self) -> dict[str, Any]:
         """The schedule's arguments as the scheduler says them; eta None is the sampler's own."""
         arguments = {key: getattr(self, key) for key in (*BETA_KEYS, *OPTION_KEYS)}
-        for key in ZERO_IS_NONE:
-            arguments[key] = arguments[key] or None
+        for name, stands_for in STAND_INS.items():
+            arguments[name] = stands_for.get(arguments[name], arguments[name])
         arguments["eta"] = self.eta if self.sampler in ANCESTRAL else None
         arguments["timestep_spacing"] = self.spacing
-        arguments["round_timesteps"] = SWITCHES[self.round_timesteps]
-        if self.interpolation_type == AUTO:
-            arguments["interpolation_type"] = None
         return arguments
 
 

@@ -2,25 +2,18 @@
 
 from dataclasses import dataclass
 
-from explorer.sampling.betas import BETA_SCHEDULES, SMALLEST_SIGMA
+from explorer.sampling.betas import BETA_SCHEDULES
 from explorer.sampling.samplers import OURS, SAMPLERS, taking
-from explorer.sampling.schedule_options import FINAL_SIGMAS, LARGEST, SMALLEST_RATIO, SMALLEST_RHO
-from explorer.sampling.schedule_types import AYS_TABLES, SCHEDULE_TYPES
+from explorer.sampling.schedule_types import SCHEDULE_TYPES
 from explorer.sampling.schedules import PREDICTION_TYPES, TIMESTEP_SPACINGS
-from explorer.sampling.spacings import INTERPOLATIONS
 from explorer.settings import checks
+from explorer.settings.argument_fields import AUTO, argument, same
 from explorer.settings.fields import Checked, setting
 
-AUTO = "auto"
-SWITCHES = {AUTO: None, "off": False, "on": True}  # where a scheduler says None, True or False
+LARGEST_SIGMA = 1e6  # that anybody would type
 CONTINUOUS = tuple(key for key, kind in SCHEDULE_TYPES.items() if kind.continuous)
 ANCESTRAL = tuple(key for key in OURS if SAMPLERS[key].eta)
-WITH_ENDS = taking("sigma_min")
 WITH_ZERO_SNR = taking("rescale_betas_zero_snr")
-
-
-def _same(choices) -> list[tuple[str, str]]:
-    return [(key, key) for key in choices]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +21,9 @@ class LaneFields(Checked):
     """A sampler and every scheduler argument; defaults are Stable Diffusion's.
 
     A field's metadata names its `group`, in `when` the values that other fields must have for it to
-    matter, and in `auto`, by sampler, what its value "auto" stands for where that differs. Raises
-    SettingsError (a ValueError) for a value out of range.
+    matter, in `stands_for` the scheduler's argument of values that are written otherwise here, and
+    in `auto`, by sampler, what its value "auto" stands for where that differs. Raises SettingsError
+    (a ValueError) for a value out of range.
     """
 
     sampler: str = setting(
@@ -48,54 +42,54 @@ class LaneFields(Checked):
         choices=[(kind.label, key) for key, kind in SCHEDULE_TYPES.items()],
         group="schedule",
     )
-    rho: float = setting(
-        0.0,
+    rho: float = argument(
+        "rho",
         "Rho",
-        checks.zero_or(SMALLEST_RHO, LARGEST, "the type's default"),
         "0 is the type's default: 7 for Karras, 1 for Polyexponential.",
         group="schedule",
-        when={"sampler": OURS, "schedule_type": ("karras", "polyexponential")},
+        zero="the type's default",
+        when={"schedule_type": ("karras", "polyexponential")},
     )
-    alpha: float = setting(
-        0.6,
+    alpha: float = argument(
+        "alpha",
         "Alpha",
-        checks.real(0, LARGEST, above=True),
         "Of the beta distribution: smaller gives more steps to high sigmas.",
         group="schedule",
-        when={"sampler": OURS, "schedule_type": ("beta",)},
+        when={"schedule_type": ("beta",)},
     )
-    beta: float = setting(
-        0.6,
+    beta: float = argument(
+        "beta",
         "Beta",
-        checks.real(0, LARGEST, above=True),
         "Of the beta distribution: smaller gives more steps to low sigmas.",
         group="schedule",
-        when={"sampler": OURS, "schedule_type": ("beta",)},
+        when={"schedule_type": ("beta",)},
     )
-    align_your_steps_table: str = setting(
-        "sd15",
+    align_your_steps_table: str = argument(
+        "align_your_steps_table",
         "Steps for",
-        checks.choice(AYS_TABLES),
         "The model that the ten sigmas were found for (Sabour et al. 2024).",
-        choices=[("SD 1.5", "sd15"), ("SDXL", "sdxl")],
         group="schedule",
-        when={"sampler": OURS, "schedule_type": ("align_your_steps",)},
+        choices=[("SD 1.5", "sd15"), ("SDXL", "sdxl")],
+        sentence_label="Steps for (Align Your Steps)",
+        when={"schedule_type": ("align_your_steps",)},
     )
-    sigma_min: float = setting(
-        0.0,
+    sigma_min: float = argument(
+        "sigma_min",
         "Sigma min",
-        checks.zero_or(SMALLEST_SIGMA, LARGEST**2, "the table's end"),
         "Where the schedule's curve ends; 0 is the training table's end.",
         group="schedule",
-        when={"sampler": WITH_ENDS, "schedule_type": CONTINUOUS},
+        most=LARGEST_SIGMA,
+        zero="the table's end",
+        when={"schedule_type": CONTINUOUS},
     )
-    sigma_max: float = setting(
-        0.0,
+    sigma_max: float = argument(
+        "sigma_max",
         "Sigma max",
-        checks.zero_or(SMALLEST_SIGMA, LARGEST**2, "the table's end"),
         "Where the schedule's curve begins; 0 is the training table's end.",
         group="schedule",
-        when={"sampler": WITH_ENDS, "schedule_type": CONTINUOUS},
+        most=LARGEST_SIGMA,
+        zero="the table's end",
+        when={"schedule_type": CONTINUOUS},
     )
     sigmas: tuple[float, ...] | None = setting(
         None,
@@ -104,22 +98,17 @@ class LaneFields(Checked):
         "Custom sigmas, decreasing, in place of schedule type and steps; the final 0 is implied.",
         group="schedule",
     )
-    discard_penultimate_sigma: bool = setting(
-        False,
+    discard_penultimate_sigma: bool = argument(
+        "discard_penultimate_sigma",
         "Discard penultimate sigma",
-        checks.flag,
         "One sigma more is made and the last but 0 left out, as A1111 and ComfyUI do here.",
         group="schedule",
-        when={"sampler": OURS},
     )
-    final_sigmas_type: str = setting(
-        "zero",
+    final_sigmas_type: str = argument(
+        "final_sigmas_type",
         "Final sigma",
-        checks.choice(FINAL_SIGMAS),
         "Where the last step ends: at 0, or at the smallest sigma.",
-        choices=_same(FINAL_SIGMAS),
         group="schedule",
-        when={"sampler": OURS},
     )
     timestep_spacing: str = setting(
         AUTO,
@@ -127,90 +116,76 @@ class LaneFields(Checked):
         checks.choice((AUTO, *TIMESTEP_SPACINGS)),
         "Which training timesteps are visited (Lin et al. 2023, table 2); auto is linspace, and "
         "leading for DDIM.",
-        choices=_same((AUTO, *TIMESTEP_SPACINGS)),
+        choices=same((AUTO, *TIMESTEP_SPACINGS)),
         group="schedule",
         auto={key: sampler.spacing for key, sampler in SAMPLERS.items()},
     )
-    steps_offset: int = setting(
-        0,
+    steps_offset: int = argument(
+        "steps_offset",
         "Steps offset",
-        checks.whole(0, 999),
         "Added to the timesteps; acts under leading only.",
         group="schedule",
+        most=999,
         when={"timestep_spacing": ("leading",)},
     )
-    interpolation_type: str = setting(
-        AUTO,
+    interpolation_type: str = argument(
+        "interpolation_type",
         "Interpolation",
-        checks.choice((AUTO, *INTERPOLATIONS)),
         "How a sigma is read between two training timesteps; auto is the schedule type's default.",
-        choices=_same((AUTO, *INTERPOLATIONS)),
         group="schedule",
-        when={"sampler": OURS},
     )
-    round_timesteps: str = setting(
-        AUTO,
+    round_timesteps: str = argument(
+        "round_timesteps",
         "Round timesteps",
-        checks.choice(SWITCHES),
         "Whether the model is called at whole timesteps; auto does so for Karras, as diffusers.",
-        choices=_same(SWITCHES),
         group="schedule",
-        when={"sampler": OURS},
     )
-    eta: float = setting(
-        1.0,
+    eta: float = argument(
+        "eta",
         "Eta",
-        checks.real(0, 1),
         "How much of each step's noise is fresh; 0 makes DPM2 a the same as DPM2.",
         group="noise",
+        default=1.0,
         when={"sampler": ANCESTRAL},
     )
-    s_noise: float = setting(
-        1.0,
+    s_noise: float = argument(
+        "s_noise",
         "Sigma noise",
-        checks.real(0, LARGEST),
         "Multiplies all added noise.",
         group="noise",
-        when={"sampler": OURS},
     )
-    s_churn: float = setting(
-        0.0,
+    s_churn: float = argument(
+        "s_churn",
         "Sigma churn",
-        checks.real(0, LARGEST),
         "Noise added before each step, divided among the steps (Karras et al. 2022).",
         group="noise",
-        when={"sampler": OURS},
     )
-    s_tmin: float = setting(
-        0.0,
+    s_tmin: float = argument(
+        "s_tmin",
         "Sigma tmin",
-        checks.real(0, LARGEST**2),
         "No churn below this sigma.",
         group="noise",
-        when={"sampler": OURS},
+        most=LARGEST_SIGMA,
     )
-    s_tmax: float = setting(
-        0.0,
+    s_tmax: float = argument(
+        "s_tmax",
         "Sigma tmax",
-        checks.real(0, LARGEST**2),
         "No churn above this sigma; 0 is no limit.",
         group="noise",
-        when={"sampler": OURS},
+        most=LARGEST_SIGMA,
     )
-    midpoint_ratio: float = setting(
-        0.5,
+    midpoint_ratio: float = argument(
+        "midpoint_ratio",
         "Midpoint ratio",
-        checks.real(SMALLEST_RATIO, 1),
         "Where in log sigma the second call stands (DPM-Solver-2's r).",
         group="noise",
-        when={"sampler": OURS},
     )
     prediction_type: str = setting(
         "epsilon",
         "Prediction type",
         checks.choice(PREDICTION_TYPES),
         "What the network was trained to predict: noise, v, or the clean sample.",
-        choices=_same(PREDICTION_TYPES),
+        choices=same(PREDICTION_TYPES),
         group="training",
     )
     beta_schedule: str = setting(
@@ -218,7 +193,7 @@ class LaneFields(Checked):
         "Beta schedule",
         checks.choice(BETA_SCHEDULES),
         "How the noise variances of training grow from start to end.",
-        choices=_same(BETA_SCHEDULES),
+        choices=same(BETA_SCHEDULES),
         group="training",
     )
     beta_start: float = setting(
@@ -257,5 +232,6 @@ class LaneFields(Checked):
         checks.flag,
         "For models trained to start from pure noise, such as some SD 2.x ones.",
         group="training",
+        sentence_label="Rescale betas",
         when={"sampler": WITH_ZERO_SNR},
     )

@@ -57,15 +57,16 @@ def table() -> str:
     return head + "\n".join(rows) + "\n"
 
 
-def shown(each: Field) -> str:
+def shown(each: Field[Any]) -> str:
     """A limit's default as an operator writes it."""
     if each.metadata["default_text"]:
         return each.metadata["default_text"]
     if each.name.endswith("_bytes"):
+        size: Any = each.default
         return next(
-            f"{each.default // FACTORS[unit]} {unit[0].upper()}iB"
+            f"{size // FACTORS[unit]} {unit[0].upper()}iB"
             for unit in ("gib", "mib", "kib")
-            if each.default % FACTORS[unit] == 0
+            if size % FACTORS[unit] == 0
         )
     return f"{each.default:g}"
 

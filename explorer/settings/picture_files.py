@@ -44,7 +44,7 @@ def decoded_bytes(picture: "Image") -> int:
     reduction = _reduction(picture.size)
     picture.draft(picture.mode, (width // reduction, height // reduction))
     width, height = picture.size
-    return max(coefficients, width * height * DECODER_BYTES.get(picture.format, BYTES))
+    return max(coefficients, width * height * DECODER_BYTES.get(picture.format or "", BYTES))
 
 
 def decode(file: bytes, side: int | None = None) -> "Image":

@@ -69,7 +69,10 @@ class RunSettings(Checked):
         "", "Start picture", checks.start_picture, "Any still picture; cut to the size of the run."
     )
     strength: float = setting(
-        0.75, "Strength", checks.part, "How much of the start picture is noised over; 1 is all."
+        0.75,
+        "Strength",
+        checks.real(0, 1, above=True),
+        "How much of the start picture is noised over; 1 is all.",
     )
     refiner: str = setting("", "Refiner", checks.text(500), "An SDXL model for the last steps.")
     refiner_switch_at: float = setting(

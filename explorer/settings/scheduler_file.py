@@ -33,7 +33,7 @@ LONGEST = 400_000  # characters: 10,000 betas of 40
 CUSTOM_LIST = "sigmas"  # ours: diffusers' classes take it with set_timesteps, not in their config
 ABOUT = ("_class_name", "_diffusers_version")
 KNOWN = {*CONFIG_KEYS, *SCHEDULE_FLAGS.values(), *ABOUT, CUSTOM_LIST}
-OURS = CLASSES[DPM2.class_name].defaults | OUR_ARGUMENTS  # what a file may say without a class
+OURS = {**CLASSES[DPM2.class_name].defaults, **OUR_ARGUMENTS}  # what a file may say without a class
 MOST_NAMED = 12
 LONGEST_WORD = 40  # characters
 LONGEST_NUMBER = 30  # digits; Python refuses to read numbers of thousands
@@ -107,7 +107,7 @@ def _read(config: dict[str, Any], sampler: str) -> SchedulerFile:
     solver_keys = kind.defaults if kind and kind.sampler else ()
     if unknown := [key for key in config if key not in KNOWN and key not in solver_keys]:
         notes.append(f"Not known here, and left out: {_listed(unknown)}.")
-    if filled:
+    if kind and filled:
         said = ", ".join(f"{key} {shown(value)}" for key, value in filled.items())
         notes.append(f"Not in the file, so as {kind.name} has it: {said}.")
     return SchedulerFile(lane, tuple(notes))
@@ -139,7 +139,7 @@ def _differences(config: Mapping[str, Any], kind: SchedulerClass, sampler: Sampl
     Raises ValueError for what makes another method of it.
     """
     fixed = FIXED.get(sampler.key, {})
-    done = OUR_ARGUMENTS | kind.defaults | fixed
+    done = {**OUR_ARGUMENTS, **kind.defaults, **fixed}
     config = {key: kind.defaults[key] for key in fixed} | dict(config)  # the class's where it is not
     other = [
         key

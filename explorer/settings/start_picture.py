@@ -124,7 +124,7 @@ def _check_file(file: bytes) -> tuple[str, int]:
         raise ValueError(f"{WANTED}; this file is {named}.")
     try:
         with open_picture(file) as picture:
-            kind = Image.MIME.get("JPEG" if picture.format == "MPO" else picture.format)
+            kind = Image.MIME.get("JPEG" if picture.format == "MPO" else picture.format or "")
             size, needed = picture.size, decoded_bytes(picture)
     except Image.DecompressionBombError:
         raise ValueError("the picture is too large to be decoded; scale it down first.") from None

@@ -7,7 +7,7 @@ from typing import Any
 
 from explorer.sampling.samplers import SAMPLERS, Sampler
 from explorer.settings import LaneSettings, SettingsError
-from explorer.settings.lane import ZERO_IS_NONE
+from explorer.settings.lane import STAND_INS
 from explorer.settings.limits import LIMITS
 from explorer.views.answers import answering
 from explorer.views.lists import FILE_TYPES, LARGEST_FILE, list_text, parse_list, read_list_file
@@ -87,7 +87,7 @@ def _field(field: Field) -> dict[str, Any]:
         "kind": kind_of(field),
         "choices": _choices(field),
         "groups": _groups(field),
-        "empty": field.name in ZERO_IS_NONE,  # a box without text is 0
+        "empty": 0.0 in STAND_INS.get(field.name, {}),  # a box without text is 0
         "when": when,
         "auto": {name: LANE_FIELDS[name].metadata.get("auto", {}) for name in when},
     }

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from finding_cases import CASES, KARRAS, OWN, ZERO_SNR, A, examined, find, mended
 
+from explorer.doctor.case import Case
 from explorer.doctor.examine import SEVERITIES, Cost, examine
-from explorer.doctor.finding import Case
 from explorer.doctor.refused import largest_beta_end
 from explorer.settings import LaneSettings, SettingsError
 
@@ -147,7 +147,7 @@ def test_the_largest_safe_beta_end_is_safe_and_the_largest(kind, rescale, length
     lane = LaneSettings(
         beta_schedule=kind, num_train_timesteps=length, rescale_betas_zero_snr=rescale
     )
-    end = largest_beta_end(Case(lane=lane, schedule=None, steps=20))
+    end = largest_beta_end(Case(lane=lane, steps=20))
     replace(lane, beta_end=end).schedule(20)
     if end < 0.99:
         with pytest.raises(ValueError, match="finite"):

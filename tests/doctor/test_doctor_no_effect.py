@@ -5,22 +5,14 @@ from dataclasses import fields, replace
 import pytest
 from finding_cases import A, examined, find
 
-from explorer.doctor.no_effect import IDLE
+from explorer.doctor.no_effect import IDLE, REASONS
 from explorer.sampling.samplers import SAMPLERS
 from explorer.settings import LaneSettings, SettingsError
 
 
-def test_the_doctor_knows_the_labels_and_the_defaults_of_the_settings():
-    specs = {spec.name: spec for spec in fields(LaneSettings)}
-    for idle in IDLE:
-        assert idle.label.startswith(specs[idle.name].metadata["label"].partition(" (")[0])
-        assert idle.neutral == specs[idle.name].default
-    assert specs.keys() - {idle.name for idle in IDLE} == {
-        "sampler",
-        "prediction_type",
-        "trained_betas",
-        "sigmas",
-    }
+def test_every_field_of_a_lane_is_asked_whether_it_acts():
+    assert [idle.name for idle in IDLE] == [spec.name for spec in fields(LaneSettings)]
+    assert REASONS.keys() <= {idle.name for idle in IDLE}
 
 
 ANOTHER = {

@@ -1,0 +1,82 @@
+"""What a check is given: a lane's settings, alone or with the schedule that they give."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from explorer.doctor.finding import value_of
+from explorer.doctor.steps import StepTable
+from explorer.sampling.samplers import Sampler, find_sampler
+from explorer.sampling.schedules import SCHEDULE_TYPES, Schedule
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Case:
+    """What the checks look at: one lane's settings, which may give no schedule.
+
+    `lane` and `model_defaults` (the settings that the model comes with, None where unknown) are
+    mappings or objects with fields named as the scheduler's arguments. `dtype` is that of the
+    latents, "" where unknown.
+    """
+
+    lane: Any
+    steps: int
+    model_defaults: Any = None
+    dtype: str = ""
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        return find_sampler(str(self.get("sampler", "dpm2")))
+
+    @property
+    def kind(self) -> str:
+        """The schedule type."""
+        return self.get("schedule_type", "automatic")
+
+    @property
+    def spacing(self) -> str:
+        """The timestep spacing of the lane's run."""
+        named = self.get("timestep_spacing", "auto")
+        return self.sampler.spacing if named == "auto" else named
+
+    @property
+    def label(self) -> str:
+        """The schedule type as people write it."""
+        return SCHEDULE_TYPES[self.kind].label
+
+    @property
+    def continuous(self) -> bool:
+        """Whether the sigmas go from a sigma_max to a sigma_min, and not by timesteps."""
+        return SCHEDULE_TYPES[self.kind].continuous
+
+    @property
+    def listed(self) -> bool:
+        """Whether the lane has custom sigmas."""
+        return self.get("sigmas") is not None
+
+    def get(self, name: str, otherwise: Any = None) -> Any:
+        """A setting of the lane; `otherwise` where it has none."""
+        return value_of(self.lane, name, otherwise)
+
+    def takes(self, name: str) -> bool:
+        """Whether the lane's sampler has a use for this: those of diffusers lack most options."""
+        ours_without_noise = not self.sampler.baseline and not self.sampler.eta
+        return self.sampler.takes(name) and not (name == "eta" and ours_without_noise)
+
+    def mend(self, label: str, **values: Any) -> dict[str, Any]:
+        """A finding's `fix` and `fix_label`; nothing where the sampler lacks what would change."""
+        return {"fix": values, "fix_label": label} if all(map(self.takes, values)) else {}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StepsCase(Case):
+    """A lane with its steps, of any sampler."""
+
+    schedule: Schedule | StepTable
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScheduleCase(StepsCase):
+    """A lane of one of our samplers, of whose schedule all is known."""
+
+    schedule: Schedule
