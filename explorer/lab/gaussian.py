@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from explorer.sampling.arrays import tensor
 from explorer.sampling.schedulers import KDPM2Scheduler, KDPM2SchedulerOutput
 
 Step = tuple[float, torch.Tensor, KDPM2SchedulerOutput]
@@ -66,10 +67,11 @@ def run(
     for t in scheduler.timesteps[:calls]:
         scheduler.scale_model_input(x, t)
         sigma = float(scheduler.schedule.call_sigma[scheduler.step_index])
-        answer = data.output(x, sigma, scheduler.config.prediction_type)
+        answer = data.output(x, sigma, scheduler.config["prediction_type"])
         output = scheduler.step(answer, t, x, generator=generator)
+        assert isinstance(output, KDPM2SchedulerOutput)
         yield sigma, x, output
-        x = output.prev_sample
+        x = tensor(output.prev_sample)
 
 
 def final(
@@ -79,4 +81,5 @@ def final(
     generator: torch.Generator | None = None,
 ) -> torch.Tensor:
     """Return the sample at the end of a run from x, in the shape of x."""
-    return [output for *_, output in run(scheduler, data, x, generator)][-1].prev_sample
+    *_, (_, _, output) = run(scheduler, data, x, generator)
+    return tensor(output.prev_sample)

@@ -125,6 +125,7 @@ def new_noise(curve: Curve) -> np.ndarray:
     Without churn and at s_noise = 1 that is sigma_up^2 / sigma_next^2. One value a step, 0 in one
     without noise; the curve's noise must be known.
     """
+    assert curve.noise is not None and curve.sigma_down is not None
     drawn = np.square(curve.noise)
     total = np.square(curve.sigma_down) + drawn
     return np.divide(drawn, total, out=np.zeros_like(total), where=total > 0)
@@ -159,9 +160,10 @@ def _levels(kind: str, of_sigma: Callable) -> Callable[[Curve], Iterator[Series]
 
 def _sigmas(curve: Curve) -> Iterator[Series]:
     yield from _levels("sigma", lambda sigma: sigma)(curve)
-    if curve.sigma_up is not None and curve.sigma_up.any():
-        yield _landing("sigma down", curve, curve.sigma_down)
-        yield _landing("sigma up", curve, curve.sigma_up)
+    down, up = curve.sigma_down, curve.sigma_up
+    if down is not None and up is not None and up.any():
+        yield _landing("sigma down", curve, down)
+        yield _landing("sigma up", curve, up)
     if curve.sigma_hat is not None and (lifted := curve.sigma_hat > curve.first_calls.sigma).any():
         steps = np.arange(curve.steps)
         yield Series("sigma hat", curve.first_calls, curve.sigma_hat, steps).rows(lifted)

@@ -196,7 +196,7 @@ def _remark(text: str) -> dict:
 def _layout(x: str, log_y: bool, shows: Quantity) -> dict:
     """Fonts, margins and axes of every figure."""
     axis = {"zeroline": False, "ticks": ""}
-    horizontal = {"title": {"text": X_TITLES[x], "standoff": 8}}
+    horizontal: dict[str, Any] = {"title": {"text": X_TITLES[x], "standoff": 8}}
     if x == "timestep":
         horizontal["autorange"] = "reversed"  # a run goes from much noise to none
     if x == "log_sigma":

@@ -30,7 +30,8 @@ def scheduler(
     """
     import diffusers
 
-    kind, more = getattr(diffusers, sampler.class_name), FIXED.get(sampler.key, {})
+    kind: Any = getattr(diffusers, sampler.class_name)
+    more: Mapping[str, Any] = FIXED.get(sampler.key, {})
     if sampler is DPMPP_SDE and seeds:
         from explorer.sampling.brownian import HostNoiseSDEScheduler
 
@@ -88,7 +89,8 @@ def call_table(
     step = np.array([row.step for row in rows])
     second = np.array([row.stage != STEP for row in rows], bool)
     sigma = np.array([row.sigma for row in rows])
-    end = rows[-1].sigma_next if rows else np.nan
+    last = rows[-1].sigma_next if rows else None
+    end = np.nan if last is None else last
     ladder = np.append(sigma[~second], end)
     if not (np.all(np.isfinite(ladder)) and np.all(np.diff(ladder) < 0)):
         raise ValueError(

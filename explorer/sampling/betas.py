@@ -127,13 +127,14 @@ def _listed_betas(trained_betas) -> np.ndarray:
     return betas
 
 
-def whole(name: str, value: int, low: int, high: int | None = None) -> int:
+def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """Return a whole number as an int; raises ValueError, naming the argument, for others."""
     wanted = f"at least {low}" if high is None else f"{low} to {high}"
     try:
         number = operator.index(value)
     except TypeError:
-        number = None
-    fits = number is not None and low <= number and (high is None or number <= high)
+        number = low - 1  # no whole number at all
+    fits = low <= number and (high is None or number <= high)
     if isinstance(value, bool) or not fits:
         raise ValueError(f"{name} must be a whole number, {wanted}; got {shown(value)}.")
     return number

@@ -3,8 +3,10 @@
 import warnings
 
 import torch
-from diffusers import DPMSolverSDEScheduler
-from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampler
+from diffusers.schedulers.scheduling_dpmsolver_sde import (
+    BrownianTreeNoiseSampler,
+    DPMSolverSDEScheduler,
+)
 
 # torchsde rounds the ends of its range to 1e-6, diffusers asks at them unrounded, and is answered.
 warnings.filterwarnings("ignore", "Should have t[ab][<>]=t[01]", UserWarning, "torchsde")

@@ -35,7 +35,8 @@ class CallCounter:
                 raise ValueError(
                     f"begin_index must be a call, 0 to {calls - 1}; got {begin_index}."
                 )
-            check_whole_step("begin_index", int(begin_index))
+            if begin_index % 2:
+                raise half_step("begin_index", int(begin_index))
         self._begin_index = None if begin_index is None else int(begin_index)
         self._move(None)
 
@@ -84,16 +85,16 @@ class CallCounter:
         for, no doubt between equal timesteps. A loop that starts afresh is seen by it, too.
         Raises ValueError for a call beyond the last.
         """
-        last = self.schedule.nfe - 1
-        under_way = self._step_index is not None
-        finished = under_way and self._step_index > last
+        last, counted = self.schedule.nfe - 1, self._step_index
+        finished = counted is not None and counted > last
         if self._begin_index is not None:
             place = self.call_index
         else:
             place = self._place_of(timestep)
-            if place is None:
-                counted = under_way and not finished
-                place = self._step_index if counted else self.index_for_timestep(timestep)
+            if place is None and counted is not None and not finished:
+                place = counted
+            elif place is None:
+                place = self.index_for_timestep(timestep)
         if finished and place >= max(last, 1):  # where one call is all, it is the next run's first
             raise ValueError(
                 f"All {last + 1} model calls of this run have been made; "
@@ -107,7 +108,7 @@ class CallCounter:
         if not isinstance(timestep, torch.Tensor):
             return None
         ours = timestep.untyped_storage() is self.timesteps.untyped_storage()
-        return timestep.storage_offset() if ours else None
+        return int(timestep.storage_offset()) if ours else None
 
     def _level_of(self, timestep: float) -> float:
         """Return the sigma of the call with this timestep: the next call's, if it is that one's."""
@@ -118,13 +119,12 @@ class CallCounter:
         return float(self.schedule.call_sigma[call])
 
 
-def check_whole_step(name: str, call: int) -> None:
-    """Raise ValueError for a half step, where a run is to begin."""
-    if call % 2:
-        raise ValueError(
-            f"{name} must begin a whole step, but call {call} is the half of step {call // 2 + 1}: "
-            f"begin at call {call - 1} or {call + 1}."
-        )
+def half_step(name: str, call: int) -> ValueError:
+    """The error of a run that is to begin at the second call of a step."""
+    return ValueError(
+        f"{name} must begin a whole step, but call {call} is the half of step {call // 2 + 1}: "
+        f"begin at call {call - 1} or {call + 1}."
+    )
 
 
 def to_host(values) -> np.ndarray:

@@ -32,8 +32,9 @@ def custom_timesteps(values: Sequence[float] | np.ndarray, num_train_timesteps: 
 
 
 def _numbers(name: str, values: Sequence[float] | np.ndarray) -> np.ndarray:
-    if hasattr(values, "detach"):  # a tensor; numpy has no bfloat16, some devices no float64
-        values = values.detach().cpu().double().numpy()
+    if detach := getattr(values, "detach", None):
+        # A tensor: numpy has no bfloat16, some devices have no float64.
+        values = detach().cpu().double().numpy()
     try:
         if np.asarray(values).dtype.kind not in "iufO":  # text, too, could be made numbers
             raise TypeError

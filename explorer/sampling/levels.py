@@ -5,7 +5,9 @@ from math import isfinite, sqrt
 from typing import Any
 
 import torch
-from diffusers import EulerAncestralDiscreteScheduler
+from diffusers.schedulers.scheduling_euler_ancestral_discrete import (
+    EulerAncestralDiscreteScheduler,
+)
 
 from explorer.sampling.calls import CORRECTION, MIDPOINT, STEP
 from explorer.sampling.configs import PREDICTION_TYPES

@@ -230,7 +230,8 @@ class TimestepTable(torch.Tensor):
     """
 
     # Results are plain tensors: the U-Net must not compute in a subclass.
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    # PyTorch's own way to say so, though not of the declared signature.
+    __torch_function__ = torch._C._disabled_torch_function_impl  # pyright: ignore[reportAssignmentType]
 
     def __getitem__(self, key):
         rows = super().__getitem__(key)

@@ -4,6 +4,7 @@ Two are ours. The others are diffusers' own classes, to compare with: baselines.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from explorer.sampling.configs import PREDICTION_TYPES
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS, SCHEDULE_TYPES
@@ -76,7 +77,12 @@ DPM2_A = Sampler(
 
 
 def _baseline(
-    key: str, name: str, class_name: str, *aliases: str, arguments: tuple[str, ...] = (), **more
+    key: str,
+    name: str,
+    class_name: str,
+    *aliases: str,
+    arguments: tuple[str, ...] = (),
+    **more: Any,
 ) -> Sampler:
     return Sampler(
         key,
@@ -85,7 +91,7 @@ def _baseline(
         aliases=(name, *aliases),
         baseline=True,
         arguments=TRAINING + arguments,
-        **{"schedule_types": DIFFUSERS_TYPES} | more,
+        **{"schedule_types": DIFFUSERS_TYPES, **more},
     )
 
 

@@ -110,8 +110,9 @@ class ScheduleType:
 
     def points(self, n: int, context: ScheduleContext) -> tuple[np.ndarray, np.ndarray | None]:
         """n sigmas, and the timesteps they were taken at where they were."""
-        if self.timesteps is None:
+        if self.sigmas is not None:
             return self.sigmas(n, context), None
+        assert self.timesteps is not None, f"{self.label} has neither sigmas nor timesteps"
         timesteps = self.timesteps(n, context)
         interpolation = context.options.interpolation_type or self.interpolation
         return timestep_to_sigma(timesteps, context.training_sigma, interpolation), timesteps

@@ -6,20 +6,19 @@ Drop-in for diffusers' classes of the same names: the same config keys, tables a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from diffusers import ConfigMixin, SchedulerMixin
-from diffusers.configuration_utils import register_to_config
-from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
-from diffusers.utils import BaseOutput
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers, SchedulerMixin
+from diffusers.utils.outputs import BaseOutput
 
 from explorer.sampling import samplers, schedules
 from explorer.sampling.arrays import Array, checked_generator, like, tensor, working_dtype
 from explorer.sampling.betas import training_betas
 from explorer.sampling.configs import checked_config, chosen_type, overridden
-from explorer.sampling.counting import CallCounter, check_whole_step, to_host
+from explorer.sampling.counting import CallCounter, half_step, to_host
 from explorer.sampling.noise import drawn
 from explorer.sampling.tables import PaddedTables, float32
 
@@ -119,7 +118,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         self._run_asked_for = False
 
     @classmethod
-    def from_config(cls, config=None, return_unused_kwargs: bool = False, **arguments):
+    def from_config(cls, config: Any = None, return_unused_kwargs: bool = False, **arguments: Any):
         """As every diffusers class does; a schedule type among the arguments replaces another."""
         if isinstance(config, Mapping):
             config = overridden(config, arguments)
@@ -130,7 +129,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
 
         Raises ValueError where they leave room for none.
         """
-        longest = self.config.num_train_timesteps
+        longest = self.config["num_train_timesteps"]
         try:
             self.set_timesteps(longest)
         except ValueError:
@@ -189,7 +188,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         self.set_begin_index(None)
 
     def __len__(self) -> int:
-        return self.config.num_train_timesteps
+        return self.config["num_train_timesteps"]
 
     def scale_model_input(self, sample: Array, timestep: float | torch.Tensor) -> Array:
         """Return the latent as the network was trained to see it: over sqrt(sigma^2 + 1).
@@ -216,8 +215,8 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         call = self._seek(timestep)
         x = tensor(sample).to(working_dtype(sample))
         output = tensor(model_output).to(x.dtype)
-        results = self._advance(call, output, x, checked_generator(generator, x))
-        results = tuple(like(result, sample) for result in results)
+        x_next, denoised = self._advance(call, output, x, checked_generator(generator, x))
+        results = like(x_next, sample), like(denoised, sample)
         return KDPM2SchedulerOutput(*results) if return_dict else results
 
     def _advance(self, call, output, x, generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -228,10 +227,10 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
 
         if half:
             if self.sample is None:
-                check_whole_step("timestep", call)
+                raise half_step("timestep", call)
             # The whole step, from its beginning, with the midpoint's slope; then noise back up.
             slope = (x - denoised) / here
-            if table.midpoint_ratio != 0.5:
+            if self._first_slope is not None:  # its weight is 0 at a ratio of 1/2
                 part = 1 / (2 * table.midpoint_ratio)
                 slope = part * slope + (1 - part) * self._first_slope.to(x)
             x_next = self.sample.to(x) + slope * (float(table.sigma_down[step]) - sigma)
@@ -251,9 +250,9 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         return x_next, denoised
 
     def _denoised(self, output: torch.Tensor, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        if self.config.prediction_type == "epsilon":
+        if self.config["prediction_type"] == "epsilon":
             return x - output * sigma
-        if self.config.prediction_type == "v_prediction":
+        if self.config["prediction_type"] == "v_prediction":
             scale = float(np.hypot(sigma, 1))
             return x / scale**2 - output * (sigma / scale)
         return output.clone()

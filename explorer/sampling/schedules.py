@@ -4,7 +4,7 @@ The variance-exploding convention throughout: a latent at noise level `sigma` is
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from explorer.sampling.betas import training_betas, training_sigmas, whole
 from explorer.sampling.configs import PREDICTION_TYPES
 from explorer.sampling.custom_lists import custom_sigmas, custom_timesteps
 from explorer.sampling.one_step import ancestral_split, churned, midpoint
-from explorer.sampling.schedule_options import ScheduleOptions
+from explorer.sampling.schedule_options import OPTIONS, ScheduleOptions
 from explorer.sampling.schedule_types import (
     SCHEDULE_FLAGS,
     SCHEDULE_TYPES,
@@ -74,7 +74,7 @@ BETA_KEYS = (  # the arguments of `build` that say how the model was trained
     "trained_betas",
     "rescale_betas_zero_snr",
 )
-OPTION_KEYS = tuple(spec.name for spec in fields(ScheduleOptions))  # and its others
+OPTION_KEYS = tuple(OPTIONS)  # and its others
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,17 +169,16 @@ def build(
     if sigmas is not None and timesteps is not None:
         raise ValueError("sigmas and timesteps are two ways to say one thing; give one of them.")
     rounds = bool(known.round_timesteps)  # a custom list has no schedule type that would
-    if sigmas is None and timesteps is None:
-        sigma, timestep = _chosen(
-            num_inference_steps, ScheduleContext(training_sigma, known), final
-        )
-        if known.round_timesteps is None:
-            rounds = SCHEDULE_TYPES[known.schedule_type].whole_timesteps
-    elif timesteps is None:
+    if sigmas is not None:
         sigma, timestep = custom_sigmas(sigmas), None
-    else:
+    elif timesteps is not None:
         timestep = custom_timesteps(timesteps, len(training_sigma))
         sigma = timestep_to_sigma(timestep, training_sigma, known.interpolation_type or "linear")
+    else:
+        context = ScheduleContext(training_sigma, known)
+        sigma, timestep = _chosen(num_inference_steps, context, final)
+        if known.round_timesteps is None:
+            rounds = SCHEDULE_TYPES[known.schedule_type].whole_timesteps
     if num_inference_steps not in (None, len(sigma)):
         raise ValueError(
             f"num_inference_steps must be left out beside a list of {len(sigma)} steps; "
