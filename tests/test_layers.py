@@ -38,7 +38,7 @@ MADE_OF_TORCH = {  # of sampling: what a pipeline's tensors pass through
     f"explorer.sampling.{name}"
     for name in (
         *("schedulers", "arrays", "counting", "noise", "tables"),  # the two, and their parts
-        *("lockstep", "levels", "brownian"),
+        *("lockstep", "levels", "brownian", "prediction"),
     )
 }
 UNKNOWN_TO_OTHERS = ("explorer.training",)  # the product runs without it

@@ -11,6 +11,7 @@ import torch
 from explorer.capture.offload import HostCopies
 from explorer.capture.trajectory import Call
 from explorer.sampling.levels import Level, levels, refuse_unknown, row_of_call
+from explorer.sampling.prediction import clean_latent
 
 
 @contextmanager
@@ -100,8 +101,7 @@ def _denoised(
 ) -> torch.Tensor:
     """The prediction of the clean latent: the scheduler's own where it keeps one, else x0.
 
-    From x = alpha (x0 + sigma noise), the network's answer being the noise, x0, or
-    v = (noise - sigma x0) / sqrt(1 + sigma^2) (Salimans and Ho 2022).
+    The latent is alpha (x0 + sigma noise).
     """
     own = getattr(output, "pred_original_sample", None)
     if own is not None:
@@ -116,8 +116,4 @@ def _denoised(
     if kind == "sample":
         return model_output
     answer = model_output.to(torch.float32)
-    scaled = sample / level.alpha
-    if kind == "epsilon":
-        return scaled - level.sigma * answer
-    spread = (1 + level.sigma**2) ** 0.5
-    return scaled / spread**2 - level.sigma / spread * answer
+    return clean_latent(answer, sample / level.alpha, level.sigma, kind)

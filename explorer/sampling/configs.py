@@ -10,6 +10,7 @@ from typing import Any
 
 from explorer.sampling.betas import shown
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS, SCHEDULE_TYPES
+from explorer.sampling.wording import joined
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 
@@ -56,7 +57,7 @@ def _schedule_flags(config: Mapping[str, Any]) -> dict[str, bool]:
     chosen, wanted = [flag for flag, on in flags.items() if on], config["schedule_type"]
     if len(chosen) > 1:
         raise ValueError(
-            f"{' and '.join(chosen)} are True, but only one schedule type can be used at a time."
+            f"{joined(chosen)} are True, but only one schedule type can be used at a time."
         )
     if wanted is None:
         return flags

@@ -20,6 +20,7 @@ from explorer.sampling.betas import training_betas
 from explorer.sampling.configs import checked_config, chosen_type, overridden
 from explorer.sampling.counting import CallCounter, half_step, to_host
 from explorer.sampling.noise import drawn
+from explorer.sampling.prediction import clean_latent
 from explorer.sampling.tables import PaddedTables, float32
 
 
@@ -222,7 +223,9 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
     def _advance(self, call, output, x, generator) -> tuple[torch.Tensor, torch.Tensor]:
         table, (step, half) = self.schedule, divmod(call, 2)
         sigma, here = float(table.sigma_hat[step]), float(table.call_sigma[call])
-        denoised = self._denoised(output, x, here)
+        denoised = clean_latent(output, x, here, self.config["prediction_type"])
+        if denoised is output:
+            denoised = output.clone()  # lest the caller edits the network's answer
         step_start = first_slope = None
 
         if half:
@@ -248,14 +251,6 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
 
         self._step_index, self.sample, self._first_slope = call + 1, step_start, first_slope
         return x_next, denoised
-
-    def _denoised(self, output: torch.Tensor, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        if self.config["prediction_type"] == "epsilon":
-            return x - output * sigma
-        if self.config["prediction_type"] == "v_prediction":
-            scale = float(np.hypot(sigma, 1))
-            return x / scale**2 - output * (sigma / scale)
-        return output.clone()
 
     def add_noise(self, original_samples: Array, noise: Array, timesteps: torch.Tensor) -> Array:
         """Return the samples at the noise level of the timesteps, in their shape, kind and dtype.

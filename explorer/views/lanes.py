@@ -6,13 +6,15 @@ from dataclasses import Field, fields
 from typing import Any
 
 from explorer.sampling.samplers import SAMPLERS, Sampler
+from explorer.sampling.wording import lane_letter
 from explorer.settings import LaneSettings, SettingsError
 from explorer.settings.lane import STAND_INS
 from explorer.settings.limits import LIMITS
 from explorer.views.answers import answering
 from explorer.views.lists import FILE_TYPES, LARGEST_FILE, list_text, parse_list, read_list_file
 
-LANE_NAMES = "ABCDEF"  # as many as eyes can tell apart by colour, and as a page has room for
+LANES_OF_A_PAGE = 6  # as many as eyes can tell apart by colour, and as a page has room for
+LANE_NAMES = tuple(map(lane_letter, range(LANES_OF_A_PAGE)))
 LANE_FIELDS = {spec.name: spec for spec in fields(LaneSettings)}
 TITLES = {"sampler": "", "schedule": "Schedule", "noise": "Noise", "training": "Training"}
 FOLDED = ("training",)  # at the start

@@ -9,12 +9,15 @@ from explorer.sampling.wording import joined, lane_letter
 
 EXPLORER = Path(__file__).resolve().parents[2] / "explorer"
 BY_HAND = {
-    "a list joined with 'and'": r"join\(others\)|\" and \"\.join",
-    "a lane's letter": r"chr\(65",
+    "a list joined with 'and'": r"join\(others\)|[\"'] and [\"']\.join",
+    "a lane's letter": r"chr\(65|chr\(ord|ABCDEF",
+    "the clean latent from v": r"hypot\(sigma, 1\)|1 \+ level\.sigma\*\*2",
     "the prediction types": r"\"epsilon\", \"v_prediction\", \"sample\"",
 }
 HOMES = {
     "the prediction types": "sampling/configs.py",
+    "a lane's letter": "sampling/wording.py",
+    "the clean latent from v": "sampling/prediction.py",
     "a list joined with 'and'": "sampling/wording.py",
 }
 
