@@ -31,12 +31,18 @@ class Limits:
     lanes: int = _limit(16, "lanes of a run", least=2, most=16)
     steps: int = _limit(1000, "steps of a run", least=20, most=1000)
     side: int = _limit(2048, "a picture's longer side, in pixels", least=512, most=2048)
+    batch_size: int = _limit(16, "pictures of a lane", most=16)
     recording_gib: float = _limit(
         0.0,
         "a run's recording in memory, in GiB",
         least=0.001,
         default_text="half of what is free, at most 8",
     )
+    text_characters: int = _limit(
+        400_000, "characters of a pasted list, a settings file or a pin", least=1000
+    )
+    pins: int = _limit(100, "pinned schedules that are drawn")
+    decoded_picture_bytes: int = _limit(256 * MIB, "a start picture in memory, decoded")
     request_bytes: int = _limit(2 * MIB, "one request that is no upload")
     sessions: int = _limit(300, "pages whose state is kept")
     upload_bytes: int = _limit(20 * MIB, "one uploaded file")

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explorer.settings.limits import MIB
-
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 # it. Of an animation the first picture is taken. No ICO: the picture in it may have another size
 # than its header says.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "TGA", "JPEG2000")
-LARGEST_DECODED = 256 * MIB  # of one picture in memory
 KEPT_PIXELS = 2**23  # 2048 x 4096: more than any run can use
 ALONE_PIXELS = 2**24  # pictures larger than this are decoded one at a time
 STRIP_PIXELS = 2**20  # of a picture converted at once

@@ -107,10 +107,12 @@ class RunSettings(Checked):
             "steps": LIMITS.steps,
             "width": LIMITS.side,
             "height": LIMITS.side,
+            "batch_size": LIMITS.batch_size,
         }.items():
             if (value := getattr(self, name)) > most:
+                label = name.capitalize().replace("_", " ")
                 raise SettingsError(
-                    name, f"{name.capitalize()} may be at most {most} on this server; got {value}."
+                    name, f"{label} may be at most {most} on this server; got {value}."
                 )
 
         for lane, settings in enumerate(self.lanes):  # a list of sigmas has steps of its own

@@ -27,9 +27,9 @@ from explorer.sampling.wording import joined
 from explorer.settings.fields import SettingsError
 from explorer.settings.lane import CONFIG_KEYS, LaneSettings
 from explorer.settings.lane_fields import ANCESTRAL
+from explorer.settings.limits import LIMITS
 
 FIELD = "settings_file"  # what a SettingsError of a file names
-LONGEST = 400_000  # characters: 10,000 betas of 40
 CUSTOM_LIST = "sigmas"  # ours: diffusers' classes take it with set_timesteps, not in their config
 ABOUT = ("_class_name", "_diffusers_version")
 KNOWN = {*CONFIG_KEYS, *SCHEDULE_FLAGS.values(), *ABOUT, CUSTOM_LIST}
@@ -193,8 +193,8 @@ def _check_one_type(config: Mapping[str, Any]) -> None:
 
 
 def _object(text: str) -> dict[str, Any]:
-    if len(text) > LONGEST:
-        raise SettingsError(FIELD, f"a settings file may have at most {LONGEST:,} characters.")
+    if len(text) > (most := LIMITS.text_characters):
+        raise SettingsError(FIELD, f"a settings file may have at most {most:,} characters.")
     try:
         config = json.loads(text.lstrip("\ufeff"), object_pairs_hook=_once, parse_int=_whole)
     except SettingsError:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from explorer.settings.limits import LIMITS, MIB
 from explorer.settings.picture_files import (
     KEPT_PIXELS,
-    LARGEST_DECODED,
     decode,
     decoded_bytes,
     open_picture,
@@ -130,10 +129,10 @@ def _check_file(file: bytes) -> tuple[str, int]:
         raise ValueError("the picture is too large to be decoded; scale it down first.") from None
     except Exception:  # as above
         raise ValueError(f"{WANTED}; this file is none that can be read.") from None
-    if needed > LARGEST_DECODED:
+    if needed > (most := LIMITS.decoded_picture_bytes):
         raise ValueError(
             f"the picture of {size[0]:,} x {size[1]:,} pixels would take {needed / MIB:,.0f} MB in "
-            f"memory; at most {LARGEST_DECODED // MIB} are allowed. Scale it down first."
+            f"memory; at most {most / MIB:g} are allowed. Scale it down first."
         )
     return kind or "image/png", size[0] * size[1]
 

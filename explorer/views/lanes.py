@@ -11,7 +11,7 @@ from explorer.settings import LaneSettings, SettingsError
 from explorer.settings.lane import STAND_INS
 from explorer.settings.limits import LIMITS
 from explorer.views.answers import answering
-from explorer.views.lists import FILE_TYPES, LARGEST_FILE, list_text, parse_list, read_list_file
+from explorer.views.lists import FILE_TYPES, largest_file, list_text, parse_list, read_list_file
 
 LANES_OF_A_PAGE = 6  # as many as eyes can tell apart by colour, and as a page has room for
 LANE_NAMES = tuple(map(lane_letter, range(LANES_OF_A_PAGE)))
@@ -61,7 +61,7 @@ def spec() -> dict[str, Any]:
         "groups": [group for group in groups if group["fields"]],
         "lanes": most_lanes(),
         "samplers": {key: _able(sampler) for key, sampler in SAMPLERS.items()},
-        "files": {"types": ",".join(FILE_TYPES), "largest": LARGEST_FILE},
+        "files": {"types": ",".join(FILE_TYPES), "largest": largest_file()},
     }
 
 
@@ -234,7 +234,7 @@ def numbers_of_file(file: Any) -> dict[str, str]:
     """
     try:
         field, name, data = (file[key] for key in ("field", "name", "data"))
-        if kind_of(LANE_FIELDS[field]) != "list" or len(data) > 2 * LARGEST_FILE:
+        if kind_of(LANE_FIELDS[field]) != "list" or len(data) > 2 * largest_file():
             raise ValueError
         return {"text": read_list_file(field, str(name), base64.b64decode(data, validate=True))}
     except SettingsError as error:

@@ -7,11 +7,15 @@ from dataclasses import fields
 from pathlib import PurePath
 
 from explorer.settings import LaneSettings, SettingsError
+from explorer.settings.limits import LIMITS
 
 FILE_TYPES = (".txt", ".csv", ".json", ".npy")
-LONGEST_TEXT = 400_000  # 10,000 numbers of 40 characters
-LARGEST_FILE = 4 * LONGEST_TEXT
 _LABELS = {spec.name: spec.metadata["label"] for spec in fields(LaneSettings)}
+
+
+def largest_file() -> int:
+    """Bytes that a file of a list may have: as many characters as a pasted one, and padding."""
+    return 4 * LIMITS.text_characters
 
 
 def parse_list(field: str, text: str | None) -> tuple[float, ...] | None:
@@ -24,8 +28,8 @@ def parse_list(field: str, text: str | None) -> tuple[float, ...] | None:
     text = (text or "").strip()
     if not text:
         return None
-    if len(text) > LONGEST_TEXT:
-        raise SettingsError(field, f"{label} may have at most {LONGEST_TEXT:,} characters of text.")
+    if len(text) > (most := LIMITS.text_characters):
+        raise SettingsError(field, f"{label} may have at most {most:,} characters of text.")
     words = [word for word in re.split(r"[\s,;]+", text.strip("[](){}")) if word]
     if not words:
         raise SettingsError(field, f"{label}: this text holds no number.")
@@ -52,8 +56,8 @@ def read_list_file(field: str, name: str, data: bytes) -> str:
     A JSON object is searched for the key `field`, so a scheduler_config.json will do for the
     trained betas. Raises SettingsError for a file that holds no such list.
     """
-    if len(data) > LARGEST_FILE:
-        raise SettingsError(field, f"{name[:60]} is too large; {LARGEST_FILE:,} bytes are allowed.")
+    if len(data) > (most := largest_file()):
+        raise SettingsError(field, f"{name[:60]} is too large; {most:,} bytes are allowed.")
     kind = PurePath(name).suffix.lower()
     try:
         numbers = _array(data) if kind == ".npy" else _list(field, kind, data)

@@ -10,10 +10,10 @@ from typing import Any
 
 from explorer.plots.curves import Curve, curve_of
 from explorer.settings import LaneSettings, RunSettings
+from explorer.settings.limits import LIMITS
 
-MOST_PINS = 100
 LONGEST_NAME = 80  # letters
-LONGEST_PIN = 400_000  # letters: 10,000 betas
+KEPT_PINS = 100  # every redraw of a page sends its pins again
 
 PLAIN = LaneSettings()
 
@@ -38,9 +38,10 @@ def read_pins(data: Any) -> list[Pin]:
     """The pins in what a page sent; one that cannot be drawn has a sentence instead of a curve."""
     if not isinstance(data, list):
         return []
-    pins = [_read(entry) for entry in data[:MOST_PINS]]
-    for entry in data[MOST_PINS : 2 * MOST_PINS]:
-        pins.append(Pin(_id(entry), None, f"Only the first {MOST_PINS} pins are drawn."))
+    most = LIMITS.pins
+    pins = [_read(entry) for entry in data[:most]]
+    for entry in data[most : 2 * most]:
+        pins.append(Pin(_id(entry), None, f"Only the first {most} pins are drawn."))
     return pins
 
 
@@ -50,12 +51,12 @@ def _read(entry: Any) -> Pin:
     label = str(entry.get("label") or "")[:LONGEST_NAME]
     kept = {"id": _id(entry), "label": label, "steps": entry.get("steps"), "lane": entry["lane"]}
     text = json.dumps(kept)
-    if len(text) > LONGEST_PIN:
+    if len(text) > LIMITS.text_characters:
         return Pin(_id(entry), None, "This pin's lists are too long to be drawn; remove it.")
     return _drawn(text)
 
 
-@lru_cache(maxsize=MOST_PINS)  # every redraw of a page sends its pins again
+@lru_cache(maxsize=KEPT_PINS)
 def _drawn(text: str) -> Pin:
     entry = json.loads(text)
     name = _id(entry)

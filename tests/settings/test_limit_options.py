@@ -32,7 +32,7 @@ def parsed(*arguments: str) -> dict:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_limit_has_a_flag_and_a_variable_and_the_flag_wins(name):
-    least = {"lanes": 2, "steps": 20, "side": 512}.get(name, 1)
+    least = {"lanes": 2, "steps": 20, "side": 512, "text_characters": 1000}.get(name, 1)
     assert getattr(read_limits(parsed(), {variable(name): f" {least} "}), name) == least
     both = read_limits(parsed(flag(name), str(least + 1)), {variable(name): str(least)})
     assert both == Limits(**{name: least + 1})
@@ -77,6 +77,7 @@ def test_a_bad_variable_ends_the_program_with_a_sentence_and_status_2():
         ({"steps": 20}, {"steps": 21}, "steps"),
         ({"side": 512}, {"width": 520}, "width"),
         ({"side": 512}, {"height": 520}, "height"),
+        ({"batch_size": 1}, {"batch_size": 2}, "batch_size"),
         ({"lanes": 2}, {"lanes": (LaneSettings(),) * 3}, "lanes"),
         ({"steps": 20}, {"lanes": (LaneSettings(sigmas=tuple(range(21, 0, -1))),)}, "lanes"),
     ],
@@ -108,6 +109,36 @@ def test_the_page_offers_no_more_lanes_than_a_run_may_have(limited):
     assert spec()["lanes"] == 2
     ((_, sentence),) = read_lanes(three)[1]
     assert sentence == "The page has 1 to 2 lanes; got 3."
+
+
+def test_what_a_page_sends_keeps_within_the_limits(limited):
+    from explorer.settings.scheduler_file import read_scheduler_file
+    from explorer.views.lists import parse_list, read_list_file
+    from explorer.views.pins import read_pins
+
+    limited(Limits(text_characters=1000, pins=1))
+    with pytest.raises(SettingsError, match="at most 1,000 characters"):
+        read_scheduler_file("{" + " " * 1000 + "}")
+    with pytest.raises(SettingsError, match="at most 1,000 characters"):
+        parse_list("sigmas", "1 " * 501)
+    with pytest.raises(SettingsError, match="too large; 4,000 bytes"):
+        read_list_file("sigmas", "a.txt", b"1 " * 2001)
+    pins = read_pins([{"id": "a", "lane": {}, "steps": 4}] * 2)
+    assert [pin.problem for pin in pins] == ["", "Only the first 1 pins are drawn."]
+    (pin,) = read_pins([{"id": "a", "lane": {"sigmas": [2.0] * 500}, "steps": 4}])
+    assert "too long" in pin.problem
+
+
+def test_a_start_picture_keeps_within_the_memory_of_the_operator(limited):
+    from PIL import Image
+
+    from explorer.settings import picture_url
+
+    picture = Image.new("RGB", (256, 256))
+    assert picture_url(picture)
+    limited(Limits(decoded_picture_bytes=MIB // 8))
+    with pytest.raises(ValueError, match=r"would take 0 MB in memory; at most 0\.125 are allowed"):
+        picture_url(picture)
 
 
 @pytest.mark.parametrize("wrong", [{"lanes": 17}, {"steps": 0}, {"upload_bytes": 0}])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from explorer.settings import SettingsError
-from explorer.views.lists import LARGEST_FILE, LONGEST_TEXT, list_text, parse_list, read_list_file
+from explorer.settings.limits import LIMITS
+from explorer.views.lists import largest_file, list_text, parse_list, read_list_file
 
 BETAS = (0.001, 0.02, 0.3)
 FIELD = "trained_betas"
@@ -37,7 +38,7 @@ def test_no_text_is_no_list(text):
     [
         ("0.1, pony", "entry 2 is 'pony'"),
         ("<b>", "entry 1 is '<b>'"),
-        ("0" * (LONGEST_TEXT + 1), "at most 400,000 characters"),
+        ("0" * (LIMITS.text_characters + 1), "at most 400,000 characters"),
         ("[]", "holds no number"),
     ],
 )
@@ -81,7 +82,7 @@ def test_a_list_of_another_field_is_named_by_its_label():
         ("e.csv", b"\xff\xfe\x00\x01"),
         ("f.txt", b""),
         ("g.json", b"[" * 100_000),
-        ("h.txt", b"1 " * LARGEST_FILE),
+        ("h.txt", b"1 " * largest_file()),
     ],
 )
 def test_files_without_numbers_are_a_sentence(name, content):

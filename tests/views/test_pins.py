@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from explorer.settings import LaneSettings, RunSettings
+from explorer.settings.limits import LIMITS
 from explorer.views.curves import View, plot_payload
-from explorer.views.pins import LONGEST_NAME, MOST_PINS, read_pins
+from explorer.views.pins import LONGEST_NAME, read_pins
 
 LANES = (LaneSettings(schedule_type="karras", rho=5), LaneSettings(sigmas=(9.0, 3.0, 0.5)))
 
@@ -64,7 +65,7 @@ def test_what_is_no_list_holds_no_pins(data):
 
 def test_there_is_a_limit_that_is_said():
     pins = read_pins([{"id": str(at), "lane": {}, "steps": 4} for at in range(5000)])
-    assert sum(pin.curve is not None for pin in pins) == MOST_PINS
-    assert pins[-1].problem == f"Only the first {MOST_PINS} pins are drawn."
+    assert sum(pin.curve is not None for pin in pins) == LIMITS.pins
+    assert pins[-1].problem == f"Only the first {LIMITS.pins} pins are drawn."
     (long,) = read_pins([{"id": "x" * 10**6, "label": "y" * 10**6, "lane": {}, "steps": 4}])
     assert len(long.id) == len(long.curve.label) == LONGEST_NAME
