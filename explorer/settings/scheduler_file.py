@@ -140,7 +140,8 @@ def _differences(config: Mapping[str, Any], kind: SchedulerClass, sampler: Sampl
     """
     fixed = FIXED.get(sampler.key, {})
     done = {**OUR_ARGUMENTS, **kind.defaults, **fixed}
-    config = {key: kind.defaults[key] for key in fixed} | dict(config)  # the class's where it is not
+    # Of what a lane fixes, a file that is silent has its class's value.
+    config = {key: kind.defaults[key] for key in fixed} | dict(config)
     other = [
         key
         for key, value in config.items()

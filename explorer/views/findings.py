@@ -135,7 +135,7 @@ def merged(found: list[Finding], count: int) -> list[FindingJSON]:
                 "severity": finding.severity,
                 "code": finding.code,
                 "sentence": finding.sentence,
-                "numbers": finding.numbers,
+                "numbers": dict(finding.numbers),
                 "field": finding.field,
                 "fix": finding.fix,
                 "fix_label": finding.fix_label,
