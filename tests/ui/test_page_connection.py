@@ -83,9 +83,16 @@ def test_what_was_typed_is_there_when_a_server_is_back(context):
         wait_for(page, "samplerExplorer.call === 2")
         page.evaluate("window.before = true")
     wait_for(page, "samplerExplorer.state === 'error'")
+    page.wait_for_timeout(1000)  # Gradio itself sees it, too, and tells of no change from then on
+    fill(page, "negative_prompt", "typed while it was gone")
+    fill(page, "steps", "11")
+    fill(page, "a_beta_start", "0.002")
     with serving(port):
         wait_for(page, "!window.before")  # Gradio reloads the page
         page.wait_for_selector("#history [data-ready]")
         expect(page.locator("#prompt textarea")).to_have_value("a car that was typed")
         expect(page.locator("#a_beta_end input")).to_have_value("0.02")
+        expect(page.locator("#negative_prompt textarea")).to_have_value("typed while it was gone")
+        expect(page.locator("#steps input")).to_have_value("11")
+        expect(page.locator("#a_beta_start input")).to_have_value("0.002")
         page.close()

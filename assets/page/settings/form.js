@@ -12,6 +12,21 @@ let trigger = null; // asks Gradio for its events "ask" and "fill"
 let wanted = null; // what the form is to hold, until Gradio fetches it
 let timer = 0;
 
+// What the controls show. Gradio tells of no change once it has lost the server: what has been typed
+// since, and changed in the table, is read from the boxes themselves.
+export function formShown() {
+  if (!state.form) return null;
+  const shown = { ...state.form, lanes: state.lanes.held ?? state.form.lanes };
+  for (const name of names) {
+    const box = document.querySelector(`#${name} ${TEXT}`);
+    if (name !== "lanes" && box) shown[name] = box.type === "number" ? numberIn(box) : box.value;
+  }
+  return shown;
+}
+
+const TEXT = ":is(textarea, input[type=number], input[type=text]:not([role]))";
+const numberIn = ({ value }) => (value === "" ? null : Number(value));
+
 // `part` is history.js', whose Gradio component has the two events.
 export function connect(part) {
   names = part.names;

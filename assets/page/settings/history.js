@@ -1,10 +1,10 @@
 // Undo and redo of every change of the form and of the pinned schedules, by two buttons and by keys;
 // and a form that outlives a reload, such as Gradio's own when a server is back.
 
-import { connect, fillForm } from "./form.js";
+import { connect, fillForm, formShown } from "./form.js";
 import { pinned, restorePins } from "../plot/pins.js";
 import { emit, on } from "../shared/signals.js";
-import { state, subscribe } from "../shared/store.js";
+import { subscribe } from "../shared/store.js";
 import { changed, makeHistory } from "./undo.js";
 
 const STORED = "sampler-explorer-form";
@@ -91,7 +91,7 @@ export function mount({ element, props, trigger }) {
   on("settled", note);
   subscribe("pins", () => history && note(history.present()));
   subscribe("model", ({ model }) => (asked &&= Boolean(model.loading))); // what comes with it is the server's
-  window.addEventListener("pagehide", () => keep(state.form));
+  window.addEventListener("pagehide", () => keep(formShown()));
   connect({ names: props.value, trigger });
 }
 
