@@ -127,5 +127,5 @@ def _plain_control(spec: Field, value: Any, **look: Any) -> gr.Textbox | gr.Numb
         return gr.Dropdown(choices, value=value, info=info, **look)
     if spec.type in (int, float) and spec.name not in SIZES:
         look["step"] = 1 if spec.type is int else "any"  # as HTML has it
-        return gr.Number(value, info=info, **look)
+        return gr.Number(value, info=info, elem_classes="number", **look)
     return gr.Textbox(value, info=info, **look)

@@ -6,8 +6,9 @@ import gradio as gr
 
 Options = dict[str, Any]  # keyword arguments of a Gradio event
 
-# Private, and without an overlay on what they change.
-INTERNAL: Options = {"show_progress": "hidden", "api_visibility": "private"}
+# Private, and without an overlay; nor a status at any component, which Gradio's page would copy
+# with all that the component holds, several times an event.
+INTERNAL: Options = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 IN_THE_BROWSER: Options = INTERNAL | {"queue": False}  # without the server
 AT_ONCE: Options = INTERNAL | {"queue": False, "trigger_mode": "always_last"}
 SIDE_BY_SIDE: Options = INTERNAL | {"concurrency_limit": None, "trigger_mode": "multiple"}
