@@ -195,7 +195,9 @@ def _remark(text: str) -> dict:
 
 def _layout(x: str, log_y: bool, shows: Quantity) -> dict:
     """Fonts, margins and axes of every figure."""
-    axis = {"zeroline": False, "ticks": ""}
+    # "allow": Plotly measures every label anew for each label that it places; the page hides those
+    # that would be cut (assets/page/plot/plot.js)
+    axis = {"zeroline": False, "ticks": "", "ticklabeloverflow": "allow"}
     horizontal: dict[str, Any] = {"title": {"text": X_TITLES[x], "standoff": 8}}
     if x == "timestep":
         horizontal["autorange"] = "reversed"  # a run goes from much noise to none

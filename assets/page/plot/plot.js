@@ -131,6 +131,7 @@ export async function mount({ element, props }) {
   subscribe("cursor", mark);
   subscribe("pins", draw);
   area.on("plotly_afterplot", () => {
+    hideCutLabels(area);
     nameDrawing(area);
     mark();
     editor.place();
@@ -140,6 +141,20 @@ export async function mount({ element, props }) {
     palette = readPalette();
     draw();
   }).observe(document.body, { attributeFilter: ["class"] });
+}
+
+// A number that the plot's edge would cut is left out, as Plotly does; but measured once a drawing.
+function hideCutLabels(area) {
+  const edge = area.getBoundingClientRect();
+  const labels = [...area.querySelectorAll(":is(.xtick, .ytick) text")];
+  for (const label of labels) label.style.removeProperty("display");
+  const boxes = labels.map((label) => label.getBoundingClientRect());
+  labels.forEach((label, at) => {
+    const { left, right, top, bottom, height } = boxes[at];
+    const aside = label.closest(".xtick") && (left < edge.left || right > edge.right);
+    const above = label.closest(".ytick") && (top + height / 4 < edge.top || bottom > edge.bottom);
+    if (aside || above) label.style.display = "none";
+  });
 }
 
 // The curves are an image with a name; beside them stand buttons and grips, which no image may hold.
