@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from explorer.sampling import baselines
@@ -140,6 +140,18 @@ class LaneSettings(LaneFields):
         """
         if self.solver.baseline:
             return _calls_of_baseline(self, steps)
+        if type(steps) is not int:  # a wrong one, which the schedule refuses in a sentence
+            return self._build(steps)
+        if steps not in self._schedules:
+            self._schedules[steps] = self._build(steps)
+        return self._schedules[steps]
+
+    @cached_property
+    def _schedules(self) -> dict[int, Schedule]:
+        """By number of steps: one redraw of the page asks for a lane's several times."""
+        return {}
+
+    def _build(self, steps: int) -> Schedule:
         arguments = self._arguments()
         eta = arguments.pop("eta")
         arguments["eta"] = self.solver.eta if eta is None else eta

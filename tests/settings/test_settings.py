@@ -4,7 +4,7 @@ import json
 import math
 import pickle
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from PIL import Image
@@ -275,3 +275,12 @@ def test_every_picture_of_a_batch_has_a_seed_that_the_field_takes(monkeypatch):
     drawn = RunSettings(seed=-1, batch_size=16).resolved()
     assert drawn.seed + drawn.batch_size - 1 == highest
     assert RunSettings(seed=-1).resolved().seed == highest
+
+
+def test_a_lane_makes_its_schedule_once_and_refuses_wrong_steps_each_time():
+    lane = LaneSettings(sampler="dpm2_a")
+    assert lane.schedule(1) is lane.schedule(1)
+    for wrong in (True, 0, 1.0, [1], None):
+        with pytest.raises(ValueError, match="num_inference_steps"):
+            lane.schedule(wrong)
+    assert replace(lane, rho=3.0, schedule_type="karras").schedule(1) is not lane.schedule(1)
