@@ -77,7 +77,7 @@ def betas_differ(case: Case) -> Iterator[Finding]:
         severity=WARNING,
         code="betas_differ",
         sentence=(
-            f"Betas are {_said(case.lane)}; the model was trained with {_said(case.model_defaults)}"
+            f"Betas are {_text(case.lane)}; the model was trained with {_text(case.model_defaults)}"
             ": timesteps stand for other noise levels than it learned."
         ),
         numbers={
@@ -103,7 +103,7 @@ def _curve(settings: Any) -> tuple:
     return (kind,) if kind == "squaredcos_cap_v2" else (kind, *ends)
 
 
-def _said(settings: Any) -> str:
+def _text(settings: Any) -> str:
     if listed := value_of(settings, "trained_betas"):
         return f"a list of {len(listed):,}"
     kind, *ends = _curve(settings)

@@ -56,20 +56,21 @@ def levels_reached(case: StepsCase) -> Iterator[Finding]:
     worst = float(excess[step])
     if worst < OFF_NOTED:
         return
-    told = float(table.sigma_next[step])
-    more = "more" if reached[step] > told else "less"
+    nominal = float(table.sigma_next[step])
+    more = "more" if reached[step] > nominal else "less"
     yield Finding(
         severity=WARNING if worst >= OFF_WARNS else NOTE,
         code="levels_reached",
         sentence=(
             f"Diffusers' DDIM steps down by {len(known) // table.steps} timesteps, not to its next "
             f"one: after step {step + 1} of {table.steps} the latent has sigma "
-            f"{reached[step]:.3g}, {worst:.0%} {more} than the {told:.3g} that the model is told."
+            f"{reached[step]:.3g}, {worst:.0%} {more} than the {nominal:.3g} that the "
+            "model is told."
         ),
         numbers={
             "step": step + 1,
             "sigma": float(reached[step]),
-            "told_sigma": told,
+            "told_sigma": nominal,
             "percent": 100 * worst,
         },
         field="timestep_spacing",
@@ -89,19 +90,19 @@ def rounding(case: StepsCase) -> Iterator[Finding]:
     worst = float(off[step])
     if worst < OFF_NOTED:
         return
-    sigma, timestep, told = table.sigma_hat[step], table.timestep[step], known[whole[step]]
+    sigma, timestep, nominal = table.sigma_hat[step], table.timestep[step], known[whole[step]]
     yield Finding(
         severity=WARNING if worst >= OFF_WARNS else NOTE,
         code="rounded_timestep",
         sentence=(
             f"Step {step + 1} of {table.steps} has sigma {sigma:.4g}, but its rounded timestep "
-            f"{timestep:g} stands for {told:.4g}: {worst:.1%} off."
+            f"{timestep:g} stands for {nominal:.4g}: {worst:.1%} off."
         ),
         numbers={
             "step": step + 1,
             "sigma": float(sigma),
             "timestep": float(timestep),
-            "timestep_sigma": float(told),
+            "timestep_sigma": float(nominal),
             "percent": 100 * worst,
         },
         field="round_timesteps",

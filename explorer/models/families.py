@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.models.catalog import ModelError
-from explorer.sampling.config_checks import check_types, not_covered, shown, with_defaults
+from explorer.sampling.config_checks import as_json, check_types, not_covered, with_defaults
 from explorer.sampling.scheduler_classes import SchedulerClass, find_class
 
 
@@ -116,7 +116,7 @@ def identify(folder: Path, name: str) -> Identity:
         options.pop("requires_aesthetics_score", None)
     notes = notes_on(distilled, scheduler, unet)
     if filled:
-        listed = ", ".join(f"{key} {shown(value)}" for key, value in filled.items())
+        listed = ", ".join(f"{key} {as_json(value)}" for key, value in filled.items())
         notes += (f"Its scheduler_config.json leaves to {kind.name}'s defaults: {listed}.",)
     return Identity(family, *size, parts, options, distilled, notes, scheduler)
 
@@ -172,7 +172,7 @@ def _scheduler_class(
         kind = find_class(each)
         if kind is None:
             raise ModelError(
-                f"The scheduler of {name}, {shown(each)}, is none of diffusers' that is known "
+                f"The scheduler of {name}, {as_json(each)}, is none of diffusers' that is known "
                 f"here. {WHAT_RUNS}."
             )
         if kind.refusal:

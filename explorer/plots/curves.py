@@ -193,7 +193,7 @@ class Quantity:
     label: str  # as a switch says it
     title: str  # of the axis
     series: Callable[[Curve], Iterator[Series]]
-    told: str  # its formula, for the hover
+    formula: str  # for the hover
     log: bool = False  # has a logarithmic scale
     share: bool = False  # lies from 0 to 1
     form: str = ".4g"  # of a number, as d3 writes it

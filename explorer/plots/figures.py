@@ -115,24 +115,24 @@ def _lane_traces(
     first, traces = lane.start, []
     for series in drawn:
         ran = series.rows(series.of >= first)
-        look = {"mode": "markers", "marker": {"size": 7, "symbol": SYMBOLS.get(series.kind)}}
+        style = {"mode": "markers", "marker": {"size": 7, "symbol": SYMBOLS.get(series.kind)}}
         if series.kind in DOTTED:
-            look = {"mode": "lines", "line": {"width": 1.25, "dash": "dot"}}
+            style = {"mode": "lines", "line": {"width": 1.25, "dash": "dot"}}
         elif series.kind not in SYMBOLS:
-            look = {
+            style = {
                 "mode": "lines+markers",
                 "line": {"width": 1.5 + 3.5 * under},
                 "marker": {"size": 5 + 4 * under},
                 "opacity": 0.5 if under else 1,
             }
         if len(ran.values) > MANY:
-            look["mode"] = "lines"
-        traces.append(_trace(lane, ran, shows, x) | look)
+            style["mode"] = "lines"
+        traces.append(_trace(lane, ran, shows, x) | style)
     if first and drawn:
         line = drawn[0]
         left_out = line.rows(line.of <= first)._replace(kind="left out")
-        look = {"mode": "lines", "line": {"width": 1, "dash": "dot"}, "opacity": 0.5}
-        traces.append(_trace(lane, left_out, shows, x) | look)
+        style = {"mode": "lines", "line": {"width": 1, "dash": "dot"}, "opacity": 0.5}
+        traces.append(_trace(lane, left_out, shows, x) | style)
     return traces
 
 
@@ -144,7 +144,7 @@ def _pin_trace(pin: Curve, line: Series, shows: Quantity, x: str) -> Trace:
 def _trace(curve: Curve, series: Series, shows: Quantity, x: str) -> Trace:
     """What every trace has, whatever it looks like."""
     owner = {"pin": curve.pin} if curve.lane is None else {"lane": curve.lane}
-    told = f"%{{fullData.name}} %{{y:{shows.form}}}<br>%{{text}}<br>{shows.told}<extra></extra>"
+    hover = f"%{{fullData.name}} %{{y:{shows.form}}}<br>%{{text}}<br>{shows.formula}<extra></extra>"
     return {
         "type": "scatter",
         "name": _literal(f"{curve.label}: {series.kind}"),
@@ -152,7 +152,7 @@ def _trace(curve: Curve, series: Series, shows: Quantity, x: str) -> Trace:
         "x": _along(x, series.at).tolist(),
         "y": series.values.tolist(),
         "text": _facts(series.at.step.tobytes(), series.at.timestep.tobytes()),
-        "hovertemplate": told.replace("<br><extra>", "<extra>"),
+        "hovertemplate": hover.replace("<br><extra>", "<extra>"),
     }
 
 

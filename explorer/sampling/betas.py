@@ -59,18 +59,20 @@ def training_betas(
     elif not isinstance(beta_schedule, str) or beta_schedule not in BETA_SCHEDULES:
         known = ", ".join(BETA_SCHEDULES)
         raise NotImplementedError(
-            f"beta_schedule must be one of {known}; got {shown(beta_schedule)}."
+            f"beta_schedule must be one of {known}; got {quoted(beta_schedule)}."
         )
     else:
         source = "beta_start and beta_end"
         for name, beta in (("beta_start", beta_start), ("beta_end", beta_end)):
             if not (isinstance(beta, Real) and 0 < beta < 1):
-                raise ValueError(f"{name} must be a number above 0 and below 1; got {shown(beta)}.")
+                raise ValueError(
+                    f"{name} must be a number above 0 and below 1; got {quoted(beta)}."
+                )
         steps = whole("num_train_timesteps", num_train_timesteps, 1, MOST_TIMESTEPS)
         betas = BETA_SCHEDULES[beta_schedule](beta_start, beta_end, steps)
     if not isinstance(rescale_betas_zero_snr, bool):
         raise ValueError(
-            f"rescale_betas_zero_snr must be True or False; got {shown(rescale_betas_zero_snr)}."
+            f"rescale_betas_zero_snr must be True or False; got {quoted(rescale_betas_zero_snr)}."
         )
     if rescale_betas_zero_snr:
         betas = zero_snr(betas)
@@ -136,10 +138,10 @@ def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
         number = low - 1  # no whole number at all
     fits = low <= number and (high is None or number <= high)
     if isinstance(value, bool) or not fits:
-        raise ValueError(f"{name} must be a whole number, {wanted}; got {shown(value)}.")
+        raise ValueError(f"{name} must be a whole number, {wanted}; got {quoted(value)}.")
     return number
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """A wrong value for a sentence: not more of it than fits."""
     return repr(value)[:40]

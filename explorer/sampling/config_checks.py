@@ -75,7 +75,7 @@ def not_covered(config: Mapping[str, Any]) -> str:
             return f"{key} is for {FLOW}, {NOT_COVERED}"
     if config.get("timestep_type", "discrete") != "discrete":
         return (
-            f"timestep_type {shown(config['timestep_type'])} tells the network the sigma itself, "
+            f"timestep_type {as_json(config['timestep_type'])} tells the network the sigma itself, "
             f"{NOT_COVERED}"
         )
     if config.get("variance_type") in ("learned", "learned_range"):
@@ -86,7 +86,7 @@ def not_covered(config: Mapping[str, Any]) -> str:
         idle = key == "beta_schedule" and config.get("trained_betas")
         if key in config and not idle and config[key] not in known:
             known = ", ".join(filter(None, known))
-            return f"{key} {shown(config[key])} is not known here; known are {known}"
+            return f"{key} {as_json(config[key])} is not known here; known are {known}"
     return ""
 
 
@@ -108,8 +108,8 @@ def with_defaults(
         idle |= {"beta_start", "beta_end"}
     if whole.get("timestep_spacing") != "leading":
         idle |= {"steps_offset"}
-    told = {key: value for key, value in filled.items() if key not in idle and value is not None}
-    return whole, told
+    notable = {key: value for key, value in filled.items() if key not in idle and value is not None}
+    return whole, notable
 
 
 def check_types(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
@@ -118,10 +118,10 @@ def check_types(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
         if key in config:
             wanted, fits = _type_of(key, default)
             if not fits(config[key]):
-                raise ValueError(f"{key} must be {wanted}; got {shown(config[key])}.")
+                raise ValueError(f"{key} must be {wanted}; got {as_json(config[key])}.")
 
 
-def shown(value: Any) -> str:
+def as_json(value: Any) -> str:
     """A value for a sentence, as JSON writes it: not more of it than fits."""
     words = {None: "null", True: "true", False: "false"}
     if isinstance(value, bool) or value is None:

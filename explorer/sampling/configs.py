@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
-from explorer.sampling.betas import shown
+from explorer.sampling.betas import quoted
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS, SCHEDULE_TYPES
 from explorer.sampling.wording import joined
 
@@ -24,7 +24,7 @@ def checked_config(config: Mapping[str, Any]) -> dict[str, Any]:
     prediction_type = config["prediction_type"]
     if not isinstance(prediction_type, str) or prediction_type not in PREDICTION_TYPES:
         known = ", ".join(PREDICTION_TYPES)
-        raise ValueError(f"prediction_type must be one of {known}; got {shown(prediction_type)}.")
+        raise ValueError(f"prediction_type must be one of {known}; got {quoted(prediction_type)}.")
     changed = {key: _plain(value) for key, value in config.items() if _plain(value) is not value}
     if isinstance(config["s_tmax"], Real) and config["s_tmax"] == math.inf:  # no word of JSON's
         changed["s_tmax"] = None
@@ -39,7 +39,7 @@ def chosen_type(config: Mapping[str, Any]) -> str:
 
 
 def overridden(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config without its own word on the schedule type, where arguments have theirs."""
+    """Return a config without its schedule type, where arguments name another."""
     flags = set(SCHEDULE_FLAGS.values())
     if given.get("schedule_type") is not None or any(given.get(flag) for flag in flags):
         replaced = flags | {"schedule_type"}
@@ -52,7 +52,7 @@ def overridden(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str,
 def _schedule_flags(config: Mapping[str, Any]) -> dict[str, bool]:
     for flag in SCHEDULE_FLAGS.values():
         if not (config[flag] is None or isinstance(config[flag], bool)):
-            raise ValueError(f"{flag} must be True or False; got {shown(config[flag])}.")
+            raise ValueError(f"{flag} must be True or False; got {quoted(config[flag])}.")
     flags = {flag: bool(config[flag]) for flag in SCHEDULE_FLAGS.values()}
     chosen, wanted = [flag for flag, on in flags.items() if on], config["schedule_type"]
     if len(chosen) > 1:
@@ -63,17 +63,17 @@ def _schedule_flags(config: Mapping[str, Any]) -> dict[str, bool]:
         return flags
     if not isinstance(wanted, str) or wanted not in SCHEDULE_TYPES:
         known = ", ".join(SCHEDULE_TYPES)
-        raise ValueError(f"schedule_type must be one of {known}; got {shown(wanted)}.")
-    own = SCHEDULE_FLAGS.get(wanted)
-    if chosen and chosen != [own]:
+        raise ValueError(f"schedule_type must be one of {known}; got {quoted(wanted)}.")
+    implied = SCHEDULE_FLAGS.get(wanted)
+    if chosen and chosen != [implied]:
         raise ValueError(
             f"schedule_type {wanted!r} contradicts {chosen[0]}=True; leave one of them out."
         )
-    if own and not flags[own] and own not in config.get("_use_default_values", ()):
+    if implied and not flags[implied] and implied not in config.get("_use_default_values", ()):
         raise ValueError(
-            f"schedule_type {wanted!r} contradicts {own}=False; leave one of them out."
+            f"schedule_type {wanted!r} contradicts {implied}=False; leave one of them out."
         )
-    return flags | ({own: True} if own else {})
+    return flags | ({implied: True} if implied else {})
 
 
 def _plain(value: Any) -> Any:

@@ -87,8 +87,8 @@ class LockstepScheduler:
 
     def set_timesteps(self, num_inference_steps: int, device=None, **kwargs) -> None:
         """Prepare all lanes; ValueError where they would not make the same number of calls."""
-        for lane, own in zip(self.lanes, self.custom_steps, strict=True):
-            steps = own or {"num_inference_steps": num_inference_steps}
+        for lane, custom in zip(self.lanes, self.custom_steps, strict=True):
+            steps = custom or {"num_inference_steps": num_inference_steps}
             lane.set_timesteps(device=device, **steps, **kwargs)
         if len({len(lane.timesteps) for lane in self.lanes}) > 1:
             counts = ", ".join(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from numbers import Real
 from typing import Any
 
-from explorer.sampling.betas import LARGEST_SIGMA, MOST_TIMESTEPS, SMALLEST_SIGMA, shown, whole
+from explorer.sampling.betas import LARGEST_SIGMA, MOST_TIMESTEPS, SMALLEST_SIGMA, quoted, whole
 from explorer.sampling.schedule_types import AYS_TABLES, SCHEDULE_TYPES
 from explorer.sampling.spacings import INTERPOLATIONS, TIMESTEP_SPACINGS
 
@@ -29,7 +29,7 @@ class Number:
         if not self.low <= number <= self.high or (self.above and number == self.low):
             low, high = f"{self.low:g}", f"{self.high:g}"
             wanted = f"above {low} and at most {high}" if self.above else f"from {low} to {high}"
-            raise ValueError(f"{name} must be a number {wanted}; got {shown(value)}.")
+            raise ValueError(f"{name} must be a number {wanted}; got {quoted(value)}.")
         return float(value)
 
 
@@ -52,7 +52,7 @@ class Choice:
 
     def check(self, name: str, value: Any) -> str:
         if not isinstance(value, str) or value not in self.known:
-            raise ValueError(f"{name} must be one of {', '.join(self.known)}; got {shown(value)}.")
+            raise ValueError(f"{name} must be one of {', '.join(self.known)}; got {quoted(value)}.")
         return value
 
 
@@ -62,7 +62,7 @@ class Flag:
 
     def check(self, name: str, value: Any) -> bool:
         if not isinstance(value, bool):
-            raise ValueError(f"{name} must be True or False; got {shown(value)}.")
+            raise ValueError(f"{name} must be True or False; got {quoted(value)}.")
         return value
 
 

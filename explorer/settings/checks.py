@@ -6,7 +6,7 @@ A check takes the setting's label and the value, and raises ValueError with a se
 import math
 from typing import Any
 
-from explorer.sampling.betas import shown
+from explorer.sampling.betas import quoted
 from explorer.sampling.custom_lists import custom_sigmas
 from explorer.sampling.samplers import find_sampler
 from explorer.settings.start_picture import check_picture
@@ -19,10 +19,10 @@ def whole(low: int, high: int):
     wanted = f"a whole number from {low} to {high}"
 
     def check(label: str, value: Any) -> int:
-        found = number(label, value, wanted)
-        if found != int(found) or not low <= found <= high:
-            raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
-        return int(found)
+        parsed = number(label, value, wanted)
+        if parsed != int(parsed) or not low <= parsed <= high:
+            raise ValueError(f"{label} must be {wanted}; got {typed(value)}.")
+        return int(parsed)
 
     return check
 
@@ -36,11 +36,11 @@ def real(low: float, high: float, *, inside: bool = False, above: bool = False):
         wanted = f"a number above {low:g}, up to {high:g}"
 
     def check(label: str, value: Any) -> float:
-        found = number(label, value, wanted)
-        outside = not low <= found <= high
-        if outside or (found == low and (inside or above)) or (found == high and inside):
-            raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
-        return found
+        parsed = number(label, value, wanted)
+        outside = not low <= parsed <= high
+        if outside or (parsed == low and (inside or above)) or (parsed == high and inside):
+            raise ValueError(f"{label} must be {wanted}; got {typed(value)}.")
+        return parsed
 
     return check
 
@@ -50,25 +50,25 @@ def zero_or(low: float, high: float, meaning: str):
     wanted = f"0 ({meaning}) or a number " + (f"from {low:g} to" if low else "up to") + f" {high:g}"
 
     def check(label: str, value: Any) -> float:
-        found = number(label, value, wanted)
-        if found and not (low <= found <= high):
-            raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
-        return found
+        parsed = number(label, value, wanted)
+        if parsed and not (low <= parsed <= high):
+            raise ValueError(f"{label} must be {wanted}; got {typed(value)}.")
+        return parsed
 
     return check
 
 
 def number(label: str, value: Any, wanted: str) -> float:
     try:
-        found = float(value)
+        parsed = float(value)
     except (TypeError, ValueError, OverflowError):
-        found = math.nan
-    if isinstance(value, bool) or not math.isfinite(found):
-        raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
-    return found
+        parsed = math.nan
+    if isinstance(value, bool) or not math.isfinite(parsed):
+        raise ValueError(f"{label} must be {wanted}; got {typed(value)}.")
+    return parsed
 
 
-def said(value: Any) -> str:
+def typed(value: Any) -> str:
     """What was typed, for a sentence: not more of it than fits."""
     return str(value)[:40] if value is not None and str(value) else "nothing"
 
@@ -80,7 +80,7 @@ def sampler(label: str, value: Any) -> str:
 def choice(choices):
     def check(label: str, value: Any) -> str:
         if not isinstance(value, str) or value not in choices:
-            raise ValueError(f"{label} must be one of {', '.join(choices)}; got {shown(value)}.")
+            raise ValueError(f"{label} must be one of {', '.join(choices)}; got {quoted(value)}.")
         return value
 
     return check
@@ -89,7 +89,7 @@ def choice(choices):
 def text(longest: int):
     def check(label: str, value: Any) -> str:
         if not isinstance(value, str):
-            raise ValueError(f"{label} must be text; got {shown(value)}.")
+            raise ValueError(f"{label} must be text; got {quoted(value)}.")
         if len(value) > longest:
             raise ValueError(
                 f"{label} may have at most {longest:,} characters; this one has {len(value):,}."
@@ -97,7 +97,7 @@ def text(longest: int):
         if (place := broken_at(value)) is not None:
             raise ValueError(
                 f"{label} holds something that is no character, at place {place + 1} "
-                f"({shown(value[place])}); delete it."
+                f"({quoted(value[place])}); delete it."
             )
         return value
 
@@ -140,10 +140,10 @@ def flag(label: str, value: Any) -> bool:
 def side(label: str, value: Any) -> int:
     """A picture's width or height; 0 leaves it to the model."""
     wanted = f"0 (the model's default) or a multiple of 8 from {SMALLEST_SIDE} to {LARGEST_SIDE:,}"
-    found = number(label, value, wanted)
-    if found and not (SMALLEST_SIDE <= found <= LARGEST_SIDE and found % 8 == 0):
-        raise ValueError(f"{label} must be {wanted}; got {said(value)}.")
-    return int(found)
+    parsed = number(label, value, wanted)
+    if parsed and not (SMALLEST_SIDE <= parsed <= LARGEST_SIDE and parsed % 8 == 0):
+        raise ValueError(f"{label} must be {wanted}; got {typed(value)}.")
+    return int(parsed)
 
 
 def start_picture(label: str, value: Any) -> str:

@@ -91,9 +91,9 @@ class LaneSettings(LaneFields):
         if self.trained_betas:  # the length of which diffusers does not look at
             config["num_train_timesteps"] = len(self.trained_betas)
         taken = {key: value for key, value in config.items() if self.solver.takes(key)}
-        own = {SCHEDULE_FLAGS.get(key) for key in self.solver.schedule_types}
+        supported = {SCHEDULE_FLAGS.get(key) for key in self.solver.schedule_types}
         taken.pop("schedule_type", None)
-        return taken | {flag: on for flag, on in flags.items() if flag in own}
+        return taken | {flag: on for flag, on in flags.items() if flag in supported}
 
     @classmethod
     def from_config(cls, sampler: str, config: Mapping[str, Any], **more: Any) -> "LaneSettings":

@@ -115,7 +115,7 @@ class RunSettings(Checked):
                     name, f"{label} may be at most {most} on this server; got {value}."
                 )
 
-        for lane, settings in enumerate(self.lanes):  # a list of sigmas has steps of its own
+        for lane, settings in enumerate(self.lanes):  # custom sigmas have a number of steps
             if (steps := settings.step_count(self.steps)) > LIMITS.steps:
                 raise SettingsError(
                     "lanes",
@@ -142,7 +142,7 @@ class RunSettings(Checked):
 
     @property
     def step_ranges(self) -> tuple[StepRange, ...]:
-        """Which steps and calls each lane makes: those of a lane with a list of its own differ."""
+        """Which steps and calls each lane makes: those of a lane with custom sigmas differ."""
         return tuple(
             StepRange(
                 sampler=lane.solver,

@@ -15,9 +15,9 @@ from explorer.sampling.config_checks import (
     IDLE,
     METHOD,
     OUR_ARGUMENTS,
+    as_json,
     check_types,
     not_covered,
-    shown,
     with_defaults,
 )
 from explorer.sampling.samplers import DPM2, SAMPLERS, Sampler, find_sampler
@@ -51,7 +51,7 @@ class SchedulerFile:
 def write_scheduler_file(lane: LaneSettings) -> str:
     """Return the lane as strict JSON that diffusers' class of the same name can read.
 
-    Its own list of sigmas, which that class would take with `set_timesteps`, stands beside.
+    Custom sigmas, which that class would take with `set_timesteps`, stand beside.
     """
     config = {
         "_class_name": lane.solver.class_name,
@@ -108,7 +108,7 @@ def _read(config: dict[str, Any], sampler: str) -> SchedulerFile:
     if unknown := [key for key in config if key not in KNOWN and key not in solver_keys]:
         notes.append(f"Not known here, and left out: {_listed(unknown)}.")
     if kind and filled:
-        said = ", ".join(f"{key} {shown(value)}" for key, value in filled.items())
+        said = ", ".join(f"{key} {as_json(value)}" for key, value in filled.items())
         notes.append(f"Not in the file, so as {kind.name} has it: {said}.")
     return SchedulerFile(lane, tuple(notes))
 
@@ -127,7 +127,7 @@ def _class(config: Mapping[str, Any]) -> SchedulerClass | None:
         return None
     kind = find_class(name)
     if kind is None:
-        raise ValueError(f"_class_name {shown(name)} is no scheduler that is known here.")
+        raise ValueError(f"_class_name {as_json(name)} is no scheduler that is known here.")
     if kind.refusal:
         raise ValueError(f"{kind.name} {kind.refusal}.")
     return kind
@@ -150,10 +150,10 @@ def _differences(config: Mapping[str, Any], kind: SchedulerClass, sampler: Sampl
     for key in METHOD:
         if key in other:
             raise ValueError(
-                f"{key} {shown(config[key])} is another method than {sampler.label}, which has "
-                f"{shown(done[key])}."
+                f"{key} {as_json(config[key])} is another method than {sampler.label}, which has "
+                f"{as_json(done[key])}."
             )
-    named = [f"{key} {shown(done[key])}" for key in other if key not in IDLE]
+    named = [f"{key} {as_json(done[key])}" for key in other if key not in IDLE]
     return [f"Otherwise than in the file, {sampler.label} has {_listed(named)}."] if named else []
 
 

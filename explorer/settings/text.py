@@ -12,8 +12,8 @@ def broken_at(text: str) -> int | None:
     Halves of surrogate pairs are what a browser or program sends that cut an emoji in two, NUL is
     what some tokenizers and files take for the end.
     """
-    found = _BROKEN.search(text)
-    return found and found.start()
+    match = _BROKEN.search(text)
+    return match and match.start()
 
 
 def encodable(data: Any) -> Any:

@@ -74,4 +74,4 @@ def test_every_quantity_says_what_it_is():
     for quantity in QUANTITIES.values():
         assert quantity.label
         assert quantity.title
-        assert quantity.told or quantity is QUANTITIES["sigma"]
+        assert quantity.formula or quantity is QUANTITIES["sigma"]

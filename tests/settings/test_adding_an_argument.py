@@ -68,7 +68,7 @@ except SettingsError as error:
 else:
     raise AssertionError("a file of the wrong type")
 
-rows = [row for group in spec()["groups"] for row in group["knobs"]]
+rows = [row for group in spec()["groups"] for row in group["fields"]]
 row = next(row for row in rows if row["name"] == "stretch")
 assert row["label"] == "Stretch" and row["kind"] == "real"
 assert set(row["when"]["sampler"]) == {"dpm2", "dpm2_a"}
