@@ -44,16 +44,22 @@ def context(tmp_path_factory) -> Iterator[BrowserContext]:
     assert chromium, f"the page's tests need a browser: one of {', '.join(CHROMIUM)}"
     with sync_playwright() as playwright:
         # With a profile of its own the browser keeps compiled scripts: pages open in half the time.
+        # So they do in one process for all pages, as long as one is open: see `open_page`.
         profile = tmp_path_factory.mktemp("profile")
-        context = playwright.chromium.launch_persistent_context(profile, executable_path=chromium)
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=chromium, args=["--process-per-site"]
+        )
         context.set_default_timeout(WAIT_MS)
         yield context
         context.close()
 
 
 @pytest.fixture
-def open_page(context, server) -> Iterator[Callable[..., Page]]:
-    """A function that opens the page, `open_page(query="", width=1280, height=800)`."""
+def open_page(context, server, shared_page) -> Iterator[Callable[..., Page]]:
+    """A function that opens the page, `open_page(query="", width=1280, height=800)`.
+
+    The shared page is open beside it, in whose process this one opens sooner.
+    """
     with opening(context, server) as open_page:
         yield open_page
 
