@@ -2,13 +2,13 @@
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
 
 import gradio as gr
 import pytest
 from fake_engine import DEFAULTS, FakeEngine
+from loops import finish
 from test_form import untouched
 
 from explorer.settings import LaneSettings, RunSettings
@@ -148,7 +148,5 @@ def test_a_load_that_is_not_followed_any_more_is_not_wanted(end):
                 assert [each async for each in followed] == []
         await asyncio.to_thread(load.done.wait, 60)
 
-    # In a thread of its own: Playwright's loop runs in this one once a browser test has used it.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, follow()).result()
+    finish(follow())
     assert (engine.abandoned, engine.resident) == (["turbo"], "")

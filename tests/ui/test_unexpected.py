@@ -1,13 +1,12 @@
 """What nobody expected: each handler still answers, the log has the reason, the next is fine."""
 
-import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 from fake_engine import FakeEngine, FakeFacts
+from loops import everything
 
 from explorer import ui
 from explorer.ui import settings_events
@@ -62,13 +61,8 @@ def handler(page: gr.Blocks, name: str):
 
 
 def answers(handler, values: dict) -> list:
-    """All that a handler of several answers says, from a thread: a browser's tests have a loop."""
-
-    async def every() -> list:
-        return [answer async for answer in handler(values, VISITOR)]
-
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, every()).result()
+    """All that a handler of several answers says."""
+    return everything(handler(values, VISITOR))
 
 
 def test_a_redraw_that_breaks_off_is_a_sentence_and_the_next_is_drawn(page, monkeypatch, caplog):
