@@ -117,7 +117,7 @@ def test_settings_out_of_sight_take_no_tab_stops(open_page):
 
 def test_a_group_of_choices_is_one_tab_stop_with_a_name(open_page):
     page = open_page()
-    for group, name in {"quantity": "quantity", "x_axis": "x", "y_axis": "y"}.items():
+    for group, name in {"y_axis": "y", "x_axis": "x", "quantity": "quantity"}.items():
         page.wait_for_selector(f"#{group}[role=radiogroup]")
         curve = page.get_by_role("radiogroup", name="curve")
         assert page.get_by_role("radiogroup", name=name).or_(curve).count()
