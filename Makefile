@@ -3,7 +3,7 @@ run:
 test:
 	bash tests/run
 lint:
-	ruff check . && ruff format --check .
+	ruff check . && ruff format --check . && pyright
 shots:
 	python -m tests.ui.shots
 bench:
