@@ -183,9 +183,13 @@ class EventBuilder:
         counts = [each.nfe for each in trajectories]
         frames = self.film.frames(counts) if any(counts) and not self.problem else ()
         images = tuple(self._images) if any(self._images) else ()
-        message = " ".join(filter(None, (job.message, self._approximation())))
-        recorded = {"trajectories": trajectories, "frames": frames, "images": images}
-        return ENDINGS[job.state](**self._progress(message) | recorded)
+        return ENDINGS[job.state](
+            **self._progress(job.message),
+            trajectories=trajectories,
+            frames=frames,
+            images=images,
+            approximation=self._approximation(),
+        )
 
     def _approximation(self) -> str:
         """A sentence for frames that a stop has made approximate; "" where none is."""

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 
 from explorer.models.previews import Decoder
-from explorer.runs.event_builder import POLL_S, EventBuilder
-from explorer.runs.events import Event
+from explorer.runs.event_builder import HEARTBEAT_S, POLL_S, EventBuilder
+from explorer.runs.events import Ended, Event
 from explorer.runs.job import Job
 
 LOOK_S = 0.1  # between two looks at a run that waits for its turn
@@ -44,7 +44,10 @@ async def event_stream_async(
 ) -> AsyncGenerator[Event, None]:
     """`event_stream` for an event loop: a job that waits for its turn holds no thread.
 
-    It starts when somebody is `listening`, and is given up where nobody was for `patience_s`.
+    It starts when somebody is `listening`, which means that every event so far has been read, and
+    is given up where nobody was for `patience_s`. Once it has begun it goes on, but of its events
+    only the last one is sent to somebody who does not read: no pictures gather for a client that
+    is connected and leaves its stream unread.
     """
     builder, started, heard_at = EventBuilder(job, decode), False, time.monotonic()
     thread = ThreadPoolExecutor(1, thread_name_prefix="event-stream")
@@ -64,8 +67,14 @@ async def event_stream_async(
             elif job.waits:
                 await asyncio.sleep(LOOK_S if started else POLL_S)
         loop = asyncio.get_running_loop()
+        sent, sent_at = None, 0.0
         while (event := await loop.run_in_executor(thread, builder.next_event)) is not None:
-            yield event
+            if isinstance(event, Ended) or sent is None or listening():
+                sent = event
+            elif time.monotonic() - sent_at < HEARTBEAT_S:
+                continue
+            yield sent  # again where it is unread: a generator can only be closed where it yields
+            sent_at = time.monotonic()
     finally:
         job.stop()
         job.leave_queue()

@@ -88,11 +88,13 @@ class Ended(Computed):
 
     A trajectory a lane, the lanes' frames, and their pictures as PNG, a batch in one grid. Frames
     and pictures are None for a lane that has none; the tuples are empty where no lane has one.
+    `approximation` is a sentence on frames that a stop has left approximate, or "".
     """
 
     trajectories: tuple[Trajectory, ...] = ()
     frames: tuple[LaneFrames | None, ...] = ()
     images: tuple[bytes | None, ...] = ()
+    approximation: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

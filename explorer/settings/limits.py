@@ -58,6 +58,7 @@ class Limits:
     )
     no_listener_s: int = _limit(20, "how long a run that nobody follows keeps its place")
     unread_sessions: int = _limit(100, "sessions that have events which nobody reads")
+    unread_messages: int = _limit(200, "messages that wait for one page that does not read")
     waiting_request_bytes: int = _limit(32 * MIB, "large requests under way, together")
 
     def __post_init__(self):

@@ -12,8 +12,9 @@ class EventQueue:
     """The events of the application `app`, and what waits for whom.
 
     Gradio keeps an entry for each session that has ever joined its queue, and all messages for one
-    whose stream nobody opens. They are let go after `no_listener_s`, of the oldest sooner where
-    more than `unread_sessions` have gathered.
+    whose stream nobody opens, or opens and does not read. They are let go after `no_listener_s`, of
+    the oldest sooner where more than `unread_sessions` have gathered, and at once where more than
+    `unread_messages` wait for one session.
     """
 
     def __init__(self, app: Any, limits: Limits):
@@ -45,10 +46,15 @@ class EventQueue:
         return waiting.session_hash if waiting else event
 
     async def let_go(self, reading: Counter[str]) -> None:
-        """Forget what waits for sessions whose stream nobody has open."""
+        """Forget what waits for sessions whose stream nobody has open, or reads."""
         queue, now = self._queue, time.monotonic()
         sessions = {**queue.pending_messages_per_session, **queue.pending_event_ids_session}
         unread = {session for session in sessions if not reading[session]}
+        for session, messages in tuple(queue.pending_messages_per_session.items()):
+            if messages.qsize() > self._limits.unread_messages:
+                unread.discard(session)
+                await self._forget(session)
+                queue.pending_event_ids_session[session] = set()  # by which an open stream ends
         self._since = {session: self._since.get(session, now) for session in unread}
         oldest = sorted(self._since, key=self._since.__getitem__)
         excess = len(oldest) - self._limits.unread_sessions

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from loops import finish
 
 from explorer.engine import Engine
-from explorer.runs.event_stream import event_stream
+from explorer.runs import event_stream
 from explorer.runs.events import RUNNING
 from explorer.runs.job import Job
 from explorer.settings import LaneSettings, RunSettings
@@ -38,7 +39,7 @@ def followed(calls, has_spare_core: bool):
         for call in calls:
             job.calls_ready.put({0: call})
 
-    return job, decode, event_stream(job, lambda: None, start, decode)
+    return job, decode, event_stream.event_stream(job, lambda: None, start, decode)
 
 
 def seen(events, count: int):
@@ -56,6 +57,34 @@ def test_frames_wait_for_the_end_where_they_would_disturb(calls, has_spare_core,
     job.end("done")
     list(events)
     assert decode.pictures == 10
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_no_events_gather_for_one_who_does_not_read(calls, monkeypatch, reads):
+    monkeypatch.setattr(event_stream, "HEARTBEAT_S", 0.0)
+    job = Job(SETTINGS)
+
+    async def all_events() -> list:
+        events = []
+        stream = event_stream.event_stream_async(
+            job, lambda: None, lambda: None, Decoder(), lambda: reads or len(events) < 2, 60.0
+        )
+        job.phase = RUNNING
+        async for event in stream:
+            events.append(event)
+            if len(events) <= len(calls):
+                job.calls_ready.put({0: calls[len(events) - 1]})
+            elif not job.finished.is_set():
+                job.end("done")
+                job.finished.set()
+        return events
+
+    _, *events, last = finish(all_events())
+    assert (last.state, last.call) == ("done", 5)
+    newest = {event.call for event in events}
+    assert len(newest) == (5 if reads else 1)
+    if not reads:  # the one that is unread is sent again, which says nothing new
+        assert len(set(map(id, events))) == 1
 
 
 @pytest.mark.parametrize("every_core", [True, False])

@@ -90,7 +90,7 @@ def test_a_stop_while_frames_are_made_keeps_the_pictures(engine, no_grace, every
     assert all(each.state == "done" for each in last.trajectories)
     assert len(last.images) == 2
     assert [each.nfe for each in last.trajectories] == [CALLS, CALLS]
-    assert last.message == (
+    assert last.approximation == (
         f"{FRAMES - exact} of {FRAMES} frames are approximate, by linear colours: "
         "stopped before they were made."
     )
@@ -113,7 +113,7 @@ def test_frames_that_take_no_time_are_made_as_ever_after_a_stop(engine, every_co
     decode = engine.model().decode = Grey(stops(cancel, 1))
     event = list(engine.stream(SETTINGS, cancel))[-1]
     assert event.state == "done"
-    assert event.message == ""
+    assert (event.message, event.approximation) == ("", "")
     assert decode.made == FRAMES
     assert all(not any(each.approximate.values()) for each in event.frames)
 
@@ -131,7 +131,7 @@ def test_a_stopped_run_has_a_frame_of_each_of_its_calls(engine, no_grace, every_
     assert decode.made == 0
     assert [each.nfe for each in last.trajectories] == [3, 3]
     assert [len(each.noisy) for each in last.frames] == [3, 3]
-    assert "12 of 12 frames are approximate" in last.message
+    assert "12 of 12 frames are approximate" in last.approximation
     assert [each.approximate["noisy"] for each in last.frames] == [(0, 1, 2)] * 2
 
 
@@ -148,7 +148,7 @@ def test_linear_colours_are_what_a_model_without_a_tiny_decoder_has(
 
     monkeypatch.setattr(LinearDecoder, "__call__", first_slice)
     event = list(engine.stream(SETTINGS, cancel))[-1]
-    assert (event.state, event.message) == ("done", "")
+    assert (event.state, event.message, event.approximation) == ("done", "", "")
     for ours, theirs in zip(event.frames, wanted, strict=True):
         np.testing.assert_array_equal(ours.denoised, theirs.denoised)
         np.testing.assert_array_equal(ours.noisy, theirs.noisy)

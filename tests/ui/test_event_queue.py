@@ -1,7 +1,9 @@
 """Sessions whose events nobody reads leave nothing behind, however many come."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -10,10 +12,11 @@ from loops import finish
 
 from explorer import ui
 from explorer.settings.limits import LIMITS
+from explorer.ui.event_queue import EventQueue
 from explorer.views.answers import UNEXPECTED
 
 PATIENCE_S = 60
-FEW = replace(LIMITS, unread_sessions=10, no_listener_s=5)
+FEW = replace(LIMITS, unread_sessions=10, unread_messages=20, no_listener_s=5)
 
 
 @pytest.fixture
@@ -56,6 +59,22 @@ def test_unread_sessions_are_let_go_and_one_that_is_read_stays(site):
                     await asyncio.sleep(0.1)
 
     finish(visits())
+
+
+def test_a_stream_that_is_open_and_unread_gathers_so_many_messages_and_no_more():
+    page = ui.build(FakeEngine(), FEW)
+    events = EventQueue(SimpleNamespace(get_blocks=lambda: page), FEW)
+    waiting = page._queue.pending_messages_per_session
+
+    async def gather():
+        for session, count in (("slow", FEW.unread_messages), ("never", FEW.unread_messages + 1)):
+            waiting[session] = asyncio.Queue()
+            for _ in range(count):
+                waiting[session].put_nowait("a message")
+        await events.let_go(Counter(slow=1, never=1))
+
+    finish(gather())
+    assert list(waiting) == ["slow"]
 
 
 @pytest.mark.parametrize("name", [True, 3, ["x"], {"a": 1}])

@@ -9,7 +9,8 @@ CALLS = 12  # that the run makes before it is stopped
 EXACT = 5
 SIDE = 256
 BADGES = "[...document.querySelectorAll('.pane .approximate')]"
-SENTENCE = ". 84 of 92 frames are approximate, by linear colours"
+LEFT = f"{4 * (CALLS - EXACT)} of {4 * CALLS} frames are approximate, by linear colours"
+WHERE = "document.querySelector('#progress .where')"
 
 
 @pytest.fixture
@@ -73,7 +74,12 @@ def test_the_bar_shows_the_whole_sentence_of_a_stop(open_page, stopping, width):
     wait_for(page, f"samplerExplorer.call === {CALLS}")
     page.evaluate("document.querySelector('#stop').click()")
     wait_for(page, "samplerExplorer.state === 'cancelled'")
-    sentence = "document.querySelector('#progress .where')"
-    page.evaluate(f"{sentence}.textContent += '{SENTENCE}'")
+    assert page.evaluate(f"{WHERE}.textContent").endswith(f". {LEFT}")
+    assert page.evaluate(f"{WHERE}.scrollWidth <= {WHERE}.clientWidth")
 
-    assert page.evaluate(f"{sentence}.scrollWidth <= {sentence}.clientWidth")
+
+def test_the_sentence_goes_when_every_frame_has_come_in_full_size(open_page, stopping):
+    stopping.full_side = SIDE
+    page = open_page()
+    stop(page)
+    wait_for(page, rf"/^Stopped after call {CALLS} of \d+$/.test({WHERE}.textContent)")

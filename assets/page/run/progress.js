@@ -25,6 +25,8 @@ export async function mount({ element }) {
   let spokenAt = 0;
   let stoppingSince = 0;
   let fraction = 0; // of the calls of all lanes
+  let ended = null; // the last event, while the bar says what came of it
+  let left = new Set(); // frames that a stop has left approximate, until they come in full size
 
   function show(position, remark = "", { speak = false } = {}) {
     where.textContent = position;
@@ -50,6 +52,7 @@ export async function mount({ element }) {
   }
 
   on("begin", () => {
+    ended = null;
     fraction = stoppingSince = 0;
     refresh();
     seed.hidden = true;
@@ -66,16 +69,25 @@ export async function mount({ element }) {
   on("end", (event) => {
     if (event.state === "done") fraction = 1;
     refresh();
-    show(summary(event), "", { speak: true });
+    ended = event;
+    left = approximateFrames(event.run);
+    show(summary(event, left), "", { speak: true });
     seed.hidden = !event.run;
     if (event.run) seed.textContent = `seed ${event.run.seed}`;
   });
 
+  on("full", (frames) => {
+    if (!ended || !left.size) return;
+    for (const { lane, call, view } of frames) left.delete(frameKey(lane, call, view));
+    where.textContent = summary(ended, left);
+  });
   on("lost", (sentence) => {
+    ended = null;
     refresh();
     show(sentence, "", { speak: true });
   });
   on("rest", () => {
+    ended = null;
     fraction = 0;
     refresh();
     show("Ready", "", { speak: true });
@@ -122,7 +134,23 @@ function remaining(seconds) {
   return `${Math.round(seconds / 60)} min left`;
 }
 
-function summary({ state, message, lane, call, calls, elapsed, run }) {
+const frameKey = (lane, call, view) => `${lane} ${call} ${view}`;
+
+function approximateFrames(run) {
+  const keys = (lane, index) =>
+    Object.entries(lane.approximate ?? {}).flatMap(([view, calls]) =>
+      calls.map((call) => frameKey(index, call, view)),
+    );
+  return new Set(run?.lanes.flatMap(keys));
+}
+
+function summary(event, left) {
+  if (!left.size) return outcome(event);
+  const frames = event.run.lanes.reduce((sum, { calls }) => sum + 2 * calls.length, 0);
+  return `${outcome(event)}. ${left.size} of ${frames} frames are approximate, by linear colours`;
+}
+
+function outcome({ state, message, lane, call, calls, elapsed, run }) {
   const counts = [...new Set(run?.lanes.map((lane) => lane.calls.length) ?? [calls])];
   if (state === "done") {
     const each = run?.lanes.length > 1 ? " per lane" : "";
