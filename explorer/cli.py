@@ -54,7 +54,7 @@ def main() -> None:
 def load_on_gpu(engine: "Engine") -> None:
     """Load the first model of an engine on a GPU before somebody comes who waits for it.
 
-    What goes wrong is told to whoever comes. Elsewhere the model is loaded with the first page.
+    Pages that come up show what went wrong. Elsewhere the model is loaded with the first page.
     """
     from explorer.models.catalog import ModelError
 

@@ -21,13 +21,13 @@ def check_address(host: str | None, port: int | None) -> tuple[str | None, int |
     port = port or None
     plain = (host or "127.0.0.1").removeprefix("[").removesuffix("]")
     try:
-        found = socket.getaddrinfo(plain, port or 0, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(plain, port or 0, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise AddressError(
             f"--host {plain[:60]!r} is no address of this machine: give a name or number that is, "
             "or leave it out."
         ) from None
-    family, kind, protocol, _, address = found[0]
+    family, kind, protocol, _, address = addresses[0]
     try:
         with socket.socket(family, kind, protocol) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

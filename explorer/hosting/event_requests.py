@@ -210,16 +210,16 @@ def _is_name(text: str) -> bool:
 
 def _count(value: Any, most: int) -> int:
     """How many values a JSON value holds, itself and its keys among them; counts little further."""
-    left, found = [value], 0
-    while left and found <= most:
+    left, count = [value], 0
+    while left and count <= most:
         each = left.pop()
-        found += 1
+        count += 1
         if isinstance(each, dict):
-            found += len(each)
+            count += len(each)
             left.extend(each.values())
         elif isinstance(each, list):
             left.extend(each)
-    return found
+    return count
 
 
 class _Joined:

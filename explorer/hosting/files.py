@@ -1,4 +1,4 @@
-"""The files that browsers fetch, under names that say nothing of the machine they lie on."""
+"""The files that browsers fetch, under names that reveal nothing of the machine."""
 
 import re
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def routes(page: Path, plotly: Path, kept: Callable[[], str]) -> list[BaseRoute]
     """The page's modules, plotly's script, and the pictures of runs.
 
     `page` is the folder of the modules, `plotly` the script, `kept()` the folder in which pictures
-    lie under the SHA-256 of their contents, which only who was told it can name.
+    lie under the SHA-256 of their contents, which only those who were sent it can name.
     """
 
     async def script(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Where uploads and pictures of runs are kept: a folder that is this program's own."""
+"""Where uploads and pictures of runs are kept: a folder of this program."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""An answer that its client can read: a client that still sends is heard out, up to a bound."""
+"""An answer that its client can read: what a client still sends is read, up to a bound."""
 
 import asyncio
 from contextlib import suppress
@@ -6,8 +6,8 @@ from typing import Any
 
 from explorer.settings.limits import MIB
 
-HEARD_BYTES = 64 * MIB  # thrown away of a body that has been refused
-HEARD_S = 20
+MOST_READ_BYTES = 64 * MIB  # thrown away of a body that has been refused
+MOST_READ_S = 20
 
 Scope = dict[str, Any]
 
@@ -21,7 +21,7 @@ async def refuse(scope: Scope, receive: Any, send: Any, status: int, sentence: s
     await _begin(send, status, sentence)
     await send({"type": "http.response.body", "body": sentence.encode(), "more_body": True})
     if header(scope, b"expect").lower() != "100-continue":  # it sends nothing before it may
-        await hear_out(receive)
+        await read_to_end(receive)
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -40,14 +40,14 @@ async def _begin(send: Any, status: int, sentence: str) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
 
 
-async def hear_out(receive: Any) -> None:
-    """Throw away the rest of a request's body, HEARD_BYTES and HEARD_S seconds at most."""
-    heard, more = 0, True
+async def read_to_end(receive: Any) -> None:
+    """Throw away the rest of a request's body, MOST_READ_BYTES and MOST_READ_S seconds at most."""
+    received, more = 0, True
     with suppress(TimeoutError):
-        async with asyncio.timeout(HEARD_S):
-            while more and heard < HEARD_BYTES:
+        async with asyncio.timeout(MOST_READ_S):
+            while more and received < MOST_READ_BYTES:
                 message = await receive()
-                heard += len(message.get("body", b""))
+                received += len(message.get("body", b""))
                 more = message["type"] == "http.request" and message.get("more_body", False)
 
 

@@ -46,16 +46,16 @@ class Sentences:
             return
         answer = _Answer(scope, send)
         if not scope["path"].isprintable():  # of nothing that is here, and some routes break on it
-            await answer.say(404, NOTHING)
+            await answer.respond(404, NOTHING)
             return
         try:
             await self.app(scope, receive, answer.send)
         except Exception as error:
-            if not answer.begun:
+            if not answer.started:
                 status, sentence = _what_to_say(error, scope)
                 level, trace = (logging.ERROR, error) if status >= 500 else (logging.INFO, None)
                 LOG.log(level, "%s: %r", _named(scope), error, exc_info=trace)
-                await answer.say(status, sentence)
+                await answer.respond(status, sentence)
             elif any(isinstance(each, HTTPException) for each in (error, error.__cause__)):
                 await answer.end()  # of an event stream that has nothing to tell; routers wrap it
             else:
@@ -67,16 +67,16 @@ class _Answer:
 
     def __init__(self, scope: Scope, send: Any):
         self._scope, self._send = scope, send
-        self.begun = False
+        self.started = False
         self._held: bytearray | None = None  # what a 500 says
 
     async def send(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start" and message["status"] == 500:
-            self.begun, self._held = True, bytearray()
+            self.started, self._held = True, bytearray()
             return
         held = self._held
         if held is None:
-            self.begun = True
+            self.started = True
             await self._send(message)
             return
         held += message.get("body", b"")
@@ -85,13 +85,13 @@ class _Answer:
 
     async def _exchange(self, body: bytes) -> None:
         if _reason(body):
-            await self.say(422, NOT_TAKEN)
+            await self.respond(422, NOT_TAKEN)
         else:
             LOG.error("%s was answered with 500", _named(self._scope))
-            await self.say(500, BROKEN)
+            await self.respond(500, BROKEN)
 
-    async def say(self, status: int, sentence: str) -> None:
-        self.begun = True
+    async def respond(self, status: int, sentence: str) -> None:
+        self.started = True
         body = json.dumps({"error": sentence, "detail": sentence}).encode()
         headers = [
             (b"content-type", b"application/json"),
@@ -111,10 +111,10 @@ def _named(scope: Scope) -> str:
 def _reason(body: bytes) -> str:
     """The reason that Gradio gives for not taking a request; "" for none."""
     try:
-        said = json.loads(body)
+        payload = json.loads(body)
     except ValueError:
         return ""
-    reason = said.get("error") if isinstance(said, dict) else None
+    reason = payload.get("error") if isinstance(payload, dict) else None
     return reason if isinstance(reason, str) else ""
 
 

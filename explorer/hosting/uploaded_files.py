@@ -27,8 +27,8 @@ def read_upload(path: Any, folder: str | Path, largest: int) -> bytes:
     numbers for a file that is too large. Nothing but a regular file of the folder is ever opened.
     """
     try:
-        found = _inside(path, folder)
-        opened = os.open(found, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        real = _inside(path, folder)
+        opened = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (OSError, ValueError, TypeError):
         raise UploadRefused(REFUSED) from None
     with os.fdopen(opened, "rb") as file:
@@ -47,8 +47,8 @@ def _inside(path: Any, folder: str | Path) -> str:
     """The path without links; ValueError unless it is a regular file in the folder."""
     if not isinstance(path, str) or len(path) > LONGEST_PATH:
         raise ValueError
-    found, room = os.path.realpath(path, strict=True), os.path.realpath(folder, strict=True)
-    within = os.path.commonpath([found, room]) == room
-    if not (within and os.path.isabs(path) and stat.S_ISREG(os.lstat(found).st_mode)):
+    real, room = os.path.realpath(path, strict=True), os.path.realpath(folder, strict=True)
+    within = os.path.commonpath([real, room]) == room
+    if not (within and os.path.isabs(path) and stat.S_ISREG(os.lstat(real).st_mode)):
         raise ValueError
-    return found
+    return real

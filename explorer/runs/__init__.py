@@ -1,1 +1,1 @@
-"""One run: its inputs, its way to the device, its job there, and the events that tell of it."""
+"""One run: its inputs, its way to the device, its job there, and its events."""

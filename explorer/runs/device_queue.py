@@ -51,7 +51,7 @@ class Ticket:
         return self.turn.wait(timeout)
 
     def leave(self) -> None:
-        """Give the place, or the device, back; the next one has its turn. May be said twice."""
+        """Give the place, or the device, back; the next one has its turn. May be called twice."""
         with _LOCK:
             queue = self.queue
             queue._remove(self)
@@ -79,7 +79,7 @@ class Ticket:
 
     @property
     def wait_s(self) -> float | None:
-        """The seconds until its turn by what those ahead say; None where one cannot say."""
+        """The seconds until its turn as those ahead estimate; None where one cannot."""
         total = 0.0
         for ticket in self.ahead:
             seconds = ticket.seconds_left()

@@ -43,11 +43,11 @@ class Dispatcher:
         self._jobs: WeakSet[Job] = WeakSet()
         self.closing = False
 
-    def tell(self, words: str, fraction: float | None = None) -> None:
+    def on_progress(self, text: str, fraction: float | None = None) -> None:
         """Keep how far loading is, and break it off where the engine is closing."""
         if self.closing:
             raise Stopped
-        self._models.on_progress(words, fraction)
+        self._models.on_progress(text, fraction)
 
     def open_queue(self) -> None:
         """Join the queue of the device once it is known; loads torch where it was not named."""
@@ -155,14 +155,14 @@ class Dispatcher:
             left = max(0.0, whole - (job.elapsed_s or 0.0))
         return left
 
-    def _telling(self, job: Job) -> Callable[..., None]:
-        def tell(words: str, fraction: float | None = None) -> None:
+    def _progress_of(self, job: Job) -> Callable[..., None]:
+        def on_progress(text: str, fraction: float | None = None) -> None:
             job.check_stop()
-            self.tell(words, fraction)
+            self.on_progress(text, fraction)
             share = "" if fraction is None else f" {fraction:.0%}"
-            job.phase, job.note = LOADING, words + share
+            job.phase, job.note = LOADING, text + share
 
-        return tell
+        return on_progress
 
     def prepare(self, job: Job) -> None:
         """Bring the job's models to this machine, so that it may have its turn."""
@@ -171,7 +171,7 @@ class Dispatcher:
             self.open_queue()
             if missing and job.ticket is not None:
                 job.phase, job.note = LOADING, "Loading the model."
-                self._models.fetch(self._entries(job), self._telling(job))
+                self._models.fetch(self._entries(job), self._progress_of(job))
         except BaseException as error:
             self._broke_off(job, error)
         finally:
@@ -196,8 +196,8 @@ class Dispatcher:
         models, entries = self._models, self._entries(job)
         try:
             job.check_stop()
-            models.fetch(entries, self._telling(job))  # again, where loading has failed since
-            models.make_resident(entries, self._telling(job))
+            models.fetch(entries, self._progress_of(job))  # again, where loading has failed since
+            models.make_resident(entries, self._progress_of(job))
             models.progress = None
             chosen = [model for entry in entries if (model := models.get(entry.name))]
             decoders.append(_preview_decoder(chosen[0], job.settings.preview_decoder))
@@ -241,7 +241,7 @@ def _preview_decoder(model: "Model", choice: str) -> "Decoder":
 
 
 def in_own_thread(name: str, work: Callable[..., None], *arguments: Any) -> None:
-    """Do work that has told of its errors before it raises them."""
+    """Do work in a thread; it reports its errors itself before it raises them."""
 
     def target() -> None:
         with suppress(BaseException):

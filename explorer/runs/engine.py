@@ -1,4 +1,4 @@
-"""The engine: loads the model, runs settings one at a time on its device, tells what happens."""
+"""The engine: loads models, and runs settings one at a time on its device."""
 
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
@@ -142,7 +142,7 @@ class Engine:
         def on_progress(text: str, fraction: float | None = None) -> None:
             if not wanted():
                 raise Stopped
-            dispatcher.tell(text, fraction)
+            dispatcher.on_progress(text, fraction)
 
         try:
             dispatcher.open_queue()
@@ -162,8 +162,8 @@ class Engine:
                 ticket.leave()
             models.progress = None
 
-    def _rehearse(self, model: "Model", tell: Callable[..., None]) -> None:
-        rehearse(model, tell, self._dispatcher.stop_at_close)
+    def _rehearse(self, model: "Model", on_progress: Callable[..., None]) -> None:
+        rehearse(model, on_progress, self._dispatcher.stop_at_close)
 
     def close(self, timeout: float) -> bool:
         """End every run by its next call, and loading by its next part; no others begin.
@@ -205,7 +205,7 @@ class Engine:
         *,
         visitor: str = "",
     ) -> Generator[Event, None, None]:
-        """Run in a thread of its own and tell what happens, at most every 80 ms.
+        """Run in a separate thread and yield what happens, at most every 80 ms.
 
         Raises SettingsError at once. The first event comes before any work. Setting `cancel` ends
         the run with a "cancelled" event, closing the generator ends it without; both take effect

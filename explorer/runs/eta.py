@@ -13,7 +13,8 @@ class EtaEstimate:
     """How long a run's calls have taken, by group, and from it how long the others will.
 
     The first calls of a batch may take many times as long as those after them: what a network
-    needs is loaded, traced or compiled. Nothing is said before a group's newest calls are alike.
+    needs is loaded, traced or compiled. There is no estimate before a group's newest calls are
+    alike.
     """
 
     def __init__(self, groups: Sequence[Group]):
@@ -26,7 +27,7 @@ class EtaEstimate:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds that the calls still to come will take; None while that cannot be said.
+        """Seconds that the calls still to come will take; None while that cannot be estimated.
 
         A group that has not started, or is not steady yet, is taken to need as much time a lane as
         those that are.

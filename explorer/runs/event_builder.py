@@ -26,7 +26,7 @@ from explorer.runtime.interruptible import interruptible
 from explorer.sampling.calls import STEP
 
 MIN_INTERVAL_S = 0.08  # between two events
-HEARTBEAT_S = 0.5  # without news: a generator can only be closed where it yields
+HEARTBEAT_S = 0.5  # without a change: a generator can only be closed where it yields
 POLL_S = 0.02
 EXACT_AFTER_STOP_S = 0.4  # frames are made as ever for so long, then by linear colours
 
@@ -105,7 +105,7 @@ class EventBuilder:
         return self.job.finished.is_set() and self._behind
 
     def _frames_left_s(self) -> float | None:
-        """Seconds that the frames still to come will take; None while that cannot be said."""
+        """Seconds that the frames still to come will take; None while that cannot be estimated."""
         now, made = time.monotonic(), self.film.made
         began, before = self._frames_from = self._frames_from or (now, made)
         return (now - began) / (made - before) * (self.film.due - made) if made > before else None

@@ -16,7 +16,7 @@ LOOK_S = 0.1  # between two looks at a run that waits for its turn
 def event_stream(
     job: Job, enter: Callable[[], None], start: Callable[[], None], decode: Decoder
 ) -> Generator[Event, None, None]:
-    """Start the job and tell what happens, at most every 80 ms, until it has ended.
+    """Start the job and yield its events, at most every 80 ms, until it has ended.
 
     It enters its queue before the first event, and starts after it. Pictures are decoded here, in
     the thread that asks for events, so that they do not hold up the denoising. Closing the
@@ -49,18 +49,18 @@ async def event_stream_async(
     only the last one is sent to somebody who does not read: no pictures gather for a client that
     is connected and leaves its stream unread.
     """
-    builder, started, heard_at = EventBuilder(job, decode), False, time.monotonic()
+    builder, started, read_at = EventBuilder(job, decode), False, time.monotonic()
     thread = ThreadPoolExecutor(1, thread_name_prefix="event-stream")
     try:
         enter()
         yield builder.first_event()
         while job.waits:
             if listening():
-                heard_at = time.monotonic()
+                read_at = time.monotonic()
                 if not started:
                     start()
                 started = True
-            elif time.monotonic() - heard_at > patience_s:
+            elif time.monotonic() - read_at > patience_s:
                 job.stop()
             if builder.is_due():
                 yield builder.standing_event()

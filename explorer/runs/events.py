@@ -11,7 +11,7 @@ QUEUED, LOADING, RUNNING = "queued", "loading", "running"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Event:
-    """What every event of a run says; a run sends one of the kinds below, which can be pickled.
+    """What every event of a run has; a run sends one of the kinds below, which can be pickled.
 
     `message` is a sentence or "". `seed` is the one that was drawn where the settings left it open,
     `model` the model's name, "" until it is known.
@@ -45,7 +45,7 @@ class Loading(Event):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Computed(Event):
-    """What is said from the beginning of the denoising on: how far it is, and what it looks like.
+    """What events have from the beginning of the denoising on: how far it is, and previews.
 
     Step k of `steps` and call c of `calls` count from 1 and are 0 before the first call;
     `second_call` marks a call inside a step. `lane` is None where all lanes are in lockstep; where

@@ -17,7 +17,7 @@ Generators = list["torch.Generator"]  # one a picture of the batch
 
 
 def picture_size(run: RunSettings, native: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) in pixels: the run's own where it has one, else the model's."""
+    """(width, height) in pixels: the run's where it has one, else the model's."""
     return run.width or native[0], run.height or native[1]
 
 

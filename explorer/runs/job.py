@@ -134,7 +134,7 @@ class Job:
             self.ticket.give_up()
 
     def free_device(self) -> None:
-        """Give back the place in the queue, or the device where it has that; may be said twice."""
+        """Give back the place in the queue, or the device; may be called twice."""
         if self.ticket is not None:
             self.ticket.leave()
 

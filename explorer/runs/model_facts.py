@@ -30,7 +30,7 @@ class ModelFacts:
     def identity(self, name: str = "") -> Identity | None:
         """The model's family, size and notes; None where its files are not here, or will not do.
 
-        Of a model in memory the notes are also what loading found out.
+        Of a model in memory the notes are also those that loading has added.
         """
         with suppress(ModelError):
             entry = self._catalog.find(name)
@@ -40,7 +40,7 @@ class ModelFacts:
         return None
 
     def lane_defaults(self, name: str = "") -> tuple[LaneSettings, ...]:
-        """DPM2 and DPM2 a with the model's own scheduler arguments, read without torch."""
+        """DPM2 and DPM2 a with the model's scheduler arguments, read without torch."""
         with suppress(ModelError):  # which loading it raises: the page is there before a model is
             if (folder := self._folder(name)) is not None:
                 return model_lanes(folder, self._catalog.find(name).name)
@@ -61,8 +61,8 @@ class ModelFacts:
     def known_words(self, name: str = "") -> frozenset[str] | None:
         """The words the model was trained on, lower case; None for a model that does not say."""
         with suppress(ModelError):
-            words = read_optional(self._folder(name), "words.json", list, name)
-            return words and frozenset(map(str, words))
+            vocabulary = read_optional(self._folder(name), "words.json", list, name)
+            return vocabulary and frozenset(map(str, vocabulary))
         return None
 
     def examples(self, name: str = "") -> tuple[str, ...]:
@@ -115,7 +115,7 @@ def _unread(prompt: str, tokenizer: Any) -> str:
 
 
 def check_settings(folder: Path, name: str) -> None:
-    """Raise ModelError, naming the file, where a model's folder says what no run can be told."""
+    """Raise ModelError, naming the file, where a model's folder has settings that no run can have."""
     model_lanes(folder, name)
     suggestions(folder, name)
     read_optional(folder, "words.json", list, name)

@@ -14,7 +14,7 @@ class RunProblem(Exception):
 
 
 def sentence(error: BaseException) -> str:
-    """What to tell a human; the traceback of what nobody expected goes to the log."""
+    """A message for the user; the traceback of what nobody expected goes to the log."""
     if isinstance(error, RunProblem):
         return str(error)
     if _is_out_of_memory(error):

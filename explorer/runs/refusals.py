@@ -1,4 +1,4 @@
-"""What cannot be run, said before anything is computed."""
+"""What cannot be run, refused before anything is computed."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def refuse(run: RunSettings, model: Any, refiner: Any = None) -> None:
             f"{refiner.name} cannot refine {model.name}: both must be of the SDXL family. "
             "Leave the refiner empty, or choose another model."
         )
-    if (side := max(picture_size(run, model.native))) > LIMITS.side:  # the model's own size
+    if (side := max(picture_size(run, model.native))) > LIMITS.side:  # the model's native size
         raise RunProblem(
             f"A picture's longer side may be at most {LIMITS.side} on this server; {model.name}'s "
             f"own is {side}: set width and height."
@@ -51,7 +51,7 @@ def memory_need(
 ) -> MemoryNeed:
     """What the run needs of memory before it is split; of a refiner too, where it needs more.
 
-    `quick` asks for what a page can wait for: calls in proportion to those of the model's own size.
+    `quick` asks for what a page can wait for: calls in proportion to those of the model's native size.
     """
     width, height = picture_size(run, model.native)
     asked = model.native if quick else (width, height)

@@ -1,6 +1,6 @@
 """What a first run on a GPU would wait for, done while its model is loaded.
 
-First every kernel is compiled, several at a time; then a short run of the model's own size captures
+First every kernel is compiled, several at a time; then a short run of the model's native size captures
 the graphs of text encoder, U-Net and VAE, and lets libraries choose and load what they need.
 """
 
@@ -32,7 +32,7 @@ def rehearse(model: "Model", on_progress: "OnProgress", start: Callable[[Job], o
     and left to the first run to say.
     """
     compile_kernels(model, on_progress)
-    if model.is_refiner:  # it runs with a base, whose size and lanes are its own
+    if model.is_refiner:  # it runs with a base, whose size and lanes it takes
         return
     on_progress(CAPTURING.format(model.entry.label), None)
     settings = RunSettings(model=model.name, prompt="a", steps=STEPS)
@@ -46,7 +46,7 @@ def rehearse(model: "Model", on_progress: "OnProgress", start: Callable[[Job], o
 
 
 def compile_kernels(model: "Model", on_progress: "OnProgress") -> None:
-    """Compile all that a run of the model's own size needs, with CFG and the usual lanes.
+    """Compile all that a run of the model's native size needs, with CFG and the usual lanes.
 
     The networks go through their layers once, on copies that share their weights, and nothing of
     ours is launched. Does nothing where Triton is not installed.
@@ -58,10 +58,10 @@ def compile_kernels(model: "Model", on_progress: "OnProgress") -> None:
     from explorer.runtime.kernels.compilation import compiling, keep_on_disk
 
     keep_on_disk()
-    words = COMPILING.format(model.entry.label)
-    on_progress(words, None)
+    message = COMPILING.format(model.entry.label)
+    on_progress(message, None)
     try:
-        with torch.no_grad(), compiling(lambda done, total: on_progress(words, done / total)):
+        with torch.no_grad(), compiling(lambda done, total: on_progress(message, done / total)):
             _walk_unet(model)
             _walk_vae(model)
     except (RuntimeError, TypeError, ValueError):  # memory that ran out is one of them

@@ -14,7 +14,7 @@ class Cancels:
     def open(self, session: str) -> threading.Event:
         """A new flag for the page's next run; one of an earlier run is set and forgotten."""
         self.set(session)
-        while len(self._flags) >= MOST_FLAGS:  # of pages that never said that they went
+        while len(self._flags) >= MOST_FLAGS:  # of pages whose end was never noticed
             self._flags.pop(next(iter(self._flags)))
         flag = self._flags[session] = threading.Event()
         return flag

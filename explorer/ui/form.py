@@ -94,7 +94,7 @@ def _uploaded(named: str) -> str:
         raise SettingsError("init_image", f"{label}: {error}") from None
 
 
-def shown(name: str, value: Any) -> Any:
+def control_value(name: str, value: Any) -> Any:
     """What the control of a field holds for a setting's value."""
     if name in SIZES:
         return str(value) if value else ""
@@ -119,7 +119,7 @@ def _control(spec: Field, value: Any, **look: Any) -> Control:
 def _plain_control(spec: Field, value: Any, **look: Any) -> gr.Textbox | gr.Number | gr.Dropdown:
     look |= {"elem_id": spec.name, "min_width": 0}
     value, info = (
-        shown(spec.name, value),
+        control_value(spec.name, value),
         f"{spec.metadata['help']} {code_name(spec)}".strip() or None,
     )
     if choices := look.pop("choices", spec.metadata.get("choices")):

@@ -98,11 +98,11 @@ class FullFrames:
         made: queue.SimpleQueue[FullFrame | None] = queue.SimpleQueue()
         work = (self.runs.get(session), cursor, view, cancel, made)
         threading.Thread(target=self._make, args=work, name="full-frames", daemon=True).start()
-        told, over = time.monotonic(), False
+        sent_at, over = time.monotonic(), False
         try:
             while not over:
                 await asyncio.sleep(LOOK_S)
-                waited = time.monotonic() - told
+                waited = time.monotonic() - sent_at
                 if waited < APART_S or (made.empty() and waited < HEARTBEAT_S):
                     continue
                 new = list(taken(made))
@@ -114,7 +114,7 @@ class FullFrames:
                     LOG.warning("frames in full size could not be written: %s", reason)
                     yield {"run": run, "frames": [], "over": True, "message": UNWRITTEN(reason)}
                     return
-                told = time.monotonic()
+                sent_at = time.monotonic()
                 yield {"run": run, "frames": frames, "over": over, "at": time.time()}
         finally:
             cancel.set()
@@ -156,7 +156,7 @@ def taken(made: "queue.SimpleQueue[FullFrame | None]") -> "Iterator[FullFrame | 
 
 
 def _files(frames: "Sequence[FullFrame | None]", keep: Keep) -> list[dict[str, Any]]:
-    """The frames as the page is told of them; raises OSError."""
+    """The frames as JSON for the page; raises OSError."""
     return [
         {
             "lane": frame.lane,

@@ -1,6 +1,6 @@
 """How the page reads and fills its whole form at once: what undo, and a reload, are made of.
 
-Both happen in the browser. The page is told of every change of a control, and can make all controls
+Both happen in the browser. The page hears of every change of a control, and can make all controls
 hold given values, whatever kind they are; the server hears of that as of any other change.
 """
 

@@ -23,7 +23,7 @@ MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "monospace"]
 
 
 def launch_options(limits: Limits = LIMITS) -> dict[str, Any]:
-    """Keyword arguments of `Blocks.launch`: theme, styles, limits, files under names of our own.
+    """Keyword arguments of `Blocks.launch`: theme, styles, limits, files under our names.
 
     Nothing leaves the machine.
     """

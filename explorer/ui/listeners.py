@@ -1,4 +1,4 @@
-"""Whether anybody reads what the server tells a session: a run that nobody follows is not begun."""
+"""Whether anybody reads what is sent to a session: a run that nobody follows is not started."""
 
 import gradio as gr
 
@@ -10,7 +10,7 @@ THREADS = 40  # for handlers that compute; what only waits is in the event loop
 def most_events(limits: Limits = LIMITS) -> int:
     """How many events Gradio has under way at once, runs that wait among them.
 
-    Each page that comes up while a model loads follows that in an event of its own, so that runs
+    Each page that comes up while a model loads follows that in a separate event, so that runs
     must not take the places of pages. Beyond it Gradio refuses events.
     """
     return THREADS + limits.sessions + limits.waiting_runs
@@ -19,7 +19,7 @@ def most_events(limits: Limits = LIMITS) -> int:
 class Listeners:
     """Looks at what waits to be sent to each session of a page.
 
-    Gradio puts a message for every event into its session's own queue as soon as the event is
+    Gradio puts a message for every event into its session's queue as soon as the event is
     taken up. Only the session's open stream takes it out again, and the queue goes with the
     stream. So an empty one says that somebody reads, and a full or missing one that nobody does.
     """

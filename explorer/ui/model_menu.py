@@ -10,8 +10,8 @@ import gradio as gr
 
 from explorer.models.catalog import ModelError
 from explorer.settings import LaneSettings, RunSettings
-from explorer.ui.form import RUN_FIELDS, Form, Values, shown
-from explorer.views.lanes import LANE_FIELDS, group_of, held, holds, model_prop, shown_lane
+from explorer.ui.form import RUN_FIELDS, Form, Values, control_value
+from explorer.views.lanes import LANE_FIELDS, group_of, held, holds, model_prop, lane_values
 
 LOG = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ LONGEST_LABEL = 120  # a name that no menu offers may be of any length
 
 
 class Load:
-    """One attempt to make a model resident, in a thread of its own, while somebody wants it."""
+    """One attempt to make a model resident, in a separate thread, while somebody wants it."""
 
     def __init__(self, engine, name: str):
         self.problem = ""
@@ -80,7 +80,7 @@ def refill(
     changes: dict[str, Any] = {}
     defaults = begin.lanes[0]
     names = [name for name in LANE_FIELDS if _fills(name, defaults, before.lanes[0])]
-    fill = {name: shown_lane(defaults)[name] for name in names}
+    fill = {name: lane_values(defaults)[name] for name in names}
     wanted: Values = {form.lanes: gr.update(model=model_prop(defaults, fill, revision))}
     for name in names:
         value = getattr(defaults, name)
@@ -89,7 +89,7 @@ def refill(
     for name, spec in RUN_FIELDS.items():
         value, control = getattr(begin, name), form.run[name]
         if name not in ("model", *KEPT_FOR_THE_USER) and value != getattr(before, name):
-            wanted[control] = shown(name, value)
+            wanted[control] = control_value(name, value)
             if values[control] != wanted[control]:
                 changes[spec.metadata["label"]] = value
     listed = ", ".join(f"{label} {_short(value)}" for label, value in changes.items())

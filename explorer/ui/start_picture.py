@@ -16,7 +16,7 @@ def start_picture(**look: Any) -> gr.Image:
     control = gr.Image(type="filepath", sources=["upload"], height=HEIGHT, buttons=[], **look)
     # Gradio writes a file beside the module of every subclass.
     control.preprocess = reference
-    control.data_model = None  # a payload of any shape arrives, and is refused in our words
+    control.data_model = None  # a payload of any shape arrives, and is refused with our sentence
     control.api_info = lambda: {"type": "object"}
     return control
 

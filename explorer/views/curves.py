@@ -1,4 +1,4 @@
-"""The sigma plot: the figure of the form's settings, and what is said beside it.
+"""The sigma plot: the figure of the form's settings, and the notes beside it.
 
 The shape: `Curves`. Where a lane has no schedule, problems.py's `Problems` is in its place.
 """
@@ -100,7 +100,7 @@ def plot_payload(settings: RunSettings, view: View = View()) -> Curves:
 
 
 def _movable(lane: LaneSettings, curve: Curve) -> list[float] | None:
-    """The sigmas that can be dragged: those of a lane that takes a list of its own."""
+    """The sigmas that can be dragged: those of a lane that takes a custom list."""
     return curve.first_calls.sigma.tolist() if lane.solver.takes("sigmas") else None
 
 

@@ -49,28 +49,28 @@ class Doctor:
         """The findings of a run, the worst first; a lane without a schedule is one of them."""
         engine, name = self._engine, settings.model
         known = engine.facts.identity(name) is not None  # or its settings would be mere defaults
-        own = engine.facts.lane_defaults(name)[0] if known else None
+        defaults = engine.facts.lane_defaults(name)[0] if known else None
         dtype = engine.dtype if name in ("", engine.resident) else ""
-        found, runs = [], True
+        findings, runs = [], True
         for index, lane in enumerate(settings.lanes):
             table, problem = None, ""
             try:
                 table = lane.schedule(settings.steps)
             except ValueError as error:
                 problem, runs = str(error), False
-            found += examine(
+            findings += examine(
                 lane,
                 table,
                 settings.steps,
                 index=index,
-                model_defaults=own,
+                model_defaults=defaults,
                 dtype=dtype,
                 problem=problem,
             )
-        found += equal_lanes(settings.lanes)
+        findings += equal_lanes(settings.lanes)
         if runs:
-            found += price(self._cost(settings))
-        return merged(found, len(settings.lanes))
+            findings += price(self._cost(settings))
+        return merged(findings, len(settings.lanes))
 
     async def timed(
         self, settings: RunSettings, events: AsyncGenerator[Event, None]
@@ -99,7 +99,7 @@ class Doctor:
                 picture=(height, width),
             )
             memory["recording_bytes"] = recording.total_bytes
-            with suppress(ValueError):  # a limit that is no number is said when a run begins
+            with suppress(ValueError):  # a limit that is no number is reported when a run begins
                 memory["room_bytes"] = limit_bytes()
         try:
             memory["networks"] = self._engine.memory_use(settings)
@@ -121,13 +121,13 @@ def not_examined(reason: str) -> list[FindingJSON]:
     return merged([Finding(severity=WARNING, code="not_examined", sentence=sentence)], 0)
 
 
-def merged(found: list[Finding], count: int) -> list[FindingJSON]:
+def merged(findings: list[Finding], count: int) -> list[FindingJSON]:
     """Findings as JSON, those that are equal but for their lane as one; the worst first.
 
     `count` is the number of lanes.
     """
     by_words: dict[tuple, FindingJSON] = {}
-    for finding in found:
+    for finding in findings:
         key = finding.severity, finding.code, finding.sentence, repr(finding.fix)
         entry = by_words.setdefault(
             key,

@@ -26,7 +26,7 @@ LONGEST_SENTENCE = 400  # that quotes what came from outside
 
 def lanes_value(lanes: tuple[LaneSettings, ...], same: bool = True) -> dict[str, Any]:
     """`{"lanes": [{field: value}], "same": bool}`, as the table holds it."""
-    return {"lanes": [shown_lane(lane) for lane in lanes], "same": same}
+    return {"lanes": [lane_values(lane) for lane in lanes], "same": same}
 
 
 def model_prop(
@@ -37,7 +37,7 @@ def model_prop(
     The page, which alone knows what it holds by then, fills once for every `revision`; it knows
     that as `turn`.
     """
-    values = {name: value for name, value in shown_lane(defaults).items() if name != "sampler"}
+    values = {name: value for name, value in lane_values(defaults).items() if name != "sampler"}
     return {"defaults": values, "fill": fill or {}, "turn": revision}
 
 
@@ -96,7 +96,7 @@ def _field(field: Field) -> dict[str, Any]:
 
 
 def _choices(field: Field) -> list[tuple[str, Any]]:
-    """Label and value; "(diffusers)", for which a column has no room, is said by `_groups`."""
+    """Label and value; "(diffusers)", for which a column has no room, is added by `_groups`."""
     if field.name == "sampler":
         return [(SAMPLERS[key].label.removesuffix(OF_DIFFUSERS), key) for key in SAMPLERS]
     return OFF_ON if field.type is bool else field.metadata.get("choices", [])
@@ -122,12 +122,12 @@ def kind_of(field: Field) -> str:
     return {int: "whole", float: "real", str: "text"}.get(field.type, "list")
 
 
-def shown_lane(lane: LaneSettings) -> dict[str, Any]:
+def lane_values(lane: LaneSettings) -> dict[str, Any]:
     """A lane as its column holds it: plain JSON, lists as text."""
-    return {name: shown(name, getattr(lane, name)) for name in LANE_FIELDS}
+    return {name: cell_value(name, getattr(lane, name)) for name in LANE_FIELDS}
 
 
-def shown(name: str, value: Any) -> Any:
+def cell_value(name: str, value: Any) -> Any:
     """What the control of one field holds for a setting's value."""
     return list_text(value) if kind_of(LANE_FIELDS[name]) == "list" else value
 
@@ -167,7 +167,7 @@ def held(value: Any, name: str) -> list[Any]:
         columns, same = _columns(value)
     except ValueError:
         return []
-    untouched = shown(name, LANE_FIELDS[name].default)
+    untouched = cell_value(name, LANE_FIELDS[name].default)
     return [column.get(name, untouched) for column in (columns[:1] if same else columns)]
 
 

@@ -30,10 +30,10 @@ def parse_list(field: str, text: str | None) -> tuple[float, ...] | None:
         return None
     if len(text) > (most := LIMITS.text_characters):
         raise SettingsError(field, f"{label} may have at most {most:,} characters of text.")
-    words = [word for word in re.split(r"[\s,;]+", text.strip("[](){}")) if word]
-    if not words:
+    items = [item for item in re.split(r"[\s,;]+", text.strip("[](){}")) if item]
+    if not items:
         raise SettingsError(field, f"{label}: this text holds no number.")
-    return tuple(_number(field, word, place) for place, word in enumerate(words, start=1))
+    return tuple(_number(field, item, place) for place, item in enumerate(items, start=1))
 
 
 def _number(field: str, word: str, place: int) -> float:
@@ -79,7 +79,7 @@ def _array(data: bytes) -> tuple[float, ...]:
 def _list(field: str, kind: str, data: bytes) -> tuple[float, ...] | None:
     text = data.decode("utf-8-sig")
     if kind == ".json":
-        found = json.loads(text)
-        found = found[field] if isinstance(found, dict) and field in found else found
-        text = ",".join(map(str, found))
+        read = json.loads(text)
+        read = read[field] if isinstance(read, dict) and field in read else read
+        text = ",".join(map(str, read))
     return parse_list(field, text)

@@ -12,11 +12,11 @@ NO_LIMIT = "no limit"
 
 def placeholders(lane: LaneSettings) -> dict[str, str]:
     """By field, for those of which 0 means another number; those ends that betas have."""
-    shown = {"s_tmax": NO_LIMIT}
+    texts = {"s_tmax": NO_LIMIT}
     if rho := DEFAULT_RHO.get(lane.schedule_type):
-        shown["rho"] = f"{rho:g}"
+        texts["rho"] = f"{rho:g}"
     low, high = _ends(*(getattr(lane, key) for key in BETA_KEYS))
-    return shown | {"sigma_min": f"{low:.3g}", "sigma_max": f"{high:.4g}"}
+    return texts | {"sigma_min": f"{low:.3g}", "sigma_max": f"{high:.4g}"}
 
 
 @lru_cache(maxsize=64)  # every redraw asks

@@ -16,7 +16,7 @@ class CallPlace(TypedDict):
     """Where one model call stands in its schedule.
 
     `step` counts from 0, `half` is true for a call at a midpoint, `sigma` is the noise level and
-    `timestep` the number of the training step that the network is told.
+    `timestep` the number of the training step that the network is given.
     """
 
     step: int

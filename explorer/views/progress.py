@@ -42,7 +42,7 @@ class Progress(TypedDict):
 
 
 class Failure(TypedDict):
-    """The last payload of a run that broke off; `at` makes it news to a page that had the same."""
+    """The last payload of a run that broke off; `at` makes it differ from one that the page had before."""
 
     state: str
     message: str

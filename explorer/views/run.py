@@ -34,7 +34,7 @@ async def run_payloads(
                 yield data if data["call"] or plan is None else {**plan, **data}
     except Exception as error:
         LOG.exception("A run broke off")
-        name = type(error).__name__  # its words may name files of the server
+        name = type(error).__name__  # its message may name files of the server
         reason = f"The run broke off unexpectedly ({name}); the server's log has the reason."
         yield {**failure(reason)}
 

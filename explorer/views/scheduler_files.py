@@ -5,7 +5,7 @@ from typing import Any
 from explorer.settings import SettingsError
 from explorer.settings.scheduler_file import read_scheduler_file, write_scheduler_file
 from explorer.views.answers import answering
-from explorer.views.lanes import read_lanes, shown_lane
+from explorer.views.lanes import read_lanes, lane_values
 
 NAME = "scheduler_config.json"
 NOT_WHOLE = {"problem": "Not taken over: the settings did not arrive whole; try again."}
@@ -26,7 +26,7 @@ def take_file(given: Any) -> dict[str, Any]:
         return NOT_WHOLE
     except SettingsError as error:
         return {"problem": str(error)}
-    return {"values": shown_lane(read.lane), "notes": list(read.notes)}
+    return {"values": lane_values(read.lane), "notes": list(read.notes)}
 
 
 @answering(lambda sentence: {"problem": sentence})

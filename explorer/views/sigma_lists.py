@@ -9,7 +9,7 @@ from explorer.sampling.calls import CallTable
 from explorer.sampling.schedules import Schedule
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.presets import AS_A1111
-from explorer.views.lanes import shown
+from explorer.views.lanes import cell_value
 
 LONGEST = 200  # rows of a list; nobody reads more, and every redraw sends them
 SAME = 5e-4  # relative: how far programs that round differently are apart
@@ -48,7 +48,7 @@ def _entry(lane: LaneSettings, steps: int) -> SigmaList:
         "difference": "",
         "can": not (lane.sigmas or lane.solver.baseline),
         "is": False,
-        "values": {name: shown(name, getattr(wanted, name)) for name in AS_A1111},
+        "values": {name: cell_value(name, getattr(wanted, name)) for name in AS_A1111},
     }
     if not entry["can"]:
         return entry

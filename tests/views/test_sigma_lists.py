@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from explorer.settings import LaneSettings, RunSettings
-from explorer.views.lanes import shown_lane
+from explorer.views.lanes import lane_values
 from explorer.views.scheduler_files import make_file, take_file
 from explorer.views.sigma_lists import LONGEST, sigma_lists
 
@@ -79,7 +79,7 @@ def test_an_own_list_and_a_run_without_room_cannot_be_switched():
 
 
 def test_a_file_goes_out_and_in():
-    column = shown_lane(LaneSettings(sampler="dpm2_a", schedule_type="karras", rho=5.0))
+    column = lane_values(LaneSettings(sampler="dpm2_a", schedule_type="karras", rho=5.0))
     column["rho"] = "5"  # as a person types it
     text = make_file(column)["text"]
     assert json.loads(text)["use_karras_sigmas"] is True
