@@ -115,7 +115,7 @@ def _unread(prompt: str, tokenizer: Any) -> str:
 
 
 def check_settings(folder: Path, name: str) -> None:
-    """Raise ModelError, naming the file, where a model's folder has settings that no run can have."""
+    """Raise ModelError, naming the file, for settings in a model's folder that no run takes."""
     model_lanes(folder, name)
     suggestions(folder, name)
     read_optional(folder, "words.json", list, name)

@@ -51,7 +51,7 @@ def memory_need(
 ) -> MemoryNeed:
     """What the run needs of memory before it is split; of a refiner too, where it needs more.
 
-    `quick` asks for what a page can wait for: calls in proportion to those of the model's native size.
+    `quick` asks for what a page can wait for: an estimate from calls of the native size.
     """
     width, height = picture_size(run, model.native)
     asked = model.native if quick else (width, height)

@@ -1,6 +1,6 @@
 """What a first run on a GPU would wait for, done while its model is loaded.
 
-First every kernel is compiled, several at a time; then a short run of the model's native size captures
+First every kernel is compiled, several at a time; then a short run of the native size captures
 the graphs of text encoder, U-Net and VAE, and lets libraries choose and load what they need.
 """
 

@@ -11,7 +11,7 @@ import gradio as gr
 from explorer.models.catalog import ModelError
 from explorer.settings import LaneSettings, RunSettings
 from explorer.ui.form import RUN_FIELDS, Form, Values, control_value
-from explorer.views.lanes import LANE_FIELDS, group_of, held, holds, model_prop, lane_values
+from explorer.views.lanes import LANE_FIELDS, group_of, held, holds, lane_values, model_prop
 
 LOG = logging.getLogger(__name__)
 

@@ -34,7 +34,7 @@ def look_at_payloads(page: gr.Blocks) -> None:
     """Refuse what no page sends, and ignore what a payload marks as a file (see uploaded_files.py).
 
     Of the whole page at once, since Gradio makes other components in place of updated ones. What
-    those refuse is the sender's fault: the sender gets a sentence, and no traceback goes in the server's log.
+    those refuse is the sender's fault: a sentence for the sender, no traceback in the server's log.
     """
     prepare = page.preprocess_data
 

@@ -42,7 +42,7 @@ class Progress(TypedDict):
 
 
 class Failure(TypedDict):
-    """The last payload of a run that broke off; `at` makes it differ from one that the page had before."""
+    """The last payload of a run that broke off; `at` makes it differ from an earlier one."""
 
     state: str
     message: str

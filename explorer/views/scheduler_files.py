@@ -5,7 +5,7 @@ from typing import Any
 from explorer.settings import SettingsError
 from explorer.settings.scheduler_file import read_scheduler_file, write_scheduler_file
 from explorer.views.answers import answering
-from explorer.views.lanes import read_lanes, lane_values
+from explorer.views.lanes import lane_values, read_lanes
 
 NAME = "scheduler_config.json"
 NOT_WHOLE = {"problem": "Not taken over: the settings did not arrive whole; try again."}
