@@ -12,7 +12,7 @@ from explorer.ui.form import FORM_FIELDS, Form
 from explorer.ui.handlers import IN_THE_BROWSER
 
 ON_CHANGE = "(...values) => { window.samplerExplorerForm?.changed(values); return []; }"
-FILLED = "(...values) => window.samplerExplorerForm.filled(values)"
+WANTED = "() => window.samplerExplorerForm.wanted()"
 
 
 def history_buttons() -> gr.HTML:
@@ -22,9 +22,8 @@ def history_buttons() -> gr.HTML:
 
 def on_fill(form: Form, history: gr.HTML) -> Dependency:
     """Fill the whole form when the page's history asks; returns the event that has filled it."""
-    controls = form.ordered()
     each = IN_THE_BROWSER | {"trigger_mode": "multiple"}  # a second one meanwhile is not lost
-    return history.fill(None, controls, controls, js=FILLED, **each)
+    return history.fill(None, None, form.ordered(), js=WANTED, **each)
 
 
 def on_form(form: Form, history: gr.HTML) -> None:

@@ -3,13 +3,15 @@
 // the server of it as of any other change. The lanes are the field "lanes": {lanes: [{field: value}], same}.
 
 import { emit } from "../shared/signals.js";
-import { set, state } from "../shared/store.js";
+import { set, state, subscribe } from "../shared/store.js";
 
+const UNCHANGED = { __type__: "update" }; // to Gradio
 const SETTLED_MS = 20; // what belongs to one change of several controls comes together
 
 let names = []; // of the fields, in the order of the controls
 let trigger = null; // asks Gradio for its events "ask" and "fill"
 let wanted = null; // what the form is to hold, until Gradio fetches it
+let asked = null; // what Gradio has fetched for the lanes' table, until that holds it
 let timer = 0;
 
 // What the controls show. Gradio tells of no change once it has lost the server: what has been typed
@@ -44,24 +46,26 @@ export function fillForm(values) {
 // Returns what the lanes' table will hold; null before there is one.
 export function applySettings(lane, values) {
   if (!state.lanes.held) return null;
-  const { lanes, same } = structuredClone(wanted?.lanes ?? state.lanes.held);
+  const { lanes, same } = structuredClone(wanted?.lanes ?? asked ?? state.lanes.held);
   const ofLanes = Object.keys(values).filter((field) => field in lanes[0]);
   for (const field of ofLanes) {
     const all = lane === null || (same && field !== "sampler");
     for (const each of all ? lanes : [lanes[lane]]) if (each) each[field] = values[field];
   }
   const others = Object.entries(values).filter(([field]) => !ofLanes.includes(field));
-  fillForm({ ...Object.fromEntries(others), lanes: { lanes, same } });
+  fillForm({ ...Object.fromEntries(others), ...(ofLanes.length && { lanes: { lanes, same } }) });
   return { lanes, same };
 }
 
+subscribe("lanes", () => (asked = null));
+
 // Gradio calls these two.
 window.samplerExplorerForm = {
-  // `values` are what the controls hold at this moment, which may be newer than the state's.
-  filled(values) {
-    const fill = names.map((name, at) => (wanted && name in wanted ? wanted[name] : values[at]));
+  wanted() {
+    const values = names.map((name) => (wanted && name in wanted ? wanted[name] : UNCHANGED));
+    asked = wanted?.lanes ?? asked;
     wanted = null;
-    return plain(fill);
+    return plain(values);
   },
   changed(values) {
     if (!names.length) return;
