@@ -1,5 +1,6 @@
 """What cannot be run, refused before anything is computed."""
 
+import math
 from typing import Any
 
 from explorer.capture.budget import Recording, limit_bytes
@@ -9,6 +10,7 @@ from explorer.runs.inputs import noise_device, picture_size
 from explorer.runs.problems import RunProblem
 from explorer.runtime.free_memory import free_bytes
 from explorer.runtime.memory_plan import MemoryNeed, elements_at_once
+from explorer.sampling.samplers import DPMPP_SDE
 from explorer.settings import RunSettings
 from explorer.settings.groups import groups_of
 from explorer.settings.limits import LIMITS
@@ -76,8 +78,21 @@ def memory_need(
         encode=encode,
         recording=recording_of(run, model).total_bytes,
         size=(width, height),
+        noise=_noise_bytes(run, model),
         on_gpu=model.device.type == "cuda",
+        noise_on_gpu=noise_device(run, model.pipeline).type == "cuda",
     )
+
+
+def _noise_bytes(run: RunSettings, model: Any) -> int:
+    """What the lanes of DPM++ SDE that are denoised together keep of their noise."""
+    lanes = sum(lane.solver is DPMPP_SDE for lane in run.lanes)
+    if not lanes:
+        return 0
+    from explorer.sampling.brownian import motion_bytes
+
+    elements = math.prod(recording_of(run, model).latent)
+    return lanes * motion_bytes(run.batch_size, elements)
 
 
 def at_once(run: RunSettings, model: Any, refiner: Any = None) -> int:

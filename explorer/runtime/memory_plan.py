@@ -23,7 +23,8 @@ class MemoryNeed:
 
     `call` is the U-Net for one element of the batch, and `pair` how many elements one picture of
     one lane is (2 with guidance), `batch` all of them. `decode` makes one picture of its latents,
-    `encode` latents of a start picture (0 without one), `recording` what is kept on the host.
+    `encode` latents of a start picture (0 without one), `recording` what is kept on the host,
+    `noise` what samplers keep of their noise, on the GPU if `noise_on_gpu`.
     """
 
     call: int
@@ -33,13 +34,20 @@ class MemoryNeed:
     encode: int
     recording: int
     size: tuple[int, int]  # pixels, width and height
+    noise: int = 0
     on_gpu: bool = False
+    noise_on_gpu: bool = False
 
     def networks(self, elements: int) -> int:
         """What the networks take at most with so many elements of the batch at once."""
         factor, fixed = (GPU_FACTOR, GPU_FIXED) if self.on_gpu else (CPU_FACTOR, CPU_FIXED)
         most = max(self.call * elements, self.decode, self.encode)
-        return int(most * factor) + fixed
+        return int(most * factor) + fixed + (self.noise if self.noise_on_gpu else 0)
+
+    @property
+    def kept(self) -> int:
+        """What is kept on the host during the run, however its batch is split."""
+        return self.recording + (0 if self.noise_on_gpu else self.noise)
 
     @property
     def least(self) -> int:
@@ -53,7 +61,7 @@ def elements_at_once(need: MemoryNeed, free: int, device_free: int | None = None
     `free` is the host's memory and `device_free` a GPU's, in bytes. Raises TooLarge where not even
     one picture fits.
     """
-    host = int(free * SPARE) - need.recording
+    host = int(free * SPARE) - need.kept
     room = host if device_free is None else int(device_free * SPARE)
     if host < 0 or need.least > room:
         raise TooLarge(_sentence(need, free, device_free))
@@ -83,12 +91,18 @@ def _sentence(need: MemoryNeed, free: int, device_free: int | None) -> str:
     networks = f"{shown(need.least)} for one picture of {width} x {height} in the networks"
     if device_free is None:
         return (
-            f"This run needs {shown(need.least + need.recording)} of memory: {networks}, "
-            f"{shown(need.recording)} for the recording; {shown(free)} is free. Lower the "
-            "picture's size, the steps, the batch size or the number of lanes."
+            f"This run needs {shown(need.least + need.kept)} of memory: {networks}, "
+            f"{shown(need.recording)} for the recording{_noise(need)}; {shown(free)} is free. "
+            "Lower the picture's size, the steps, the batch size or the number of lanes."
         )
     return (
         f"This run needs {networks} of the device's memory, of which {shown(device_free)} is "
-        f"free, and {shown(need.recording)} of the host's for the recording, of which "
-        f"{shown(free)} is free. Lower the picture's size, the steps or the number of lanes."
+        f"free, and {shown(need.recording)} of the host's for the recording{_noise(need)}, of "
+        f"which {shown(free)} is free. Lower the picture's size, the steps or the number of lanes."
     )
+
+
+def _noise(need: MemoryNeed) -> str:
+    """The samplers' part of what is kept on the host, in a sentence."""
+    on_host = need.kept - need.recording
+    return f", {shown(on_host)} for the noise of DPM++ SDE" if on_host else ""

@@ -33,10 +33,11 @@ def scheduler(
     kind: Any = getattr(diffusers, sampler.class_name)
     more: Mapping[str, Any] = FIXED.get(sampler.key, {})
     if sampler is DPMPP_SDE and seeds:
-        from explorer.sampling.brownian import HostNoiseSDEScheduler
+        from explorer.sampling.brownian import BoundedNoiseSDEScheduler
 
-        kind = HostNoiseSDEScheduler if noise_device == "cpu" else kind
-        more = {"noise_sampler_seed": list(seeds)}
+        made = BoundedNoiseSDEScheduler(**config, noise_sampler_seed=list(seeds))
+        made.noise_device = noise_device
+        return made
     return kind(**config, **more)
 
 

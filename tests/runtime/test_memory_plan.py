@@ -68,6 +68,17 @@ def test_a_recording_alone_may_be_too_much():
         elements_at_once(need(recording=3 * GIB), 2 * GIB)
 
 
+def test_noise_of_samplers_counts_where_it_is():
+    assert elements_at_once(need(noise=GIB), 5 * GIB) == 8
+    with pytest.raises(TooLarge, match=r"the recording, 3\.0 GiB for the noise of DPM\+\+ SDE; 2"):
+        elements_at_once(need(noise=3 * GIB), 2 * GIB)
+    on_gpu = need(noise=GIB, on_gpu=True, noise_on_gpu=True)
+    assert elements_at_once(on_gpu, GIB, 4 * GIB) == 8
+    assert elements_at_once(need(on_gpu=True), GIB, 4 * GIB) == 16
+    with pytest.raises(TooLarge, match=r"2\.8 GiB for one picture"):
+        elements_at_once(need(noise=2 * GIB, on_gpu=True, noise_on_gpu=True), GIB, GIB)
+
+
 def test_a_gpu_has_memory_of_its_own():
     on_gpu = need(on_gpu=True)
     assert elements_at_once(on_gpu, GIB, 80 * GIB) == 16
