@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 import torchsde
-from diffusers import DPMSolverSDEScheduler
+from diffusers.schedulers.scheduling_dpmsolver_sde import DPMSolverSDEScheduler
 
 # torchsde rounds the ends of its range to 1e-6, diffusers asks at them unrounded, and is answered.
 warnings.filterwarnings("ignore", "Should have t[ab][<>]=t[01]", UserWarning, "torchsde")
@@ -60,8 +60,8 @@ class BrownianNoise:
         """Noise of unit variance, in the shape of the batch, for the way between two levels."""
         start, end = torch.as_tensor(sigma), torch.as_tensor(sigma_next)
         low, high, sign = (start, end, 1) if start < end else (end, start, -1)
-        drawn = torch.stack([motion(low, high) for motion in self.motions]) * sign
-        return drawn / (end - start).abs().sqrt()
+        drawn = [torch.as_tensor(motion(low, high)) for motion in self.motions]
+        return torch.stack(drawn) * sign / (end - start).abs().sqrt()
 
 
 class BoundedNoiseSDEScheduler(DPMSolverSDEScheduler):
@@ -73,6 +73,7 @@ class BoundedNoiseSDEScheduler(DPMSolverSDEScheduler):
     """
 
     noise_device = "cpu"
+    noise_sampler_seed: list[int]
 
     def step(self, model_output, timestep, sample, return_dict=True, s_noise=1.0):
         if self.noise_sampler is None:
