@@ -14,7 +14,7 @@ VARIANTS = 256  # of one block's code; Dynamo's own limit would end in uncompile
 
 
 class CompiledBlocks:
-    """A way for a U-Net to answer (see `explorer.runtime.fast`): on a GPU in a CUDA graph."""
+    """A fast path of a U-Net (see `explorer.runtime.fast`): on a GPU in a CUDA graph."""
 
     def __init__(self, unet: torch.nn.Module):
         if unet.device.type == "cuda":
@@ -25,7 +25,7 @@ class CompiledBlocks:
         self._copy = compiled(unet)
         self._graphs: dict[Any, Any] = {}
 
-    def answer(
+    def run(
         self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor], guided: bool = False
     ) -> torch.Tensor:
         values = tuple(inputs.values())

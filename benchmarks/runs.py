@@ -18,8 +18,9 @@ from explorer.capture import recorder
 from explorer.capture.frames import SLICE
 from explorer.engine import Engine
 from explorer.models.previews import VaeDecoder
-from explorer.runtime.fast import quick_vae, way_of
-from explorer.runtime.threads import apart
+from explorer.runtime.fast import fast_path_of, fast_vae
+from explorer.runtime.sharing import FAST_PATH
+from explorer.runtime.threads import in_own_thread
 from explorer.sampling.samplers import DPM2, DPM2_A
 from explorer.settings import LaneSettings, RunSettings
 from explorer.training.captions import EXAMPLES
@@ -41,8 +42,8 @@ class Runs:
         self._aside(partial(self._load, model))
 
     def _aside(self, work: Callable[[], object]) -> object:
-        """Do the work as the app does, whose main thread never computes: see `apart`."""
-        return apart(work) if self.device.startswith("cpu") else work()
+        """Do the work as the app does, whose main thread never computes: see `in_own_thread`."""
+        return in_own_thread(work) if self.device.startswith("cpu") else work()
 
     def _load(self, model: Path) -> None:
         self.engine.load()
@@ -67,8 +68,8 @@ class Runs:
         """Compile, and run everything once."""
         if self.compiling is not None:
             unet = self.compiling.pipeline.unet
-            way_of(unet).free()
-            vars(unet)["_explorer_way"] = vars(unet)["_explorer_way"][0], CompiledBlocks(unet)
+            fast_path_of(unet).free()
+            vars(unet)[FAST_PATH] = vars(unet)[FAST_PATH][0], CompiledBlocks(unet)
         self.round()
 
     def round(self) -> dict[str, float]:
@@ -164,7 +165,7 @@ class Runs:
         return self.engine.model().decode
 
     def vae_decoder(self) -> VaeDecoder:
-        return VaeDecoder(quick_vae(self.engine.pipeline.vae))
+        return VaeDecoder(fast_vae(self.engine.pipeline.vae))
 
     def decode_frames(self, decode: Callable, noisy: bool) -> None:
         """Every call of the last recorded run as a picture; `noisy` ones too."""

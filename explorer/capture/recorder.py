@@ -10,6 +10,7 @@ import torch
 
 from explorer.capture.offload import HostCopies
 from explorer.capture.trajectory import Call
+from explorer.runtime.overriding import overriding
 from explorer.sampling.levels import Level, levels, refuse_unknown, row_of_call
 from explorer.sampling.prediction import clean_latent
 
@@ -40,20 +41,13 @@ def recording(
 def _wrapped(scheduler: Any, name: str, around: Callable) -> Iterator[None]:
     """Shadow a method by `around(method, *args, **kwargs)`; pipelines still see its signature."""
     method = getattr(scheduler, name)
-    shadowed = vars(scheduler).get(name)
 
     @functools.wraps(method)
     def wrapper(*args, **kwargs):
         return around(method, *args, **kwargs)
 
-    setattr(scheduler, name, wrapper)
-    try:
+    with overriding(scheduler, name, wrapper):
         yield
-    finally:
-        if shadowed is None:
-            delattr(scheduler, name)
-        else:
-            setattr(scheduler, name, shadowed)
 
 
 class _Tape:

@@ -148,10 +148,10 @@ class Residents:
             self.name = before
 
     def _load(self, entry: Entry, on_progress: "OnProgress") -> "Model":
-        from explorer.runtime.threads import apart
+        from explorer.runtime.threads import in_own_thread
 
         load = partial(self._load_in_this_thread, entry, on_progress)
-        return apart(load) if self.device.startswith("cpu") else load()
+        return in_own_thread(load) if self.device.startswith("cpu") else load()
 
     def _load_in_this_thread(self, entry: Entry, on_progress: "OnProgress") -> "Model":
         from explorer.models.loading import load_resolved

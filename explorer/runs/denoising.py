@@ -49,10 +49,10 @@ def denoise(job: Job, model: "Model", refiner: "Model | None" = None) -> None:
 def vae_decoder(model: "Model", quick: bool = True) -> "VaeDecoder":
     """The decoder of a model's finished pictures; the `quick` one is for one thread at a time."""
     from explorer.models.previews import VaeDecoder
-    from explorer.runtime.fast import quick_vae
+    from explorer.runtime.fast import fast_vae
 
     vae = model.pipeline.vae
-    return VaeDecoder.of(model.pipeline, quick_vae(vae) if quick else None)
+    return VaeDecoder.of(model.pipeline, fast_vae(vae) if quick else None)
 
 
 class _Denoising:
@@ -69,7 +69,7 @@ class _Denoising:
         job, model, refiner = self.job, self.model, self.refiner
         job.check_stop()
         job.model, job.on_gpu = model.name, model.pipeline.device.type == "cuda"
-        job.has_spare_core = not (job.on_gpu or threads.take_every_core())
+        job.has_spare_core = not job.on_gpu and threads.has_spare_core()
         refuse(job.settings, model, refiner)
         job.at_once = at_once(job.settings, model, refiner)
         job.noise_device = inputs.noise_device(job.settings, model.pipeline).type
@@ -147,14 +147,14 @@ class _Denoising:
     ) -> "torch.Tensor":
         """One model's calls of a run, through its stock pipeline: latents in, latents out."""
         from explorer.capture.recorder import recording
-        from explorer.runtime.fast import fast, fast_reading
+        from explorer.runtime.fast import fast, fast_text_encoder
         from explorer.runtime.splitting import splitting
 
         job, pipe, together = self.job, model.pipeline, {}
         run = job.settings
         guided = run.cfg_scale > 1 and pipe.unet.config.time_cond_proj_dim is None
         lockstep.guidance = guided
-        with fast_reading(pipe.text_encoder):
+        with fast_text_encoder(pipe.text_encoder):
             options: dict[str, Any] = inputs.encode_prompt(pipe, run, guided, len(latents))
         if model.is_refiner:  # its pipeline asks for a picture: the latents are one
             options |= {"image": latents, "strength": 1.0}

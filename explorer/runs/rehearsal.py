@@ -97,11 +97,11 @@ def _latents(model: "Model") -> tuple[int, int, int]:
 
 
 def _walk_unet(model: "Model") -> None:
-    from explorer.runtime.graphs import quick_copy
-    from explorer.runtime.guided import once
+    from explorer.runtime.graphs import fused_copy
+    from explorer.runtime.guided import dedup_cfg
 
     batch = 2 * len(RunSettings().lanes)
-    once(quick_copy(model.pipeline.unet))(**unet_inputs(model, batch), return_dict=False)
+    dedup_cfg(fused_copy(model.pipeline.unet))(**unet_inputs(model, batch), return_dict=False)
 
 
 def _walk_vae(model: "Model") -> None:
@@ -109,9 +109,9 @@ def _walk_vae(model: "Model") -> None:
     import torch
 
     from explorer.models.previews import in_float32
-    from explorer.runtime.graphs import quick_copy
+    from explorer.runtime.graphs import fused_copy
 
-    vae: Any = quick_copy(model.pipeline.vae)
+    vae: Any = fused_copy(model.pipeline.vae)
     upcast = vae_decoder(model, quick=False).upcast
     with in_float32(vae) if upcast else nullcontext():
         latents = torch.zeros(1, *_latents(model), device=vae.device, dtype=vae.dtype)

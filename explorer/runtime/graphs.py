@@ -1,7 +1,7 @@
-"""Networks as CUDA graphs: a call is one launch, whatever Python does.
+"""Networks as CUDA graphs: a call is one launch, however long Python would take.
 
-A graph is captured when a shape is first used (a few calls' time, nothing is compiled but small
-kernels), a bounded number is kept, and all are let go where memory runs out.
+A graph is captured when a shape is first used, which takes the time of a few calls and compiles
+nothing but small kernels. A bounded number is kept; all are freed where memory runs out.
 """
 
 import importlib.util
@@ -14,18 +14,18 @@ from weakref import WeakSet
 
 import torch
 
-from explorer.runtime.guided import once
+from explorer.runtime.guided import dedup_cfg
 from explorer.runtime.sharing import sharing_copy
-from explorer.runtime.traced import Answer
+from explorer.runtime.traced import UNetFunction
 
 LOG = logging.getLogger(__name__)
 
-KEPT = 8  # graphs a network, one for each shape and precision of its inputs
+MAX_GRAPHS = 8  # graphs a network, one for each shape and precision of its inputs
 
 Key = tuple[Any, ...]
 
 
-def quick_copy(model: torch.nn.Module) -> torch.nn.Module:
+def fused_copy(model: torch.nn.Module) -> torch.nn.Module:
     """The model with fused kernels where Triton is installed, over the same weights."""
     if not _has_triton():
         return sharing_copy(model)
@@ -34,13 +34,13 @@ def quick_copy(model: torch.nn.Module) -> torch.nn.Module:
     return fused(model)
 
 
-def lay_out(model: torch.nn.Module) -> None:
-    """Move weights to where the quick copy's products want them, where there is memory for it."""
+def join_weights(model: torch.nn.Module) -> None:
+    """Store weights as the fused copy needs them, where there is memory for it."""
     if _has_triton():
-        from explorer.runtime.kernels.attending import lay_together
+        from explorer.runtime.kernels.attending import join_qkv_weights
 
         with suppress(torch.OutOfMemoryError):
-            lay_together(model)
+            join_qkv_weights(model)
 
 
 def _has_triton() -> bool:
@@ -48,39 +48,39 @@ def _has_triton() -> bool:
 
 
 class Graph:
-    """One captured call: `graph(*inputs)` answers for inputs like those it was captured with.
+    """One captured call: `graph(*inputs)` for inputs of the shapes it was captured with.
 
-    `inputs` and `answer` are the graph's own: written before a call, written over by it.
+    `inputs` and `output` are the graph's memory, written at every call.
     """
 
     def __init__(
         self,
         work: Callable,
         inputs: tuple[torch.Tensor, ...],
-        aside: torch.cuda.Stream,
+        stream: torch.cuda.Stream,
         pool: Any = None,
     ):
-        """Capture `work(*inputs)` on the stream `aside`, its memory from `pool`.
+        """Capture `work(*inputs)` on `stream`, with memory from `pool`.
 
-        Raises torch.OutOfMemoryError, and what CUDA says of calls that cannot be captured.
+        Raises torch.OutOfMemoryError, and RuntimeError for calls that cannot be captured.
         """
         self.inputs = tuple(each.clone() for each in inputs)
         self._graph = torch.cuda.CUDAGraph()
         here = torch.cuda.current_stream()
-        aside.wait_stream(here)
-        with torch.no_grad(), torch.cuda.stream(aside):
+        stream.wait_stream(here)
+        with torch.no_grad(), torch.cuda.stream(stream):
             for _ in range(2):  # libraries choose and compile their kernels at the first call
                 work(*self.inputs)
-            self.answer = self._capture(work, pool)
-        here.wait_stream(aside)
+            self.output = self._capture(work, pool)
+        here.wait_stream(stream)
 
     def _capture(self, work: Callable, pool: Any) -> Any:
-        # Only what this thread does belongs to the graph; others may go on with theirs.
+        # Only what this thread does belongs to the graph; other threads may launch theirs.
         self._graph.capture_begin(pool=pool, capture_error_mode="thread_local")
         try:
             captured = work(*self.inputs)
         except BaseException:
-            with suppress(RuntimeError):  # that the capture broke off is known
+            with suppress(RuntimeError):  # the error that ended the capture is raised
                 self._graph.capture_end()
             raise
         self._graph.capture_end()
@@ -88,9 +88,10 @@ class Graph:
 
     def __call__(self, *inputs: torch.Tensor) -> torch.Tensor:
         self.replay(*inputs)
-        return self.answer.clone()  # the next call writes over it
+        return self.output.clone()  # the next call writes over it
 
     def replay(self, *inputs: torch.Tensor) -> None:
+        """Run the graph on `inputs`, of the captured shapes; `output` holds the result."""
         for ours, given in zip(self.inputs, inputs, strict=True):
             ours.copy_(given)
         self._graph.replay()
@@ -99,64 +100,65 @@ class Graph:
         self._graph.reset()
 
 
-class UnetGraph:
-    """A U-Net's call, and apart from it what the U-Net reads of the prompt: once a prompt.
+class UNetGraph:
+    """A U-Net's call as two graphs: one for what depends on the prompt alone, one for the rest.
 
-    A prompt is new when it is another tensor or was written to; the same one's keys and values are
-    kept from call to call.
+    The first is run once for each prompt: a prompt is new when it is another tensor or was written
+    to, else its keys and values are kept from call to call.
     """
 
     def __init__(
         self,
         model: torch.nn.Module,
         inputs: dict[str, torch.Tensor],
-        aside: torch.cuda.Stream,
+        stream: torch.cuda.Stream,
         pool: Any,
     ):
-        sample, timestep, words, *added = inputs.values()
-        answer = Answer(model, tuple(inputs)).eval()
-        self._reading = Graph(_reader(model), (words,), aside, pool)
-        prompt = self._reading.answer
-        self._calling = Graph(
-            lambda sample, timestep, *added: answer(sample, timestep, prompt, *added),
+        sample, timestep, prompt, *added = inputs.values()
+        function = UNetFunction(model, tuple(inputs)).eval()
+        self._prompt_graph = Graph(_prompt_preparation(model), (prompt,), stream, pool)
+        prepared = self._prompt_graph.output
+        self._call_graph = Graph(
+            lambda sample, timestep, *added: function(sample, timestep, prepared, *added),
             (sample, timestep, *added),
-            aside,
+            stream,
             pool,
         )
-        self._words, self._version = None, 0
+        self._prompt: torch.Tensor | None = None
+        self._version = 0
 
     def __call__(
-        self, sample: torch.Tensor, timestep: torch.Tensor, words: torch.Tensor, *added
+        self, sample: torch.Tensor, timestep: torch.Tensor, prompt: torch.Tensor, *added
     ) -> torch.Tensor:
-        version = -1 if words.is_inference() else words._version
-        if words is not self._words or version != self._version or version < 0:
-            self._reading.replay(words)
-            self._words, self._version = words, version
-        return self._calling(sample, timestep, *added)
+        version = -1 if prompt.is_inference() else prompt._version
+        if prompt is not self._prompt or version != self._version or version < 0:
+            self._prompt_graph.replay(prompt)
+            self._prompt, self._version = prompt, version
+        return self._call_graph(sample, timestep, *added)
 
     def free(self) -> None:
-        self._calling.free()
-        self._reading.free()
-        self._words = None
+        self._call_graph.free()
+        self._prompt_graph.free()
+        self._prompt = None
 
 
-def _reader(model: torch.nn.Module) -> Callable[[torch.Tensor], Any]:
-    """What the model wants to have of a prompt: its keys and values, or the prompt itself."""
+def _prompt_preparation(model: torch.nn.Module) -> Callable[[torch.Tensor], Any]:
+    """What a graph computes of the prompt alone: keys and values, or a copy of it."""
     if _has_triton():
-        from explorer.runtime.kernels.attending import read
+        from explorer.runtime.kernels.attending import prepare_prompt
 
-        return lambda words: read(model, words) or words.clone()
+        return lambda prompt: prepare_prompt(model, prompt) or prompt.clone()
     return torch.clone
 
 
-class Captured:
+class GraphCache:
     """Graphs by the key of their inputs, a bounded number of them in one pool of memory."""
 
-    def __init__(self, kept: int = KEPT):
-        self._kept = kept
+    def __init__(self, max_graphs: int = MAX_GRAPHS):
+        self._max_graphs = max_graphs
         self._graphs: OrderedDict[Key, Any] = OrderedDict()
         self._pool: Any = None
-        self._aside: torch.cuda.Stream | None = None
+        self._stream: torch.cuda.Stream | None = None
         _ALL.add(self)
 
     def __len__(self) -> int:
@@ -165,7 +167,7 @@ class Captured:
     def get(self, key: Key, capture: Callable[[torch.cuda.Stream, Any], Any]) -> Any:
         """The graph of that key, made by `capture(stream, pool)` where it is missing.
 
-        None where it cannot be captured; where memory runs out all graphs are let go.
+        None where it cannot be captured; where memory runs out all graphs are freed.
         """
         if key not in self._graphs:
             self._make(key, capture)
@@ -174,22 +176,22 @@ class Captured:
         return self._graphs.get(key)
 
     def free(self) -> bool:
-        """Let go of every graph and its memory; whether there was one."""
-        found = bool(self._graphs)
+        """Free every graph and its memory; whether there was one."""
+        had_graphs = bool(self._graphs)
         graphs, self._graphs = self._graphs, OrderedDict()
         for graph in graphs.values():
             if graph is not None:
                 graph.free()
-        self._pool, self._aside = None, None
+        self._pool, self._stream = None, None
         torch.cuda.empty_cache()
-        return found
+        return had_graphs
 
     def _make(self, key: Key, capture: Callable) -> None:
         try:
             if self._pool is None:
                 self._pool = torch.cuda.graph_pool_handle()
-                self._aside = torch.cuda.Stream()  # one: libraries keep memory for each
-            graph = capture(self._aside, self._pool)
+                self._stream = torch.cuda.Stream()  # one: libraries keep memory for each
+            graph = capture(self._stream, self._pool)
         except torch.OutOfMemoryError:
             LOG.warning("no memory for a graph; the network runs as it is")
             free_all()
@@ -197,70 +199,73 @@ class Captured:
         except Exception:  # slower, not worse
             LOG.warning("a network could not be captured; it runs as it did", exc_info=True)
             graph = None
-        while len(self._graphs) >= self._kept:
+        while len(self._graphs) >= self._max_graphs:
             _, oldest = self._graphs.popitem(last=False)
             if oldest is not None:
                 oldest.free()
         self._graphs[key] = graph
 
 
-_ALL: WeakSet[Captured] = WeakSet()
+_ALL: WeakSet[GraphCache] = WeakSet()
 
 
 def free_all() -> bool:
-    """Let go of the graphs of every network; whether there were any."""
+    """Free the graphs of every network; whether there were any."""
     return sum(each.free() for each in list(_ALL)) > 0
 
 
-class Graphs:
+class GraphedUNet:
     """The CUDA graphs of one U-Net."""
 
     def __init__(self):
-        self._captured = Captured()
+        self._cache = GraphCache()
         self._models: dict[bool, torch.nn.Module] = {}  # for guided batches, and for any
 
     def __len__(self) -> int:
-        return len(self._captured)
+        return len(self._cache)
 
-    def answer(
+    def run(
         self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor], guided: bool = False
     ) -> torch.Tensor | None:
-        """What the U-Net answers, by the graph for inputs of these shapes; made where missing."""
+        """The U-Net's output, batch x C x H x W, by the graph for inputs of these shapes.
 
-        def capture(aside: torch.cuda.Stream, pool: Any) -> UnetGraph:
+        The graph is made where it is missing; None where it cannot be.
+        """
+
+        def capture(stream: torch.cuda.Stream, pool: Any) -> UNetGraph:
             if guided not in self._models:
-                copy = quick_copy(unet)
-                self._models[guided] = once(copy) if guided else copy
-            return UnetGraph(self._models[guided], inputs, aside, pool)
+                copy = fused_copy(unet)
+                self._models[guided] = dedup_cfg(copy) if guided else copy
+            return UNetGraph(self._models[guided], inputs, stream, pool)
 
         key = (guided, *((name, each.shape, each.dtype) for name, each in inputs.items()))
-        graph = self._captured.get(key, capture)
+        graph = self._cache.get(key, capture)
         return None if graph is None else graph(*inputs.values())
 
     def free(self) -> bool:
-        """Let go of every graph and its memory; shapes are captured again when they come."""
+        """Free every graph and its memory; shapes are captured again when they are used."""
         self._models.clear()
         return free_all()
 
 
-class Replayed:
-    """A function of one tensor, answered by a graph for each shape."""
+class GraphedFunction:
+    """A function of one tensor, run by a graph for each shape."""
 
     def __init__(self, work: Callable[[torch.Tensor], torch.Tensor]):
         self.work = work
-        self._captured = Captured(kept=2)
+        self._cache = GraphCache(max_graphs=2)
 
     def __len__(self) -> int:
-        return len(self._captured)
+        return len(self._cache)
 
     def __call__(self, given: torch.Tensor) -> torch.Tensor | None:
-        """The answer, or None where the graph cannot be had."""
+        """The function's result for a tensor of any shape; None where there is no graph."""
 
-        def capture(aside: torch.cuda.Stream, pool: Any) -> Graph:
-            return Graph(self.work, (given,), aside, pool)
+        def capture(stream: torch.cuda.Stream, pool: Any) -> Graph:
+            return Graph(self.work, (given,), stream, pool)
 
-        graph = self._captured.get((given.shape, given.dtype), capture)
+        graph = self._cache.get((given.shape, given.dtype), capture)
         return None if graph is None else graph(given)
 
     def free(self) -> bool:
-        return self._captured.free()
+        return self._cache.free()

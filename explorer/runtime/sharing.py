@@ -2,17 +2,20 @@
 
 import copy
 from itertools import chain
+from typing import TypeVar
 
 from torch import nn
 
-OWN = ("forward", "_explorer_way")  # what our own code hangs on a U-Net
+from explorer.runtime.overriding import without_overrides
+
+FAST_PATH = "_explorer_fast_path"  # attribute: weights' addresses, fast path
 
 
-def sharing_copy(model: nn.Module) -> nn.Module:
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def sharing_copy(model: Network) -> Network:
     """A copy of the modules that shares parameters and buffers with `model`."""
     shared = {id(each): each for each in chain(model.parameters(), model.buffers())}
-    aside = {name: vars(model).pop(name) for name in OWN if name in vars(model)}
-    try:
+    with without_overrides(model, "forward", FAST_PATH):
         return copy.deepcopy(model, shared)
-    finally:
-        vars(model).update(aside)

@@ -7,51 +7,46 @@ from typing import Any
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 
+from explorer.runtime.overriding import overriding
+
 
 @contextmanager
 def splitting(unet: torch.nn.Module, at_once: int, guided: bool) -> Iterator[None]:
     """Let `unet` take at most `at_once` elements of a batch at a time.
 
     With `guided` the second half of each batch repeats the first but for the prompt: then a part
-    holds the same elements of both halves, and `at_once` is even. Each element's answer is that of
-    its part as a batch: lanes and pictures are independent of each other.
+    holds the same elements of both halves, and `at_once` is even. Each element's output is that of
+    its part run as a batch: lanes and pictures are independent of each other.
     """
-    before = unet.forward
+    whole_forward = unet.forward
 
     def forward(sample, timestep, encoder_hidden_states, return_dict=True, **options):
-        batch, words = len(sample), encoder_hidden_states
+        batch, prompt = len(sample), encoder_hidden_states
         if batch <= at_once:
-            return before(sample, timestep, words, return_dict=return_dict, **options)
-        answers = []
+            return whole_forward(sample, timestep, prompt, return_dict=return_dict, **options)
+        outputs = []
         for rows in parts(batch, at_once, guided):
             index = torch.tensor(rows, device=sample.device)
-            given = {name: _rows(value, index, batch) for name, value in options.items()}
-            timesteps = _rows(timestep, index, batch)
-            answer = before(sample[index], timesteps, words[index], return_dict=False, **given)
-            answers.append((index, answer[0]))
-        whole = torch.empty_like(answers[0][1][:1]).repeat(batch, 1, 1, 1)
-        for index, answer in answers:
-            whole[index] = answer
+            part_options = {name: _rows(value, index, batch) for name, value in options.items()}
+            inputs = sample[index], _rows(timestep, index, batch), prompt[index]
+            output = whole_forward(*inputs, return_dict=False, **part_options)
+            outputs.append((index, output[0]))
+        whole = torch.empty_like(outputs[0][1][:1]).repeat(batch, 1, 1, 1)
+        for index, output in outputs:
+            whole[index] = output
         return UNet2DConditionOutput(sample=whole) if return_dict else (whole,)
 
-    hidden = vars(unet).get("forward")
-    unet.forward = forward
-    try:
+    with overriding(unet, "forward", forward):
         yield
-    finally:
-        if hidden is None:
-            del unet.forward
-        else:
-            unet.forward = hidden
 
 
 def parts(batch: int, at_once: int, guided: bool) -> list[list[int]]:
     """The rows of each part; with guidance a part's second half matches its first."""
     if not guided:
         return [list(range(at, min(at + at_once, batch))) for at in range(0, batch, at_once)]
-    half, step = batch // 2, at_once // 2
-    firsts = [range(at, min(at + step, half)) for at in range(0, half, step)]
-    return [[*rows, *(half + row for row in rows)] for rows in firsts]
+    half_batch, step = batch // 2, at_once // 2
+    firsts = [range(at, min(at + step, half_batch)) for at in range(0, half_batch, step)]
+    return [[*rows, *(half_batch + row for row in rows)] for rows in firsts]
 
 
 def _rows(value: Any, index: torch.Tensor, batch: int) -> Any:

@@ -1,20 +1,22 @@
-"""CPU threads: how many the U-Net is fastest with, and whose they are."""
+"""CPU threads: with how many the U-Net is fastest, and which thread computes."""
 
 import logging
 import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 LOG = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 WORTH_IT = 0.9  # more threads must take at most this part of the time of fewer
 
 
-def choose_threads(unet: torch.nn.Module) -> int:
+def choose_threads(unet: Any) -> int:
     """Measure how many CPU threads the U-Net is fastest with; set that number and return it.
 
     OMP_NUM_THREADS, where the user has set it, is kept.
@@ -42,17 +44,17 @@ def fastest(seconds: Callable[[int], float], most: int) -> int:
     return chosen
 
 
-def take_every_core() -> bool:
-    """Whether this thread's computing leaves no core to anybody else."""
-    return torch.get_num_threads() >= _usable_cores()
+def has_spare_core() -> bool:
+    """Whether PyTorch's threads leave a core to others."""
+    return torch.get_num_threads() < _usable_cores()
 
 
-def apart(work: Callable[[], Any]) -> Any:
+def in_own_thread(work: Callable[[], Result]) -> Result:
     """Do CPU work in a thread that ends with it.
 
     OpenMP keeps a team of threads for every thread that has ever computed. While all teams together
-    have more threads than there are cores, each of them sleeps at every barrier instead of waiting
-    awake: with two teams of two on two cores a run was seen to take 1.9 s instead of 1.1 s.
+    have more threads than there are cores, each of them sleeps at every barrier instead of
+    spinning: with two teams of two on two cores a run was seen to take 1.9 s instead of 1.1 s.
     """
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(work).result()
@@ -64,14 +66,14 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _seconds_of_a_call(unet: torch.nn.Module, threads: int) -> float:
+def _seconds_of_a_call(unet: Any, threads: int) -> float:
     """The best of three guided calls on small latents, after one to warm up."""
     torch.set_num_threads(threads)
     place = {"device": unet.device, "dtype": unet.dtype}
     latents = torch.zeros((2, unet.config.in_channels, 16, 16), **place)
-    words = torch.zeros((2, 8, unet.config.cross_attention_dim), **place)
+    prompt_embeds = torch.zeros((2, 8, unet.config.cross_attention_dim), **place)
     added = None
-    if unet.config.addition_embed_type is not None:  # SDXL: what one linear layer takes in
+    if unet.config.addition_embed_type is not None:  # SDXL: one linear layer takes all of it
         config = unet.config
         pooled = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
         added = {"text_embeds": torch.zeros((2, pooled), **place)}
@@ -83,7 +85,7 @@ def _seconds_of_a_call(unet: torch.nn.Module, threads: int) -> float:
             unet(
                 latents,
                 torch.tensor(1.0),
-                encoder_hidden_states=words,
+                encoder_hidden_states=prompt_embeds,
                 added_cond_kwargs=added,
             )
             seconds.append(time.perf_counter() - start)

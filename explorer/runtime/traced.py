@@ -1,7 +1,7 @@
 """Networks as TorchScript graphs, traced once a shape: for a CPU.
 
 Walking through diffusers' modules costs a few milliseconds a call, whatever the batch. The traced
-graph makes the same kernels run on the same weights, so its answers are the same to the bit.
+graph runs the same kernels on the same weights, so its outputs are the same to the bit.
 """
 
 import logging
@@ -11,24 +11,25 @@ from typing import Any
 
 import torch
 
-from explorer.runtime.guided import once
+from explorer.runtime.guided import dedup_cfg
 from explorer.runtime.interruptible import checked_layers, interruptible
+from explorer.runtime.overriding import without_overrides
 
 LOG = logging.getLogger(__name__)
 
-# Numbers of a batch of latents (16 at 64 x 64) up to which tracing pays: it holds twice what a call
-# holds, and beyond that Python takes no share of a call that shows.
+# Numbers of a batch of latents (16 at 64 x 64) up to which tracing pays: it takes twice the memory
+# of a call, and beyond that Python's share of a call is negligible.
 LARGEST_TRACED = 16 * 4 * 64 * 64
-LARGEST_DECODED = 4 * 32 * 32  # the same for pictures: 256 x 256 pixels, where it saves a tenth
-LONG = 2**36  # weights times pixels of a batch of latents: some tenths of a second on two cores
-KEPT = 4  # graphs a network, one for each shape and precision of its inputs
+LARGEST_DECODED = 4 * 32 * 32  # the same for a VAE: 256 x 256 pixels, where it saves a tenth
+LONG_CALL = 2**36  # weights times pixels of a batch's latents: some tenths of a second on two cores
+MAX_GRAPHS = 4  # graphs a network, one for each shape and precision of its inputs
 
 
-class Answer(torch.nn.Module):
+class UNetFunction(torch.nn.Module):
     """A U-Net as a function of tensors alone, in the order of `names`.
 
-    The first three are the sample, the timestep and the encoded prompt; any others are SDXL's added
-    conditions.
+    The first three are the sample (batch x C x H x W), the timestep and the encoded prompt (batch x
+    tokens x C); any others are SDXL's added conditions.
     """
 
     def __init__(self, unet: torch.nn.Module, names: tuple[str, ...]):
@@ -41,8 +42,8 @@ class Answer(torch.nn.Module):
         return self.unet(*inputs[:3], added_cond_kwargs=added, return_dict=False)[0]
 
 
-class Decoding(torch.nn.Module):
-    """A VAE as a function from latents to pictures."""
+class DecoderFunction(torch.nn.Module):
+    """A VAE's decoder as a function from latents, n x C x h x w, to pictures, n x 3 x H x W."""
 
     def __init__(self, vae: torch.nn.Module):
         super().__init__()
@@ -52,10 +53,10 @@ class Decoding(torch.nn.Module):
         return self.vae.decode(latents, return_dict=False)[0]
 
 
-class Shelf:
-    """The traced graphs of one network, the newest few."""
+class TraceCache:
+    """The traced graphs of one network, at most MAX_GRAPHS of them, the newest."""
 
-    largest = LARGEST_TRACED
+    largest = LARGEST_TRACED  # numbers of the first input that are still traced
 
     def __init__(self):
         self._graphs: dict[Any, torch.jit.ScriptModule | None] = {}
@@ -66,57 +67,58 @@ class Shelf:
     def get(
         self, key: Any, module: Callable[[], torch.nn.Module], inputs: tuple[torch.Tensor, ...]
     ) -> torch.jit.ScriptModule | None:
-        """The graph of what `module` makes, traced on `inputs` where it is missing."""
+        """The graph of `module()` for inputs of these shapes, traced where it is missing.
+
+        None where the first of `inputs` is too large, or where tracing failed.
+        """
         if key not in self._graphs:
             if inputs[0].numel() > self.largest:
                 return None
-            while len(self._graphs) >= KEPT:
+            while len(self._graphs) >= MAX_GRAPHS:
                 self._graphs.pop(next(iter(self._graphs)))
-            self._graphs[key] = _traced(module, inputs)
+            self._graphs[key] = _trace(module, inputs)
         return self._graphs[key]
 
     def free(self) -> bool:
-        found = bool(self._graphs)
+        """Free all graphs; whether there were any."""
+        had_graphs = bool(self._graphs)
         self._graphs.clear()
-        return found
+        return had_graphs
 
 
-class Traces(Shelf):
+class TracedUNet(TraceCache):
     """The traced graphs of one U-Net."""
 
-    def answer(
+    def run(
         self,
         unet: torch.nn.Module,
         inputs: dict[str, torch.Tensor],
         guided: bool = False,
         check: Callable[[], None] | None = None,
     ) -> torch.Tensor | None:
-        """What the U-Net answers, by the graph for inputs of these shapes; made where missing.
+        """The U-Net's output, batch x C x H x W, by the graph for inputs of these shapes.
 
-        A long call makes no graph, which would save it nothing: `check` is called before each of
-        the network's layers, and what it raises ends the call.
+        The graph is made where it is missing; None where it cannot be. For a long call a graph
+        would save nothing: then `check` is called before each of the network's layers, and what it
+        raises ends the call.
         """
         key = (guided, *((name, each.shape, each.dtype) for name, each in inputs.items()))
         values = tuple(inputs.values())
-        current = vars(unet).pop("forward", None)  # trace the U-Net's own
-        try:
+
+        def function() -> UNetFunction:
+            return UNetFunction(dedup_cfg(unet) if guided else unet, tuple(inputs))
+
+        with without_overrides(unet, "forward"):  # trace the class's, not the one that called us
             if check is not None and is_long(unet, inputs["sample"]):
-                return _checked(
-                    Answer(once(unet) if guided else unet, tuple(inputs)), values, check
-                )
-            graph = self.get(
-                key, lambda: Answer(once(unet) if guided else unet, tuple(inputs)), values
-            )
-        finally:
-            if current is not None:
-                unet.forward = current
+                return _checked(function(), values, check)
+            graph = self.get(key, function, values)
         return None if graph is None else graph(*values)
 
 
 def is_long(unet: torch.nn.Module, sample: torch.Tensor) -> bool:
-    """Whether a call takes long enough that a stop should not wait for its end."""
+    """Whether a call on a sample, batch x C x H x W, is too long for a stop to wait for its end."""
     pixels = len(sample) * sample.shape[-2] * sample.shape[-1]
-    return pixels * sum(weights.numel() for weights in unet.parameters()) >= LONG
+    return pixels * sum(weights.numel() for weights in unet.parameters()) >= LONG_CALL
 
 
 def _checked(
@@ -126,25 +128,25 @@ def _checked(
         return module(*values)
 
 
-class TracedDecoding(Shelf):
-    """What a VAE's decoder makes of latents, by a graph for each shape."""
+class TracedDecoder(TraceCache):
+    """A VAE's decoder, by a graph for each shape of latents."""
 
     largest = LARGEST_DECODED
 
     def __init__(self, vae: torch.nn.Module):
         super().__init__()
-        self._decoding = Decoding(vae)
+        self._decoder = DecoderFunction(vae)
 
     def __call__(self, latents: torch.Tensor) -> torch.Tensor | None:
-        """The pictures, or None where the graph cannot be had."""
-        graph = self.get((latents.shape, latents.dtype), lambda: self._decoding, (latents,))
+        """Pictures, n x 3 x H x W, of latents n x C x h x w; None where there is no graph."""
+        graph = self.get((latents.shape, latents.dtype), lambda: self._decoder, (latents,))
         return None if graph is None else graph(latents)
 
 
-def _traced(module: Callable[[], torch.nn.Module], inputs: tuple[torch.Tensor, ...]):
+def _trace(module: Callable[[], torch.nn.Module], inputs: tuple[torch.Tensor, ...]):
     try:
         with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what depends on the shape is why the shape is a key
+            warnings.simplefilter("ignore")  # of what the shape decides: it is in the key
             graph = torch.jit.trace(module().eval(), inputs, check_trace=False, strict=False)
             return torch.jit.freeze(graph)  # its constants are the weights, not copies of them
     except Exception:  # slower, not worse

@@ -295,7 +295,7 @@ def test_cancel_takes_effect_within_one_model_call(engine, at, how):
 
 def test_a_long_call_on_a_cpu_ends_in_the_middle_and_its_numbers_are_the_same(engine, monkeypatch):
     wanted = engine.run(SETTINGS)
-    monkeypatch.setattr("explorer.runtime.traced.LONG", 0)
+    monkeypatch.setattr("explorer.runtime.traced.LONG_CALL", 0)
     for ours, theirs in zip(engine.run(SETTINGS), wanted, strict=True):
         np.testing.assert_array_equal(ours.final, theirs.final)
 

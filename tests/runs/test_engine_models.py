@@ -487,6 +487,6 @@ def test_a_first_run_finds_its_graphs_made(family_folder, monkeypatch):
 
     monkeypatch.setattr(torch.jit, "trace", watched)
     engine.load()
-    assert sorted(traced) == ["Answer", "Decoding"]
+    assert sorted(traced) == ["DecoderFunction", "UNetFunction"]
     engine.run(RunSettings(prompt="a red house", seed=7, steps=3, cfg_scale=3))
     assert len(traced) == 2

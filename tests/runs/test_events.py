@@ -89,7 +89,7 @@ def test_no_events_gather_for_one_who_does_not_read(calls, monkeypatch, reads):
 
 @pytest.mark.parametrize("every_core", [True, False])
 def test_a_run_knows_whether_a_core_is_spare(tiny_pipeline_folder, monkeypatch, every_core):
-    monkeypatch.setattr("explorer.runtime.threads.take_every_core", lambda: every_core)
+    monkeypatch.setattr("explorer.runtime.threads.has_spare_core", lambda: not every_core)
     engine = Engine(tiny_pipeline_folder, "cpu")
     job = engine._dispatcher.job(SETTINGS, None)
     engine._dispatcher.run_here(job)

@@ -71,7 +71,7 @@ def no_grace(monkeypatch):
 @pytest.fixture
 def every_core(monkeypatch):
     """Frames wait for the end of the calls."""
-    monkeypatch.setattr("explorer.runtime.threads.take_every_core", lambda: True)
+    monkeypatch.setattr("explorer.runtime.threads.has_spare_core", lambda: False)
 
 
 def opened(data) -> np.ndarray:

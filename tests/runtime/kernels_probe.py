@@ -9,7 +9,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from forks import outcomes
 from torch.nn import functional
 
-from explorer.runtime.guided import once
+from explorer.runtime.guided import dedup_cfg
 from explorer.runtime.kernels import attending, time_shifts
 from explorer.runtime.kernels import fused as fusing
 from explorer.runtime.kernels import gates as gating
@@ -18,7 +18,7 @@ from explorer.runtime.kernels.channel_sums import add_bias
 from explorer.runtime.kernels.time_shifts import TimeShifts
 
 
-def apart(ours: torch.Tensor, exact: torch.Tensor) -> float:
+def error(ours: torch.Tensor, exact: torch.Tensor) -> float:
     return float((ours.double() - exact).norm() / exact.norm())
 
 
@@ -38,9 +38,9 @@ def norms() -> None:
                 exact = functional.group_norm(moved, groups, weight.double(), bias.double(), 1e-5)
                 for silu, truth in ((False, exact), (True, functional.silu(exact))):
                     ours = norming.group_norm(
-                        x, groups, weight, bias, 1e-5, silu=silu, shift=shift, before=before
+                        x, groups, weight, bias, 1e-5, silu=silu, time_shift=shift, pre_bias=before
                     )
-                    assert apart(ours, truth) < bound, (n, c, h, w, dtype, silu)
+                    assert error(ours, truth) < bound, (n, c, h, w, dtype, silu)
                     assert ours.is_contiguous(memory_format=torch.channels_last)
                     if not silu or shift is None or before is None:
                         continue
@@ -48,7 +48,12 @@ def norms() -> None:
                         parts = x[:, :at], x[:, at:]
                         both = norming.group_norm(
                             *(parts[0], groups, weight, bias, 1e-5),
-                            **{"silu": silu, "shift": shift, "before": before, "beside": parts[1]},
+                            **{
+                                "silu": silu,
+                                "time_shift": shift,
+                                "pre_bias": before,
+                                "skip": parts[1],
+                            },
                         )
                         assert torch.equal(both, ours)
 
@@ -67,7 +72,7 @@ def times() -> None:
                     functional.silu(embedding.double()), layer.weight.double(), layer.bias.double()
                 )
                 with torch.no_grad():
-                    assert apart(shifts(layer, embedding), exact) < bound
+                    assert error(shifts(layer, embedding), exact) < bound
     other = torch.nn.Linear(100, 32), torch.nn.Linear(200, 33), torch.nn.Linear(200, 32, bias=False)
     for layer in other:
         assert not TimeShifts.fits([torch.nn.Linear(200, 32), layer])
@@ -77,34 +82,37 @@ def times() -> None:
 def gates() -> None:
     x = torch.randn(3, 5, 2 * 40)
     first, gate = x.double().chunk(2, dim=-1)
-    assert apart(gating.gated_gelu(x), first * functional.gelu(gate)) < 1e-6
+    assert error(gating.gated_gelu(x), first * functional.gelu(gate)) < 1e-6
     for rows, k, c, quick in ((7, 40, 24, True), (70, 96, 104, True), (7, 40, 20, False)):
         x, weight = (torch.randn(n, k).half() for n in (rows, 2 * c))
         bias = torch.randn(2 * c).half()
-        assert gating._is_quick(x, c) is quick
-        assert not gating._is_quick(x.float(), c)
+        assert gating._has_fast_kernel(x, c) is quick
+        assert not gating._has_fast_kernel(x.float(), c)
         first, gate = functional.linear(x.double(), weight.double(), bias.double()).chunk(2, dim=-1)
         ours = gating.projected_gelu(x, weight, bias, (32, 32, 32, 4, 2))
-        assert apart(ours, first * functional.gelu(gate)) < 1e-3
+        assert error(ours, first * functional.gelu(gate)) < 1e-3
     for residual in (None, torch.randn(2, 12, 4, 5)):
         x, bias = torch.randn(2, 12, 4, 5), torch.randn(12)
         exact = (x + bias[:, None, None]).double()
         exact += 0 if residual is None else residual
         x = x.to(memory_format=torch.channels_last)
-        assert apart(add_bias(x, bias, residual), exact) < 1e-6
+        assert error(add_bias(x, bias, residual), exact) < 1e-6
 
 
 def tokens() -> None:
-    """LayerNorm of odd widths, with and without what is owed; pixels doubled."""
+    """LayerNorm of odd widths, with and without a pending bias; pixels doubled."""
     for shape in ((3, 7, 40), (2, 5, 320), (1, 3, 1280)):
         for dtype, bound in ((torch.float32, 1e-6), (torch.float16, 1e-3)):
             c = shape[-1]
             x = (torch.randn(shape) + 5).to(dtype)
             weight, bias, before = torch.randn(3, c).to(dtype)
-            for owed in (None, before):
-                moved = x.double() if owed is None else x.double() + owed.double()
+            for pre_bias in (None, before):
+                moved = x.double() if pre_bias is None else x.double() + pre_bias.double()
                 exact = functional.layer_norm(moved, (c,), weight.double(), bias.double(), 1e-5)
-                assert apart(gating.layer_norm(x, weight, bias, 1e-5, before=owed), exact) < bound
+                assert (
+                    error(gating.layer_norm(x, weight, bias, 1e-5, pre_bias=pre_bias), exact)
+                    < bound
+                )
     for channels in (5, 1030):
         x = torch.randn(2, channels, 3, 4)
         ours = gating.doubled(x)
@@ -116,14 +124,14 @@ def unet(linear: bool = False) -> None:
     time_shifts.COLUMNS = 16
     model = unet_of(linear)
     inputs = torch.randn(2, 4, 8, 8), torch.tensor([5.0, 900.0]), torch.randn(2, 5, 16)
-    double = compare(model, lambda each: each(*inputs, return_dict=False)[0])
-    blocks = [each for each in double.modules() if type(each).__name__ == "FusedResnet"]
+    copy = compare(model, lambda each: each(*inputs, return_dict=False)[0])
+    blocks = [each for each in copy.modules() if type(each).__name__ == "FusedResnet"]
     assert len({id(each.times) for each in blocks}) == 1
     assert blocks[0].times is not None
 
 
 def guided() -> None:
-    """Both halves' beginning computed once, the prompt read apart."""
+    """Both halves' beginning computed once, the prompt prepared apart."""
     time_shifts.COLUMNS = 16
     first = "CrossAttnDownBlock2D", "DownBlock2D"
     for downs in (first, first[::-1]):
@@ -131,17 +139,17 @@ def guided() -> None:
         sample, timestep = torch.randn(2, 4, 4, 4).repeat(2, 1, 1, 1), torch.tensor([5.0, 900.0])
         inputs = sample, timestep.repeat(2)
         words = torch.randn(4, 5, 16)
-        double = once(fusing.fused(model))
+        copy = dedup_cfg(fusing.fused(model))
         with torch.no_grad():
             exact = model(*inputs, words, return_dict=False)[0].double()
-            heard = attending.read(double, words)
-            assert len(heard) == len([each for each in double.modules() if reads(each)]) > 1
-            for prompt in (words, heard):
-                assert apart(double(*inputs, prompt, return_dict=False)[0], exact) < 1e-5
-            other = double(*inputs, attending.read(double, words + 1), return_dict=False)[0]
-            assert apart(other, exact) > 1e-3
+            prepared = attending.prepare_prompt(copy, words)
+            assert len(prepared) == len([each for each in copy.modules() if reads(each)]) > 1
+            for prompt in (words, prepared):
+                assert error(copy(*inputs, prompt, return_dict=False)[0], exact) < 1e-5
+            other = copy(*inputs, attending.prepare_prompt(copy, words + 1), return_dict=False)[0]
+            assert error(other, exact) > 1e-3
             inputs[0][2:] += 1  # a promise that is not kept shows that the half is not looked at
-            assert apart(double(*inputs, words, return_dict=False)[0], exact) < 1e-5
+            assert error(copy(*inputs, words, return_dict=False)[0], exact) < 1e-5
 
 
 def reads(module: torch.nn.Module) -> bool:
@@ -174,7 +182,7 @@ def together() -> None:
     with torch.no_grad():
         before = {name: each.clone() for name, each in model.state_dict().items()}
         exact = model(*inputs, words, **given)[0].double()
-        attending.lay_together(model)
+        attending.join_qkv_weights(model)
         for name, each in model.state_dict().items():
             assert torch.equal(each, before[name]), name
         attentions = [
@@ -183,14 +191,14 @@ def together() -> None:
             if type(each).__name__ == "BasicTransformerBlock" and each is not odd
         ]
         places = [each.to_q.weight.data_ptr() for each in attentions]
-        attending.lay_together(model)  # where they lie together they stay
+        attending.join_qkv_weights(model)  # where they lie together they stay
         assert places == [each.to_q.weight.data_ptr() for each in attentions]
-        assert attending._as_one(attending._readers(odd.attn1)) is None
+        assert attending._joined_weight(attending._qkv_layers(odd.attn1)) is None
         assert attentions
         for attention in attentions:
             layers = attention.to_q, attention.to_k, attention.to_v
             expected = torch.cat([each.weight for each in layers])
-            assert torch.equal(attending._as_one(layers), expected)
+            assert torch.equal(attending._joined_weight(layers), expected)
         fused, products = fusing.fused(model), []
         linear = functional.linear
 
@@ -200,16 +208,16 @@ def together() -> None:
 
         functional.linear = counted
         try:
-            assert apart(fused(*inputs, words, **given)[0], exact) < 1e-5
+            assert error(fused(*inputs, words, **given)[0], exact) < 1e-5
         finally:
             functional.linear = linear
         assert products.count((96, 32)) == len(attentions)
         attentions[0].to_k.weight.mul_(3)  # a change is seen, of a weight and of its place
-        assert apart(fused(*inputs, words, **given)[0], exact) > 1e-4
-        assert apart(fused(*inputs, words, **given)[0], model(*inputs, words, **given)[0]) < 1e-5
+        assert error(fused(*inputs, words, **given)[0], exact) > 1e-4
+        assert error(fused(*inputs, words, **given)[0], model(*inputs, words, **given)[0]) < 1e-5
         attentions[0].to_k.weight.data = 2 * attentions[0].to_k.weight
-        assert attending._as_one(attending._readers(attentions[0])) is None
-        assert apart(fused(*inputs, words, **given)[0], model(*inputs, words, **given)[0]) < 1e-5
+        assert attending._joined_weight(attending._qkv_layers(attentions[0])) is None
+        assert error(fused(*inputs, words, **given)[0], model(*inputs, words, **given)[0]) < 1e-5
 
 
 def vae() -> None:
@@ -227,21 +235,21 @@ def vae() -> None:
 
 
 def compare(model: torch.nn.Module, answer) -> torch.nn.Module:
-    double = fusing.fused(model)
-    kinds = {type(module).__name__ for module in double.modules()}
+    copy = fusing.fused(model)
+    kinds = {type(module).__name__ for module in copy.modules()}
     assert {"FusedResnet", "FusedNorm"} <= kinds
     left = {"ResnetBlock2D", "GEGLU", "Transformer2DModel", "Upsample2D", "UpBlock2D"}
     assert not kinds & {*left, "CrossAttnUpBlock2D"}
     weights = {id(each) for each in model.parameters()}
-    assert {id(each) for each in double.parameters()} == weights
+    assert {id(each) for each in copy.parameters()} == weights
     with torch.no_grad():
         before = answer(model)
-        assert apart(answer(double), before.double()) < 1e-5
+        assert error(answer(copy), before.double()) < 1e-5
         for weight in model.parameters():
             weight.mul_(1.1)
-        assert apart(answer(double), before.double()) > 1e-3
-        assert apart(answer(double), answer(model).double()) < 1e-5
-    return double
+        assert error(answer(copy), before.double()) > 1e-3
+        assert error(answer(copy), answer(model).double()) < 1e-5
+    return copy
 
 
 CASES = {

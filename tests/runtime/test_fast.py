@@ -4,9 +4,16 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
-from explorer.runtime.fast import fast, quick_vae, release_graphs, warm_up, warm_up_decoding, way_of
-from explorer.runtime.guided import once
-from explorer.runtime.traced import KEPT
+from explorer.runtime.fast import (
+    fast,
+    fast_path_of,
+    fast_vae,
+    release_graphs,
+    warm_up,
+    warm_up_decoding,
+)
+from explorer.runtime.guided import dedup_cfg
+from explorer.runtime.traced import MAX_GRAPHS
 
 
 @pytest.fixture
@@ -110,7 +117,7 @@ def test_what_guided_halves_have_in_common_is_computed_once(first):
 
 
 def test_more_than_words_may_tell_the_halves_apart(sdxl_unet):
-    assert once(sdxl_unet) is sdxl_unet
+    assert dedup_cfg(sdxl_unet) is sdxl_unet
 
 
 def test_a_warmed_up_shape_is_not_traced_again(unet):
@@ -164,9 +171,9 @@ def test_calls_with_options_go_the_long_way(unet):
 
 def test_the_number_of_graphs_is_bounded_and_the_unet_is_left_as_it_was(unet):
     with fast(unet):
-        for batch in range(1, KEPT + 3):
+        for batch in range(1, MAX_GRAPHS + 3):
             answer(unet, *inputs(unet, batch))
-    assert len(way_of(unet)) == KEPT
+    assert len(fast_path_of(unet)) == MAX_GRAPHS
     assert "forward" not in vars(unet)
 
 
@@ -211,17 +218,17 @@ def test_the_added_conditions_of_sdxl_are_inputs_like_the_others(sdxl_unet):
     assert not torch.equal(*expected)
 
 
-def test_running_out_of_memory_lets_go_of_the_graphs_and_tries_again(unet):
+def test_running_out_of_memory_frees_the_graphs_and_tries_again(unet):
     warm_up(unet, batch=2, tokens=5)
     own, calls = UNet2DConditionModel.forward, []
 
     def forward(self, *args, **kwargs):
-        calls.append(len(way))
+        calls.append(len(path))
         if len(calls) == 1:
             raise torch.OutOfMemoryError("out of memory")
         return own(self, *args, **kwargs)
 
-    way = way_of(unet)
+    path = fast_path_of(unet)
     sample, timestep, words = inputs(unet, 2)
     mask = torch.ones(2, 5)
     UNet2DConditionModel.forward = forward
@@ -233,15 +240,15 @@ def test_running_out_of_memory_lets_go_of_the_graphs_and_tries_again(unet):
     assert calls == [1, 0]
 
 
-def test_moved_weights_and_letting_go_make_a_new_way(unet):
-    first = way_of(unet)
-    assert way_of(unet) is first
+def test_moved_weights_and_freeing_graphs_make_a_new_fast_path(unet):
+    first = fast_path_of(unet)
+    assert fast_path_of(unet) is first
     unet.to(torch.float64)
-    second = way_of(unet)
+    second = fast_path_of(unet)
     assert second is not first
     assert len(first) == 0
     release_graphs(unet)
-    assert way_of(unet) is not second
+    assert fast_path_of(unet) is not second
 
 
 @pytest.fixture
@@ -259,50 +266,50 @@ def decoded(vae, given):
         return vae.decode(given, return_dict=False)[0]
 
 
-def test_a_quick_vae_decodes_to_the_same_bit(vae):
+def test_a_fast_vae_decodes_to_the_same_bit(vae):
     for side, seed in ((4, 0), (4, 1), (6, 2)):
         given = latents(vae, side, seed)
-        assert torch.equal(decoded(quick_vae(vae), given), decoded(vae, given))
+        assert torch.equal(decoded(fast_vae(vae), given), decoded(vae, given))
 
 
-def test_a_quick_vae_is_walked_through_once_a_shape(vae):
+def test_a_fast_vae_is_walked_through_once_a_shape(vae):
     given = latents(vae, 4)
     with Visits(vae.decoder) as visits:
-        decoded(quick_vae(vae), given)
+        decoded(fast_vae(vae), given)
         once = visits.count
         for _ in range(3):
-            decoded(quick_vae(vae), given)
+            decoded(fast_vae(vae), given)
         assert visits.count == once > 0
-        decoded(quick_vae(vae), latents(vae, 6))
+        decoded(fast_vae(vae), latents(vae, 6))
     assert visits.count == 2 * once
 
 
 def test_a_warmed_up_vae_is_not_traced_again(vae, unet):
     warm_up_decoding(vae, unet)
     with Visits(vae.decoder) as visits:
-        decoded(quick_vae(vae), latents(vae, unet.config.sample_size))
+        decoded(fast_vae(vae), latents(vae, unet.config.sample_size))
     assert visits.count == 0
 
 
 def test_a_vae_in_another_precision_for_a_while_gets_no_graph_of_it(vae):
     given = latents(vae, 4)
-    quick = quick_vae(vae)
-    decoded(quick, given)
-    quick.to(torch.float64)
+    copy = fast_vae(vae)
+    decoded(copy, given)
+    copy.to(torch.float64)
     expected = decoded(vae, given.double())
     assert expected.dtype == torch.float64
     with Visits(vae.decoder) as visits:
-        assert torch.equal(decoded(quick, given.double()), expected)
+        assert torch.equal(decoded(copy, given.double()), expected)
         once = visits.count
-        decoded(quick, given.double())
+        decoded(copy, given.double())
     assert visits.count == 2 * once > 0
 
 
 def test_a_large_vae_is_left_alone_on_a_cpu(vae, monkeypatch):
     monkeypatch.setattr("explorer.runtime.fast.SMALL", 10)
-    assert quick_vae(vae) is vae
+    assert fast_vae(vae) is vae
 
 
 def test_a_vae_that_somebody_looks_into_is_left_alone(vae):
     vae.decoder.register_forward_hook(lambda *_: None)
-    assert quick_vae(vae) is vae
+    assert fast_vae(vae) is vae

@@ -9,8 +9,16 @@ from transformers import CLIPTextModel
 
 from explorer.models.previews import in_float32
 from explorer.runtime import graphs
-from explorer.runtime.fast import fast, fast_reading, quick_vae, release_graphs, warm_up, way_of
-from explorer.runtime.kernels.attending import _as_one, _readers
+from explorer.runtime.fast import (
+    fast,
+    fast_path_of,
+    fast_text_encoder,
+    fast_vae,
+    release_graphs,
+    warm_up,
+)
+from explorer.runtime.kernels.attending import _joined_weight, _qkv_layers
+from explorer.runtime.sharing import FAST_PATH
 
 pytestmark = pytest.mark.gpu
 
@@ -54,7 +62,7 @@ def test_graphs_answer_as_the_unet_and_see_new_inputs(unet):
     eager = [answer(unet, *each) for each in given]
     with fast(unet):
         replayed = [answer(unet, *each) for each in given + given]
-    assert len(way_of(unet)) == 2
+    assert len(fast_path_of(unet)) == 2
     for ours, expected in zip(replayed, eager + eager, strict=True):
         assert close(ours, expected)
     assert torch.equal(replayed[0], replayed[6])
@@ -80,39 +88,39 @@ def test_weights_that_were_laid_together_are_the_models_own(unet):
 
     def together() -> list[bool]:
         attentions = [each.attn1 for each in unet.modules() if hasattr(each, "attn1")]
-        return [_as_one(_readers(each)) is not None for each in attentions]
+        return [_joined_weight(_qkv_layers(each)) is not None for each in attentions]
 
     given = inputs(unet, 2)
     expected, before = answer(unet, *given), allocated()
     state = {name: each.clone() for name, each in unet.state_dict().items()}
     held = allocated() - before
     assert not any(together())
-    way = way_of(unet)
+    path = fast_path_of(unet)
     assert together() and all(together())
     assert allocated() - before - held < 2**20
-    assert way_of(unet) is way
+    assert fast_path_of(unet) is path
     assert all(torch.equal(each, state[name]) for name, each in unet.state_dict().items())
     with fast(unet):
         assert close(answer(unet, *given), expected)
-    assert way_of(unet) is way
+    assert fast_path_of(unet) is path
     unet.cpu()
     unet.cuda()
     assert not any(together())
     with fast(unet):
         assert close(answer(unet, *given), expected)
-    assert way_of(unet) is not way
+    assert fast_path_of(unet) is not path
     assert all(together())
 
 
 def test_a_bounded_number_is_kept(unet):
     with fast(unet):
-        for batch in range(1, graphs.KEPT + 4):
+        for batch in range(1, graphs.MAX_GRAPHS + 4):
             answer(unet, *inputs(unet, batch))
         assert close(answer(unet, *inputs(unet, 1)), answer(unet, *inputs(unet, 1)))
-    assert len(way_of(unet)) == graphs.KEPT
+    assert len(fast_path_of(unet)) == graphs.MAX_GRAPHS
 
 
-def test_letting_go_frees_the_memory(unet):
+def test_freeing_the_graphs_frees_the_memory(unet):
     def allocated() -> int:
         gc.collect()
         torch._C._cuda_clearCublasWorkspaces()  # kept for each stream, not ours to free
@@ -135,12 +143,12 @@ def test_without_memory_for_a_graph_the_unet_answers_itself(unet, monkeypatch):
     given = inputs(unet, 2)
     with fast(unet):
         answer(unet, *inputs(unet, 4))
-        monkeypatch.setattr(graphs, "UnetGraph", no_memory)
+        monkeypatch.setattr(graphs, "UNetGraph", no_memory)
         assert close(answer(unet, *given), answer(unet, *given))
-        assert len(vars(unet)["_explorer_way"][1]) == 0  # the others were let go
+        assert len(vars(unet)[FAST_PATH][1]) == 0  # the others were freed
         monkeypatch.undo()
         answer(unet, *given)
-        assert len(vars(unet)["_explorer_way"][1]) == 1
+        assert len(vars(unet)[FAST_PATH][1]) == 1
 
 
 def test_guided_halves_share_their_beginning(unet):
@@ -148,16 +156,16 @@ def test_guided_halves_share_their_beginning(unet):
     sample[2:], timestep[2:] = sample[:2], timestep[:2]
     eager = answer(unet, sample, timestep, words)
     warm_up(unet, batch=4, tokens=9)
-    way = way_of(unet)
-    assert len(way) == 1
+    path = fast_path_of(unet)
+    assert len(path) == 1
     with fast(unet, guided=True):
         assert close(answer(unet, sample, timestep, words), eager)
         sample[2:] += 1
         assert close(answer(unet, sample, timestep, words), eager)
-    assert len(way) == 1
+    assert len(path) == 1
     with fast(unet):
         assert not close(answer(unet, sample, timestep, words), eager)
-    assert len(way) == 2
+    assert len(path) == 2
 
 
 def test_a_prompt_is_read_again_when_it_is_another_or_was_written_to(unet):
@@ -180,13 +188,13 @@ def test_a_text_encoder_reads_alike(tiny_pipeline_folder):
     with torch.no_grad():
         eager = [encoder(each, attention_mask=None)[0] for each in (tokens, tokens.flip(1))]
         for _ in range(2):
-            with fast_reading(encoder):
+            with fast_text_encoder(encoder):
                 for each, expected in zip((tokens, tokens.flip(1)), eager, strict=True):
                     assert close(encoder(each, attention_mask=None)[0], expected)
                 masked = encoder(tokens, attention_mask=torch.ones_like(tokens))
                 assert close(masked.last_hidden_state, eager[0])
     assert "forward" not in vars(encoder)
-    assert len(vars(encoder)["_explorer_way"][1]) == 1
+    assert len(vars(encoder)[FAST_PATH][1]) == 1
 
 
 def test_the_vae_decodes_alike():
@@ -201,13 +209,13 @@ def test_the_vae_decodes_alike():
     latents = torch.randn(2, 4, 32, 32, device="cuda").half()
     with torch.no_grad():
         eager = vae.decode(latents, return_dict=False)[0]
-        quick = quick_vae(vae)
+        copy = fast_vae(vae)
         for _ in range(2):
-            assert close(quick.decode(latents, return_dict=False)[0], eager)
-        assert close(quick.decode(latents).sample, eager)
-        with in_float32(quick):
-            full = quick.decode(latents.float(), return_dict=False)[0]
+            assert close(copy.decode(latents, return_dict=False)[0], eager)
+        assert close(copy.decode(latents).sample, eager)
+        with in_float32(copy):
+            full = copy.decode(latents.float(), return_dict=False)[0]
         assert full.dtype == torch.float32
         assert close(full, eager)
-        assert close(quick.decode(latents, return_dict=False)[0], eager)
-    assert quick_vae(vae) is quick_vae(vae)
+        assert close(copy.decode(latents, return_dict=False)[0], eager)
+    assert fast_vae(vae) is fast_vae(vae)

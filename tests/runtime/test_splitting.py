@@ -86,8 +86,8 @@ def assert_same_run(whole, split):
         # Products of another shape round otherwise, and three steps with guidance enlarge that.
         np.testing.assert_allclose(one.final, other.final, atol=2e-4 * np.abs(one.final).max())
         assert [call.sigma for call in one.calls] == [call.sigma for call in other.calls]
-        apart = np.abs(one.images.astype(int) - other.images.astype(int))
-        assert apart.max() <= 1
+        difference = np.abs(one.images.astype(int) - other.images.astype(int))
+        assert difference.max() <= 1
 
 
 def test_what_lives_at_once_is_counted():

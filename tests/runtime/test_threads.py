@@ -8,7 +8,7 @@ import torch
 from explorer.engine import Engine
 from explorer.models import loading
 from explorer.runtime import threads
-from explorer.runtime.threads import apart, fastest, take_every_core
+from explorer.runtime.threads import fastest, has_spare_core, in_own_thread
 
 
 def test_threads_are_chosen_by_measurement_and_ties_go_to_fewer():
@@ -18,23 +18,23 @@ def test_threads_are_chosen_by_measurement_and_ties_go_to_fewer():
     assert fastest({1: 1.0}.__getitem__, 1) == 1
 
 
-@pytest.mark.parametrize("cores, taken", [(1, True), (2, False), (4, False)])
-def test_a_core_is_left_where_there_are_more_than_threads(monkeypatch, cores, taken):
+@pytest.mark.parametrize("cores, spare", [(1, False), (2, True), (4, True)])
+def test_a_core_is_left_where_there_are_more_than_threads(monkeypatch, cores, spare):
     monkeypatch.setattr(threads, "_usable_cores", lambda: cores)
     assert torch.get_num_threads() == 1
-    assert take_every_core() is taken
+    assert has_spare_core() is spare
 
 
-def test_work_apart_is_done_in_a_thread_that_ends_with_it():
+def test_work_is_done_in_a_thread_that_ends_with_it():
     before = set(threading.enumerate())
-    worker = apart(threading.current_thread)
+    worker = in_own_thread(threading.current_thread)
     assert worker not in before and not worker.is_alive()
     assert set(threading.enumerate()) <= before
 
 
 def test_what_goes_wrong_apart_is_raised_here():
     with pytest.raises(ZeroDivisionError):
-        apart(lambda: 1 / 0)
+        in_own_thread(lambda: 1 / 0)
 
 
 def test_a_model_on_a_cpu_is_loaded_apart(tiny_pipeline_folder, monkeypatch):

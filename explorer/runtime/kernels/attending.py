@@ -1,4 +1,4 @@
-"""Transformers over pixels, their norms and gates fused with what stands around them.
+"""Transformers over pixels, their norms and gates fused with the operations around them.
 
 Importing this needs Triton.
 """
@@ -34,24 +34,25 @@ class FusedNorm(nn.Module):
 
 
 @dataclass
-class Read:
-    """What transformer blocks need to know before they see a pixel: of the prompt, and of weights.
+class PreparedPrompt:
+    """What transformer blocks need that does not depend on the pixels.
 
-    For each block the prompt's keys and values, and the biases owed to its tokens before each of
-    its norms; then what is owed after the last block, projected.
+    `prompt_kv` holds each block's keys and values of the prompt, N x heads x tokens x C / heads;
+    `pending_bias` each block's biases (C) to add before each of its three norms; `final_bias` (C)
+    what remains to add after the output projection.
     """
 
-    words: list[tuple[torch.Tensor, ...]]
-    owed: list[list[torch.Tensor | None]]
-    rest: torch.Tensor
+    prompt_kv: list[tuple[torch.Tensor, ...]]
+    pending_bias: list[list[torch.Tensor | None]]
+    final_bias: torch.Tensor
 
 
 class FusedTransformer(nn.Module):
-    """Transformer blocks over pixels: in channels last the pixels are tokens as they lie.
+    """Transformer blocks over pixels: in channels-last layout the pixels are tokens already.
 
-    The blocks' products add to the tokens in place, without their biases: these are owed, and added
-    inside the next norm. `x` may be the half of a batch that guidance doubles: what both halves
-    have in common, up to the first look at the prompt, is then computed once.
+    The blocks' products add to the tokens in place, without their biases, which are pending until
+    the next norm adds them. `x` (N x C x H x W) may be half of a batch that guidance doubles: what
+    both halves have in common, up to the first cross-attention, is then computed once.
     """
 
     def __init__(self, model: Transformer2DModel):
@@ -69,32 +70,34 @@ class FusedTransformer(nn.Module):
             and all(FusedBlock.fits(each) for each in model.transformer_blocks)
         )
 
-    def read(self, words: torch.Tensor) -> Read:
-        """All of it for a prompt, N x words x C."""
-        owed, total = [], None
+    def prepare_prompt(self, prompt: torch.Tensor) -> PreparedPrompt:
+        """Keys, values and pending biases for an encoded prompt, N x tokens x C."""
+        pending_bias, total = [], None
         for block in self.blocks:
-            before = [total]
+            sums = [total]
             for bias in block.biases:
-                before.append(bias if before[-1] is None else before[-1] + bias)
-            total = before.pop()
-            owed.append(before)
-        rest = torch.addmv(self.proj_out.bias, self.proj_out.weight.flatten(1), total)
-        return Read([block.read(words) for block in self.blocks], owed, rest)
+                sums.append(bias if sums[-1] is None else sums[-1] + bias)
+            total = sums.pop()
+            pending_bias.append(sums)
+        final_bias = torch.addmv(self.proj_out.bias, self.proj_out.weight.flatten(1), total)
+        prompt_kv = [block.keys_and_values(prompt) for block in self.blocks]
+        return PreparedPrompt(prompt_kv, pending_bias, final_bias)
 
     def forward(self, x: torch.Tensor, encoder_hidden_states=None, **_) -> tuple[torch.Tensor]:
-        words = encoder_hidden_states
-        read = words[self] if isinstance(words, dict) else self.read(words)
+        prompt = encoder_hidden_states
+        prepared = prompt[self] if isinstance(prompt, dict) else self.prepare_prompt(prompt)
         height, width = x.shape[2:]
         tokens = project(self.norm(x).permute(0, 2, 3, 1).flatten(1, 2), self.proj_in)
-        for block, heard, owed in zip(self.blocks, read.words, read.owed, strict=True):
-            tokens = block(tokens, heard, owed)
+        biases = prepared.pending_bias
+        for block, prompt_kv, pending in zip(self.blocks, prepared.prompt_kv, biases, strict=True):
+            tokens = block(tokens, prompt_kv, pending)
         out = project(tokens, self.proj_out, bias=False).unflatten(1, (height, width))
-        x = _as_many(x, len(out))
-        return (add_bias(out.permute(0, 3, 1, 2), read.rest, x),)
+        x = _repeat_batch(x, len(out))
+        return (add_bias(out.permute(0, 3, 1, 2), prepared.final_bias, x),)
 
 
 class FusedBlock(nn.Module):
-    """Attention to itself, to the prompt, and a gated layer, each added to the tokens."""
+    """Self-attention, cross-attention and a gated layer, each added to the tokens."""
 
     def __init__(self, block: BasicTransformerBlock):
         super().__init__()
@@ -103,7 +106,7 @@ class FusedBlock(nn.Module):
 
     @staticmethod
     def fits(block: nn.Module) -> bool:
-        """Whether the block is of the kind that Stable Diffusion is built of."""
+        """Whether this is the transformer block of Stable Diffusion, with nothing added to it."""
         return (
             type(block) is BasicTransformerBlock
             and block.norm_type == "layer_norm"
@@ -121,39 +124,43 @@ class FusedBlock(nn.Module):
 
     @property
     def biases(self) -> list[torch.Tensor]:
-        """Those of its three products, in their order."""
+        """The biases (C) of its three products, in their order."""
         return [self.attn1.to_out[0].bias, self.attn2.to_out[0].bias, self.ff.net[2].bias]
 
-    def read(self, words: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The prompt's keys and values."""
-        return _keys_and_values(self.attn2, words)
+    def keys_and_values(self, prompt: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The prompt's keys and values for an encoded prompt, N x tokens x C."""
+        return _keys_and_values(self.attn2, prompt)
 
     def forward(
         self,
         tokens: torch.Tensor,
-        words: tuple[torch.Tensor, ...],
-        owed: Sequence[torch.Tensor | None],
+        prompt_kv: tuple[torch.Tensor, ...],
+        pending_bias: Sequence[torch.Tensor | None],
     ) -> torch.Tensor:
-        x = _layer_norm(self.norm1, tokens, owed[0])
-        _attend(self.attn1, *_read_itself(self.attn1, x), tokens)
-        tokens = _as_many(tokens, len(words[0]))
-        x = _layer_norm(self.norm2, tokens, owed[1])
+        x = _layer_norm(self.norm1, tokens, pending_bias[0])
+        _add_attention(self.attn1, *_self_attention_qkv(self.attn1, x), tokens)
+        tokens = _repeat_batch(tokens, len(prompt_kv[0]))
+        x = _layer_norm(self.norm2, tokens, pending_bias[1])
         query = _heads(self.attn2.to_q(x), self.attn2.heads)
-        _attend(self.attn2, query, *words, tokens)
+        _add_attention(self.attn2, query, *prompt_kv, tokens)
         gate, _, out = self.ff.net
-        _add_product(tokens, gate(_layer_norm(self.norm3, tokens, owed[2])), out)
+        _add_product(tokens, gate(_layer_norm(self.norm3, tokens, pending_bias[2])), out)
         return tokens
 
 
-def read(model: nn.Module, words: torch.Tensor) -> dict[nn.Module, Read]:
-    """What a fused U-Net's transformers read of a prompt, to be given in its place.
+def prepare_prompt(model: nn.Module, prompt: torch.Tensor) -> dict[nn.Module, PreparedPrompt]:
+    """What each fused transformer needs of an encoded prompt (N x tokens x C), instead of it.
 
     Empty for a model with blocks of another kind, which take the prompt itself.
     """
     kinds = {type(module) for module in model.modules()}
     if BasicTransformerBlock in kinds or model.config.encoder_hid_dim_type is not None:
         return {}
-    return {each: each.read(words) for each in model.modules() if type(each) is FusedTransformer}
+    return {
+        each: each.prepare_prompt(prompt)
+        for each in model.modules()
+        if type(each) is FusedTransformer
+    }
 
 
 class FusedGeglu(nn.Module):
@@ -171,18 +178,18 @@ class FusedGeglu(nn.Module):
         return gates.projected_gelu(x, self.proj.weight, self.proj.bias)
 
 
-def lay_together(model: nn.Module) -> None:
-    """Let the weights of each self-attention's queries, keys and values be rows of one tensor.
+def join_qkv_weights(model: nn.Module) -> None:
+    """Store each self-attention's query, key and value weights as rows of one tensor.
 
-    The parameters stay the model's own and no memory is added: only the place of their numbers
-    changes. Weights of layers that are not PyTorch's plain ones stay where they are. Raises
-    torch.OutOfMemoryError, with the model as good as before.
+    The parameters stay the same objects and use no more memory: only their storage moves. Layers
+    other than a plain `nn.Linear` are left alone. Raises torch.OutOfMemoryError, with the model
+    still intact.
     """
     for block in model.modules():
         if type(block) is not BasicTransformerBlock or not FusedBlock.fits(block):
             continue
-        layers = _readers(block.attn1)
-        if not _may_lie_together(layers) or _as_one(layers) is not None:
+        layers = _qkv_layers(block.attn1)
+        if not _can_join(layers) or _joined_weight(layers) is not None:
             continue
         together = torch.cat([layer.weight.detach() for layer in layers])
         for layer, rows in zip(layers, together.chunk(3), strict=True):
@@ -195,13 +202,13 @@ def project(
     bias: bool = True,
     columns: slice = slice(None),
 ) -> torch.Tensor:
-    """A linear layer, or a convolution of one pixel, or `columns` of it, on N x pixels x C."""
+    """A linear layer or a 1 x 1 convolution, or the input `columns` of it, on N x pixels x C."""
     weight = layer.weight.flatten(1)[:, columns]
     return functional.linear(tokens, weight, layer.bias if bias else None)
 
 
 def _is_plain(attention: Attention) -> bool:
-    """Whether it is nothing but projections, heads and their attention."""
+    """Whether it has no norms, residuals or processors of its own."""
     return (
         type(attention) is Attention
         and type(attention.processor) is AttnProcessor2_0
@@ -215,20 +222,20 @@ def _is_plain(attention: Attention) -> bool:
     )
 
 
-def _layer_norm(norm: nn.LayerNorm, x: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:
-    return gates.layer_norm(x, norm.weight, norm.bias, norm.eps, before=before)
+def _layer_norm(norm: nn.LayerNorm, x: torch.Tensor, pre_bias: torch.Tensor | None) -> torch.Tensor:
+    return gates.layer_norm(x, norm.weight, norm.bias, norm.eps, pre_bias=pre_bias)
 
 
 def _heads(x: torch.Tensor, heads: int) -> torch.Tensor:
     return x.unflatten(2, (heads, -1)).transpose(1, 2)
 
 
-def _as_many(x: torch.Tensor, count: int) -> torch.Tensor:
-    """The batch over again until there are `count`; repeat() would lose its layout."""
+def _repeat_batch(x: torch.Tensor, count: int) -> torch.Tensor:
+    """The batch repeated until it has `count` elements; `repeat` would change its layout."""
     return x if len(x) == count else torch.cat([x] * (count // len(x)))
 
 
-def _attend(
+def _add_attention(
     attention: Attention,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -239,10 +246,10 @@ def _attend(
     _add_product(tokens, answer.transpose(1, 2).flatten(2), attention.to_out[0])
 
 
-def _read_itself(attention: Attention, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Queries, keys and values of the same tokens: one product where their weights lie together."""
-    layers = _readers(attention)
-    weight = _as_one(layers)
+def _self_attention_qkv(attention: Attention, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Queries, keys and values of the same tokens: one product where their weights are joined."""
+    layers = _qkv_layers(attention)
+    weight = _joined_weight(layers)
     if weight is None:
         parts = [layer(x) for layer in layers]
     else:
@@ -254,11 +261,11 @@ def _keys_and_values(attention: Attention, x: torch.Tensor) -> tuple[torch.Tenso
     return tuple(_heads(to(x), attention.heads) for to in (attention.to_k, attention.to_v))
 
 
-def _readers(attention: Attention) -> list[nn.Module]:
+def _qkv_layers(attention: Attention) -> list[nn.Module]:
     return [attention.to_q, attention.to_k, attention.to_v]
 
 
-def _may_lie_together(layers: Sequence[nn.Module]) -> bool:
+def _can_join(layers: Sequence[nn.Module]) -> bool:
     """Whether they are plain linear layers of one shape, precision and device, without biases."""
     return (
         all(type(each) is nn.Linear and each.bias is None for each in layers)
@@ -268,9 +275,9 @@ def _may_lie_together(layers: Sequence[nn.Module]) -> bool:
     )
 
 
-def _as_one(layers: Sequence[nn.Module]) -> torch.Tensor | None:
-    """Their weights as one tensor, where they lie in one, each after the one before; else None."""
-    if not _may_lie_together(layers):
+def _joined_weight(layers: Sequence[nn.Module]) -> torch.Tensor | None:
+    """Their weights as one tensor where they are adjacent rows of one storage, else None."""
+    if not _can_join(layers):
         return None
     first = layers[0].weight
     for number, layer in enumerate(layers):
@@ -286,5 +293,5 @@ def _as_one(layers: Sequence[nn.Module]) -> torch.Tensor | None:
 
 
 def _add_product(tokens: torch.Tensor, x: torch.Tensor, layer: nn.Linear) -> None:
-    """Add the layer's product to the tokens, its bias left out."""
+    """Add the layer's product, without its bias, to the tokens."""
     tokens.flatten(0, 1).addmm_(x.flatten(0, 1), layer.weight.t())

@@ -1,4 +1,4 @@
-"""The sums over pixels that GroupNorm needs, made on the way by whatever makes the tensor.
+"""The sums over pixels that GroupNorm needs, computed by the kernel that produces the tensor.
 
 Importing this needs Triton.
 """
@@ -12,14 +12,14 @@ from explorer.runtime.kernels.compilation import Kernel
 ROWS, CHANNELS = 32, 64  # of a tile: 64 channels of half precision are one line of memory
 WARPS = 2
 PROGRAMS = 1024  # enough of them to keep a large GPU busy
-WORTH = 2**20  # numbers from which a tensor is summed on the way: of fewer a norm sums itself
+WORTH = 2**20  # numbers from which the producer sums; of fewer, the norm computes its own sums
 
 
 def channel_sums(x: torch.Tensor) -> torch.Tensor:
     """For each channel of N x C x H x W the sums of d and d * d, d being x less its first pixel.
 
-    N x splits x 2 x C in float32, each split being some of the pixels. Those of a tensor that
-    `add_bias` has made are there already.
+    Returns N x splits x 2 x C in float32, each split being some of the pixels. For a tensor that
+    `add_bias` made, they were computed there.
     """
     known = getattr(x, "channel_sums", None)
     return _run(x, None, None, None, True) if known is None else known
@@ -28,9 +28,10 @@ def channel_sums(x: torch.Tensor) -> torch.Tensor:
 def add_bias(
     x: torch.Tensor, bias: torch.Tensor, residual: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """`x + bias + residual`, the bias one number a channel; channels last, with its sums at hand.
+    """`x + bias + residual` in channels-last layout, with its channel sums as an attribute.
 
-    These stay with the tensor that is returned: it must not be written to.
+    `x` and `residual` are N x C x H x W, `bias` is (C). The sums belong to the returned tensor's
+    values: it must not be written to.
     """
     x = x.contiguous(memory_format=torch.channels_last)
     if residual is not None:
@@ -49,7 +50,7 @@ def _run(
     out: torch.Tensor | None,
     summed: bool,
 ) -> torch.Tensor | None:
-    """Write `x + bias + residual` to `out`, where there is one; its sums, where asked for."""
+    """Write `x + bias + residual` to `out` if given; return its sums if `summed`."""
     n, c, h, w = x.shape
     pixels, blocks = h * w, triton.cdiv(c, CHANNELS)
     splits = max(1, min(triton.cdiv(pixels, ROWS), PROGRAMS // (n * blocks)))
@@ -64,13 +65,13 @@ def _run(
 
 
 @triton.jit
-def _sum(x, bias, residual, place, channel, known):
+def _sum(x, bias, residual, place, channel, mask):
     """`x + bias + residual` at some places, rounded as it is stored, in float32."""
-    value = tl.load(x + place, mask=known, other=0.0).to(tl.float32)
+    value = tl.load(x + place, mask=mask, other=0.0).to(tl.float32)
     if bias is not None:
-        value += tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)
+        value += tl.load(bias + channel, mask=mask, other=0.0).to(tl.float32)
         if residual is not None:
-            value += tl.load(residual + place, mask=known, other=0.0).to(tl.float32)
+            value += tl.load(residual + place, mask=mask, other=0.0).to(tl.float32)
         value = value.to(x.dtype.element_ty).to(tl.float32)
     return value
 
@@ -99,13 +100,13 @@ def _sums(
     squares = tl.zeros([ROWS, CHANNELS], tl.float32)
     for begin in range(split * rows, end, ROWS):
         row = (begin + tl.arange(0, ROWS))[:, None]
-        known = (row < end) & inside[None, :]
+        mask = (row < end) & inside[None, :]
         place = start + row * c + channel[None, :]
-        value = _sum(x, bias, residual, place, channel[None, :], known)
+        value = _sum(x, bias, residual, place, channel[None, :], mask)
         if out is not None:
-            tl.store(out + place, value.to(out.dtype.element_ty), mask=known)
+            tl.store(out + place, value.to(out.dtype.element_ty), mask=mask)
         if sums is not None:
-            away = tl.where(known, value - first[None, :], 0.0)
+            away = tl.where(mask, value - first[None, :], 0.0)
             total += away
             squares += away * away
     if sums is not None:

@@ -20,7 +20,7 @@ _ONLY_COMPILING = ContextVar("only_compiling", default=False)
 class Kernel:
     """A kernel that `kernel[grid](...)` launches; while `compiling`, it is only compiled.
 
-    What it would have written then holds anything: shapes are right, numbers are not.
+    Its outputs then have the right shapes and arbitrary values.
     """
 
     def __init__(self, function: Any):
@@ -33,11 +33,11 @@ class Kernel:
 
 
 @contextmanager
-def compiling(tell: Callable[[int, int], None]) -> Iterator[None]:
-    """Have every kernel that is asked for in this thread compiled by others, none launched.
+def compiling(on_progress: Callable[[int, int], None]) -> Iterator[None]:
+    """Compile every kernel that this thread asks for in other threads, and launch none.
 
-    Ends when all are there; `tell` hears how many of how many are. One that does not compile is
-    left to whoever launches it first.
+    Ends when all are compiled; `on_progress` gets how many are, and of how many. An error of one
+    that does not compile is raised later, by its first launch.
     """
     from triton import AsyncCompileMode
 
@@ -49,7 +49,7 @@ def compiling(tell: Callable[[int, int], None]) -> Iterator[None]:
                 yield
                 total = len(mode.raw_futures)
                 for done, _ in enumerate(as_completed(mode.raw_futures), 1):
-                    tell(done, total)
+                    on_progress(done, total)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -58,7 +58,7 @@ def compiling(tell: Callable[[int, int], None]) -> Iterator[None]:
 
 
 def keep_on_disk() -> None:
-    """Let Triton keep what it compiles in this user's cache, unless it was told where."""
+    """Let Triton keep what it compiles in this user's cache, unless TRITON_CACHE_DIR is set."""
     if os.environ.get("TRITON_CACHE_DIR"):
         return
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
@@ -66,6 +66,6 @@ def keep_on_disk() -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
-        return  # Triton's own place is as good
+        return  # Triton's default folder is as good
     if os.access(folder, os.W_OK):
         os.environ["TRITON_CACHE_DIR"] = str(folder)

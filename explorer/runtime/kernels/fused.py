@@ -27,10 +27,10 @@ SCORES = 2**26  # of the VAE's attention held at a time: 256 MB in float32
 def fused(model: nn.Module, kinds: Sequence[type] | None = None) -> nn.Module:
     """A copy of `model`, sharing every weight with it, with fused norms and activations.
 
-    `kinds` says which of KINDS to use, where it is not all.
+    `kinds` are those of KINDS to use, by default all.
     """
-    double = sharing_copy(model)
-    for module in list(double.modules()):  # those of replaced parents too: their parts are kept
+    copy = sharing_copy(model)
+    for module in list(copy.modules()):  # those of replaced parents too: their parts are kept
         for name, child in list(module.named_children()):
             for kind in KINDS if kinds is None else kinds:
                 if kind.fits(child):
@@ -39,8 +39,8 @@ def fused(model: nn.Module, kinds: Sequence[type] | None = None) -> nn.Module:
         if isinstance(out, nn.GroupNorm) and isinstance(module.conv_act, nn.SiLU):
             module.conv_norm_out = FusedNorm(out, silu=True)
             module.conv_act = nn.Identity()
-    share_time(double)
-    return double
+    share_time(copy)
+    return copy
 
 
 class FusedPixelAttention(nn.Module):

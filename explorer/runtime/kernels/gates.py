@@ -1,4 +1,4 @@
-"""Triton kernels for what stands between a U-Net's products: gates, norms of tokens.
+"""Triton kernels for what a U-Net does between its products: gates, norms of tokens.
 
 Importing this needs Triton.
 """
@@ -33,19 +33,24 @@ def layer_norm(
     bias: torch.Tensor,
     eps: float,
     *,
-    before: torch.Tensor | None = None,
+    pre_bias: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """LayerNorm (Ba et al. 2016) of `x + before`, sums in float32; `x` is ... x C, `before` C."""
+    """LayerNorm (Ba et al. 2016) of `x + pre_bias`, sums in float32.
+
+    `x` is ... x C; `weight`, `bias` and `pre_bias` are (C).
+    """
     x = x.contiguous()
     c, out = x.shape[-1], torch.empty_like(x)
     count, pad = x.numel() // c, triton.next_power_of_2(c)
     rows = max(1, 2048 // pad)
-    _layer_norm[(triton.cdiv(count, rows),)](x, before, weight, bias, out, count, c, eps, rows, pad)
+    _layer_norm[(triton.cdiv(count, rows),)](
+        x, pre_bias, weight, bias, out, count, c, eps, rows, pad
+    )
     return out
 
 
 def gated_gelu(x: torch.Tensor) -> torch.Tensor:
-    """GEGLU (Shazeer 2020) of the projected ... x 2C: the first half times GELU of the second."""
+    """GEGLU (Shazeer 2020) of a projection, ... x 2C: the first half times GELU of the second."""
     x = x.contiguous()
     width = x.shape[-1] // 2
     out = torch.empty((*x.shape[:-1], width), device=x.device, dtype=x.dtype)
@@ -57,13 +62,13 @@ def gated_gelu(x: torch.Tensor) -> torch.Tensor:
 def projected_gelu(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, tile: tuple[int, ...] = ()
 ) -> torch.Tensor:
-    """GEGLU of a linear layer's output, where it is faster never written out; sums in float32.
+    """GEGLU of a linear layer's output, fused with the layer where that is faster; float32 sums.
 
     `x` is ... x K, `weight` 2C x K, `bias` 2C. `tile` is (rows, columns, inner, warps, stages), or
     () for the one that suits `x`.
     """
     k, c = x.shape[-1], len(weight) // 2
-    if not _is_quick(x, c):
+    if not _has_fast_kernel(x, c):
         return gated_gelu(functional.linear(x, weight, bias))
     x = x.contiguous()
     out = torch.empty((*x.shape[:-1], c), device=x.device, dtype=x.dtype)
@@ -81,11 +86,11 @@ def projected_gelu(
     return out
 
 
-def _is_quick(x: torch.Tensor, c: int) -> bool:
-    """Whether the product with its gate is faster than the library's and a gate after it.
+def _has_fast_kernel(x: torch.Tensor, c: int) -> bool:
+    """Whether the fused product and gate is faster than the library's product with a gate after it.
 
-    Tiles are copied by the engine that GPUs have since Hopper, which wants rows of whole 16 bytes.
-    In float32 the product would be rounded to TF32.
+    Tiles are copied by the tensor memory accelerator of Hopper and later GPUs, which needs rows of
+    whole 16 bytes. In float32 the product would be rounded to TF32.
     """
     whole = x.shape[-1] % 8 == 0 and c % 8 == 0
     return whole and x.dtype in (torch.float16, torch.bfloat16) and _copies_tiles(x.device)
@@ -112,21 +117,23 @@ def _doubled(x, out, w, c, BLOCK: tl.constexpr):
 
 @Kernel
 @triton.jit
-def _layer_norm(x, before, weight, bias, out, count, c, eps, ROWS: tl.constexpr, PAD: tl.constexpr):
+def _layer_norm(
+    x, pre_bias, weight, bias, out, count, c, eps, ROWS: tl.constexpr, PAD: tl.constexpr
+):
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     channel = tl.arange(0, PAD)
     inside = channel < c
-    known = (row < count)[:, None] & inside[None, :]
+    mask = (row < count)[:, None] & inside[None, :]
     place = row[:, None].to(tl.int64) * c + channel[None, :]
-    value = tl.load(x + place, mask=known, other=0.0).to(tl.float32)
-    if before is not None:
-        value += tl.load(before + channel, mask=inside, other=0.0).to(tl.float32)[None, :]
-    apart = tl.where(inside[None, :], value - (tl.sum(value, 1) / c)[:, None], 0.0)
-    scale = 1.0 / tl.sqrt(tl.sum(apart * apart, 1) / c + eps)
+    value = tl.load(x + place, mask=mask, other=0.0).to(tl.float32)
+    if pre_bias is not None:
+        value += tl.load(pre_bias + channel, mask=inside, other=0.0).to(tl.float32)[None, :]
+    centered = tl.where(inside[None, :], value - (tl.sum(value, 1) / c)[:, None], 0.0)
+    scale = 1.0 / tl.sqrt(tl.sum(centered * centered, 1) / c + eps)
     factor = tl.load(weight + channel, mask=inside, other=0.0).to(tl.float32)
     offset = tl.load(bias + channel, mask=inside, other=0.0).to(tl.float32)
-    value = apart * scale[:, None] * factor[None, :] + offset[None, :]
-    tl.store(out + place, value.to(out.dtype.element_ty), mask=known)
+    value = centered * scale[:, None] * factor[None, :] + offset[None, :]
+    tl.store(out + place, value.to(out.dtype.element_ty), mask=mask)
 
 
 @Kernel

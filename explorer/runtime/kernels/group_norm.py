@@ -1,8 +1,8 @@
 """GroupNorm in Triton, which PyTorch does slowly in half precision with channels last.
 
 PyTorch's GroupNorm first copies a channels-last tensor to channels first, and the convolution after
-it copies back: a third of a U-Net call. Here a norm reads its input twice and writes it once, the
-activation and what is added before it included. Importing this needs Triton.
+it copies back: a third of a U-Net call. Here a norm reads its input twice and writes it once,
+including the activation and what is added before the norm. Importing this needs Triton.
 """
 
 import torch
@@ -24,77 +24,78 @@ def group_norm(
     eps: float,
     *,
     silu: bool = False,
-    shift: torch.Tensor | None = None,
-    before: torch.Tensor | None = None,
-    beside: torch.Tensor | None = None,
+    time_shift: torch.Tensor | None = None,
+    pre_bias: torch.Tensor | None = None,
+    skip: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """GroupNorm (Wu and He 2018) of `x + shift + before`, then SiLU where asked; sums in float32.
+    """GroupNorm (Wu and He 2018) of `x + time_shift + pre_bias`, and SiLU if `silu`.
 
-    `x` is N x C x H x W, made channels last where it is not; `shift` is N x C, and so is what the
-    time adds to a residual block; `before` is C, the bias of the convolution before the norm.
-    Channels of a tensor `beside` come after those of `x`, as if the two had been put together.
+    `x` is N x C x H x W, converted to channels last where it is not; `time_shift` is N x C, what
+    the time embedding adds to a residual block; `pre_bias` is (C), the bias of the convolution
+    before the norm. `skip` (N x C2 x H x W) is treated as concatenated to `x` along the channels.
+    Sums are in float32.
     """
     x = x.contiguous(memory_format=torch.channels_last)
-    n, first, h, w = x.shape
-    c = first
-    if beside is not None:
-        beside = beside.contiguous(memory_format=torch.channels_last)
-        c += beside.shape[1]
+    n, x_channels, h, w = x.shape
+    c = x_channels
+    if skip is not None:
+        skip = skip.contiguous(memory_format=torch.channels_last)
+        c += skip.shape[1]
     layout = {"dtype": x.dtype, "device": x.device, "memory_format": torch.channels_last}
     out = torch.empty((n, c, h, w), **layout)
     pixels, stride = h * w, 0
-    if shift is not None:
-        shift = shift if shift.stride(1) == 1 else shift.contiguous()
-        stride = shift.stride(0)
+    if time_shift is not None:
+        time_shift = time_shift if time_shift.stride(1) == 1 else time_shift.contiguous()
+        stride = time_shift.stride(0)
     width = c // groups, triton.next_power_of_2(c // groups)
-    given = x, beside, shift, stride, before, weight, bias
+    given = x, skip, time_shift, stride, pre_bias, weight, bias
     if out.numel() <= WHOLE:
         rows = min(triton.next_power_of_2(pixels), max(1, 8192 // width[1]))
-        _whole[n, groups](*given, out, pixels, first, c, eps, silu, *width, rows, num_warps=8)
+        _whole[n, groups](*given, out, pixels, x_channels, c, eps, silu, *width, rows, num_warps=8)
         return out
-    parts = channel_sums(x), None if beside is None else channel_sums(beside)
+    parts = channel_sums(x), None if skip is None else channel_sums(skip)
     splits = [1 if part is None else part.shape[1] for part in parts]
     affine = torch.empty((n, 2, c), device=x.device, dtype=torch.float32)
-    _affine[n, groups](*given, *parts, affine, pixels, first, c, *splits, eps, *width, SPLITS)
+    _affine[n, groups](*given, *parts, affine, pixels, x_channels, c, *splits, eps, *width, SPLITS)
     tiles = triton.cdiv(pixels, ROWS)
     _apply[tiles, n, triton.cdiv(c, CHANNELS)](
-        x, beside, affine, out, pixels, first, c, silu, ROWS, CHANNELS
+        x, skip, affine, out, pixels, x_channels, c, silu, ROWS, CHANNELS
     )
     return out
 
 
 @triton.jit
-def _loaded(x, beside, n, pixels, first, c, row, channel, known):
-    """Pixels `row` of picture `n`, in float32: channels of `x`, and after them those `beside`."""
+def _load(x, skip, n, pixels, x_channels, c, row, channel, mask):
+    """Pixels `row` of picture `n`, in float32: the channels of `x`, then those of `skip`."""
     pixel = n.to(tl.int64) * pixels + row
-    if beside is None:
-        value = tl.load(x + pixel * c + channel, mask=known, other=0.0)
+    if skip is None:
+        value = tl.load(x + pixel * c + channel, mask=mask, other=0.0)
     else:
-        ours, theirs = known & (channel < first), known & (channel >= first)
-        value = tl.load(x + pixel * first + channel, mask=ours, other=0.0)
-        place = pixel * (c - first) + channel - first
-        value += tl.load(beside + place, mask=theirs, other=0.0)
+        in_x, in_skip = mask & (channel < x_channels), mask & (channel >= x_channels)
+        value = tl.load(x + pixel * x_channels + channel, mask=in_x, other=0.0)
+        place = pixel * (c - x_channels) + channel - x_channels
+        value += tl.load(skip + place, mask=in_skip, other=0.0)
     return value.to(tl.float32)
 
 
 @triton.jit
-def _added_up(sums, n, splits, c, channel, known, total, squares, SPLITS: tl.constexpr):
-    """A tensor's sums over all its splits, added to what there is of other channels."""
+def _add_sums(sums, n, splits, c, channel, mask, total, squares, SPLITS: tl.constexpr):
+    """Add a tensor's sums over all its splits to the totals of other channels."""
     for start in range(0, splits, SPLITS):
         split = (start + tl.arange(0, SPLITS))[:, None]
-        there = (split < splits) & known[None, :]
+        skip_channel = (split < splits) & mask[None, :]
         place = (n * splits + split) * 2 * c + channel[None, :]
-        total += tl.load(sums + place, mask=there, other=0.0)
-        squares += tl.load(sums + place + c, mask=there, other=0.0)
+        total += tl.load(sums + place, mask=skip_channel, other=0.0)
+        squares += tl.load(sums + place + c, mask=skip_channel, other=0.0)
     return total, squares
 
 
 @triton.jit
 def _moments(
     base,
-    shift,
+    time_shift,
     stride,
-    before,
+    pre_bias,
     weight,
     bias,
     total,
@@ -108,10 +109,10 @@ def _moments(
 ):
     """The factor and the offset of each channel of a group, from its `channel_sums`."""
     added = tl.zeros_like(total)
-    if shift is not None:
-        added += tl.load(shift + n * stride + channel, mask=inside, other=0.0).to(tl.float32)
-    if before is not None:
-        added += tl.load(before + channel, mask=inside, other=0.0).to(tl.float32)
+    if time_shift is not None:
+        added += tl.load(time_shift + n * stride + channel, mask=inside, other=0.0).to(tl.float32)
+    if pre_bias is not None:
+        added += tl.load(pre_bias + channel, mask=inside, other=0.0).to(tl.float32)
     means = tl.where(inside, base + added + total / pixels, 0.0)
     mean = tl.sum(means, 0) / WIDTH
     between = tl.where(inside, means - mean, 0.0)
@@ -126,15 +127,15 @@ def _moments(
 @triton.jit
 def _whole(
     x,
-    beside,
-    shift,
+    skip,
+    time_shift,
     stride,
-    before,
+    pre_bias,
     weight,
     bias,
     out,
     pixels,
-    first,
+    x_channels,
     c,
     eps,
     SILU: tl.constexpr,
@@ -142,26 +143,26 @@ def _whole(
     PAD: tl.constexpr,
     ROWS: tl.constexpr,
 ):
-    """One group of one picture, start to end; its second reading comes from the cache."""
+    """One group of one picture in one program; its second read comes from the cache."""
     n, group = tl.program_id(0), tl.program_id(1)
     lane = tl.arange(0, PAD)
     inside = lane < WIDTH
     channel = group * WIDTH + lane
-    base = _loaded(x, beside, n, pixels, first, c, 0, channel, inside)
+    base = _load(x, skip, n, pixels, x_channels, c, 0, channel, inside)
     totals = tl.zeros([ROWS, PAD], tl.float32)
     squares = tl.zeros([ROWS, PAD], tl.float32)
     for start in range(0, pixels, ROWS):
         row = (start + tl.arange(0, ROWS))[:, None]
-        known = (row < pixels) & inside[None, :]
-        value = _loaded(x, beside, n, pixels, first, c, row, channel[None, :], known)
-        away = tl.where(known, value - base[None, :], 0.0)
+        mask = (row < pixels) & inside[None, :]
+        value = _load(x, skip, n, pixels, x_channels, c, row, channel[None, :], mask)
+        away = tl.where(mask, value - base[None, :], 0.0)
         totals += away
         squares += away * away
     factor, offset = _moments(
         base,
-        shift,
+        time_shift,
         stride,
-        before,
+        pre_bias,
         weight,
         bias,
         tl.sum(totals, 0),
@@ -176,58 +177,58 @@ def _whole(
     out += n.to(tl.int64) * pixels * c
     for start in range(0, pixels, ROWS):
         row = (start + tl.arange(0, ROWS))[:, None]
-        known = (row < pixels) & inside[None, :]
-        value = _loaded(x, beside, n, pixels, first, c, row, channel[None, :], known)
+        mask = (row < pixels) & inside[None, :]
+        value = _load(x, skip, n, pixels, x_channels, c, row, channel[None, :], mask)
         value = value * factor[None, :] + offset[None, :]
         if SILU:
             value = value * tl.sigmoid(value)
-        tl.store(out + row * c + channel[None, :], value.to(out.dtype.element_ty), mask=known)
+        tl.store(out + row * c + channel[None, :], value.to(out.dtype.element_ty), mask=mask)
 
 
 @Kernel
 @triton.jit
 def _affine(
     x,
-    beside,
-    shift,
+    skip,
+    time_shift,
     stride,
-    before,
+    pre_bias,
     weight,
     bias,
     sums,
-    sums_beside,
+    skip_sums,
     affine,
     pixels,
-    first,
+    x_channels,
     c,
     splits,
-    splits_beside,
+    skip_splits,
     eps,
     WIDTH: tl.constexpr,
     PAD: tl.constexpr,
     SPLITS: tl.constexpr,
 ):
-    """From the sums of one group the factor and the offset of each of its channels."""
+    """The factor and the offset of each channel of one group, from the group's sums."""
     n, group = tl.program_id(0), tl.program_id(1)
     lane = tl.arange(0, PAD)
     inside = lane < WIDTH
     channel = group * WIDTH + lane
     total = tl.zeros([SPLITS, PAD], tl.float32)
     squares = tl.zeros([SPLITS, PAD], tl.float32)
-    ours = inside & (channel < first)
-    total, squares = _added_up(sums, n, splits, first, channel, ours, total, squares, SPLITS)
-    if beside is not None:
-        theirs = inside & (channel >= first)
-        there = channel - first
-        rest = c - first
-        total, squares = _added_up(
-            sums_beside, n, splits_beside, rest, there, theirs, total, squares, SPLITS
+    in_x = inside & (channel < x_channels)
+    total, squares = _add_sums(sums, n, splits, x_channels, channel, in_x, total, squares, SPLITS)
+    if skip is not None:
+        in_skip = inside & (channel >= x_channels)
+        skip_channel = channel - x_channels
+        skip_channels = c - x_channels
+        total, squares = _add_sums(
+            skip_sums, n, skip_splits, skip_channels, skip_channel, in_skip, total, squares, SPLITS
         )
     factor, offset = _moments(
-        _loaded(x, beside, n, pixels, first, c, 0, channel, inside),
-        shift,
+        _load(x, skip, n, pixels, x_channels, c, 0, channel, inside),
+        time_shift,
         stride,
-        before,
+        pre_bias,
         weight,
         bias,
         tl.sum(total, 0),
@@ -248,11 +249,11 @@ def _affine(
 @triton.jit
 def _apply(
     x,
-    beside,
+    skip,
     affine,
     out,
     pixels,
-    first,
+    x_channels,
     c,
     SILU: tl.constexpr,
     ROWS: tl.constexpr,
@@ -262,13 +263,13 @@ def _apply(
     channel = block * CHANNELS + tl.arange(0, CHANNELS)
     inside = channel < c
     row = (tile * ROWS + tl.arange(0, ROWS))[:, None]
-    known = (row < pixels) & inside[None, :]
+    mask = (row < pixels) & inside[None, :]
     affine += n * 2 * c
     factor = tl.load(affine + channel, mask=inside, other=0.0)
     offset = tl.load(affine + c + channel, mask=inside, other=0.0)
-    value = _loaded(x, beside, n, pixels, first, c, row, channel[None, :], known)
+    value = _load(x, skip, n, pixels, x_channels, c, row, channel[None, :], mask)
     value = value * factor[None, :] + offset[None, :]
     if SILU:
         value = value * tl.sigmoid(value)
     place = (n.to(tl.int64) * pixels + row) * c + channel[None, :]
-    tl.store(out + place, value.to(out.dtype.element_ty), mask=known)
+    tl.store(out + place, value.to(out.dtype.element_ty), mask=mask)

@@ -1,4 +1,4 @@
-"""Residual blocks and what stands between them, their norms and sums fused.
+"""Residual blocks and the layers between them, their norms and sums fused.
 
 Importing this needs Triton.
 """
@@ -18,14 +18,14 @@ from explorer.runtime.kernels.time_shifts import TimeShifts
 
 
 class FusedResnet(nn.Module):
-    """A residual block: norm, SiLU, convolution, twice, the time's embedding in between.
+    """A residual block: norm, SiLU and convolution, twice, with the time embedding in between.
 
     The first convolution's bias and the embedding are added inside the second norm, the second
-    convolution's bias together with the residual. The input may be two, whose channels are one
-    after the other: they are never put together.
+    convolution's bias together with the residual. The input may be two tensors, `x` and `skip`,
+    which are treated as concatenated channels without ever being concatenated.
     """
 
-    takes_all_times = True  # rows of an embedding that are more than the input's
+    takes_full_batch_time = True  # an embedding may have more rows than the input
 
     def __init__(self, block: ResnetBlock2D):
         super().__init__()
@@ -36,11 +36,11 @@ class FusedResnet(nn.Module):
         self.conv1, self.conv2, self.conv_shortcut = block.conv1, block.conv2, block.conv_shortcut
         self.time_emb_proj = block.time_emb_proj
         self.skip_time_act = block.skip_time_act
-        self.times: TimeShifts | None = None  # of all blocks, where they share one
+        self.times: TimeShifts | None = None  # of all blocks together
 
     @staticmethod
     def fits(block: nn.Module) -> bool:
-        """Whether the block is of the kind that Stable Diffusion is built of."""
+        """Whether this is the residual block of Stable Diffusion."""
         return (
             type(block) is ResnetBlock2D
             and (block.time_embedding_norm == "default" or block.time_emb_proj is None)
@@ -57,15 +57,15 @@ class FusedResnet(nn.Module):
         x: torch.Tensor,
         temb: torch.Tensor | None,
         *_,
-        beside: torch.Tensor | None = None,
+        skip: torch.Tensor | None = None,
         **__,
     ) -> torch.Tensor:
-        h = _without_bias(self.conv1, self.norm1(x, beside=beside))
-        h = self.norm2(h, shift=self._shift(temb, len(x)), before=self.conv1.bias)
+        h = _without_bias(self.conv1, self.norm1(x, skip=skip))
+        h = self.norm2(h, time_shift=self._time_shift(temb, len(x)), pre_bias=self.conv1.bias)
         h = _without_bias(self.conv2, h)
-        return add_bias(h, self.conv2.bias, self._residual(x, beside))
+        return add_bias(h, self.conv2.bias, self._residual(x, skip))
 
-    def _shift(self, temb: torch.Tensor | None, count: int) -> torch.Tensor | None:
+    def _time_shift(self, temb: torch.Tensor | None, count: int) -> torch.Tensor | None:
         layer = self.time_emb_proj
         if layer is None or temb is None:
             return None
@@ -73,19 +73,19 @@ class FusedResnet(nn.Module):
             return self.times(layer, temb)[:count]
         return layer(temb if self.skip_time_act else functional.silu(temb))[:count]
 
-    def _residual(self, x: torch.Tensor, beside: torch.Tensor | None) -> torch.Tensor:
+    def _residual(self, x: torch.Tensor, skip: torch.Tensor | None) -> torch.Tensor:
         layer = self.conv_shortcut
         if layer is None:
-            return x if beside is None else torch.cat([x, beside], dim=1)
+            return x if skip is None else torch.cat([x, skip], dim=1)
         out = project(_pixels(x), layer, columns=slice(x.shape[1]))
-        if beside is not None:
+        if skip is not None:
             right = layer.weight.flatten(1)[:, x.shape[1] :].t()
-            out.flatten(0, 1).addmm_(_pixels(beside).flatten(0, 1), right)
+            out.flatten(0, 1).addmm_(_pixels(skip).flatten(0, 1), right)
         return out.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
 
 
 class FusedUpBlock(nn.Module):
-    """A block of the way up, whose residual blocks take what the way down has left as it lies."""
+    """A block of the decoder half, whose residual blocks take skip connections without a copy."""
 
     def __init__(self, block: UpBlock2D | CrossAttnUpBlock2D):
         super().__init__()
@@ -115,7 +115,7 @@ class FusedUpBlock(nn.Module):
         x = hidden_states
         skips = reversed(res_hidden_states_tuple)
         for number, (resnet, skip) in enumerate(zip(self.resnets, skips, strict=True)):
-            x = resnet(x, temb, beside=skip)
+            x = resnet(x, temb, skip=skip)
             if self.has_cross_attention:
                 x = self.attentions[number](x, encoder_hidden_states, return_dict=False)[0]
         for upsampler in self.upsamplers or ():
@@ -124,7 +124,7 @@ class FusedUpBlock(nn.Module):
 
 
 class FusedUpsample(nn.Module):
-    """Pixels doubled, then a convolution."""
+    """Nearest-neighbour upsampling by two, then a convolution."""
 
     def __init__(self, upsample: Upsample2D):
         super().__init__()
@@ -148,7 +148,7 @@ class FusedUpsample(nn.Module):
 
 
 class FusedDownsample(nn.Module):
-    """A convolution that takes every other pixel."""
+    """A convolution with a stride of two."""
 
     def __init__(self, downsample: Downsample2D):
         super().__init__()
@@ -168,7 +168,7 @@ class FusedDownsample(nn.Module):
 
 
 def share_time(model: nn.Module) -> None:
-    """Let the model's residual blocks ask for what the time adds to them together."""
+    """Let the model's residual blocks compute their time shifts in one launch."""
     blocks = [
         each
         for each in model.modules()
@@ -191,5 +191,5 @@ def _without_bias(conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
 
 
 def _pixels(x: torch.Tensor) -> torch.Tensor:
-    """N x C x H x W as N x pixels x C; in channels last that is how it lies."""
+    """N x C x H x W as N x pixels x C; without a copy where the layout is channels last."""
     return x.permute(0, 2, 3, 1).flatten(1, 2)

@@ -1,7 +1,7 @@
-"""What the time adds to a U-Net's residual blocks: every block's product in one launch.
+"""What the time embedding adds to a U-Net's residual blocks: all blocks in one launch.
 
-One at a time they are two dozen products of a few rows, each of them mostly waiting. Importing this
-needs Triton.
+Separately they are two dozen products of a few rows, each of them mostly launch latency.
+Importing this needs Triton.
 """
 
 from collections.abc import Sequence
@@ -14,26 +14,26 @@ from torch.nn import functional
 
 from explorer.runtime.kernels.compilation import Kernel
 
-ROWS, COLUMNS, INNER = 16, 32, 128  # of the product, and of what is summed: one program's
-ALIGNED = 16  # bytes: places of weights are counted in these
+ROWS, COLUMNS, INNER = 16, 32, 128  # of the product, and of what is summed, in one program
+ALIGNED = 16  # bytes: offsets of weights are counted in these
 
 
 class TimeShifts:
-    """The layers through which the time's embedding reaches residual blocks.
+    """The projections of the time embedding of all residual blocks.
 
-    They are asked one by one. The first of a call answers for all, each of its rows being one of
-    the batch; an embedding is new when it is another tensor.
+    Blocks ask for theirs one by one; the first request of a call computes all of them, one row for
+    each element of the batch. An embedding is new when it is another tensor object.
     """
 
     def __init__(self, layers: Sequence[nn.Linear]):
         self.layers = list(layers)
-        self._places: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._embedding: torch.Tensor | None = None
+        self._offsets: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._last_embedding: torch.Tensor | None = None
         self._shifts: dict[nn.Linear, torch.Tensor] = {}
 
     @staticmethod
     def fits(layers: Sequence[nn.Linear]) -> bool:
-        """Whether one launch can read all weights: alike, and none out of line."""
+        """Whether one launch can read all weights: of one kind, contiguous and aligned."""
         kinds = {(type(each), each.in_features, each.weight.dtype) for each in layers}
         parts = [part for each in layers for part in (each.weight, each.bias)]
         return (
@@ -45,18 +45,18 @@ class TimeShifts:
         )
 
     def __call__(self, layer: nn.Linear, embedding: torch.Tensor) -> torch.Tensor:
-        """`layer(silu(embedding))`, N x C; sums in float32."""
-        if embedding is not self._embedding:
+        """`layer(silu(embedding))`, N x C_out, of an embedding N x C_in; sums in float32."""
+        if embedding is not self._last_embedding:
             widths = [each.out_features for each in self.layers]
-            shifts = self._all(embedding).split(widths, dim=1)
+            shifts = self._project_all(embedding).split(widths, dim=1)
             self._shifts = dict(zip(self.layers, shifts, strict=True))
-            self._embedding = embedding
+            self._last_embedding = embedding
         return self._shifts[layer]
 
-    def _all(self, embedding: torch.Tensor) -> torch.Tensor:
-        if self._places is None:
-            self._places = self._find()
-        weights, biases = self._places
+    def _project_all(self, embedding: torch.Tensor) -> torch.Tensor:
+        if self._offsets is None:
+            self._offsets = self._find_offsets()
+        weights, biases = self._offsets
         embedding = functional.silu(embedding).contiguous()
         rows, k = embedding.shape
         out = embedding.new_empty(rows, COLUMNS * len(weights))
@@ -68,18 +68,18 @@ class TimeShifts:
         )
         return out
 
-    def _find(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Where each block of columns has its weights and biases, from the first layer's on."""
-        device, found = self.layers[0].weight.device, []
+    def _find_offsets(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Offsets of each block of columns, weights and biases, from the first layer's."""
+        device, offsets = self.layers[0].weight.device, []
         for part in ("weight", "bias"):
             first = getattr(self.layers[0], part).data_ptr()
-            places = [
+            addresses = [
                 getattr(layer, part)[start:].data_ptr() - first
                 for layer in self.layers
                 for start in range(0, layer.out_features, COLUMNS)
             ]
-            found.append(torch.tensor(places, device=device) // ALIGNED)
-        return found[0], found[1]
+            offsets.append(torch.tensor(addresses, device=device) // ALIGNED)
+        return offsets[0], offsets[1]
 
 
 @Kernel
@@ -107,11 +107,11 @@ def _shifts(
     total = tl.zeros([ROWS, COLUMNS], tl.float32)
     for start in range(0, k, INNER):
         inner = start + lane
-        known = (row < rows)[:, None] & (inner < k)[None, :]
-        time = tl.load(embedding + row[:, None] * k + inner[None, :], mask=known, other=0.0)
-        place = weight + column[None, :] * k + inner[:, None]
-        part = tl.load(place, mask=(inner < k)[:, None], other=0.0)
+        mask = (row < rows)[:, None] & (inner < k)[None, :]
+        time = tl.load(embedding + row[:, None] * k + inner[None, :], mask=mask, other=0.0)
+        address = weight + column[None, :] * k + inner[:, None]
+        part = tl.load(address, mask=(inner < k)[:, None], other=0.0)
         total = tl.dot(time, part, total, input_precision="ieee")  # not TF32 where it is float32
     total += tl.load(bias + column).to(tl.float32)[None, :]
-    place = out + row[:, None] * width + block * COLUMNS + column[None, :]
-    tl.store(place, total.to(out.dtype.element_ty), mask=(row < rows)[:, None])
+    address = out + row[:, None] * width + block * COLUMNS + column[None, :]
+    tl.store(address, total.to(out.dtype.element_ty), mask=(row < rows)[:, None])

@@ -1,0 +1,30 @@
+"""Attributes of one object overridden, or their overrides removed, for the length of a block."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def overriding(target: object, name: str, value: Any) -> Iterator[None]:
+    """Within the block `target.name` is `value`; afterwards it is what it was before.
+
+    Only this object is changed, not its class. Blocks may be nested.
+    """
+    with without_overrides(target, name):
+        setattr(target, name, value)
+        try:
+            yield
+        finally:
+            vars(target).pop(name, None)
+
+
+@contextmanager
+def without_overrides(target: object, *names: str) -> Iterator[None]:
+    """Within the block these attributes of `target` are those of its class."""
+    attributes = vars(target)
+    removed = {name: attributes.pop(name) for name in names if name in attributes}
+    try:
+        yield
+    finally:
+        attributes.update(removed)
