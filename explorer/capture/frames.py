@@ -110,7 +110,7 @@ class Filmstrip:
     @property
     def _images(self) -> int:
         """How many pictures a frame shows."""
-        return next((len(calls[0].halves()[0].values) for calls in self._calls if calls), 1)
+        return next((len(calls[0].packed()[0].values) for calls in self._calls if calls), 1)
 
     @property
     def _frame_size(self) -> tuple[int, int] | None:

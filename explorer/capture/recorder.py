@@ -84,7 +84,7 @@ class _Tape:
         model_output = torch.as_tensor(bound.arguments["model_output"]).detach()
         denoised = _denoised(self.scheduler, output, before, model_output, level)
         latent, denoised = self.copies.take(before, denoised)
-        call = Call(index=self.index, **vars(level), latent=latent, denoised=denoised)
+        call = Call.of(index=self.index, **vars(level), latent=latent, denoised=denoised)
         self.index += 1
         self.on_call(call)
         return output if wants_dict else output.to_tuple()

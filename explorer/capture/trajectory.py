@@ -1,72 +1,21 @@
 """What a run was: every model call of one lane, kept in half precision. numpy only, no torch."""
 
 import json
-import math
 import os
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+
+from explorer.capture.stored_arrays import ScaledFloat16, StoredArray
 
 FORMAT = "sampler-explorer trajectory"
 VERSION = 2  # 1 had a single picture, `image`
 
 DONE, CANCELLED, ERROR = "done", "cancelled", "error"
-
-
-class Half(NamedTuple):
-    """An array as half precision times a power of two, so that no magnitude over- or underflows."""
-
-    values: np.ndarray
-    scale: float
-
-    @classmethod
-    def pack(cls, array: np.ndarray) -> "Half":
-        """Keep eleven bits of every value near the largest finite one; NaN and Inf stay."""
-        array = np.asarray(array, np.float32)
-        peak = max(float(array.max()), -float(array.min()))
-        if not math.isfinite(peak):
-            peak = float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
-        exponent = max(-100, math.frexp(peak)[1] - 15)  # half precision ends at 2^16
-        scale = math.ldexp(1.0, exponent)
-        return cls((array * np.float32(1 / scale)).astype(np.float16), scale)
-
-    @property
-    def finite(self) -> bool:
-        """Whether no value is NaN or Inf: those have all bits of the exponent set."""
-        bits = self.values.view(np.uint16) & 0x7C00
-        return int(bits.max()) != 0x7C00
-
-    def unpack(self) -> np.ndarray:
-        return self.values.astype(np.float32) * np.float32(self.scale)
-
-
-class _KeptHalf:
-    """A field that takes float arrays (or a function that will return one) and keeps a `Half`.
-
-    The function is for arrays that are still on their way from a device: it is called, and
-    waits, when the field is first read.
-    """
-
-    def __set_name__(self, owner, name: str):
-        self.name = name
-
-    def __get__(self, call: "Call | None", owner=None) -> np.ndarray:
-        if call is None:  # the dataclass asks for a default: there is none
-            raise AttributeError(self.name)
-        return self.half(call).unpack()
-
-    def __set__(self, call: "Call", value: Any):
-        keep = callable(value) or isinstance(value, Half)
-        call.__dict__[self.name] = value if keep else Half.pack(value)
-
-    def half(self, call: "Call") -> Half:
-        kept = call.__dict__[self.name]
-        if callable(kept):
-            kept = call.__dict__[self.name] = Half.pack(kept())
-        return kept
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,8 +25,8 @@ class Call:
     `sigma` is the noise level the model was called at, in units of the data; the latent is
     `alpha * (clean + sigma * noise)`, with `alpha` 1 for variance-exploding samplers. `index`
     counts this run's calls from 0, `step` is the row of the schedule that the call belongs to.
-    The step's other levels are None where the sampler has none. `latent` and `denoised` are
-    float32, batch x C x H x W; they are kept in half precision, each array with a scale of its own.
+    The step's other levels are None where the sampler has none. The arrays are kept in half
+    precision.
     """
 
     index: int
@@ -90,8 +39,31 @@ class Call:
     sigma_mid: float | None = None
     sigma_down: float | None = None
     sigma_up: float | None = None
-    latent: np.ndarray = _KeptHalf()
-    denoised: np.ndarray = _KeptHalf()
+    stored_latent: StoredArray
+    stored_denoised: StoredArray
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        latent: np.ndarray | Callable[[], np.ndarray],
+        denoised: np.ndarray | Callable[[], np.ndarray],
+        **fields: Any,
+    ) -> "Call":
+        """A call of its arrays, batch x C x H x W, or functions that will return them."""
+        return cls(
+            stored_latent=StoredArray(latent), stored_denoised=StoredArray(denoised), **fields
+        )
+
+    @property
+    def latent(self) -> np.ndarray:
+        """What the model got, float32, batch x C x H x W."""
+        return self.stored_latent.read().unpack()
+
+    @property
+    def denoised(self) -> np.ndarray:
+        """The prediction of the clean latent, float32, batch x C x H x W."""
+        return self.stored_denoised.read().unpack()
 
     @property
     def noise_scale(self) -> float:
@@ -101,24 +73,19 @@ class Call:
     @property
     def arrived(self) -> bool:
         """Whether both arrays are on the host; where not, reading them waits."""
-        return all(getattr(self.__dict__[name], "arrived", True) for name in _ARRAYS)
+        return self.stored_latent.arrived and self.stored_denoised.arrived
 
     @property
     def finite(self) -> bool:
         """Whether neither the latent nor the prediction holds NaN or Inf."""
-        return all(half.finite for half in self.halves())
+        return all(each.finite for each in self.packed())
 
-    def halves(self) -> tuple[Half, Half]:
+    def packed(self) -> tuple[ScaledFloat16, ScaledFloat16]:
         """(latent, denoised) as they are kept; waits for arrays that are still on their way."""
-        return _LATENT.half(self), _DENOISED.half(self)
-
-    def __getstate__(self):
-        self.halves()
-        return self.__dict__
+        return self.stored_latent.read(), self.stored_denoised.read()
 
 
-_ARRAYS = ("latent", "denoised")
-_LATENT, _DENOISED = (Call.__dict__[name] for name in _ARRAYS)
+_ARRAYS = ("stored_latent", "stored_denoised")
 _SCALARS = tuple(spec.name for spec in fields(Call) if spec.name not in _ARRAYS)
 
 
@@ -161,7 +128,7 @@ class Trajectory:
     @property
     def nbytes(self) -> int:
         """What the recorded latents and predictions take in memory, in bytes."""
-        return sum(half.values.nbytes for call in self.calls for half in call.halves())
+        return sum(each.values.nbytes for call in self.calls for each in call.packed())
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file; a reader sees the old file or the whole new one."""
@@ -182,9 +149,9 @@ class Trajectory:
     def _tensors(self) -> dict[str, np.ndarray]:
         tensors = {}
         if self.calls:
-            latents, denoised = zip(*(call.halves() for call in self.calls), strict=True)
-            tensors["latents"] = np.stack([half.values for half in latents])
-            tensors["denoised"] = np.stack([half.values for half in denoised])
+            latents, denoised = zip(*(call.packed() for call in self.calls), strict=True)
+            tensors["latents"] = np.stack([each.values for each in latents])
+            tensors["denoised"] = np.stack([each.values for each in denoised])
         if self.final is not None:
             tensors["final"] = np.ascontiguousarray(self.final, np.float32)
         if self.images is not None:
@@ -194,7 +161,7 @@ class Trajectory:
     def _metadata(self) -> dict[str, str]:
         rows = [
             {name: getattr(call, name) for name in _SCALARS}
-            | {"scales": [half.scale for half in call.halves()]}
+            | {"scales": [each.scale for each in call.packed()]}
             for call in self.calls
         ]
         about = {name: getattr(self, name) for name in _ABOUT} | {"calls": rows}
@@ -225,12 +192,16 @@ class Trajectory:
         calls = []
         for position, row in enumerate(rows):
             latent_scale, denoised_scale = row.pop("scales")
-            latent = Half(tensors["latents"][position], latent_scale)
-            denoised = Half(tensors["denoised"][position], denoised_scale)
-            calls.append(Call(**row, latent=latent, denoised=denoised))
+            latent = ScaledFloat16(tensors["latents"][position], latent_scale)
+            denoised = ScaledFloat16(tensors["denoised"][position], denoised_scale)
+            stored = {
+                "stored_latent": StoredArray(latent),
+                "stored_denoised": StoredArray(denoised),
+            }
+            calls.append(Call(**row, **stored))
         if "image" in tensors:
             tensors["images"] = tensors.pop("image")[None]
-        ends = {name: tensors.get(name) for name in _ENDS}
+        ends: dict[str, Any] = {name: tensors.get(name) for name in _ENDS}
         return cls(**about, calls=tuple(calls), **ends)
 
 

@@ -33,7 +33,7 @@ def made_between_runs(
     keys, model = outwards([each.nfe for each in trajectories], cursor, view), model_of()
     if not keys or model is None:
         return
-    images, _, height, width = trajectories[keys[0][0]].calls[0].halves()[0].values.shape
+    images, _, height, width = trajectories[keys[0][0]].calls[0].packed()[0].values.shape
     scale, on_gpu = model.pipeline.vae_scale_factor, model.device.type == "cuda"
     size, offloaded = (width * scale, height * scale), model.offload != "none"
     del model  # who loads another one needs its memory

@@ -14,10 +14,10 @@ SMALL = Recording(calls=(39, 39), images=1, latent=(4, 64, 64), picture=(512, 51
 
 def test_a_call_weighs_what_its_arrays_hold():
     latents = np.ones((3, 4, 64, 48), np.float32)
-    call = Call(
+    call = Call.of(
         index=0, step=0, stage="step", sigma=1, timestep=1, latent=latents, denoised=latents
     )
-    held = sum(half.values.nbytes for half in call.halves())
+    held = sum(each.values.nbytes for each in call.packed())
     recording = Recording(calls=(1,), images=3, latent=(4, 64, 48), picture=(512, 384))
     frames = 2 * 256 * 256 * 3
     assert recording.call_bytes == held + frames

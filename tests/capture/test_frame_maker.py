@@ -59,7 +59,7 @@ class Decoder:
 def call(index: int, denoised: float, images: int = 1) -> Call:
     place = {"index": index, "step": index, "stage": "step", "sigma": 2.0, "timestep": 9.0}
     latent = np.full((images, 4, 2, 2), 100 * 5**0.5, np.float32)
-    return Call(**place, latent=latent, denoised=np.full_like(latent, denoised))
+    return Call.of(**place, latent=latent, denoised=np.full_like(latent, denoised))
 
 
 def test_views_are_the_prediction_and_the_latent_at_unit_variance():

@@ -63,7 +63,7 @@ def test_frames_of_a_batch_are_tiled_and_decoded_in_slices():
     latents = 10 * np.arange(1, 6, dtype=np.float32)[:, None, None, None] * np.ones((5, 4, 2, 2))
     for index in range(2):
         options = {"index": index, "step": index, "stage": "step", "sigma": 0.0, "timestep": 1}
-        film.add(0, Call(**options, latent=latents, denoised=latents + 100))
+        film.add(0, Call.of(**options, latent=latents, denoised=latents + 100))
     newest = np.asarray(Image.open(io.BytesIO(film.newest()[0])))
     while film.behind:
         film.work()

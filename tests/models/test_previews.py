@@ -329,7 +329,7 @@ def test_sheet_lays_pictures_out_row_by_row():
 
 def make_call(index, value, sigma=3.0):
     shape = (1, 4, 4, 4)
-    return Call(
+    return Call.of(
         index=index,
         step=index // 2,
         stage="step",

@@ -1,0 +1,64 @@
+"""Arrays kept in half precision, each with a scale of its own. numpy only, no torch."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class ScaledFloat16(NamedTuple):
+    """An array as half precision times a power of two, so that no magnitude over- or underflows."""
+
+    values: np.ndarray
+    scale: float
+
+    @classmethod
+    def pack(cls, array: np.ndarray) -> "ScaledFloat16":
+        """Keep eleven bits of every value of an array of any shape near the largest finite one.
+
+        NaN and Inf stay.
+        """
+        array = np.asarray(array, np.float32)
+        peak = max(float(array.max()), -float(array.min()))
+        if not math.isfinite(peak):
+            peak = float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
+        exponent = max(-100, math.frexp(peak)[1] - 15)  # half precision ends at 2^16
+        scale = math.ldexp(1.0, exponent)
+        return cls((array * np.float32(1 / scale)).astype(np.float16), scale)
+
+    @property
+    def finite(self) -> bool:
+        """Whether no value is NaN or Inf: those have all bits of the exponent set."""
+        bits = self.values.view(np.uint16) & 0x7C00
+        return int(bits.max()) != 0x7C00
+
+    def unpack(self) -> np.ndarray:
+        """The array in float32, in its shape."""
+        return self.values.astype(np.float32) * np.float32(self.scale)
+
+
+class StoredArray:
+    """A float array of any shape, kept as ScaledFloat16.
+
+    In place of an array it takes a function that will return one, for an array that is still on its
+    way from a device: it is called, and may wait, when the array is first read.
+    """
+
+    def __init__(self, array: np.ndarray | ScaledFloat16 | Callable[[], np.ndarray]):
+        is_ready = isinstance(array, ScaledFloat16) or callable(array)
+        self._array = array if is_ready else ScaledFloat16.pack(array)
+
+    @property
+    def arrived(self) -> bool:
+        """Whether reading does not wait."""
+        return getattr(self._array, "arrived", True)
+
+    def read(self) -> ScaledFloat16:
+        """The array as it is kept; waits where it is still on its way."""
+        if not isinstance(self._array, ScaledFloat16):
+            self._array = ScaledFloat16.pack(self._array())
+        return self._array
+
+    def __getstate__(self) -> dict[str, ScaledFloat16]:
+        return {"_array": self.read()}
