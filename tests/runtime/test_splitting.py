@@ -108,7 +108,7 @@ import torch
 from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion
 from explorer.engine import Engine
 from explorer.runtime.memory_plan import CPU_FACTOR, CPU_FIXED
-from explorer.runtime.fast import fast, quick_vae
+from explorer.runtime.fast import fast, fast_vae
 
 def of(key):
     return 1024 * int(re.search(key + r":\\s+(\\d+)", open("/proc/self/status").read()).group(1))
@@ -132,7 +132,7 @@ def measure(number, name):
         with torch.no_grad(), fast(unet, True, lambda: None):
             call = taken(lambda: unet(latents, torch.zeros(batch), encoder_hidden_states=words,
                                       return_dict=False))
-        decode = quick_vae(vae).decode
+        decode = fast_vae(vae).decode
         with torch.no_grad():
             picture = taken(lambda: decode(latents[:1], return_dict=False))
         said = [n * CPU_FACTOR + CPU_FIXED for n in
