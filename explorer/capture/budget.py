@@ -4,16 +4,19 @@ import math
 import os
 from dataclasses import dataclass
 
+from explorer.byte_sizes import GIB, size_text
 from explorer.runtime.free_memory import free_bytes
-from explorer.runtime.memory_plan import TooLarge, shown
+from explorer.runtime.memory_plan import TooLarge
 from explorer.sampling.wording import joined
+from explorer.settings import RunSettings
 from explorer.settings.limit_options import read_variable, variable
-from explorer.settings.limits import GIB, LIMITS
+from explorer.settings.limits import LIMITS
 
 LIMIT_VARIABLE = variable("recording_gib")
 MOST = 8 * GIB  # unless the operator says otherwise
 PREVIEW_SIDE = 256  # the longer side of a frame, however many pictures it shows
-HALF = 2  # bytes of a number in half precision
+FLOAT16 = 2  # bytes of a number
+LATENT_CHANNELS, LATENT_SCALE = 4, 8  # of every family's autoencoder that can be run here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +32,27 @@ class Recording:
     latent: tuple[int, int, int]
     picture: tuple[int, int]
 
+    @classmethod
+    def of_run(
+        cls,
+        settings: RunSettings,
+        size: tuple[int, int],
+        channels: int = LATENT_CHANNELS,
+        scale: int = LATENT_SCALE,
+    ) -> "Recording":
+        """The recording of a run of pictures of this width and height in pixels."""
+        width, height = size
+        return cls(
+            calls=tuple(step_range.nfe for step_range in settings.step_ranges),
+            images=settings.batch_size,
+            latent=(channels, height // scale, width // scale),
+            picture=(height, width),
+        )
+
     @property
     def call_bytes(self) -> int:
         """One recorded call of one lane: latent and prediction in half precision, two frames."""
-        arrays = 2 * HALF * self.images * math.prod(self.latent)
+        arrays = 2 * FLOAT16 * self.images * math.prod(self.latent)
         return arrays + 2 * 3 * PREVIEW_SIDE**2
 
     @property
@@ -51,9 +71,9 @@ class Recording:
         """Raise TooLarge where the recording would pass `limit` bytes."""
         if self.total_bytes > limit:
             raise TooLarge(
-                f"Recording this run would take {shown(self.total_bytes)}: {self._counts} "
-                f"model calls, {shown(self.call_bytes)} each. There is room for "
-                f"{shown(limit)}. Lower the steps, the batch size, the picture's size or the "
+                f"Recording this run would take {size_text(self.total_bytes)}: {self._counts} "
+                f"model calls, {size_text(self.call_bytes)} each. There is room for "
+                f"{size_text(limit)}. Lower the steps, the batch size, the picture's size or the "
                 f"number of lanes; whoever runs the server can raise {LIMIT_VARIABLE}."
             )
 

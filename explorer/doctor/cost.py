@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from explorer.byte_sizes import size_text
 from explorer.doctor.finding import ERROR, NOTE, Finding
-from explorer.runtime.memory_plan import shown
 from explorer.sampling.wording import joined
 
 
@@ -32,7 +32,7 @@ def price(cost: Cost) -> Iterator[Finding]:
         parts.append(f"about {_time(cost.seconds)} at the pace of the last run")
         numbers["seconds"] = cost.seconds
     if cost.recording_bytes is not None:
-        parts.append(f"the recording takes {shown(cost.recording_bytes)}")
+        parts.append(f"the recording takes {size_text(cost.recording_bytes)}")
         numbers["recording_bytes"] = cost.recording_bytes
     if cost.networks:
         parts.append(cost.networks)
@@ -45,8 +45,8 @@ def price(cost: Cost) -> Iterator[Finding]:
             severity=ERROR,
             code="recording_too_large",
             sentence=(
-                f"The recording takes {shown(recording)}, and there is room for "
-                f"{shown(cost.room_bytes)}: lower the steps, the batch size or the lanes."
+                f"The recording takes {size_text(recording)}, and there is room for "
+                f"{size_text(cost.room_bytes)}: lower the steps, the batch size or the lanes."
             ),
             numbers={"recording_bytes": recording, "room_bytes": cost.room_bytes},
             field="steps",

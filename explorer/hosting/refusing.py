@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from explorer.settings.limits import MIB
+from explorer.byte_sizes import MIB
 
 MOST_READ_BYTES = 64 * MIB  # thrown away of a body that has been refused
 MOST_READ_S = 20

@@ -7,9 +7,10 @@ from typing import Any
 
 from starlette.formparsers import MultiPartException
 
+from explorer.byte_sizes import MIB
 from explorer.hosting.refusing import Scope, answer, header, refuse
 from explorer.hosting.uploads import Uploads
-from explorer.settings.limits import MIB, Limits
+from explorer.settings.limits import Limits
 
 UPLOAD = "/gradio_api/upload"
 OVERHEAD = 4 * MIB  # of an upload beyond its file; a file a little too large gets its own sentence

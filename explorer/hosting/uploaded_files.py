@@ -9,6 +9,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from explorer.byte_sizes import MIB
+
 LONGEST_PATH = 4096  # characters
 
 REFUSED = "the file is not one that this page has uploaded; choose it again."
@@ -37,8 +39,8 @@ def read_upload(path: Any, folder: str | Path, largest: int) -> bytes:
             raise UploadRefused(REFUSED)
         if about.st_size > largest:
             raise UploadRefused(
-                f"the file may have at most {largest / 2**20:g} MB; "
-                f"this one has {about.st_size / 2**20:.1f}."
+                f"the file may have at most {largest / MIB:g} MB; "
+                f"this one has {about.st_size / MIB:.1f}."
             )
         return file.read(largest)
 

@@ -7,7 +7,8 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from explorer.settings.limits import MIB, Limits
+from explorer.byte_sizes import MIB
+from explorer.settings.limits import Limits
 
 FREE_DISK = 256 * MIB  # that uploads leave for the files of runs
 SMALLEST = 2**16  # bytes that an upload counts at least: a file is a folder and its name, too

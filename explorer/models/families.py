@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +43,33 @@ FAMILIES = {
 }
 WHAT_RUNS = "Sampler Explorer runs Stable Diffusion 1.x, 2.x, SDXL and the SDXL refiner"
 
+
+@dataclass(frozen=True)
+class Network:
+    """One network of a pipeline: what messages call it, and its class."""
+
+    label: str
+    library: str
+    class_name: str
+
+    def load_class(self) -> Any:
+        """Import the class, and with it torch."""
+        return getattr(import_module(self.library), self.class_name)
+
+
+NETWORKS = {  # in the order in which they are loaded
+    "text_encoder": Network("the text encoder", "transformers", "CLIPTextModel"),
+    "text_encoder_2": Network(
+        "the second text encoder", "transformers", "CLIPTextModelWithProjection"
+    ),
+    "unet": Network("the U-Net", "diffusers", "UNet2DConditionModel"),
+    "vae": Network("the VAE", "diffusers", "AutoencoderKL"),
+}
 # component of a pipeline: the classes it may have; anything else is code that we do not know
-PARTS = {
-    "unet": {"UNet2DConditionModel"},
-    "vae": {"AutoencoderKL"},
-    "text_encoder": {"CLIPTextModel"},
-    "text_encoder_2": {"CLIPTextModelWithProjection"},
+PARTS = {part: {network.class_name} for part, network in NETWORKS.items()} | {
     "tokenizer": {"CLIPTokenizer", "CLIPTokenizerFast"},
     "tokenizer_2": {"CLIPTokenizer", "CLIPTokenizerFast"},
 }
-NETWORKS = ("text_encoder", "text_encoder_2", "unet", "vae")
 IGNORED = {"safety_checker", "feature_extractor", "image_encoder", "scheduler"}
 _LIBRARIES = {"diffusers", "transformers", "stable_diffusion"}
 

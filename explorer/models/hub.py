@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from explorer.byte_sizes import MIB
 from explorer.models.catalog import ModelError
 from explorer.models.families import NETWORKS, PARTS, identify
 from explorer.models.weights import choose_weights
@@ -18,7 +19,7 @@ LOG = logging.getLogger(__name__)
 _CONFIGURATION = re.compile(r"[\w-][\w.-]*\.(json|txt)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _FOLDERS = {*PARTS, "scheduler"}
-_LARGEST_CONFIGURATION = 64 * 2**20  # bytes; of a tokenizer's vocabulary it is 4 MiB
+_LARGEST_CONFIGURATION = 64 * MIB  # bytes; of a tokenizer's vocabulary it is 4 MiB
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -105,7 +106,7 @@ class Hub:
         for name in filter(_is_configuration, sizes):
             if sizes[name] > _LARGEST_CONFIGURATION:
                 raise ModelError(
-                    f"{repo} has a {name} of {sizes[name] / 2**20:,.0f} MiB, which is no "
+                    f"{repo} has a {name} of {sizes[name] / MIB:,.0f} MiB, which is no "
                     "configuration; nothing of it is loaded."
                 )
             fetch(name, silent)

@@ -8,13 +8,13 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import CLIPTokenizer
 
 from explorer.models.catalog import Entry, ModelError
-from explorer.models.families import Identity, identify
+from explorer.models.families import NETWORKS, Identity, identify
 from explorer.models.model import Model, free_cached_memory, load_scheduler
 from explorer.models.resolved import OnProgress, ResolvedModel, fetch_model, no_progress
+from explorer.runtime.out_of_memory import memory_that_ran_out
 
 LOG = logging.getLogger(__name__)
 
@@ -22,13 +22,6 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 # An absolute path, of which the last part is kept.
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[\\/](?:[^\s'\"/\\]+[\\/])*([^\s'\"/\\]*)")
 OFFLOADS = ("none", "model", "sequential")
-
-_NETWORKS = {
-    "text_encoder": ("the text encoder", CLIPTextModel),
-    "text_encoder_2": ("the second text encoder", CLIPTextModelWithProjection),
-    "unet": ("the U-Net", UNet2DConditionModel),
-    "vae": ("the VAE", AutoencoderKL),
-}
 
 
 def best_device() -> str:
@@ -147,10 +140,10 @@ def _components(
     }
     done = 0
     for part in parts:
-        if part not in _NETWORKS:
+        if part not in NETWORKS:
             loaded[part] = CLIPTokenizer.from_pretrained(folder / part, local_files_only=True)
             continue
-        label, kind = _NETWORKS[part]
+        label, kind = NETWORKS[part].label, NETWORKS[part].load_class()
         on_progress(
             f"Loading {label} of {resolved.entry.label}.", done / (sum(sizes.values()) or 1)
         )
@@ -207,12 +200,13 @@ def load_error_message(
     name: str, device: str | torch.device, error: Exception, source: Path | None = None
 ) -> str:
     """The message for a user whose model did not load; it does not say where `source` lies."""
-    if isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error):
+    ran_out = memory_that_ran_out(error)
+    if ran_out == "device":
         return (
             f"{name} does not fit into the memory of {device}: start the app with --offload model, "
             "or with --dtype float16, or choose a smaller model."
         )
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+    if ran_out == "host":
         return f"{name} does not fit into this machine's memory: choose a smaller model."
     text = next(iter(str(error).strip().splitlines()), "")
     for path in (source, source and source.resolve()):

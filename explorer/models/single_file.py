@@ -11,7 +11,7 @@ from typing import Any
 
 from explorer.assets import asset
 from explorer.models.catalog import Entry, ModelError
-from explorer.models.families import WHAT_RUNS, Identity, identify, of_a_transformer
+from explorer.models.families import NETWORKS, WHAT_RUNS, Identity, identify, of_a_transformer
 from explorer.models.weights import header
 from explorer.sampling.scheduler_classes import EDM, NOT_COVERED
 
@@ -99,26 +99,18 @@ def unheeded_mark(resolved: Any) -> str:
 
 def components(resolved: Any, dtype: Any, on_progress: Any) -> dict[str, Any]:
     """Every part of the pipeline, converted; raises ModelError where weights are missing."""
-    from diffusers import AutoencoderKL, UNet2DConditionModel
     from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
     from safetensors.torch import load_file
-    from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
     from explorer.models.model import load_scheduler
 
     label, folder = resolved.entry.label, str(resolved.folder)
     checkpoint = load_file(resolved.file)
     parts: dict[str, Any] = {}
-    steps = {
-        "text_encoder": ("the text encoder", CLIPTextModel),
-        "text_encoder_2": ("the second text encoder", CLIPTextModelWithProjection),
-        "unet": ("the U-Net", UNet2DConditionModel),
-        "vae": ("the VAE", AutoencoderKL),
-    }
-    wanted = [part for part in steps if part in resolved.identity.parts]
+    wanted = [part for part in NETWORKS if part in resolved.identity.parts]
     for number, part in enumerate(wanted):
-        words, kind = steps[part]
-        on_progress(f"Loading {words} of {label}.", number / len(wanted))
+        name, kind = NETWORKS[part].label, NETWORKS[part].load_class()
+        on_progress(f"Loading {name} of {label}.", number / len(wanted))
         place = {"config": folder, "subfolder": part, "local_files_only": True}
         try:
             if part.startswith("text_encoder"):
@@ -133,7 +125,7 @@ def components(resolved: Any, dtype: Any, on_progress: Any) -> dict[str, Any]:
             whole = False
         if not whole:
             raise ModelError(
-                f"{resolved.file.name} is incomplete: weights of {words} are missing, or it is a "
+                f"{resolved.file.name} is incomplete: weights of {name} are missing, or it is a "
                 "smaller model than those of its family."
             )
         parts[part] = network

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from explorer.byte_sizes import MIB
 from explorer.models.catalog import ModelError
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 _SHARD = re.compile(r"[\w-][\w.-]*\.safetensors", re.ASCII)
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
-_LARGEST_HEADER = 100 * 2**20  # as the format allows
+_LARGEST_HEADER = 100 * MIB  # as the format allows
 
 
 def header(path: Path) -> dict[str, dict[str, Any]]:

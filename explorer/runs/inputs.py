@@ -39,9 +39,9 @@ def new_generators(run: RunSettings, pipe: Any) -> Generators:
 
 def clone_generators(generators: Generators) -> Generators:
     """Generators that will draw the same numbers, independent of the given ones."""
-    import torch
+    from explorer.sampling.noise import clone_generator
 
-    return [torch.Generator(each.device).set_state(each.get_state()) for each in generators]
+    return [clone_generator(each) for each in generators]
 
 
 def unit_noise(pipe: Any, size: tuple[int, int], generators: Generators) -> "torch.Tensor":

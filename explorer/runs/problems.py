@@ -3,6 +3,8 @@
 import logging
 import re
 
+from explorer.runtime.out_of_memory import memory_that_ran_out
+
 # Two parts at least, so that a word with a slash in it is left alone.
 _PATH = re.compile(r"""(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][^\\/\s'":,;()]+){2,}[\\/]?""")
 
@@ -17,7 +19,7 @@ def sentence(error: BaseException) -> str:
     """A message for the user; the traceback of what nobody expected goes to the log."""
     if isinstance(error, RunProblem):
         return str(error)
-    if _is_out_of_memory(error):
+    if memory_that_ran_out(error):
         return (
             "The device ran out of memory: lower the picture's size, the batch size or the number "
             "of lanes, or set the CFG scale to 1, which halves the batch. Started with --offload "
@@ -32,13 +34,3 @@ def sentence(error: BaseException) -> str:
 def without_paths(text: str) -> str:
     """Return a message without the paths of this machine that it names: visitors may read it."""
     return _PATH.sub("(a file)", text)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error)
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "out of memory" in text
-        or "can't allocate memory" in text
-    )

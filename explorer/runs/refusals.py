@@ -109,12 +109,5 @@ def at_once(run: RunSettings, model: Any, refiner: Any = None) -> int:
 
 def recording_of(run: RunSettings, model: Any) -> Recording:
     """How large the run's recording will be."""
-    width, height = picture_size(run, model.native)
-    pipe = model.pipeline
-    scale, channels = pipe.vae_scale_factor, pipe.unet.config.in_channels
-    return Recording(
-        calls=tuple(step_range.nfe for step_range in run.step_ranges),
-        images=run.batch_size,
-        latent=(channels, height // scale, width // scale),
-        picture=(height, width),
-    )
+    pipe, size = model.pipeline, picture_size(run, model.native)
+    return Recording.of_run(run, size, pipe.unet.config.in_channels, pipe.vae_scale_factor)

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-UNKNOWN = 16 * 2**30  # where the system says nothing
+from explorer.byte_sizes import GIB
+
+UNKNOWN = 16 * GIB  # where the system says nothing
 # By version of Linux's control groups: the limit, what is used, and statistics with what of it is
 # only a cache of files, which gives way.
 CGROUPS = (

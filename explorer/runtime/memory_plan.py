@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-GIB, MIB = 2**30, 2**20
+from explorer.byte_sizes import MIB, size_text
 
 # What a process takes beside the tensors that live at once, as measured on CPUs: a library's copies
 # in layouts of its own, and what an allocator does not give back. Of 276 random runs in containers
@@ -73,36 +73,28 @@ def elements_at_once(need: MemoryNeed, free: int, device_free: int | None = None
 
 def describe(need: MemoryNeed, at_once: int) -> str:
     """What the networks will take, for a sentence on what a run costs."""
-    taken = f"the networks take up to {shown(need.networks(at_once))}"
+    taken = f"the networks take up to {size_text(need.networks(at_once))}"
     parts = -(-need.batch // at_once)
     return f"{taken}, in {parts} parts" if parts > 1 else taken
 
 
-def shown(count: int) -> str:
-    """A number of bytes as people write it."""
-    for unit, size in (("GiB", GIB), ("MiB", MIB)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count / 1024:.1f} KiB"
-
-
 def _sentence(need: MemoryNeed, free: int, device_free: int | None) -> str:
     width, height = need.size
-    networks = f"{shown(need.least)} for one picture of {width} x {height} in the networks"
+    networks = f"{size_text(need.least)} for one picture of {width} x {height} in the networks"
     if device_free is None:
         return (
-            f"This run needs {shown(need.least + need.kept)} of memory: {networks}, "
-            f"{shown(need.recording)} for the recording{_noise(need)}; {shown(free)} is free. "
+            f"This run needs {size_text(need.least + need.kept)} of memory: {networks}, "
+            f"{size_text(need.recording)} for the recording{_noise(need)}; {size_text(free)} is free. "
             "Lower the picture's size, the steps, the batch size or the number of lanes."
         )
     return (
-        f"This run needs {networks} of the device's memory, of which {shown(device_free)} is "
-        f"free, and {shown(need.recording)} of the host's for the recording{_noise(need)}, of "
-        f"which {shown(free)} is free. Lower the picture's size, the steps or the number of lanes."
+        f"This run needs {networks} of the device's memory, of which {size_text(device_free)} is "
+        f"free, and {size_text(need.recording)} of the host's for the recording{_noise(need)}, of "
+        f"which {size_text(free)} is free. Lower the picture's size, the steps or the number of lanes."
     )
 
 
 def _noise(need: MemoryNeed) -> str:
     """The samplers' part of what is kept on the host, in a sentence."""
     on_host = need.kept - need.recording
-    return f", {shown(on_host)} for the noise of DPM++ SDE" if on_host else ""
+    return f", {size_text(on_host)} for the noise of DPM++ SDE" if on_host else ""

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from diffusers.schedulers.scheduling_utils import SchedulerOutput
 
+from explorer.sampling.noise import clone_generator
+
 Generators = torch.Generator | list[torch.Generator] | None
 
 
@@ -215,7 +217,7 @@ class LockstepScheduler:
                     )
                 self._dealt = [generator[start : start + n] for start in starts]
             else:
-                self._dealt = [_copy(generator) for _ in starts]
+                self._dealt = [generator and clone_generator(generator) for _ in starts]
         return self._dealt
 
     def __len__(self) -> int:
@@ -257,9 +259,3 @@ class _LaneScale:
         return self.lockstep.each(lambda lane, part: part * lane.init_noise_sigma, noise)
 
     __mul__ = __rmul__
-
-
-def _copy(generator: torch.Generator | None) -> torch.Generator | None:
-    if generator is None:
-        return None
-    return torch.Generator(generator.device).set_state(generator.get_state())

@@ -18,3 +18,8 @@ def drawn(like: torch.Tensor, generator: Generators) -> torch.Tensor:
         return randn_tensor(like.shape, generator, **place)
     noise = randn_tensor(like.shape, generator, device=first.device, dtype=like.dtype)
     return noise.pin_memory().to(like.device, non_blocking=True)
+
+
+def clone_generator(generator: torch.Generator) -> torch.Generator:
+    """A generator that will draw the same numbers, independent of the given one."""
+    return torch.Generator(generator.device).set_state(generator.get_state())

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any
 
-from explorer.settings.limits import GIB, MIB, Limits, in_range
+from explorer.byte_sizes import GIB, MIB
+from explorer.settings.limits import Limits, in_range
 
 FACTORS = {"": 1, "kib": 2**10, "mib": MIB, "gib": GIB}
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmg]ib)?", re.IGNORECASE)

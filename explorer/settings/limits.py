@@ -7,9 +7,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from explorer.runtime.memory_plan import GIB, MIB
-
-__all__ = ["GIB", "LIMITS", "MIB", "Limits", "set_limits"]
+from explorer.byte_sizes import GIB, MIB
 
 
 def _limit(

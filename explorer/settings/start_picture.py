@@ -7,7 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from explorer.settings.limits import LIMITS, MIB
+from explorer.byte_sizes import MIB
+from explorer.settings.limits import LIMITS
 from explorer.settings.picture_files import (
     KEPT_PIXELS,
     decode,

@@ -17,7 +17,6 @@ from explorer.settings import RunSettings
 
 MOST_PACES = 1000  # that are remembered
 RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
-LATENT_CHANNELS, LATENT_SCALE = 4, 8  # of every family's autoencoder that can be run here
 
 
 class FindingJSON(TypedDict):
@@ -91,14 +90,8 @@ class Doctor:
         calls = tuple(step_range.nfe for step_range in settings.step_ranges)
         identity, memory = self._engine.facts.identity(settings.model), {}
         if identity is not None:
-            width, height = picture_size(settings, (identity.width, identity.height))
-            recording = Recording(
-                calls=calls,
-                images=settings.batch_size,
-                latent=(LATENT_CHANNELS, height // LATENT_SCALE, width // LATENT_SCALE),
-                picture=(height, width),
-            )
-            memory["recording_bytes"] = recording.total_bytes
+            size = picture_size(settings, (identity.width, identity.height))
+            memory["recording_bytes"] = Recording.of_run(settings, size).total_bytes
             with suppress(ValueError):  # a limit that is no number is reported when a run begins
                 memory["room_bytes"] = limit_bytes()
         try:

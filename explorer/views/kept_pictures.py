@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from explorer.settings.limits import MIB
+from explorer.byte_sizes import MIB
 
 LOG = logging.getLogger(__name__)
 

@@ -9,9 +9,10 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from explorer.byte_sizes import MIB
 from explorer.hosting import refusing
 from explorer.hosting.request_limits import RequestLimits
-from explorer.settings.limits import LIMITS, MIB
+from explorer.settings.limits import LIMITS
 
 SENTENCE = "The request is too large: it may have at most 2 MB."
 

@@ -7,9 +7,10 @@ import pytest
 from loops import finish
 from starlette.formparsers import MultiPartException
 
+from explorer.byte_sizes import MIB
 from explorer.hosting.request_limits import UPLOAD, RequestLimits
 from explorer.hosting.uploads import SMALLEST, Uploads
-from explorer.settings.limits import LIMITS, MIB
+from explorer.settings.limits import LIMITS
 
 LIMITS = replace(
     LIMITS,

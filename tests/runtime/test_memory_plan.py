@@ -2,15 +2,13 @@
 
 import pytest
 
+from explorer.byte_sizes import GIB, MIB, size_text
 from explorer.runtime.memory_plan import (
     CPU_FIXED,
-    GIB,
-    MIB,
     MemoryNeed,
     TooLarge,
     describe,
     elements_at_once,
-    shown,
 )
 
 
@@ -95,4 +93,8 @@ def test_without_guidance_an_element_is_a_picture():
 
 
 def test_bytes_as_people_write_them():
-    assert [shown(count) for count in (512, 3 * MIB, 5 * GIB)] == ["0.5 KiB", "3.0 MiB", "5.0 GiB"]
+    assert [size_text(count) for count in (512, 3 * MIB, 5 * GIB)] == [
+        "0.5 KiB",
+        "3.0 MiB",
+        "5.0 GiB",
+    ]

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from explorer.byte_sizes import MIB
 from explorer.settings import LaneSettings, RunSettings, SettingsError
 from explorer.settings.limit_options import add_flags, flag, read_limits, table, variable
-from explorer.settings.limits import LIMITS, MIB, Limits, set_limits
+from explorer.settings.limits import LIMITS, Limits, set_limits
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [each.name for each in fields(Limits)]

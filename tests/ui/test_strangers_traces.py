@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from explorer import ui
-from explorer.settings.limits import MIB
+from explorer.byte_sizes import MIB
 
 PATIENCE_S = 30
 LARGE = 1_900_000  # characters, just within the limit of a request

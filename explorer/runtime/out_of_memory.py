@@ -1,0 +1,11 @@
+"""Errors that mean that memory ran out, told from their kind and text: libraries agree on none."""
+
+
+def memory_that_ran_out(error: BaseException) -> str | None:
+    """ "device" or "host", the memory that ran out; None for another error."""
+    text = str(error)
+    if type(error).__name__ == "OutOfMemoryError" or "out of memory" in text:
+        return "device"
+    if isinstance(error, MemoryError) or "can't allocate memory" in text:
+        return "host"
+    return None
