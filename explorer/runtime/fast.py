@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from transformers import CLIPTextModel
 
 from explorer.runtime.overriding import overriding
-from explorer.runtime.sharing import FAST_PATH, sharing_copy
+from explorer.runtime.sharing import FAST_PATH, Network, sharing_copy
 from explorer.runtime.traced import TracedDecoder, TracedUNet
 
 LOG = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class FastPath(Protocol):
 
     def free(self) -> bool:
         """Free all graphs and their memory; whether there were any."""
+        ...
 
 
 @contextmanager
@@ -115,7 +116,7 @@ def fast_text_encoder(encoder: torch.nn.Module | None) -> Iterator[None]:
         yield
 
 
-def fast_vae(vae: Any) -> Any:
+def fast_vae(vae: Network) -> Network:
     """A copy of the VAE over the same weights that decodes faster; the VAE where nothing would."""
     if _weight_addresses(vae) is None or not (_device_type(vae) == "cuda" or is_small(vae)):
         return vae
@@ -126,11 +127,11 @@ def fast_vae(vae: Any) -> Any:
     return copy
 
 
-def _new_fast_vae(vae: Any) -> Any:
+def _new_fast_vae(vae: Network) -> Network:
     if _device_type(vae) == "cuda":
         from explorer.runtime.graphs import fused_copy
 
-        copy: Any = fused_copy(vae)
+        copy = fused_copy(vae)
         plain_decode = copy.decode
         graphed = _graphed(lambda latents: plain_decode(latents, return_dict=False)[0])
     else:
@@ -152,7 +153,7 @@ def _new_fast_vae(vae: Any) -> Any:
     return copy
 
 
-def is_small(model: Any) -> bool:
+def is_small(model: Network) -> bool:
     """Whether it is worth a CPU's time to run the model once more to make its graph."""
     return _device_type(model) == "cpu" and model.num_parameters() < SMALL
 
@@ -180,7 +181,7 @@ def release_graphs(unet: torch.nn.Module) -> None:
         path.free()
 
 
-def warm_up(unet: Any, batch: int, tokens: int) -> None:
+def warm_up(unet: Network, batch: int, tokens: int) -> None:
     """Make the graph for a guided `batch` of the model's own size, before somebody waits for it.
 
     Does nothing for a U-Net that takes more than a prompt (SDXL's).
@@ -197,7 +198,7 @@ def warm_up(unet: Any, batch: int, tokens: int) -> None:
             unet(sample, timestep, encoder_hidden_states=prompt_embeds, return_dict=False)
 
 
-def warm_up_decoding(vae: Any, unet: Any) -> None:
+def warm_up_decoding(vae: Network, unet: Network) -> None:
     """Make the graph that decodes one picture of the model's own size."""
     place = {"device": vae.device, "dtype": vae.dtype}
     latents = torch.zeros(1, unet.config.in_channels, *_native_size(unet), **place)
@@ -206,7 +207,7 @@ def warm_up_decoding(vae: Any, unet: Any) -> None:
             fast_vae(vae).decode(latents, return_dict=False)
 
 
-def _native_size(unet: Any) -> tuple[int, int]:
+def _native_size(unet: Network) -> tuple[int, int]:
     """Height and width of the latents that the U-Net was made for."""
     side = unet.config.sample_size
     return (side, side) if isinstance(side, int) else tuple(side)

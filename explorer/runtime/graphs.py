@@ -15,7 +15,7 @@ from weakref import WeakSet
 import torch
 
 from explorer.runtime.guided import dedup_cfg
-from explorer.runtime.sharing import sharing_copy
+from explorer.runtime.sharing import Network, sharing_copy
 from explorer.runtime.traced import UNetFunction
 
 LOG = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ MAX_GRAPHS = 8  # graphs a network, one for each shape and precision of its inpu
 Key = tuple[Any, ...]
 
 
-def fused_copy(model: torch.nn.Module) -> torch.nn.Module:
+def fused_copy(model: torch.nn.Module) -> Network:
     """The model with fused kernels where Triton is installed, over the same weights."""
     if not _has_triton():
         return sharing_copy(model)

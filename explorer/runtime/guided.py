@@ -10,10 +10,10 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.models.unets.unet_2d_blocks import DownBlock2D
 from torch import nn
 
-from explorer.runtime.sharing import sharing_copy
+from explorer.runtime.sharing import Network, sharing_copy
 
 
-def dedup_cfg(unet: nn.Module) -> nn.Module:
+def dedup_cfg(unet: Network) -> Network:
     """A copy over the same weights, for batches whose halves differ in the prompt alone.
 
     A U-Net that takes more than a prompt (SDXL's), or that uses it before its first transformer, is
@@ -33,7 +33,7 @@ def dedup_cfg(unet: nn.Module) -> nn.Module:
     return copy
 
 
-def _first_cross_attention(unet: nn.Module) -> int | None:
+def _first_cross_attention(unet: Network) -> int | None:
     """The first block with cross-attention; None where halves may differ before it."""
     conditions = (
         "addition_embed_type",
@@ -67,9 +67,9 @@ class _DedupLayer(nn.Module):
 class _DedupBlock(nn.Module):
     """A block without attention that runs on half of its batch; its outputs are doubled."""
 
-    def __init__(self, block: nn.Module):
+    def __init__(self, block: Network):
         super().__init__()
-        self.block = block
+        self.block: Network = block
 
     def forward(self, hidden_states: torch.Tensor, temb: torch.Tensor):
         x, skips = self.block(
@@ -81,9 +81,9 @@ class _DedupBlock(nn.Module):
 class _HalfBatchResnet(nn.Module):
     """A residual block that runs on half of its batch and returns that half."""
 
-    def __init__(self, block: nn.Module):
+    def __init__(self, block: Network):
         super().__init__()
-        self.block = block
+        self.block: Network = block
 
     def forward(self, x: torch.Tensor, temb: torch.Tensor) -> torch.Tensor:
         return self.block(_half_batch(x), _time_embedding(temb, self.block))
@@ -94,10 +94,10 @@ class _DedupTransformer(nn.Module):
 
     def __init__(self, model: Transformer2DModel):
         super().__init__()
-        self.model = model
+        self.model: Network = model
 
     @staticmethod
-    def fits(model: Transformer2DModel) -> bool:
+    def fits(model: Network) -> bool:
         """Whether its first block has self-attention, then cross-attention, and nothing between."""
         block = next(iter(model.transformer_blocks), None)
         return (
@@ -130,7 +130,7 @@ def _half_batch(x: torch.Tensor) -> torch.Tensor:
     return x[: len(x) // 2]
 
 
-def _time_embedding(temb: torch.Tensor, resnet: nn.Module) -> torch.Tensor:
+def _time_embedding(temb: torch.Tensor, resnet: Network) -> torch.Tensor:
     """The time embedding of half of the batch; whole for a block that takes its part itself."""
     return temb if getattr(resnet, "takes_full_batch_time", False) else _half_batch(temb)
 

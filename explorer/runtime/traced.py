@@ -14,6 +14,7 @@ import torch
 from explorer.runtime.guided import dedup_cfg
 from explorer.runtime.interruptible import checked_layers, interruptible
 from explorer.runtime.overriding import without_overrides
+from explorer.runtime.sharing import Network
 
 LOG = logging.getLogger(__name__)
 
@@ -45,9 +46,9 @@ class UNetFunction(torch.nn.Module):
 class DecoderFunction(torch.nn.Module):
     """A VAE's decoder as a function from latents, n x C x h x w, to pictures, n x 3 x H x W."""
 
-    def __init__(self, vae: torch.nn.Module):
+    def __init__(self, vae: Network):
         super().__init__()
-        self.vae = vae
+        self.vae: Network = vae
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
         return self.vae.decode(latents, return_dict=False)[0]

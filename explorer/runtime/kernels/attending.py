@@ -17,6 +17,7 @@ from torch.nn import functional
 from explorer.runtime.kernels import gates
 from explorer.runtime.kernels.channel_sums import add_bias
 from explorer.runtime.kernels.group_norm import group_norm
+from explorer.runtime.sharing import Network
 
 
 class FusedNorm(nn.Module):
@@ -55,14 +56,18 @@ class FusedTransformer(nn.Module):
     both halves have in common, up to the first cross-attention, is then computed once.
     """
 
-    def __init__(self, model: Transformer2DModel):
+    proj_in: Network
+    proj_out: Network
+    blocks: Network
+
+    def __init__(self, model: Network):
         super().__init__()
         self.norm = FusedNorm(model.norm)
         self.proj_in, self.proj_out = model.proj_in, model.proj_out
         self.blocks = nn.ModuleList(FusedBlock(each) for each in model.transformer_blocks)
 
     @staticmethod
-    def fits(model: nn.Module) -> bool:
+    def fits(model: Network) -> bool:
         """Whether the model works on pixels and has nothing but its blocks between projections."""
         return (
             type(model) is Transformer2DModel
@@ -72,18 +77,25 @@ class FusedTransformer(nn.Module):
 
     def prepare_prompt(self, prompt: torch.Tensor) -> PreparedPrompt:
         """Keys, values and pending biases for an encoded prompt, N x tokens x C."""
-        pending_bias, total = [], None
+        pending_bias: list[list[torch.Tensor | None]] = []
+        total: torch.Tensor | None = None
         for block in self.blocks:
-            sums = [total]
+            sums: list[torch.Tensor | None] = [total]
             for bias in block.biases:
                 sums.append(bias if sums[-1] is None else sums[-1] + bias)
             total = sums.pop()
             pending_bias.append(sums)
+        assert total is not None  # there is a block
         final_bias = torch.addmv(self.proj_out.bias, self.proj_out.weight.flatten(1), total)
         prompt_kv = [block.keys_and_values(prompt) for block in self.blocks]
         return PreparedPrompt(prompt_kv, pending_bias, final_bias)
 
-    def forward(self, x: torch.Tensor, encoder_hidden_states=None, **_) -> tuple[torch.Tensor]:
+    def forward(
+        self,
+        x: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | dict[nn.Module, PreparedPrompt],
+        **_,
+    ) -> tuple[torch.Tensor]:
         prompt = encoder_hidden_states
         prepared = prompt[self] if isinstance(prompt, dict) else self.prepare_prompt(prompt)
         height, width = x.shape[2:]
@@ -99,13 +111,17 @@ class FusedTransformer(nn.Module):
 class FusedBlock(nn.Module):
     """Self-attention, cross-attention and a gated layer, each added to the tokens."""
 
-    def __init__(self, block: BasicTransformerBlock):
+    attn1: Network
+    attn2: Network
+    ff: Network
+
+    def __init__(self, block: Network):
         super().__init__()
         self.norm1, self.norm2, self.norm3 = block.norm1, block.norm2, block.norm3
         self.attn1, self.attn2, self.ff = block.attn1, block.attn2, block.ff
 
     @staticmethod
-    def fits(block: nn.Module) -> bool:
+    def fits(block: Network) -> bool:
         """Whether this is the transformer block of Stable Diffusion, with nothing added to it."""
         return (
             type(block) is BasicTransformerBlock
@@ -138,17 +154,17 @@ class FusedBlock(nn.Module):
         pending_bias: Sequence[torch.Tensor | None],
     ) -> torch.Tensor:
         x = _layer_norm(self.norm1, tokens, pending_bias[0])
-        _add_attention(self.attn1, *_self_attention_qkv(self.attn1, x), tokens)
+        _add_attention(self.attn1, tokens, *_self_attention_qkv(self.attn1, x))
         tokens = _repeat_batch(tokens, len(prompt_kv[0]))
         x = _layer_norm(self.norm2, tokens, pending_bias[1])
         query = _heads(self.attn2.to_q(x), self.attn2.heads)
-        _add_attention(self.attn2, query, *prompt_kv, tokens)
+        _add_attention(self.attn2, tokens, query, *prompt_kv)
         gate, _, out = self.ff.net
         _add_product(tokens, gate(_layer_norm(self.norm3, tokens, pending_bias[2])), out)
         return tokens
 
 
-def prepare_prompt(model: nn.Module, prompt: torch.Tensor) -> dict[nn.Module, PreparedPrompt]:
+def prepare_prompt(model: Network, prompt: torch.Tensor) -> dict[nn.Module, PreparedPrompt]:
     """What each fused transformer needs of an encoded prompt (N x tokens x C), instead of it.
 
     Empty for a model with blocks of another kind, which take the prompt itself.
@@ -166,12 +182,12 @@ def prepare_prompt(model: nn.Module, prompt: torch.Tensor) -> dict[nn.Module, Pr
 class FusedGeglu(nn.Module):
     """A projection and its gate."""
 
-    def __init__(self, geglu: GEGLU):
+    def __init__(self, geglu: Network):
         super().__init__()
         self.proj = geglu.proj
 
     @staticmethod
-    def fits(module: nn.Module) -> bool:
+    def fits(module: Network) -> bool:
         return type(module) is GEGLU and module.proj.bias is not None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -198,7 +214,7 @@ def join_qkv_weights(model: nn.Module) -> None:
 
 def project(
     tokens: torch.Tensor,
-    layer: nn.Module,
+    layer: nn.Linear | nn.Conv2d,
     bias: bool = True,
     columns: slice = slice(None),
 ) -> torch.Tensor:
@@ -207,7 +223,7 @@ def project(
     return functional.linear(tokens, weight, layer.bias if bias else None)
 
 
-def _is_plain(attention: Attention) -> bool:
+def _is_plain(attention: Network) -> bool:
     """Whether it has no norms, residuals or processors of its own."""
     return (
         type(attention) is Attention
@@ -236,17 +252,17 @@ def _repeat_batch(x: torch.Tensor, count: int) -> torch.Tensor:
 
 
 def _add_attention(
-    attention: Attention,
+    attention: Network,
+    tokens: torch.Tensor,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    tokens: torch.Tensor,
 ) -> None:
     answer = functional.scaled_dot_product_attention(query, key, value)
     _add_product(tokens, answer.transpose(1, 2).flatten(2), attention.to_out[0])
 
 
-def _self_attention_qkv(attention: Attention, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def _self_attention_qkv(attention: Network, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Queries, keys and values of the same tokens: one product where their weights are joined."""
     layers = _qkv_layers(attention)
     weight = _joined_weight(layers)
@@ -257,15 +273,15 @@ def _self_attention_qkv(attention: Attention, x: torch.Tensor) -> tuple[torch.Te
     return tuple(_heads(part, attention.heads) for part in parts)
 
 
-def _keys_and_values(attention: Attention, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def _keys_and_values(attention: Network, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return tuple(_heads(to(x), attention.heads) for to in (attention.to_k, attention.to_v))
 
 
-def _qkv_layers(attention: Attention) -> list[nn.Module]:
+def _qkv_layers(attention: Network) -> list[nn.Linear]:
     return [attention.to_q, attention.to_k, attention.to_v]
 
 
-def _can_join(layers: Sequence[nn.Module]) -> bool:
+def _can_join(layers: Sequence[nn.Linear]) -> bool:
     """Whether they are plain linear layers of one shape, precision and device, without biases."""
     return (
         all(type(each) is nn.Linear and each.bias is None for each in layers)
@@ -275,7 +291,7 @@ def _can_join(layers: Sequence[nn.Module]) -> bool:
     )
 
 
-def _joined_weight(layers: Sequence[nn.Module]) -> torch.Tensor | None:
+def _joined_weight(layers: Sequence[nn.Linear]) -> torch.Tensor | None:
     """Their weights as one tensor where they are adjacent rows of one storage, else None."""
     if not _can_join(layers):
         return None

@@ -6,6 +6,7 @@ computes those with the kernels of group_norm.py and gates.py.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from diffusers.models.attention_processor import Attention
@@ -19,20 +20,21 @@ from explorer.runtime.kernels.residual import (
     FusedUpsample,
     share_time,
 )
-from explorer.runtime.sharing import sharing_copy
+from explorer.runtime.sharing import Network, sharing_copy
 
 SCORES = 2**26  # of the VAE's attention held at a time: 256 MB in float32
 
 
-def fused(model: nn.Module, kinds: Sequence[type] | None = None) -> nn.Module:
+def fused(model: nn.Module, kinds: Sequence[type] | None = None) -> Network:
     """A copy of `model`, sharing every weight with it, with fused norms and activations.
 
     `kinds` are those of KINDS to use, by default all.
     """
     copy = sharing_copy(model)
+    fused_kinds: Sequence[Any] = KINDS if kinds is None else kinds
     for module in list(copy.modules()):  # those of replaced parents too: their parts are kept
         for name, child in list(module.named_children()):
-            for kind in KINDS if kinds is None else kinds:
+            for kind in fused_kinds:
                 if kind.fits(child):
                     setattr(module, name, kind(child))
         out = getattr(module, "conv_norm_out", None)
@@ -49,14 +51,14 @@ class FusedPixelAttention(nn.Module):
     Written out it is a few large products; a slice of the queries at a time bounds their size.
     """
 
-    def __init__(self, attention: Attention):
+    def __init__(self, attention: Network):
         super().__init__()
         self.norm = FusedNorm(attention.group_norm)
         self.to_q, self.to_k, self.to_v = attention.to_q, attention.to_k, attention.to_v
         self.to_out = attention.to_out[0]
 
     @staticmethod
-    def fits(attention: nn.Module) -> bool:
+    def fits(attention: Network) -> bool:
         """Whether it is the VAE's, and so wide that it is worth writing out."""
         return (
             type(attention) is Attention

@@ -15,6 +15,7 @@ from explorer.runtime.kernels import gates
 from explorer.runtime.kernels.attending import FusedNorm, project
 from explorer.runtime.kernels.channel_sums import add_bias
 from explorer.runtime.kernels.time_shifts import TimeShifts
+from explorer.runtime.sharing import Network
 
 
 class FusedResnet(nn.Module):
@@ -27,7 +28,7 @@ class FusedResnet(nn.Module):
 
     takes_full_batch_time = True  # an embedding may have more rows than the input
 
-    def __init__(self, block: ResnetBlock2D):
+    def __init__(self, block: Network):
         super().__init__()
         self.norm1, self.norm2 = (
             FusedNorm(block.norm1, silu=True),
@@ -39,7 +40,7 @@ class FusedResnet(nn.Module):
         self.times: TimeShifts | None = None  # of all blocks together
 
     @staticmethod
-    def fits(block: nn.Module) -> bool:
+    def fits(block: Network) -> bool:
         """Whether this is the residual block of Stable Diffusion."""
         return (
             type(block) is ResnetBlock2D
@@ -87,15 +88,16 @@ class FusedResnet(nn.Module):
 class FusedUpBlock(nn.Module):
     """A block of the decoder half, whose residual blocks take skip connections without a copy."""
 
-    def __init__(self, block: UpBlock2D | CrossAttnUpBlock2D):
+    def __init__(self, block: Network):
         super().__init__()
-        self.resnets, self.upsamplers = block.resnets, block.upsamplers
+        self.resnets: Network = block.resnets
+        self.upsamplers: Network = block.upsamplers
         self.has_cross_attention = isinstance(block, CrossAttnUpBlock2D)
         if self.has_cross_attention:
             self.attentions = block.attentions
 
     @staticmethod
-    def fits(block: nn.Module) -> bool:
+    def fits(block: Network) -> bool:
         """Whether the block is Stable Diffusion's, and not under FreeU, which changes its skips."""
         return (
             type(block) in (UpBlock2D, CrossAttnUpBlock2D)
@@ -126,12 +128,12 @@ class FusedUpBlock(nn.Module):
 class FusedUpsample(nn.Module):
     """Nearest-neighbour upsampling by two, then a convolution."""
 
-    def __init__(self, upsample: Upsample2D):
+    def __init__(self, upsample: Network):
         super().__init__()
         self.conv = upsample.conv
 
     @staticmethod
-    def fits(module: nn.Module) -> bool:
+    def fits(module: Network) -> bool:
         return (
             type(module) is Upsample2D
             and module.use_conv
@@ -150,12 +152,12 @@ class FusedUpsample(nn.Module):
 class FusedDownsample(nn.Module):
     """A convolution with a stride of two."""
 
-    def __init__(self, downsample: Downsample2D):
+    def __init__(self, downsample: Network):
         super().__init__()
         self.conv = downsample.conv
 
     @staticmethod
-    def fits(module: nn.Module) -> bool:
+    def fits(module: Network) -> bool:
         return (
             type(module) is Downsample2D
             and module.use_conv
