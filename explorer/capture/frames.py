@@ -147,7 +147,7 @@ class Filmstrip:
         images = len(latents[0])
         together = np.concatenate(latents)
         if images == 1:
-            frames = self._decode(together)
+            frames: Sequence[np.ndarray] = list(self._decode(together))
         else:
             slices = range(0, len(together), SLICE)
             pictures = np.concatenate([self._decode(together[at : at + SLICE]) for at in slices])

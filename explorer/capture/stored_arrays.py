@@ -46,8 +46,11 @@ class StoredArray:
     """
 
     def __init__(self, array: np.ndarray | ScaledFloat16 | Callable[[], np.ndarray]):
-        is_ready = isinstance(array, ScaledFloat16) or callable(array)
-        self._array = array if is_ready else ScaledFloat16.pack(array)
+        self._array: ScaledFloat16 | Callable[[], np.ndarray]
+        if isinstance(array, np.ndarray):
+            self._array = ScaledFloat16.pack(array)
+        else:
+            self._array = array
 
     @property
     def arrived(self) -> bool:

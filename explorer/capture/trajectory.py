@@ -194,11 +194,8 @@ class Trajectory:
             latent_scale, denoised_scale = row.pop("scales")
             latent = ScaledFloat16(tensors["latents"][position], latent_scale)
             denoised = ScaledFloat16(tensors["denoised"][position], denoised_scale)
-            stored = {
-                "stored_latent": StoredArray(latent),
-                "stored_denoised": StoredArray(denoised),
-            }
-            calls.append(Call(**row, **stored))
+            arrays = StoredArray(latent), StoredArray(denoised)
+            calls.append(Call(**row, stored_latent=arrays[0], stored_denoised=arrays[1]))
         if "image" in tensors:
             tensors["images"] = tensors.pop("image")[None]
         ends: dict[str, Any] = {name: tensors.get(name) for name in _ENDS}

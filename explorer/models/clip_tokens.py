@@ -25,7 +25,7 @@ def clip_tokenizer(pad_token: str = _END_TOKEN) -> CLIPTokenizer:
     tokens += [_START_TOKEN, _END_TOKEN]
     return CLIPTokenizer(
         vocab={token: number for number, token in enumerate(tokens)},
-        merges=merges,
+        merges=merges,  # pyright: ignore[reportArgumentType]  # pairs, as its own file has them
         pad_token=pad_token,
         model_max_length=77,
     )

@@ -186,6 +186,7 @@ def _scheduler_class(
     named = [each for each in named if each is not None]
     if not named:
         raise ModelError(f"{name} does not say which scheduler it was made for. {WHAT_RUNS}.")
+    kinds = []
     for each in named:
         kind = find_class(each)
         if kind is None:
@@ -197,7 +198,8 @@ def _scheduler_class(
             raise ModelError(
                 f"{name} cannot run here: its scheduler, {kind.name}, {kind.refusal}. {WHAT_RUNS}."
             )
-    kind = find_class(named[0])
+        kinds.append(kind)
+    kind = kinds[0]
     if refusal := not_covered(config):
         raise ModelError(f"{name} cannot run here: its scheduler's {refusal}. {WHAT_RUNS}.")
     try:

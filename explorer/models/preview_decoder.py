@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
 from explorer.models.previews import LARGEST, Decoder, LinearDecoder, device_of, to_pixels
 from explorer.runtime.interruptible import check_now
@@ -38,7 +38,7 @@ def load_tiny(folder: Path, device: torch.device, dtype: torch.dtype) -> "TinyDe
     """A model's own tiny decoder, in the precision of its VAE or a quicker one."""
     if device.type == "cpu" and dtype == torch.float32 and has_bfloat16():
         dtype = torch.bfloat16
-    network = AutoencoderTiny.from_pretrained(
+    network: Any = AutoencoderTiny.from_pretrained(
         folder, local_files_only=True, use_safetensors=True, dtype=dtype
     )
     return TinyDecoder(network.to(device))

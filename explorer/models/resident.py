@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -136,7 +136,7 @@ class Residents:
                 raise
         self.name, self._problem = entries[0].name, ""
 
-    def _free(self, names: Sequence[str]) -> None:
+    def _free(self, names: Iterable[str]) -> None:
         for name in names:
             self._models.pop(name).free()
 

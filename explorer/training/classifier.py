@@ -38,10 +38,11 @@ class SceneClassifier(nn.Module):
     def loss(self, pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Mean cross entropy over those attributes; `labels` (B, 4) as `label_of` gives."""
         logits = self(pictures)
-        return sum(
+        losses = [
             functional.cross_entropy(logits[name], labels[:, column])
             for column, name in enumerate(CLASSIFIED)
-        ) / len(CLASSIFIED)
+        ]
+        return torch.stack(losses).mean()
 
     @torch.no_grad()
     def accuracy(self, pictures: torch.Tensor, scenes: list[Scene]) -> dict[str, float]:

@@ -1,9 +1,9 @@
 """The training pictures of the bundled model: rendered once, kept on the device."""
 
 import random
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
 
 from explorer.training.captions import Scene
 from explorer.training.scenes import render
@@ -16,6 +16,9 @@ class SceneDataset:
     scaled to unit variance, and the standard deviations that belong to them.
     """
 
+    latents: torch.Tensor
+    spreads: torch.Tensor
+
     def __init__(self, scenes: list[Scene], count: int, seed: int, device: torch.device):
         rng = random.Random(seed)
         self.scenes = scenes
@@ -27,7 +30,6 @@ class SceneDataset:
             parts.append((render(batch, brush).clamp(0, 1) * 255).round().byte())
         self.pictures = torch.cat(parts)
         self.scene = torch.tensor(drawn, device=device)
-        self.latents = self.spreads = None
 
     def rows(self, batch: int, generator: torch.Generator) -> torch.Tensor:
         """Numbers (batch) of pictures, drawn at random."""
@@ -47,8 +49,8 @@ class SceneDataset:
         return self.latents[rows] + self.spreads[rows] * noise
 
     @torch.no_grad()
-    def encode(self, vae: AutoencoderKL) -> None:
-        """Fill `latents` and `spreads`."""
+    def encode(self, vae: Any) -> None:
+        """Fill `latents` and `spreads` by an AutoencoderKL."""
         rows = torch.arange(len(self.scene), device=self.pictures.device)
         means, spreads = [], []
         for part in rows.split(512):

@@ -104,7 +104,7 @@ class _Checkpoint:
             return 0
         holder = self._holder(modules, average)
         load_torch_model(holder, self.folder)  # fills `modules`, which it holds
-        average.shadow_params = [weight.detach().float() for weight in holder[1]]
+        average.shadow_params = [weight.detach().float() for weight in holder[1].parameters()]
         average.to(next(modules.parameters()).device)
         state = json.loads(note.read_text())
         average.optimization_step = state["averaged"]

@@ -19,7 +19,9 @@ class Canvas:
         y, x = torch.meshgrid(line.flip(0), line, indexing="ij")
         return cls(torch.zeros(batch, 3, size, size, device=device), x, y)
 
-    def paint(self, distance: torch.Tensor, colour: torch.Tensor, opacity=1.0) -> None:
+    def paint(
+        self, distance: torch.Tensor, colour: torch.Tensor, opacity: float | torch.Tensor = 1.0
+    ) -> None:
         """Cover where the signed `distance` (B, H, W; parts of the picture) is negative."""
         cover = (0.5 - distance * self.x.shape[-1]).clamp(0, 1) * opacity
         self.rgb = torch.lerp(self.rgb, colour[..., None, None], cover[:, None])

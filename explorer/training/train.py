@@ -10,9 +10,11 @@ import argparse
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch.nn import ModuleList
 
 from explorer.training import networks
@@ -41,13 +43,16 @@ def caption_table(scenes: list[Scene], seed: int) -> list[str]:
     return [varied_caption(scene, rng) for scene in scenes for _ in range(WORDINGS)]
 
 
-def train_network(dataset: SceneDataset, run: TrainingRun, args):
+def train_network(
+    dataset: SceneDataset, run: TrainingRun, args: argparse.Namespace
+) -> dict[str, Any]:
+    """The denoiser and its text encoder, trained together, and the tokenizer."""
     captions = caption_table(dataset.scenes, args.seed)
     tokenizer = networks.new_tokenizer(captions)
     padded = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
     tokens = tokenizer([*captions, ""], **padded).input_ids.to(run.device)
-    text_encoder = networks.new_text_encoder(tokenizer).to(run.device)
-    unet = networks.new_unet().to(run.device)
+    text_encoder = _placed(networks.new_text_encoder(tokenizer), run)
+    unet = _placed(networks.new_unet(), run)
     if run.device.type == "cuda":
         unet.to(memory_format=torch.channels_last)
         unet.compile()
@@ -81,7 +86,7 @@ def train_network(dataset: SceneDataset, run: TrainingRun, args):
 
 
 def train_classifier(
-    dataset: SceneDataset, vae: AutoencoderKL, run: TrainingRun, args
+    dataset: SceneDataset, vae: Any, run: TrainingRun, args: argparse.Namespace
 ) -> SceneClassifier:
     classifier = SceneClassifier().to(run.device)
     labels = torch.tensor([label_of(scene) for scene in dataset.scenes], device=run.device)
@@ -172,8 +177,13 @@ def _stages(args, run: TrainingRun) -> None:
         networks.save_model(args.out, vae=vae, **train_network(dataset, run, args))
 
 
-def _ready(folder: Path, run: TrainingRun) -> AutoencoderKL:
-    return AutoencoderKL.from_pretrained(folder).to(run.device).requires_grad_(False)
+def _placed(network: Any, run: TrainingRun) -> Any:
+    return network.to(run.device)
+
+
+def _ready(folder: Path, run: TrainingRun) -> Any:
+    vae: Any = AutoencoderKL.from_pretrained(folder)
+    return vae.to(run.device).requires_grad_(False)
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ class FusedBlock(nn.Module):
             and all(_is_plain(each) for each in (block.attn1, block.attn2))
             and len(block.ff.net) == 3
             and type(block.ff.net[0]) in (GEGLU, FusedGeglu)
-            and block.ff.net[0].proj.bias is not None
+            and getattr(block.ff.net[0].proj, "bias", None) is not None
             and not block.training
         )
 
@@ -181,6 +181,8 @@ def prepare_prompt(model: Network, prompt: torch.Tensor) -> dict[nn.Module, Prep
 
 class FusedGeglu(nn.Module):
     """A projection and its gate."""
+
+    proj: Network
 
     def __init__(self, geglu: Network):
         super().__init__()
