@@ -142,10 +142,10 @@ def start_picture(width: int, height: int) -> str:
     """A start picture of the run's size, as a data URL."""
     import numpy as np
 
-    from explorer.models.previews import png
+    from explorer.models.previews import jpeg
     from explorer.settings.start_picture import picture_url
 
-    return picture_url(png(np.full((height, width, 3), 128, np.uint8)))
+    return picture_url(jpeg(np.full((height, width, 3), 128, np.uint8)))
 
 
 def _is_refusal(message: str) -> bool:
@@ -161,9 +161,9 @@ def _few_computed(model: Any, most: float) -> Iterator[list]:
     """
     import torch
 
-    from explorer.models.catalog import TILED_ABOVE
     from explorer.models.previews import Pixels, as_bytes
     from explorer.runs import denoising
+    from explorer.runs.inputs import is_tiled
     from explorer.runtime import fast as fasts
 
     real_fast, real_decoder, stood_in = fasts.fast, denoising.vae_decoder, []
@@ -205,7 +205,7 @@ def _few_computed(model: Any, most: float) -> Iterator[list]:
                 if width * height <= most:
                     made[latents.shape] = whole(latents)
                 else:
-                    take(model.memory.decode(width, height, max(width, height) > TILED_ABOVE))
+                    take(model.memory.decode(width, height, is_tiled((width, height))))
                     grey = torch.zeros(1, 3, height, width)
                     made[latents.shape] = Pixels(as_bytes(grey), torch.tensor(True))
             return made[latents.shape]

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 EXPLORER = Path(__file__).resolve().parents[1] / "explorer"
-FOLDERS = ("doctor", "lab", "plots", "sampling", "settings")  # those that are held at none
+FOLDERS = (  # those that are held at none
+    *("capture", "doctor", "lab", "models", "plots", "runtime", "sampling", "settings"),
+    "training",
+)
 ARRAYS = re.compile(r"ndarray|Tensor|\bArray\b")
 SHAPE = re.compile(
     r"shape|of N|N-1|2N|one a |one of |a value each|values?\)|each (step|call|sigma)|\b[nNT] "

@@ -9,11 +9,11 @@ import numpy as np
 from explorer.capture.grids import grid
 from explorer.capture.trajectory import Trajectory
 from explorer.models.previews import VaeDecoder, jpeg
+from explorer.settings.limits import LIMITS
 
 VIEWS = ("denoised", "noisy")
 QUALITY = 90
 BATCH_PIXELS = 2**20  # decoded between two looks at the queue of the device
-MOST_PIXELS = 2**24  # of one frame: phones refuse larger ones
 ENCODERS = 4
 WAITING_PIXELS = 2**24  # of decoded pictures that wait for an encoder: about 200 MB with copies
 
@@ -108,11 +108,11 @@ class FrameMaker:
 
 
 def _encode(key: Key, pictures: np.ndarray) -> FullFrame:
-    return FullFrame(*key, jpeg(within(grid(pictures)), QUALITY))
+    return FullFrame(*key, jpeg(within(grid(pictures), LIMITS.frame_pixels), QUALITY))
 
 
-def within(picture: np.ndarray, pixels: int = MOST_PIXELS) -> np.ndarray:
-    """The picture, made smaller by a whole number where it has more than so many pixels."""
+def within(picture: np.ndarray, pixels: int) -> np.ndarray:
+    """The picture, uint8 (H, W, 3), made smaller by a whole number to at most so many pixels."""
     height, width, _ = picture.shape
     shrink = 1
     while (height // shrink) * (width // shrink) > pixels:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from explorer.assets import asset
 
-TILED_ABOVE = 1024  # a picture's longer side, in pixels, from which on a VAE works in tiles
-
 BUNDLED = "bundled"
 BUNDLED_FOLDER = asset("scenes")
 

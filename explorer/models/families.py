@@ -24,7 +24,6 @@ class Family:
     key: str
     label: str
     pipeline: str
-    image_to_image: str
     side: int  # of the picture it was made for, where its files do not say
     is_refiner: bool = False
 
@@ -35,10 +34,10 @@ _XL = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline")
 FAMILIES = {
     each.key: each
     for each in (
-        Family("sd1", "Stable Diffusion 1.x", *_SD, 512),
-        Family("sd2", "Stable Diffusion 2.x", *_SD, 768),
-        Family("sdxl", "Stable Diffusion XL", *_XL, 1024),
-        Family("sdxl-refiner", "SDXL refiner", _XL[1], _XL[1], 1024, is_refiner=True),
+        Family("sd1", "Stable Diffusion 1.x", _SD[0], 512),
+        Family("sd2", "Stable Diffusion 2.x", _SD[0], 768),
+        Family("sdxl", "Stable Diffusion XL", _XL[0], 1024),
+        Family("sdxl-refiner", "SDXL refiner", _XL[1], 1024, is_refiner=True),
     )
 }
 WHAT_RUNS = "Sampler Explorer runs Stable Diffusion 1.x, 2.x, SDXL and the SDXL refiner"

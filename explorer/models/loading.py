@@ -10,10 +10,10 @@ import diffusers
 import torch
 from transformers import CLIPTokenizer
 
-from explorer.models.catalog import Entry, ModelError
+from explorer.models.catalog import ModelError
 from explorer.models.families import NETWORKS, Identity, identify
 from explorer.models.model import Model, free_cached_memory, load_scheduler
-from explorer.models.resolved import OnProgress, ResolvedModel, fetch_model, no_progress
+from explorer.models.resolved import OnProgress, ResolvedModel, no_progress
 from explorer.runtime.out_of_memory import memory_that_ran_out
 
 LOG = logging.getLogger(__name__)
@@ -27,20 +27,6 @@ OFFLOADS = ("none", "model", "sequential")
 def best_device() -> str:
     """A GPU where there is one."""
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def load_model(
-    entry: Entry,
-    device: str | torch.device,
-    dtype: torch.dtype | None = None,
-    offload: str = "none",
-    on_progress: OnProgress | None = None,
-) -> Model:
-    """Find a model and load it; half precision on CUDA and float32 elsewhere unless `dtype` is
-    given. `on_progress` gets a sentence and the fraction done. Raises ModelError.
-    """
-    fp16 = dtype_for(device, dtype) != torch.float32
-    return load_resolved(fetch_model(entry, fp16, on_progress), device, dtype, offload, on_progress)
 
 
 def load_resolved(

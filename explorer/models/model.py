@@ -14,7 +14,7 @@ import torch
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from transformers import CLIPTokenizer
 
-from explorer.models.catalog import TILED_ABOVE, Entry
+from explorer.models.catalog import Entry
 from explorer.models.families import Family
 from explorer.runtime.dry_run import CallMemory
 from explorer.runtime.fast import release_graphs
@@ -77,26 +77,9 @@ class Model:
         pooled = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
         return free + pooled
 
-    @cached_property
-    def image_to_image(self) -> Any:
-        """The stock pipeline that starts from a picture, with the same networks."""
-        pipeline = self.pipeline
-        kind = getattr(diffusers, self.family.image_to_image)
-        if type(pipeline) is kind:
-            return pipeline
-        options = {}
-        if "requires_safety_checker" in pipeline.config:
-            options["requires_safety_checker"] = False
-        else:
-            options["add_watermarker"] = False
-            options["force_zeros_for_empty_prompt"] = pipeline.config.force_zeros_for_empty_prompt
-        other = kind(**pipeline.components, **options)
-        other.set_progress_bar_config(disable=True)
-        return other
-
-    def prepare_vae(self, width: int, height: int) -> None:
-        """Decode a large picture in tiles: whole, it would need gigabytes; the others whole."""
-        if max(width, height) > TILED_ABOVE:
+    def prepare_vae(self, tiled: bool) -> None:
+        """Let the VAE work in tiles, as large pictures need: whole, they would take gigabytes."""
+        if tiled:
             self.pipeline.vae.enable_tiling()
         else:
             self.pipeline.vae.disable_tiling()
@@ -109,7 +92,6 @@ class Model:
         """Let go of the device's memory; the model is of no use afterwards."""
         release_graphs(self.pipeline.unet)
         self.pipeline.remove_all_hooks()
-        vars(self).pop("image_to_image", None)
         self.pipeline = self.decode = self.approximate = None
         free_cached_memory(self.device)
 

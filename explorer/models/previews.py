@@ -65,7 +65,7 @@ class LinearDecoder:
         return np.stack([resized(one, size) for one in pixels])
 
     def colours(self, latents: "Latents") -> np.ndarray:
-        """A pixel a latent pixel: uint8 (n, h, w, 3)."""
+        """A pixel a latent pixel: latents (n, C, h, w) to uint8 (n, h, w, 3)."""
         values = np.asarray(latents if isinstance(latents, np.ndarray) else latents.float().cpu())
         colours = np.nan_to_num(_with_one(values) @ self.weights)
         np.clip(colours, -1, 1, out=colours)
@@ -118,7 +118,9 @@ class VaeDecoder:
         return self.begin(latents)()
 
     def begin(self, latents: "Latents") -> Callable[[], np.ndarray]:
-        """Begin to decode; the pictures come when asked for, and so do errors of what they hold.
+        """Begin to decode latents (n, C, h, w), as the pipeline denoises them.
+
+        The pictures, uint8 (n, H, W, 3), come when asked for, and so do errors of what they hold.
 
         A GPU is given all its work now, and the host goes on; elsewhere nothing is computed yet.
         """
@@ -185,7 +187,7 @@ class VaeDecoder:
 
 
 def unscaled(latents: "torch.Tensor", vae: Any) -> "torch.Tensor":
-    """Latents as the VAE itself has them, from latents as the pipeline denoises them."""
+    """Latents (n, C, h, w) as the VAE itself has them, from those that the pipeline denoises."""
     config = vae.config
     mean, std = (getattr(config, name, None) for name in ("latents_mean", "latents_std"))
     if mean is None or std is None:
@@ -242,13 +244,8 @@ def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
     return _file(image, "JPEG", quality=quality, subsampling=0)
 
 
-def png(image: np.ndarray) -> bytes:
-    """One picture, uint8 (H, W, 3), as a PNG file."""
-    return _file(image, "PNG")
-
-
 def sheet(images: Sequence[np.ndarray], columns: int, quality: int = 80) -> bytes:
-    """Pictures of one size as one JPEG, row by row; what is left of the last row is black."""
+    """Pictures (H, W, 3) of one size as one JPEG, row by row; the rest of the last row is black."""
     rows = -(-len(images) // columns)
     height, width, _ = images[0].shape
     whole = np.zeros((rows * height, columns * width, 3), np.uint8)

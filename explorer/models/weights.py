@@ -1,7 +1,6 @@
 """Safetensors files from outside: what is in them, and whether they are whole, without loading."""
 
 import json
-import math
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -42,11 +41,6 @@ def header(path: Path) -> dict[str, dict[str, Any]]:
             "Download it again."
         )
     return tensors
-
-
-def parameters(tensors: dict[str, dict[str, Any]]) -> int:
-    """How many numbers the tensors hold."""
-    return sum(math.prod(each["shape"]) for each in tensors.values())
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ class _Denoising:
         job.at_once = at_once(job.settings, model, refiner)
         job.noise_device = inputs.noise_device(job.settings, model.pipeline).type
         for each in filter(None, (model, refiner)):
-            each.prepare_vae(*inputs.picture_size(job.settings, model.native))
+            each.prepare_vae(inputs.is_tiled(inputs.picture_size(job.settings, model.native)))
         job.begin()
         start = inputs.initial_state(model.pipeline, job.settings, model.native)
         for group in job.groups:

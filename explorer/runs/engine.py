@@ -183,7 +183,10 @@ class Engine:
         from explorer.runs.refusals import memory_need
 
         need = memory_need(settings, model, quick=True)
-        return describe(need, elements_at_once(need, free_bytes(), model.free_device_bytes()))
+        elements = elements_at_once(
+            need, free_bytes(), model.free_device_bytes(), LIMITS.memory_share
+        )
+        return describe(need, elements)
 
     # --- running ---------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ def made_between_runs(
     from explorer.capture.full_frames import FrameMaker, batches, outwards
     from explorer.models.model import trim
     from explorer.runs.denoising import vae_decoder
+    from explorer.runs.inputs import is_tiled
 
     keys, model = outwards([each.nfe for each in trajectories], cursor, view), model_of()
     if not keys or model is None:
@@ -48,7 +49,7 @@ def made_between_runs(
                     model = model_of()
                     if stopped() or model is None:
                         return
-                    model.prepare_vae(*size)
+                    model.prepare_vae(is_tiled(size))
                     with torch.no_grad():
                         maker.decode(vae_decoder(model), batch)
                 finally:

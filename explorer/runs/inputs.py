@@ -8,12 +8,18 @@ from explorer.models.previews import device_of, in_float32
 from explorer.runs.problems import RunProblem
 from explorer.runtime.interruptible import checked_layers
 from explorer.settings import RunSettings
+from explorer.settings.limits import LIMITS
 from explorer.settings.start_picture import read_picture
 
 if TYPE_CHECKING:
     import torch
 
 Generators = list["torch.Generator"]  # one a picture of the batch
+
+
+def is_tiled(size: tuple[int, int]) -> bool:
+    """Whether a VAE works in tiles for a picture of this (width, height) in pixels."""
+    return max(size) > LIMITS.tiled_above
 
 
 def picture_size(run: RunSettings, native: tuple[int, int]) -> tuple[int, int]:

@@ -4,9 +4,8 @@ import math
 from typing import Any
 
 from explorer.capture.budget import Recording, limit_bytes
-from explorer.models.catalog import TILED_ABOVE
 from explorer.models.previews import LinearDecoder
-from explorer.runs.inputs import noise_device, picture_size
+from explorer.runs.inputs import is_tiled, noise_device, picture_size
 from explorer.runs.problems import RunProblem
 from explorer.runtime.free_memory import free_bytes
 from explorer.runtime.memory_plan import MemoryNeed, elements_at_once
@@ -58,7 +57,7 @@ def memory_need(
     width, height = picture_size(run, model.native)
     asked = model.native if quick else (width, height)
     grown = width * height / (asked[0] * asked[1])
-    tiled, models = max(width, height) > TILED_ABOVE, [model, *([refiner] if refiner else [])]
+    tiled, models = is_tiled((width, height)), [model, *([refiner] if refiner else [])]
     pair = 2 if run.cfg_scale > 1 else 1
     lanes = max(len(group.lanes) for group in groups_of(run))
     encode = 0
@@ -102,7 +101,7 @@ def at_once(run: RunSettings, model: Any, refiner: Any = None) -> int:
     """
     need = memory_need(run, model, refiner)
     try:
-        return elements_at_once(need, free_bytes(), model.free_device_bytes())
+        return elements_at_once(need, free_bytes(), model.free_device_bytes(), LIMITS.memory_share)
     except ValueError as error:
         raise RunProblem(str(error)) from None
 

@@ -10,7 +10,7 @@ from explorer.byte_sizes import MIB, size_text
 # a GPU one allocator keeps a pool.
 CPU_FACTOR, CPU_FIXED = 3.5, 256 * MIB
 GPU_FACTOR, GPU_FIXED = 1.5, 512 * MIB
-SPARE = 0.9  # of what is free: others take some too
+SHARE = 0.9  # of what is free: others take some too
 
 
 class TooLarge(ValueError):
@@ -55,14 +55,16 @@ class MemoryNeed:
         return self.networks(self.pair)
 
 
-def elements_at_once(need: MemoryNeed, free: int, device_free: int | None = None) -> int:
+def elements_at_once(
+    need: MemoryNeed, free: int, device_free: int | None = None, share: float = SHARE
+) -> int:
     """Return how many elements of the batch may go through the U-Net at once, a multiple of `pair`.
 
-    `free` is the host's memory and `device_free` a GPU's, in bytes. Raises TooLarge where not even
-    one picture fits.
+    `free` is the host's memory and `device_free` a GPU's, in bytes, of which the run gets `share`.
+    Raises TooLarge where not even one picture fits.
     """
-    host = int(free * SPARE) - need.kept
-    room = host if device_free is None else int(device_free * SPARE)
+    host = int(free * share) - need.kept
+    room = host if device_free is None else int(device_free * share)
     if host < 0 or need.least > room:
         raise TooLarge(_sentence(need, free, device_free))
     pairs = need.batch // need.pair
@@ -81,16 +83,18 @@ def describe(need: MemoryNeed, at_once: int) -> str:
 def _sentence(need: MemoryNeed, free: int, device_free: int | None) -> str:
     width, height = need.size
     networks = f"{size_text(need.least)} for one picture of {width} x {height} in the networks"
+    recording = f"{size_text(need.recording)}{{}} for the recording{_noise(need)}"
     if device_free is None:
         return (
             f"This run needs {size_text(need.least + need.kept)} of memory: {networks}, "
-            f"{size_text(need.recording)} for the recording{_noise(need)}; {size_text(free)} is free. "
-            "Lower the picture's size, the steps, the batch size or the number of lanes."
+            f"{recording.format('')}; {size_text(free)} is free. Lower the picture's size, the "
+            "steps, the batch size or the number of lanes."
         )
+    host = recording.format(" of the host's")
     return (
         f"This run needs {networks} of the device's memory, of which {size_text(device_free)} is "
-        f"free, and {size_text(need.recording)} of the host's for the recording{_noise(need)}, of "
-        f"which {size_text(free)} is free. Lower the picture's size, the steps or the number of lanes."
+        f"free, and {host}, of which {size_text(free)} is free. Lower the picture's size, the "
+        "steps or the number of lanes."
     )
 
 

@@ -39,6 +39,7 @@ class UNetFunction(torch.nn.Module):
         self.added = names[3:]
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """The predicted noise (or v), batch x C x H x W."""
         added = dict(zip(self.added, inputs[3:], strict=True)) or None
         return self.unet(*inputs[:3], added_cond_kwargs=added, return_dict=False)[0]
 
@@ -51,6 +52,7 @@ class DecoderFunction(torch.nn.Module):
         self.vae: Network = vae
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        """Pictures, n x 3 x H x W in -1 to 1, of latents n x C x h x w."""
         return self.vae.decode(latents, return_dict=False)[0]
 
 

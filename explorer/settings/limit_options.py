@@ -69,7 +69,7 @@ def shown(each: Field[Any]) -> str:
             for unit in ("gib", "mib", "kib")
             if size % FACTORS[unit] == 0
         )
-    return f"{each.default:g}"
+    return str(each.default) if isinstance(each.default, int) else f"{each.default:g}"
 
 
 def _read_one(each: Field, flags: Mapping[str, Any], environment: Mapping[str, str]) -> Any:

@@ -41,6 +41,11 @@ class Limits:
     )
     pins: int = _limit(100, "pinned schedules that are drawn")
     decoded_picture_bytes: int = _limit(256 * MIB, "a start picture in memory, decoded")
+    memory_share: float = _limit(0.9, "a run's share of the free memory", least=0.1, most=1)
+    tiled_above: int = _limit(
+        1024, "a picture's longer side that a VAE makes whole, in pixels", least=512
+    )
+    frame_pixels: int = _limit(2**24, "one frame in full size, in pixels", least=2**18)
     request_bytes: int = _limit(2 * MIB, "one request that is no upload")
     sessions: int = _limit(300, "pages whose state is kept")
     upload_bytes: int = _limit(20 * MIB, "one uploaded file")

@@ -21,7 +21,7 @@ FAINTEST = 0.05  # the least unit of a latent's error, where its spread is less
 
 
 def picture_loss(drawn: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
-    """Absolute and squared error, and the error of the edges: their gradients along both axes."""
+    """Absolute and squared error, and that of gradients along both axes, of (B, 3, H, W)."""
     error = (drawn - true).float()
     edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
     return error.abs().mean() + 2 * error.square().mean() + 2 * edges

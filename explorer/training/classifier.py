@@ -32,6 +32,7 @@ class SceneClassifier(nn.Module):
         )
 
     def forward(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Logits (B, values) of each classified attribute, of pictures (B, 3, 128, 128)."""
         features = self.features(pictures * 2 - 1)
         return {name: head(features) for name, head in self.heads.items()}
 
@@ -46,7 +47,7 @@ class SceneClassifier(nn.Module):
 
     @torch.no_grad()
     def accuracy(self, pictures: torch.Tensor, scenes: list[Scene]) -> dict[str, float]:
-        """The part of `pictures` in which each attribute is seen as `scenes` says it."""
+        """The part of pictures (B, 3, 128, 128) whose attributes are seen as `scenes` says."""
         labels = torch.tensor([label_of(scene) for scene in scenes], device=pictures.device)
         right = torch.stack(
             [

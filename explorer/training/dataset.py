@@ -32,13 +32,13 @@ class SceneDataset:
         self.scene = torch.tensor(drawn, device=device)
 
     def rows(self, batch: int, generator: torch.Generator) -> torch.Tensor:
-        """Numbers (batch) of pictures, drawn at random."""
+        """Numbers of pictures, shape (batch,), drawn at random."""
         return torch.randint(
             len(self.scene), (batch,), generator=generator, device=generator.device
         )
 
     def batch(self, rows: torch.Tensor) -> torch.Tensor:
-        """Pictures in -1..1."""
+        """Pictures (rows, 3, H, W) in -1..1."""
         return self.pictures[rows].float() / 127.5 - 1
 
     def sampled(self, rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -43,7 +43,7 @@ def fit(
     run: TrainingRun,
     seed: int = 0,
 ) -> None:
-    """Minimise `loss(generator)` over the weights of `modules`, and leave their average in them.
+    """Minimise `loss(generator)`, of shape (), over the weights of `modules`; leave their average.
 
     AdamW with a short warm-up, a cosine to zero and an exponential moving average of the weights.
     A checkpoint keeps the weights and their average, not the optimiser's moments: after a resume

@@ -13,7 +13,10 @@ WOOD = (0.45, 0.28, 0.16)
 
 @dataclass
 class Brush:
-    """Draws in an object's own frame: `u` to the right, `v` up from its foot, in object sizes."""
+    """Draws in an object's coordinates: `u` to the right, `v` up from its foot, in object sizes.
+
+    `u` and `v` are (B, H, W), `scale` (B, 1, 1), `body` and `light` (B, 3).
+    """
 
     canvas: Canvas
     u: torch.Tensor
@@ -24,17 +27,20 @@ class Brush:
 
     @property
     def dark(self) -> torch.Tensor:
+        """The body's colour in shade, (B, 3)."""
         return self.body * 0.62
 
     def tint(self, *rgb: float) -> torch.Tensor:
+        """A colour under the scene's light, (B, 3)."""
         return torch.tensor(rgb, device=self.body.device) * (0.4 + 0.6 * self.light)
 
     @property
     def lamp(self) -> torch.Tensor:
-        """A lit window: as bright by night as by day."""
+        """The colour of a lit window, (B, 3): as bright by night as by day."""
         return torch.tensor(WINDOW, device=self.body.device).expand_as(self.body)
 
     def fill(self, distance: torch.Tensor, colour: torch.Tensor) -> None:
+        """Paint where the signed distance (B, H, W) is negative, in a colour (B, 3)."""
         self.canvas.paint(distance * self.scale, colour)
 
     def disc(self, u, v, radius, colour):

@@ -14,13 +14,15 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 from hub_server import serving
+from loaded import image_to_image, load_model
 
 from explorer.engine import Engine, RunError
 from explorer.models.catalog import BUNDLED_FOLDER, KNOWN, Catalog, ModelError
 from explorer.models.hub import Hub
-from explorer.models.loading import DTYPES, load_model, load_resolved
+from explorer.models.loading import DTYPES, load_resolved
 from explorer.models.resolved import fetch_model
 from explorer.runs.device_queue import device_queue
+from explorer.runs.inputs import is_tiled
 from explorer.runtime import fast
 from explorer.sampling import schedulers
 from explorer.settings import LaneSettings, RunSettings, SettingsError
@@ -135,8 +137,8 @@ def test_each_family_loads_as_diffusers_does(family, family_folder):
     assert model.distilled == (family in ("turbo", "lcm"))
     assert bool(model.notes) == (family in ("turbo", "lcm", "sd2"))
     assert model.is_refiner == (family == "sdxl-refiner")
-    assert "Img2Img" in type(model.image_to_image).__name__
-    assert model.image_to_image.unet is model.pipeline.unet
+    assert "Img2Img" in type(image_to_image(model)).__name__
+    assert image_to_image(model).unet is model.pipeline.unet
 
 
 @pytest.mark.parametrize("family", REFUSED)
@@ -153,7 +155,7 @@ def test_what_cannot_run_is_refused_and_its_code_never_runs(family, family_folde
 def test_large_pictures_are_decoded_in_tiles(family_folder):
     model = load_model(Catalog([family_folder("sd1")]).find(), "cpu")
     for size, tiled in (((1024, 1024), False), ((512, 1032), True), ((64, 64), False)):
-        model.prepare_vae(*size)
+        model.prepare_vae(is_tiled(size))
         assert model.pipeline.vae.use_tiling == tiled
 
 

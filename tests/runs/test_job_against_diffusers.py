@@ -9,12 +9,12 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from loaded import image_to_image, load_model
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from explorer.capture.trajectory import DONE
 from explorer.models.catalog import Catalog
-from explorer.models.loading import load_model
 from explorer.models.model import Model
 from explorer.runs.denoising import denoise
 from explorer.runs.job import Job
@@ -191,7 +191,7 @@ def test_image_to_image_is_the_stock_pipelines(model_of, family, strength, batch
     done = min(int(5 * strength), 5)
     assert run.first_step == 5 - done
     for lane, found in enumerate(trajectories(run, model)):
-        wanted = alone(run, lane, model.image_to_image, image=[picture] * batch, strength=strength)
+        wanted = alone(run, lane, image_to_image(model), image=[picture] * batch, strength=strength)
         assert_same(found.final, wanted)
         assert found.nfe == run.nfe == 2 * done - 1
         assert found.calls[0].index == 0
@@ -206,7 +206,7 @@ def test_image_to_image_of_another_size(model_of):
     url = picture_url(png(picture))
     run = replace(RUN, init_image=url, strength=0.6, width=80, height=64)
     for lane, found in enumerate(trajectories(run, model)):
-        wanted = alone(run, lane, model.image_to_image, image=[picture], strength=0.6)
+        wanted = alone(run, lane, image_to_image(model), image=[picture], strength=0.6)
         assert_same(found.final, wanted)
 
 
@@ -243,7 +243,7 @@ def test_where_diffusers_cuts_between_steps_the_lane_is_its_run_too(model_of):
     latents = alone(run, 0, base.pipeline, denoising_end=0.5)
     start = {"image": latents, "denoising_start": 0.5}
     (found,) = trajectories(run, base, refiner)
-    assert_same(found.final, alone(run, 0, refiner.image_to_image, **start))
+    assert_same(found.final, alone(run, 0, image_to_image(refiner), **start))
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -252,7 +252,7 @@ def test_a_refiner_goes_on_where_the_base_ends(model_of, at, batch):
     model, refiner = model_of("sdxl"), model_of("sdxl-refiner")
     run = replace(RUN, refiner="refiner", refiner_switch_at=at, batch_size=batch)
     for lane, found in enumerate(trajectories(run, model, refiner)):
-        wanted = handed_over(run, lane, model.pipeline, refiner.image_to_image)
+        wanted = handed_over(run, lane, model.pipeline, image_to_image(refiner))
         assert_same(found.final, wanted)
         assert [call.index for call in found.calls] == list(range(9))
         assert [call.step for call in found.calls] == [0, 0, 1, 1, 2, 2, 3, 3, 4]
@@ -275,7 +275,7 @@ def test_a_refiner_after_image_to_image(model_of):
     )
     for lane, found in enumerate(trajectories(run, model, refiner)):
         start = {"image": [picture], "strength": 0.8}
-        wanted = handed_over(run, lane, model.image_to_image, refiner.image_to_image, **start)
+        wanted = handed_over(run, lane, image_to_image(model), image_to_image(refiner), **start)
         assert_same(found.final, wanted)
         assert [call.step for call in found.calls] == [1, 1, 2, 2, 3, 3, 4]
         assert [call.index for call in found.calls] == list(range(7))

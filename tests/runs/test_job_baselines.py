@@ -10,13 +10,13 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+from loaded import image_to_image, load_model
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from explorer.capture.trajectory import CANCELLED, DONE
 from explorer.engine import Computed, Engine
 from explorer.models.catalog import Catalog
-from explorer.models.loading import load_model
 from explorer.models.model import Model
 from explorer.runs.denoising import denoise
 from explorer.runs.job import Job
@@ -273,7 +273,7 @@ def test_image_to_image_is_the_stock_pipelines(model_of, family, strength):
         for lane, found in enumerate(trajectories(run, model)):
             given = {"image": [picture] * 2, "strength": strength}
             negative = {"negative_prompt": None} if family == "sdxl" else {}
-            wanted = alone(run, some[lane], model.image_to_image, **given, **negative)
+            wanted = alone(run, some[lane], image_to_image(model), **given, **negative)
             assert_same(found.final, wanted)
             order = run.lanes[lane].solver.order
             assert found.nfe == run.step_ranges[lane].nfe == order * done - (order - 1)
@@ -311,7 +311,7 @@ def test_a_refiner_takes_over_on_a_whole_step_of_every_lane(model_of):
     base, refiner = model_of("sdxl"), model_of("sdxl-refiner")
     run = run_of(*SOME, refiner="refiner", refiner_switch_at=0.6)
     for case, found in zip(SOME, trajectories(run, base, refiner), strict=True):
-        assert_same(found.final, handed_over(run, case, base.pipeline, refiner.image_to_image))
+        assert_same(found.final, handed_over(run, case, base.pipeline, image_to_image(refiner)))
         assert [call.index for call in found.calls] == list(range(CALLS[case]))
         table = run.lanes[0].calls(STEPS) if case == "euler" else lane_of(case).calls(STEPS)
         assert_allclose([call.sigma for call in found.calls], table.sigma, rtol=1e-6)

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from loaded import load_model
 from PIL import Image
 
 from explorer.capture.trajectory import DONE, ERROR, Call, Trajectory
 from explorer.engine import Engine
 from explorer.models.catalog import Catalog
-from explorer.models.loading import load_model
 from explorer.models.previews import VaeDecoder
 from explorer.runs import refusals
 from explorer.runs.denoising import denoise

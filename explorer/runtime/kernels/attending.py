@@ -28,6 +28,7 @@ class FusedNorm(nn.Module):
         self.norm, self.silu = norm, silu
 
     def forward(self, x: torch.Tensor, **added: torch.Tensor | None) -> torch.Tensor:
+        """Normalize N x C x H x W; `added` are arguments of `group_norm`."""
         norm = self.norm
         return group_norm(
             x, norm.num_groups, norm.weight, norm.bias, norm.eps, silu=self.silu, **added
@@ -96,6 +97,7 @@ class FusedTransformer(nn.Module):
         encoder_hidden_states: torch.Tensor | dict[nn.Module, PreparedPrompt],
         **_,
     ) -> tuple[torch.Tensor]:
+        """N x C x H x W pixels; the prompt, N x tokens x C, or what `prepare_prompt` made of it."""
         prompt = encoder_hidden_states
         prepared = prompt[self] if isinstance(prompt, dict) else self.prepare_prompt(prompt)
         height, width = x.shape[2:]
@@ -153,6 +155,7 @@ class FusedBlock(nn.Module):
         prompt_kv: tuple[torch.Tensor, ...],
         pending_bias: Sequence[torch.Tensor | None],
     ) -> torch.Tensor:
+        """Tokens N x pixels x C, or twice as many where the prompt has twice the batch."""
         x = _layer_norm(self.norm1, tokens, pending_bias[0])
         _add_attention(self.attn1, tokens, *_self_attention_qkv(self.attn1, x))
         tokens = _repeat_batch(tokens, len(prompt_kv[0]))
@@ -193,6 +196,7 @@ class FusedGeglu(nn.Module):
         return type(module) is GEGLU and module.proj.bias is not None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Project N x tokens x C and gate the result."""
         return gates.projected_gelu(x, self.proj.weight, self.proj.bias)
 
 

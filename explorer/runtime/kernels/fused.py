@@ -72,6 +72,7 @@ class FusedPixelAttention(nn.Module):
         )
 
     def forward(self, x: torch.Tensor, **_) -> torch.Tensor:
+        """Attend over the pixels of N x C x H x W and add the result to them."""
         n, _, height, width = x.shape
         tokens = self.norm(x).permute(0, 2, 3, 1).flatten(1, 2)
         query, key, value = (to(tokens) for to in (self.to_q, self.to_k, self.to_v))

@@ -37,7 +37,7 @@ def layer_norm(
 ) -> torch.Tensor:
     """LayerNorm (Ba et al. 2016) of `x + pre_bias`, sums in float32.
 
-    `x` is ... x C; `weight`, `bias` and `pre_bias` are (C).
+    `x` is N x tokens x C; `weight`, `bias` and `pre_bias` are (C).
     """
     x = x.contiguous()
     c, out = x.shape[-1], torch.empty_like(x)
@@ -50,7 +50,7 @@ def layer_norm(
 
 
 def gated_gelu(x: torch.Tensor) -> torch.Tensor:
-    """GEGLU (Shazeer 2020) of a projection, ... x 2C: the first half times GELU of the second."""
+    """GEGLU (Shazeer 2020) of N x tokens x 2C: the first half times GELU of the second."""
     x = x.contiguous()
     width = x.shape[-1] // 2
     out = torch.empty((*x.shape[:-1], width), device=x.device, dtype=x.dtype)
@@ -64,8 +64,8 @@ def projected_gelu(
 ) -> torch.Tensor:
     """GEGLU of a linear layer's output, fused with the layer where that is faster; float32 sums.
 
-    `x` is ... x K, `weight` 2C x K, `bias` 2C. `tile` is (rows, columns, inner, warps, stages), or
-    () for the one that suits `x`.
+    `x` is N x tokens x K, `weight` 2C x K, `bias` (2C). `tile` is (rows, columns, inner, warps,
+    stages), or () for the one that suits `x`.
     """
     k, c = x.shape[-1], len(weight) // 2
     if not _has_fast_kernel(x, c):

@@ -61,6 +61,7 @@ class FusedResnet(nn.Module):
         skip: torch.Tensor | None = None,
         **__,
     ) -> torch.Tensor:
+        """`x` and `skip` are N x C x H x W, `temb` is N x C, or has rows for a larger batch."""
         h = _without_bias(self.conv1, self.norm1(x, skip=skip))
         h = self.norm2(h, time_shift=self._time_shift(temb, len(x)), pre_bias=self.conv1.bias)
         h = _without_bias(self.conv2, h)
@@ -114,6 +115,7 @@ class FusedUpBlock(nn.Module):
         upsample_size: tuple[int, int] | None = None,
         **_,
     ) -> torch.Tensor:
+        """Hidden states and skips are N x C x H x W, `temb` N x C, the prompt N x tokens x C."""
         x = hidden_states
         skips = reversed(res_hidden_states_tuple)
         for number, (resnet, skip) in enumerate(zip(self.resnets, skips, strict=True)):
@@ -144,6 +146,7 @@ class FusedUpsample(nn.Module):
         )
 
     def forward(self, x: torch.Tensor, output_size=None, **_) -> torch.Tensor:
+        """N x C x H x W to twice the height and width, or to `output_size`."""
         if output_size is None:
             return _convolved(self.conv, gates.doubled(x))
         return _convolved(self.conv, functional.interpolate(x, size=output_size, mode="nearest"))
@@ -166,6 +169,7 @@ class FusedDownsample(nn.Module):
         )
 
     def forward(self, x: torch.Tensor, *_, **__) -> torch.Tensor:
+        """N x C x H x W to half of the height and width."""
         return _convolved(self.conv, x)
 
 
