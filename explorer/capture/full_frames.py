@@ -77,8 +77,8 @@ class FrameMaker:
 
     def decode(self, decoder: VaeDecoder, keys: Sequence[Key]) -> None:
         """Decode frames; one whose picture is not finite is left out."""
-        begun = [(key, decoder.begin(latents_of(self._trajectories, key))) for key in keys]
-        for key, finish in begun:
+        decoding = [(key, decoder.begin(latents_of(self._trajectories, key))) for key in keys]
+        for key, finish in decoding:
             try:
                 pictures = finish()
             except FloatingPointError:

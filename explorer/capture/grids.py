@@ -52,7 +52,7 @@ def lane_png(trajectory: "Trajectory", is_quick: bool = False) -> bytes:
     from PIL.PngImagePlugin import PngInfo
 
     about = PngInfo()
-    about.add_itxt(KEY, json.dumps(story(trajectory)), zip=True)
+    about.add_itxt(KEY, json.dumps(provenance(trajectory)), zip=True)
     data = io.BytesIO()
     Image.fromarray(grid(trajectory.images)).save(
         data, "PNG", pnginfo=about, compress_level=1 if is_quick else 6
@@ -60,10 +60,14 @@ def lane_png(trajectory: "Trajectory", is_quick: bool = False) -> bytes:
     return data.getvalue()
 
 
-def story(trajectory: "Trajectory") -> dict:
+def provenance(trajectory: "Trajectory") -> dict:
     """How the pictures came, as plain data; of a start picture only its SHA-256."""
     settings = dict(trajectory.settings)
-    told = {"lane": trajectory.lane, "model": trajectory.model, "noise_drawn_on": trajectory.device}
+    facts = {
+        "lane": trajectory.lane,
+        "model": trajectory.model,
+        "noise_drawn_on": trajectory.device,
+    }
     if start := settings.pop("init_image", ""):
-        told["start_picture_sha256"] = hashlib.sha256(start.encode()).hexdigest()
-    return told | {"settings": settings}
+        facts["start_picture_sha256"] = hashlib.sha256(start.encode()).hexdigest()
+    return facts | {"settings": settings}

@@ -32,7 +32,7 @@ class HostCopies:
 
     def __init__(self):
         self._rows: list[torch.Tensor] = []
-        self._aside: torch.cuda.Stream | None = None
+        self._stream: torch.cuda.Stream | None = None
 
     def take(self, *tensors: torch.Tensor) -> list[ArrivingArray]:
         """Copy tensors of one shape and device as they are now."""
@@ -44,12 +44,12 @@ class HostCopies:
         if not self._rows or self._rows[-1].shape != together.shape:
             self._rows = list(torch.empty((SLAB, *together.shape), pin_memory=True))
         host = self._rows.pop()
-        if self._aside is None:
-            self._aside = torch.cuda.Stream(device)
-        self._aside.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(self._aside):
+        if self._stream is None:
+            self._stream = torch.cuda.Stream(device)
+        self._stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(self._stream):
             host.copy_(together, non_blocking=True)
             copied = torch.cuda.Event(blocking=True)  # a thread that waits for it sleeps
             copied.record()
-        together.record_stream(self._aside)  # its memory is not given away before that
+        together.record_stream(self._stream)  # its memory is not given away before that
         return [ArrivingArray(row, copied) for row in host]

@@ -97,9 +97,9 @@ def _denoised(
 
     The latent is alpha (x0 + sigma noise).
     """
-    own = getattr(output, "pred_original_sample", None)
-    if own is not None:
-        return torch.as_tensor(own)
+    prediction = getattr(output, "pred_original_sample", None)
+    if prediction is not None:
+        return torch.as_tensor(prediction)
     converted = getattr(scheduler, "model_outputs", None)
     predicts_data = getattr(scheduler, "predict_x0", False) or str(
         scheduler.config.get("algorithm_type", "")

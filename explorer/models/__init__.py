@@ -1,1 +1,1 @@
-"""Which models there are, how one is found and loaded, and how its latents become previews."""
+"""Which models there are, how one is fetched and loaded, and how its latents become previews."""

@@ -47,7 +47,7 @@ class Entry:
 
     @property
     def path(self) -> Path:
-        """Where a model that is on this machine lies."""
+        """The path of a model that is on this machine."""
         return Path(self.source)
 
 

@@ -1,4 +1,4 @@
-"""Which model families run here, and how one is told from its configuration files, without torch.
+"""Which model families run here, and how one is recognized by its configuration, without torch.
 
 DPM2 and DPM2 a move along sigma from noise to picture, asking a U-Net for the noise. Models trained
 on flow matching (SD 3, Flux and later) interpolate between the two instead: other formulas.

@@ -166,7 +166,7 @@ def _is_configuration(name: str) -> bool:
 
 
 def _bar(show: Any) -> type:
-    """A progress bar in the shape of tqdm that tells `show` how many bytes have come."""
+    """A progress bar in the shape of tqdm that calls `show` with the bytes that have come."""
     from tqdm.auto import tqdm
 
     class Bar(tqdm):

@@ -197,7 +197,7 @@ def unscaled(latents: "torch.Tensor", vae: Any) -> "torch.Tensor":
 
 
 def device_of(network: Any) -> "torch.device":
-    """Where a network computes, which for one that is offloaded is not where it lies."""
+    """Where a network computes, which for an offloaded one is not where its weights are."""
     import torch
 
     first = next(network.parameters(), None)  # walking through a network takes milliseconds
@@ -212,19 +212,19 @@ def device_of(network: Any) -> "torch.device":
 
 @contextmanager
 def in_float32(vae: Any) -> Iterator[None]:
-    """The VAE in full precision for a while; a network that lies in half of it loses nothing."""
+    """The VAE in full precision for a while; one in half precision loses nothing."""
     import torch
 
-    own = vae.dtype
-    if own == torch.float32:
+    usual = vae.dtype
+    if usual == torch.float32:
         yield
         return
-    change = torch.nn.Module.to  # diffusers' own says every time that it was asked to
+    change = torch.nn.Module.to  # diffusers' method logs a warning at every call
     change(vae, torch.float32)
     try:
         yield
     finally:
-        change(vae, own)
+        change(vae, usual)
 
 
 def to_pixels(pictures: "torch.Tensor") -> np.ndarray:
@@ -233,7 +233,7 @@ def to_pixels(pictures: "torch.Tensor") -> np.ndarray:
 
 
 def as_bytes(pictures: "torch.Tensor") -> "torch.Tensor":
-    """Pictures (n, 3, H, W) from -1 to 1, as uint8 (n, H, W, 3) where they lie."""
+    """Pictures (n, 3, H, W) from -1 to 1, as uint8 (n, H, W, 3) on their device."""
     zero_to_one = (pictures * 0.5 + 0.5).clamp(0, 1)
     pixels = zero_to_one.permute(0, 2, 3, 1).float().mul(255).round()  # to even, as numpy does
     return pixels.byte()

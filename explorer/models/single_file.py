@@ -1,4 +1,4 @@
-"""One .safetensors checkpoint in the layout of A1111 and ComfyUI: told apart by its keys, offline.
+"""One .safetensors checkpoint in the layout of A1111 and ComfyUI: recognized by its keys, offline.
 
 The configuration of each kind lies in assets/configs; the conversion of keys is diffusers'.
 """
@@ -158,7 +158,7 @@ def predicts_v(unet: Any, device: Any) -> bool:
 
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn((1, unet.config.in_channels, 32, 32), generator=generator)
-    words = torch.zeros((1, 77, unet.config.cross_attention_dim))
+    prompt_embeds = torch.zeros((1, 77, unet.config.cross_attention_dim))
     place = {"device": device, "dtype": unet.dtype}
     more = {}
     if getattr(unet.config, "addition_embed_type", None) == "text_time":
@@ -174,7 +174,7 @@ def predicts_v(unet: Any, device: Any) -> bool:
         answer = unet(
             noise.to(**place),
             torch.tensor(999, device=device),
-            words.to(**place),
+            prompt_embeds.to(**place),
             return_dict=False,
             **more,
         )[0]

@@ -103,7 +103,7 @@ def _files(
 def shards_of(text: str, index: str, name: str) -> tuple[str, ...]:
     """The files that an index file names, each once; raises ModelError for one that will not do.
 
-    They lie beside it: a name with a path in it is refused.
+    They are in its folder: a name with a path in it is refused.
     """
     try:
         shards = tuple(dict.fromkeys(json.loads(text)["weight_map"].values()))

@@ -100,7 +100,7 @@ class CallMemory:
         config, like = unet.config, {"device": "meta", "dtype": unet.dtype}
         sides = height // self._scale, width // self._scale
         sample = torch.empty(1, config.in_channels, *sides, **like)
-        words = torch.empty(1, self._tokens.model_max_length, _words_width(config), **like)
+        prompt_embeds = torch.empty(1, self._tokens.model_max_length, _prompt_width(config), **like)
         options: dict[str, Any] = {}
         if config.addition_embed_type == "text_time":
             wide = config.projection_class_embeddings_input_dim - self._pooled
@@ -112,7 +112,9 @@ class CallMemory:
         if config.time_cond_proj_dim is not None:
             options["timestep_cond"] = torch.empty(1, config.time_cond_proj_dim, **like)
         timestep = torch.empty(1, device="meta")
-        return peak_bytes(lambda: unet(sample, timestep, words, return_dict=False, **options))
+        return peak_bytes(
+            lambda: unet(sample, timestep, prompt_embeds, return_dict=False, **options)
+        )
 
     def decode(self, width: int, height: int, tiled: bool) -> int:
         """The VAE for one picture of this many pixels from its latents, whole or in tiles."""
@@ -144,6 +146,6 @@ def _outline(network: Any) -> Any:
         return type(network).from_config(network.config).to(network.dtype).eval()
 
 
-def _words_width(config: Any) -> int:
+def _prompt_width(config: Any) -> int:
     wide = config.cross_attention_dim
     return wide if isinstance(wide, int) else wide[0]

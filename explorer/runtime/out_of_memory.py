@@ -1,4 +1,4 @@
-"""Errors that mean that memory ran out, told from their kind and text: libraries agree on none."""
+"""Errors that mean that memory ran out, recognized by class and text: libraries agree on none."""
 
 
 def memory_that_ran_out(error: BaseException) -> str | None:
