@@ -35,7 +35,8 @@ def scheduler(
     if sampler is DPMPP_SDE and seeds:
         from explorer.sampling.brownian import BoundedNoiseSDEScheduler
 
-        made = BoundedNoiseSDEScheduler(**config, noise_sampler_seed=list(seeds))
+        more = {"noise_sampler_seed": list(seeds)}
+        made = BoundedNoiseSDEScheduler(**config, **more)
         made.noise_device = noise_device
         return made
     return kind(**config, **more)
