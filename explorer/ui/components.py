@@ -58,6 +58,8 @@ def style_sheets() -> str:
     """The page's style sheets for its head, in the order in which they apply.
 
     Given as `css` or `css_paths`, Gradio would rewrite every selector, media queries differently.
+    That order is STYLES, by file: Gradio's own rules are in no cascade layer and win over all that
+    are (in one, a quarter of the page's elements lose their look).
     """
     sheets = (page_file(f"{name}.css") for name in STYLES)
     return "".join(f"<style>{sheet.read_text(encoding='utf-8')}</style>" for sheet in sheets)
