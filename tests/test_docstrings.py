@@ -4,13 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
-
 EXPLORER = Path(__file__).resolve().parents[1] / "explorer"
-FOLDERS = (  # those that are held at none
-    *("capture", "doctor", "lab", "models", "plots", "runtime", "sampling", "settings"),
-    "training",
-)
 ARRAYS = re.compile(r"ndarray|Tensor|\bArray\b")
 SHAPE = re.compile(
     r"shape|of N|N-1|2N|one a |one of |a value each|values?\)|each (step|call|sigma)|\b[nNT] "
@@ -41,11 +35,14 @@ def without_shape(source: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_arrays_have_shapes_in_docstrings(folder):
-    files = sorted((EXPLORER / folder).rglob("*.py"))
-    assert files
-    silent = {path.name: names for path in files if (names := without_shape(path.read_text()))}
+def test_arrays_have_shapes_in_docstrings():
+    sources = {path: path.read_text() for path in sorted(EXPLORER.rglob("*.py"))}
+    assert sources
+    silent = {
+        path.relative_to(EXPLORER).as_posix(): names
+        for path, source in sources.items()
+        if (names := without_shape(source))
+    }
     assert silent == {}
 
 

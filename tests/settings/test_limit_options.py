@@ -31,12 +31,13 @@ def parsed(*arguments: str) -> dict:
     return vars(parser.parse_args(arguments))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_limit_has_a_flag_and_a_variable_and_the_flag_wins(name):
-    least = {"lanes": 2, "steps": 20, "side": 512, "text_characters": 1000}.get(name, 1)
+@pytest.mark.parametrize("spec", fields(Limits), ids=NAMES)
+def test_every_limit_has_a_flag_and_a_variable_and_the_flag_wins(spec):
+    name, least = spec.name, spec.metadata["least"]
+    more = min(least + 1, spec.metadata["most"])
     assert getattr(read_limits(parsed(), {variable(name): f" {least} "}), name) == least
-    both = read_limits(parsed(flag(name), str(least + 1)), {variable(name): str(least)})
-    assert both == Limits(**{name: least + 1})
+    both = read_limits(parsed(flag(name), str(more)), {variable(name): str(least)})
+    assert both == Limits(**{name: more})
     assert read_limits(parsed(), {variable(name): ""}) == Limits()
 
 
