@@ -31,7 +31,7 @@ def tiny_pipeline_folder(family_folder) -> Path:
 @pytest.fixture
 def untraced(monkeypatch) -> None:
     """Networks run as they are: tracing one costs more than a short run, and changes no number."""
-    monkeypatch.setattr("explorer.runtime.traced._traced", lambda module, inputs: None)
+    monkeypatch.setattr("explorer.runtime.traced._trace", lambda module, inputs: None)
 
 
 TESTS = Path(__file__).parent
