@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from explorer.byte_sizes import size_text
 from explorer.doctor.finding import ERROR, NOTE, Finding
-from explorer.sampling.wording import joined
+from explorer.sampling.wording import counted, joined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +58,10 @@ def price(cost: Cost) -> Iterator[Finding]:
 def _calls(each: tuple[int, ...]) -> str:
     """Counted by lane, as the progress bar and the pictures count them, then all together."""
     if len(each) == 1:
-        return f"The run makes {each[0]:,} model calls"
-    numbers = [f"{calls:,}" for calls in each]
+        return f"The run makes {counted(each[0], 'model call')}"
     equal = len(set(each)) == 1
-    by_lane = f"{numbers[0]} model calls each" if equal else f"{joined(numbers)} model calls"
+    unequal = joined(f"{calls:,}" for calls in each)
+    by_lane = f"{counted(each[0], 'model call')} each" if equal else f"{unequal} model calls"
     return f"{len(each)} lanes make {by_lane} ({sum(each):,} in all)"
 
 

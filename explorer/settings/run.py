@@ -5,7 +5,7 @@ import secrets
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from explorer.sampling.wording import lane_letter
+from explorer.sampling.wording import counted, lane_letter
 from explorer.settings import checks
 from explorer.settings.fields import Checked, SettingsError, setting
 from explorer.settings.lane import LaneSettings
@@ -129,8 +129,9 @@ class RunSettings(Checked):
         if step_range.start == steps:
             raise SettingsError(
                 "strength",
-                f"{lane}A strength of {self.strength:g} leaves none of the {steps} steps "
-                f"to do; take at least {math.ceil(1000 / steps) / 1000:g}, or more steps.",
+                f"{lane}A strength of {self.strength:g} leaves nothing to do of "
+                f"{counted(steps, 'step')}; take at least {math.ceil(1000 / steps) / 1000:g}, "
+                "or more steps.",
             )
         if self.refiner and not step_range.start < step_range.refiner_at < steps:
             left = "the refiner" if step_range.refiner_at >= steps else "the model before it"

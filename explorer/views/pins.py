@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from explorer.plots.curves import Curve, curve_of
+from explorer.sampling.wording import counted
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.limits import LIMITS
 
@@ -31,7 +32,11 @@ def pin_of(lane: LaneSettings, curve: Curve) -> dict[str, Any]:
     """A lane's present schedule as a page keeps it: plain JSON, what differs from the defaults."""
     held = {spec.name: getattr(lane, spec.name) for spec in fields(lane)}
     changed = {name: value for name, value in held.items() if value != getattr(PLAIN, name)}
-    return {"label": f"{lane.label}, {curve.steps} steps", "steps": curve.steps, "lane": changed}
+    return {
+        "label": f"{lane.label}, {counted(curve.steps, 'step')}",
+        "steps": curve.steps,
+        "lane": changed,
+    }
 
 
 def read_pins(data: Any) -> list[Pin]:

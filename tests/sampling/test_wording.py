@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer.sampling.wording import joined, lane_letter
+from explorer.sampling.wording import counted, joined, lane_letter
 
 EXPLORER = Path(__file__).resolve().parents[2] / "explorer"
 BY_HAND = {
@@ -29,6 +29,15 @@ HOMES = {
 def test_lists_are_joined_as_one_writes_them(words, sentence):
     assert joined(words) == sentence
     assert joined(words, "or") == sentence.replace(" and ", " or ")
+
+
+def test_one_thing_is_no_plural():
+    assert [counted(count, "step") for count in (0, 1, 2, 1000)] == [
+        "0 steps",
+        "1 step",
+        "2 steps",
+        "1,000 steps",
+    ]
 
 
 def test_lanes_have_letters():

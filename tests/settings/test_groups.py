@@ -81,7 +81,9 @@ def test_every_lane_counts_its_own_calls():
 
 def test_a_list_too_short_for_a_cut_names_its_lane():
     own = LaneSettings(sigmas=(3.0,))
-    with pytest.raises(SettingsError, match=r"^Lane B: A strength of 0.5 leaves none of the 1 "):
+    with pytest.raises(
+        SettingsError, match=r"^Lane B: A strength of 0.5 leaves nothing to do of 1 step; "
+    ):
         run_of("dpm2", own, init_image=START, strength=0.5)
     with pytest.raises(SettingsError, match=r"^Lane B: Switch at 0.8 leaves the refiner none"):
         run_of("dpm2", own, refiner="r")

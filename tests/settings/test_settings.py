@@ -11,6 +11,7 @@ from PIL import Image
 
 from explorer.sampling.samplers import SAMPLERS, find_sampler
 from explorer.sampling.schedules import SCHEDULE_FLAGS, SCHEDULE_TYPES
+from explorer.sampling.wording import counted
 from explorer.settings import LaneSettings, RunSettings, SettingsError, picture_url
 
 START = picture_url(Image.new("RGB", (16, 16), "red"))
@@ -219,7 +220,9 @@ def test_strength_leaves_out_the_steps_that_diffusers_does(steps, strength):
     settings = {"steps": steps, "strength": strength}
     assert RunSettings(**settings).first_step == 0  # without a start picture
     if int(steps * strength) == 0:
-        with pytest.raises(SettingsError, match=f"none of the {steps} steps") as caught:
+        with pytest.raises(
+            SettingsError, match=f"nothing to do of {counted(steps, 'step')};"
+        ) as caught:
             RunSettings(**settings, init_image=START)
         assert caught.value.name == "strength"
         return
