@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import pickle
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -21,6 +22,7 @@ from explorer.models.previews import VaeDecoder
 from explorer.runs import refusals
 from explorer.runs.denoising import denoise
 from explorer.runs.job import Job
+from explorer.sampling.brownian import motion_bytes
 from explorer.settings import LaneSettings, RunSettings, SettingsError, picture_url
 from explorer.settings.limits import LIMITS
 
@@ -94,6 +96,15 @@ def test_a_models_own_size_keeps_within_the_limit_too(model_of, monkeypatch):
     assert f"at most {side - 8} on this server" in job.message
     monkeypatch.setattr(refusals, "LIMITS", limits(side))
     assert denoised(RUN, model).state == DONE
+
+
+def test_the_noise_of_each_lane_of_dpmpp_sde_is_counted(model_of):
+    model = model_of("sd1")
+    sde = LaneSettings(sampler="dpmpp_sde")
+    run = replace(RUN, lanes=(sde, sde, LaneSettings()), batch_size=3)
+    elements = math.prod(refusals.recording_of(run, model).latent)
+    assert refusals.memory_need(run, model).noise == 2 * motion_bytes(3, elements) > 0
+    assert refusals.memory_need(RUN, model).noise == 0
 
 
 def test_a_limit_that_is_no_number_is_a_sentence(model_of, monkeypatch):
