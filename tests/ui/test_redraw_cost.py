@@ -10,14 +10,15 @@ pytestmark = pytest.mark.browser
 MEASURED = """(steps) => new Promise((resolve) => {
     const area = document.querySelector('#plot .area');
     const labels = () => area.querySelectorAll('.xtick text, .ytick text').length;
-    const measure = Element.prototype.getBoundingClientRect;
+    const read = Element.prototype.getAttribute;
     let count = 0;
-    Element.prototype.getBoundingClientRect = function () {
-        count += Boolean(this.closest('text, g.xtick, g.ytick, #js-plotly-tester'));
-        return measure.call(this);
+    // Plotly looks up a label's size, also one that it has measured, by this attribute and others.
+    Element.prototype.getAttribute = function (name) {
+        count += name === 'data-unformatted' && Boolean(this.closest('.xtick, .ytick'));
+        return read.call(this, name);
     };
     area.once('plotly_afterplot', () => setTimeout(() => {
-        Element.prototype.getBoundingClientRect = measure;
+        Element.prototype.getAttribute = read;
         resolve([count, labels()]);
     }));
     const box = document.querySelector('#steps input');
@@ -34,7 +35,7 @@ LABELS = """(range) => Plotly.relayout(document.querySelector('#plot .area'), {
         .map((text) => text.textContent))"""
 
 
-def test_each_tick_label_is_measured_once_or_twice_in_a_drawing(page):
+def test_the_size_of_a_tick_label_is_looked_up_a_few_times_in_a_drawing(page):
     fill(page, "steps", "30")
     page.wait_for_function(
         "document.querySelector('#plot .area').data.some(({ meta, y }) =>"
@@ -42,7 +43,7 @@ def test_each_tick_label_is_measured_once_or_twice_in_a_drawing(page):
     )
     measured, labels = page.evaluate(MEASURED, "37")
     assert labels > 8
-    assert measured <= 5 * labels  # with Plotly's own test it is labels squared
+    assert labels <= measured <= 8 * labels  # with Plotly's own test it is labels squared, 4 times
 
 
 def test_a_label_that_the_edge_of_the_plot_would_cut_is_left_out(open_page):
