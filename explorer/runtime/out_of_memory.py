@@ -2,7 +2,7 @@
 
 
 def memory_that_ran_out(error: BaseException) -> str | None:
-    """ "device" or "host", the memory that ran out; None for another error."""
+    """Which memory ran out, "device" or "host"; None for another error."""
     text = str(error)
     if type(error).__name__ == "OutOfMemoryError" or "out of memory" in text:
         return "device"

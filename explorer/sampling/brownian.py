@@ -20,13 +20,16 @@ TAKEN, BESIDE = 3, 8  # values in memory for each that is kept, and beside them,
 
 
 def kept_values(pictures: int, elements: int) -> int:
-    """How many values each of a lane's motions keeps, of float32 latents of so many elements."""
+    """How many latents each of a lane's motions keeps, a motion a picture.
+
+    `elements` are the numbers in one latent, channels x height x width, kept in float32.
+    """
     least, most = KEPT_VALUES
     return min(most, max(least, KEPT_BYTES // (4 * pictures * elements)))
 
 
 def motion_bytes(pictures: int, elements: int) -> int:
-    """What a lane's motions take of memory."""
+    """What a lane's motions take of memory at most, in bytes; arguments as for `kept_values`."""
     values = TAKEN * kept_values(pictures, elements) + BESIDE
     return 4 * pictures * elements * values
 
@@ -34,8 +37,10 @@ def motion_bytes(pictures: int, elements: int) -> int:
 class BrownianNoise:
     """What diffusers' `BrownianTreeNoiseSampler` draws, by the same library and seeds.
 
-    One motion for each picture of `sample` (a batch of latents) between the noise levels `low` and
-    `high`, in `sample`'s dtype and on its device.
+    One motion for each picture of `sample` (latents, pictures x channels x height x width) between
+    the sigmas `low` and `high`, in `sample`'s dtype and on its device; one of `seeds` a picture.
+    The idea is k-diffusion's; the motion is the virtual Brownian tree of Li et al. 2020,
+    "Scalable Gradients for Stochastic Differential Equations".
     """
 
     def __init__(self, sample: torch.Tensor, low: float, high: float, seeds: Sequence[int]):
@@ -57,7 +62,7 @@ class BrownianNoise:
         ]
 
     def __call__(self, sigma: float, sigma_next: float) -> torch.Tensor:
-        """Noise of unit variance, in the shape of the batch, for the way between two levels."""
+        """Noise of unit variance, in the shape of the batch, for a step between two sigmas."""
         start, end = torch.as_tensor(sigma), torch.as_tensor(sigma_next)
         low, high, sign = (start, end, 1) if start < end else (end, start, -1)
         drawn = [torch.as_tensor(motion(low, high)) for motion in self.motions]

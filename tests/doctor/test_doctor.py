@@ -1,12 +1,13 @@
 """The doctor: each finding is said where it holds and only there, and each fix ends it."""
 
 import json
-import sys
 from dataclasses import asdict, fields, replace
+from functools import partial
 
 import numpy as np
 import pytest
 from finding_cases import CASES, KARRAS, OWN, ZERO_SNR, A, examined, find, mended
+from python_calls import python_calls
 
 from explorer.doctor.case import Case
 from explorer.doctor.examine import SEVERITIES, Cost, examine
@@ -236,22 +237,8 @@ def test_500_random_settings_give_nothing_but_findings():
 
 @pytest.mark.parametrize("lane", [LaneSettings(), LaneSettings(**A)], ids=["defaults", "others"])
 def test_it_takes_no_more_python_for_more_steps(lane):
-    counts = [python_calls(lane, lane.schedule(steps), steps) for steps in (20, 1000)]
+    counts = [
+        python_calls(partial(examine, lane, lane.schedule(steps), steps, model_defaults=OWN))
+        for steps in (20, 1000)
+    ]
     assert counts[1] <= counts[0] < 1000  # a millisecond at the very most
-
-
-def python_calls(lane, table, steps) -> int:
-    """Python and C functions called by one examination."""
-    examine(lane, table, steps, model_defaults=OWN)  # what a table keeps is not what is counted
-    count = 0
-
-    def profile(frame, event, argument):
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(profile)
-    try:
-        examine(lane, table, steps, model_defaults=OWN)
-    finally:
-        sys.setprofile(None)
-    return count

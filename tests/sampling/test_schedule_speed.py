@@ -1,10 +1,11 @@
 """A long table costs no more Python than a short one, whatever the options: counted, not timed."""
 
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from gaussian_data import SD
+from python_calls import python_calls
 
 from explorer.sampling.schedule_types import SCHEDULE_TYPES
 from explorer.sampling.schedules import build
@@ -22,20 +23,8 @@ OPTIONS = [
 
 
 def calls(*arguments, **options):
-    """Python and C functions called by one `build`."""
-    build(*arguments, **SD, **options)  # imports are not what is counted
-    count = 0
-
-    def profile(frame, event, argument):
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(profile)
-    try:
-        build(*arguments, **SD, **options)
-    finally:
-        sys.setprofile(None)
-    return count
+    """Functions called by one `build`."""
+    return python_calls(partial(build, *arguments, **SD, **options))
 
 
 @pytest.mark.parametrize("kind", SCHEDULE_TYPES)

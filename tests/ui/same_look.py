@@ -9,16 +9,14 @@ differ, a picture of where goes beside them. What a clock decides is hidden. Com
 """
 
 import argparse
-import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageChops
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from explorer import ui
-from explorer.engine import Engine
+from tests.ui.shots import served
 
 WINDOWS = {"wide": (1280, 900), "low": (1280, 600), "phone": (390, 844)}
 THEMES = ("light", "dark")
@@ -45,20 +43,13 @@ def main() -> int:
 
 def take(folder: Path) -> None:
     """Take all pictures of this checkout's page."""
-    engine = Engine()
-    engine.load()
-    app = ui.build(engine)
-    _, url, _ = app.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+    with served() as (browser, url):
         for theme in THEMES:
             for window, (width, height) in WINDOWS.items():
                 page = browser.new_page(viewport={"width": width, "height": height})
                 page.goto(f"{url}?__theme={theme}")
                 visit(page, partial(shoot, page, folder, f"{window}-{theme}"))
                 page.close()
-        browser.close()
-    app.close(verbose=False)
 
 
 def visit(page: Page, shot: Callable[[str], None]) -> None:

@@ -1,9 +1,11 @@
 """Draw the README's pictures again: python -m tests.ui.shots"""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from explorer import ui
 from explorer.engine import Engine
@@ -16,14 +18,21 @@ FRAME = "12"  # early enough that the predictions are still on their way
 
 def main() -> None:
     """Run the bundled model once in each theme and take the page's picture."""
+    with served() as (browser, url):
+        for theme, name in THEMES.items():
+            shoot(browser, f"{url}?__theme={theme}", ASSETS / name)
+
+
+@contextmanager
+def served() -> Iterator[tuple[Browser, str]]:
+    """A browser, and the address of this checkout's page with the bundled model loaded."""
     engine = Engine()
     engine.load()
     page = ui.build(engine)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        for theme, name in THEMES.items():
-            shoot(browser, f"{url}?__theme={theme}", ASSETS / name)
+        yield browser, url
         browser.close()
     page.close(verbose=False)
 
