@@ -11,6 +11,7 @@ from reading import choose, fill, run_to_end, wait_for
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 30_000  # a condition's patience on a busy machine; nothing is timed
+START_MS = 120_000  # of a browser whose files are not in memory, on a machine with other work
 expect.set_options(timeout=WAIT_MS)
 
 
@@ -47,7 +48,10 @@ def context(tmp_path_factory) -> Iterator[BrowserContext]:
         # So they do in one process for all pages, as long as one is open: see `open_page`.
         profile = tmp_path_factory.mktemp("profile")
         context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=chromium, args=["--process-per-site"]
+            profile,
+            executable_path=chromium,
+            args=["--process-per-site"],
+            timeout=START_MS,
         )
         context.set_default_timeout(WAIT_MS)
         yield context

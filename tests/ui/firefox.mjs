@@ -4,7 +4,7 @@
 import puppeteer from "puppeteer-core";
 
 const [executablePath, address] = process.argv.slice(2);
-const browser = await puppeteer.launch({ browser: "firefox", executablePath, headless: true });
+const browser = await puppeteer.launch({ browser: "firefox", executablePath, headless: true, timeout: 120_000 });
 const seen = { errors: [] };
 try {
   const page = await browser.newPage();
