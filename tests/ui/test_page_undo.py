@@ -100,7 +100,6 @@ def choose_turbo(page, tmp_path):
 def reset(page, tmp_path):
     fill(page, "a_beta_end", "0.03")
     expect(page.locator(".lane-heads .reset").first).to_be_enabled()
-    page.wait_for_timeout(100)  # until the page has noted what was typed
     page.locator(".lane-heads .reset").first.click()
     wait_for(page, "document.querySelector('#a_beta_end input').value === '0.012'")
 
@@ -189,9 +188,9 @@ def test_what_is_undone_reaches_the_server(open_page, engine):
 def test_typing_is_one_entry_and_boxes_do_not_undo_by_themselves(open_page):
     page = open_page()
     page.locator("#prompt textarea").fill("")
+    can_undo(page)
     page.wait_for_timeout(1200)
     page.locator("#prompt textarea").press_sequentially("a boat", delay=20)
-    page.wait_for_timeout(100)
     page.keyboard.press("Control+z")
     expect(page.locator("#prompt textarea")).to_have_value("")
     page.keyboard.press("Control+z")

@@ -15,7 +15,8 @@ export function mount({ element, props, trigger }) {
   const [undoButton, redoButton] = [".undo", ".redo"].map((query) => element.querySelector(query));
   const spoken = element.querySelector("[role=status]");
   let history = null;
-  let asked = false; // has the user done anything since the newest entry?
+  let asked = 0; // when the user did the latest thing since the newest entry; 0: nothing
+  let unread = false; // was anything typed since the last undo that Gradio may not have told of yet?
   let chosen = false; // is the newest entry the choice of a model, whose settings are still to come?
   let held = false; // a press of the pointer and what comes of it are one entry, however late
 
@@ -27,9 +28,9 @@ export function mount({ element, props, trigger }) {
     const typed = held || Boolean(document.activeElement?.matches(TYPED));
     const served = !asked;
     const follows = served && (chosen || !history.canUndo());
-    history.record(values, { typed, follows, patience: held ? Infinity : undefined });
+    history.record(values, { now: asked || Date.now(), typed, follows, patience: held ? Infinity : undefined });
     chosen = follows ? chosen : fields.includes("model");
-    asked = false;
+    asked = 0;
     refresh();
     emit("edited", { fields, served });
   }
@@ -42,10 +43,13 @@ export function mount({ element, props, trigger }) {
   }
 
   function move(act, words) {
+    if (unread && history) note(formShown());
+    unread = false;
     const before = history?.present();
     const values = history?.[act]();
     if (!values) return;
-    asked = chosen = false;
+    asked = 0;
+    chosen = false;
     spoken.textContent = "";
     restorePins(values.pins);
     if (changed(before, { ...values, pins: before.pins }).length) fillForm(values);
@@ -76,8 +80,9 @@ export function mount({ element, props, trigger }) {
   redoButton.addEventListener("click", redo);
   document.addEventListener("keydown", press, true);
   for (const name of ["input", "change", "click", "keydown", "drop"]) {
-    document.addEventListener(name, () => (asked = true), true);
+    document.addEventListener(name, () => (asked = Date.now()), true);
   }
+  document.addEventListener("input", () => (unread = true), true);
   document.addEventListener("pointerdown", () => hold(true), true);
   document.addEventListener("keydown", () => (held = false), true);
   document.addEventListener("drop", () => hold(false), true);
@@ -90,7 +95,7 @@ export function mount({ element, props, trigger }) {
 
   on("settled", note);
   subscribe("pins", () => history && note(history.present()));
-  subscribe("model", ({ model }) => (asked &&= Boolean(model.loading))); // what comes with it is the server's
+  subscribe("model", ({ model }) => (asked = model.loading ? asked : 0)); // what comes with it is the server's
   window.addEventListener("pagehide", () => keep(formShown()));
   connect({ names: props.value, trigger });
 }
