@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: what stands on one floor knows the floors below it and its own room.
 FLOORS = (
-    # where the files are that are no Python; sizes in bytes
-    ("explorer.assets", "explorer.byte_sizes"),
+    # where the files are that are no Python; sizes in bytes; files that are whole or not there
+    ("explorer.assets", "explorer.byte_sizes", "explorer.whole_files"),
     # how noise levels are computed, how networks run fast, how the bundled model was made
     ("explorer.sampling", "explorer.runtime", "explorer.training"),
     # how a schedule is drawn, what a run may be told, which models there are

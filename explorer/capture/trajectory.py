@@ -1,8 +1,6 @@
 """What a run was: every model call of one lane, kept in half precision. numpy only, no torch."""
 
 import json
-import os
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from explorer.capture.stored_arrays import ScaledFloat16, StoredArray
+from explorer.whole_files import write_whole
 
 FORMAT = "sampler-explorer trajectory"
 VERSION = 2  # 1 had a single picture, `image`
@@ -132,19 +131,15 @@ class Trajectory:
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file; a reader sees the old file or the whole new one."""
+        path = Path(path)
+        write_whole(path, [self.to_bytes()])
+        return path
+
+    def to_bytes(self) -> bytes:
+        """What `save` writes: one safetensors file."""
         from safetensors.numpy import save
 
-        path = Path(path)
-        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-        try:
-            with part.open("xb") as file:
-                file.write(save(self._tensors(), metadata=self._metadata()))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-        return path
+        return save(self._tensors(), metadata=self._metadata())
 
     def _tensors(self) -> dict[str, np.ndarray]:
         tensors = {}

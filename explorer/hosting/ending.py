@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from explorer.hosting.whole_files import PICTURES
+from explorer.whole_files import PICTURES
 
 LOG = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from gradio.components import Component
 from gradio.utils import get_upload_folder
 
 from explorer.hosting.files import KEPT
-from explorer.hosting.whole_files import PICTURES
 from explorer.views.kept_pictures import Keep
+from explorer.whole_files import PICTURES
 
 
 def keep_files(owner: gr.Blocks | Component) -> Keep:

@@ -45,7 +45,7 @@ class Half(io.FileIO):
         self.flush()
         hold()
         return super().write(data[middle:])
-import explorer.hosting.whole_files as whole_files
+import explorer.whole_files as whole_files
 class Os:
     def __getattr__(self, name):
         return getattr(os, name)

@@ -23,13 +23,13 @@ from explorer.engine import (
     MakingFrames,
     Queued,
 )
-from explorer.hosting.whole_files import WholeFiles
 from explorer.settings import LaneSettings, RunSettings, picture_url
 from explorer.views import kept_pictures
 from explorer.views.plan import plan_payload
 from explorer.views.progress import Progress, progress_payload
 from explorer.views.result import SHEET_PIXELS, frame_sheet
 from explorer.views.run import run_payloads
+from explorer.whole_files import WholeFiles
 
 SETTINGS = RunSettings(steps=4, seed=5, prompt="a tent")
 

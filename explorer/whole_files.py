@@ -4,8 +4,27 @@ import errno
 import os
 import tempfile
 import threading
+import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+
+
+def write_whole(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file of these parts, and wait until the disk has it.
+
+    A reader sees the file that was there before, or the whole new one. Raises OSError, and what
+    making a part raises; then nothing has changed.
+    """
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with draft.open("xb") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 class WholeFiles:
