@@ -24,7 +24,7 @@ from explorer.models.previews import jpeg
 
 GOAL_MB = 400.0
 PATIENCE_MS = 300_000
-APART_S = 0.02  # between two looks at the memory
+POLL_S = 0.02  # between two readings of the memory
 BLOCK = 16  # the noise's grain: pictures whose JPEGs are as large as photographs'
 
 SCRUB = """async () => {
@@ -79,11 +79,11 @@ class Tab:
         """The largest figure within the block, as a list of one."""
         most, over = [0.0], threading.Event()
 
-        def look() -> None:
-            while not over.wait(APART_S):
+        def poll() -> None:
+            while not over.wait(POLL_S):
                 most[0] = max(most[0], self.megabytes)
 
-        watcher = threading.Thread(target=look)
+        watcher = threading.Thread(target=poll)
         watcher.start()
         try:
             yield most

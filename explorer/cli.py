@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from explorer.hosting.address import check_address
 from explorer.hosting.ending import until_signal
 from explorer.hosting.folders import choose_temp_folder
-from explorer.hosting.logs import cut_log_lines
+from explorer.hosting.logs import truncate_log_lines
 from explorer.settings.limit_options import add_flags, read_limits
 from explorer.settings.limits import LIMITS, set_limits
 
@@ -25,7 +25,7 @@ def main() -> None:
     """Start the page; what cannot be started is a sentence on stderr and exit status 2."""
     parser = _arguments()
     options = parser.parse_args()
-    cut_log_lines()
+    truncate_log_lines()
     try:
         set_limits(read_limits(vars(options), os.environ))
         host, port = check_address(options.host, options.port)
@@ -40,8 +40,8 @@ def main() -> None:
         from explorer import ui
 
         page = ui.build(engine, LIMITS)
-        look = ui.launch_options(LIMITS)
-        page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **look)
+        launch_options = ui.launch_options(LIMITS)
+        page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options)
         return page
 
     threading.Thread(target=load_on_gpu, args=(engine,), name="load model", daemon=True).start()

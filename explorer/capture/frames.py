@@ -11,8 +11,8 @@ from explorer.capture.grids import tile
 from explorer.capture.trajectory import Call
 from explorer.models.previews import Decoder, grown, jpeg, resized
 
-LIVE_APART_S = 0.5  # between two previews by the VAE
-LIVE_REST = 4  # and so many times as long as they took
+LIVE_INTERVAL_S = 0.5  # between two previews by the VAE
+LIVE_PAUSE = 4  # at least, and this many times as long as decoding took
 SLICE = 4  # pictures decoded at a time: short enough to look up in between
 QUICK_SLICE = 64  # the same by linear colours
 
@@ -86,7 +86,7 @@ class Filmstrip:
                     pictures = decode(calls[-1].denoised)
                     self._live[lane] = len(calls), jpeg(tile(pictures))
             now = time.monotonic()
-            self._live_again_at = now + max(LIVE_APART_S, LIVE_REST * (now - began))
+            self._live_again_at = now + max(LIVE_INTERVAL_S, LIVE_PAUSE * (now - began))
         return tuple(self._live[lane][1] if lane in self._live else None for lane in self._lanes)
 
     def work(self) -> None:

@@ -51,11 +51,11 @@ def lane_png(trajectory: "Trajectory", is_quick: bool = False) -> bytes:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    about = PngInfo()
-    about.add_itxt(KEY, json.dumps(provenance(trajectory)), zip=True)
+    info = PngInfo()
+    info.add_itxt(KEY, json.dumps(provenance(trajectory)), zip=True)
     data = io.BytesIO()
     Image.fromarray(grid(trajectory.images)).save(
-        data, "PNG", pnginfo=about, compress_level=1 if is_quick else 6
+        data, "PNG", pnginfo=info, compress_level=1 if is_quick else 6
     )
     return data.getvalue()
 

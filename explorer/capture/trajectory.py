@@ -159,8 +159,8 @@ class Trajectory:
             | {"scales": [each.scale for each in call.packed()]}
             for call in self.calls
         ]
-        about = {name: getattr(self, name) for name in _ABOUT} | {"calls": rows}
-        return {"format": FORMAT, "version": str(VERSION), "trajectory": json.dumps(about)}
+        values = {name: getattr(self, name) for name in _PLAIN_FIELDS} | {"calls": rows}
+        return {"format": FORMAT, "version": str(VERSION), "trajectory": json.dumps(values)}
 
     @classmethod
     def load(cls, path: str | Path) -> "Trajectory":
@@ -180,8 +180,8 @@ class Trajectory:
             ) from error
 
     @classmethod
-    def _restore(cls, about: dict[str, Any], tensors: dict[str, np.ndarray]) -> "Trajectory":
-        rows = about.pop("calls")
+    def _restore(cls, values: dict[str, Any], tensors: dict[str, np.ndarray]) -> "Trajectory":
+        rows = values.pop("calls")
         if any(tensors[key].dtype != np.float16 for key in ("latents", "denoised") if rows):
             raise TypeError("latents are half precision")
         calls = []
@@ -194,11 +194,13 @@ class Trajectory:
         if "image" in tensors:
             tensors["images"] = tensors.pop("image")[None]
         ends: dict[str, Any] = {name: tensors.get(name) for name in _ENDS}
-        return cls(**about, calls=tuple(calls), **ends)
+        return cls(**values, calls=tuple(calls), **ends)
 
 
 _ENDS = ("final", "images")
-_ABOUT = tuple(spec.name for spec in fields(Trajectory) if spec.name not in ("calls", *_ENDS))
+_PLAIN_FIELDS = tuple(
+    spec.name for spec in fields(Trajectory) if spec.name not in ("calls", *_ENDS)
+)
 
 
 def _check_format(path: Path, metadata: dict[str, str]):

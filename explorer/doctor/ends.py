@@ -21,7 +21,7 @@ def shrunk(case: StepsCase) -> Iterator[Finding]:
     zero_snr = bool(case.get("rescale_betas_zero_snr"))
     if top >= end * (UNREACHED if zero_snr else SHRUNK):
         return
-    who, causes = _cut(case, "sigma_max", "leading")
+    who, causes = _limiting_options(case, "sigma_max", "leading")
     fix = _to_the_end(case, causes)
     shared = {
         "field": next(iter(causes), "schedule_type"),
@@ -58,7 +58,7 @@ def raised(case: StepsCase) -> Iterator[Finding]:
     low, end = float(table.sigma[-1]), float(table.training_sigma[0])
     if not case.continuous or table.steps < 2 or low <= RAISED * end:
         return
-    who, causes = _cut(case, "sigma_min", "trailing")
+    who, causes = _limiting_options(case, "sigma_min", "trailing")
     if causes and not case.get("discard_penultimate_sigma"):
         yield Finding(
             severity=NOTE,
@@ -73,7 +73,7 @@ def raised(case: StepsCase) -> Iterator[Finding]:
         )
 
 
-def _cut(case: Case, option: str, spacing: str) -> tuple[str, dict[str, Any]]:
+def _limiting_options(case: Case, option: str, spacing: str) -> tuple[str, dict[str, Any]]:
     """What keeps a run from an end of the training, in words, and the settings without it."""
     if case.listed:
         return "The list", {}

@@ -10,7 +10,7 @@ from explorer.doctor.finding import ERROR, NOTE, WARNING, Finding
 from explorer.doctor.refused import largest_beta_end
 from explorer.sampling.schedules import SAME
 
-LARGEST_HALF = 65504.0  # the largest float16
+LARGEST_FP16 = 65504.0  # the largest float16
 DEVIATIONS = 4.5  # the largest of an SD latent's 16,384 normal numbers lies between 3.7 and 4.7
 LARGEST_LIMIT = 1e6  # that anybody would set: beyond it a fix leaves out churn altogether
 ROOM = 0.9  # what a fix leaves below the limit
@@ -58,21 +58,21 @@ def churn_window(case: ScheduleCase) -> Iterator[Finding]:
         )
 
 
-def half_overflow(case: StepsCase) -> Iterator[Finding]:
+def fp16_overflow(case: StepsCase) -> Iterator[Finding]:
     """Start noise beyond what half precision holds."""
     start = case.schedule.init_noise_sigma
-    if case.dtype != "float16" or start * DEVIATIONS <= LARGEST_HALF:
+    if case.dtype != "float16" or start * DEVIATIONS <= LARGEST_FP16:
         return
     yield Finding(
         severity=ERROR,
-        code="half_overflow",
+        code="fp16_overflow",
         sentence=(
             f"The start noise of sigma {start:,.0f} reaches {start * DEVIATIONS:,.0f}, but half "
-            f"precision ends at {LARGEST_HALF:,.0f}: the run would break off."
+            f"precision ends at {LARGEST_FP16:,.0f}: the run would break off."
         ),
         numbers={"init_noise_sigma": start, "largest": start * DEVIATIONS},
         field="beta_end",
-        **_lower_start(case, ROOM * LARGEST_HALF / DEVIATIONS),
+        **_lower_start(case, ROOM * LARGEST_FP16 / DEVIATIONS),
     )
 
 

@@ -120,11 +120,11 @@ def narrowest(case: StepsCase) -> Iterator[Finding]:
 
 def _last_step(case: StepsCase, way: str, numbers: dict[str, float]) -> Finding:
     # Without noise the wide step does little harm, and dropping its end smooths the picture.
-    grave = case.schedule.eta > 0 and numbers["fold"] >= LAST_FOLD_WARNS
+    is_warning = case.schedule.eta > 0 and numbers["fold"] >= LAST_FOLD_WARNS
     has_room = case.schedule.steps < len(case.schedule.training_sigma)  # for one more
     fix = case.mend("Discard penultimate sigma", discard_penultimate_sigma=True)
     return Finding(
-        severity=WARNING if grave else NOTE,
+        severity=WARNING if is_warning else NOTE,
         code="last_step",
         sentence=(
             f"The last step but one, {way} in log sigma; A1111 and ComfyUI leave "

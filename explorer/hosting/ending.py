@@ -18,7 +18,7 @@ from explorer.whole_files import PICTURES
 LOG = logging.getLogger(__name__)
 
 WRITING_S = 1.0  # for pictures that are being written when the engine has ended
-LOOK_S = 0.2  # a signal ends the sleep at once; Windows wants it short
+POLL_S = 0.2  # a signal ends the sleep at once; Windows wants it short
 PATIENCE_S = 8.0  # for the model call under way
 CODES = {signal.SIGINT: 0, signal.SIGTERM: 128 + signal.SIGTERM}
 
@@ -47,7 +47,7 @@ def until_signal(serve: Callable[[], object], close: Callable[[float], bool]) ->
     try:
         serving = serve()  # noqa: F841 - kept alive
         while True:
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
     except Ending as ending:
         if not close(PATIENCE_S):
             LOG.warning("a model call was still under way after %g s", PATIENCE_S)

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 LONGEST_LINE = 2000  # characters
 
 
-class CutLines:
+class TruncatedLines:
     """A text stream that passes on lines up to `longest` characters; all else is `stream`'s."""
 
     def __init__(self, stream: TextIO, longest: int = LONGEST_LINE):
@@ -25,18 +25,18 @@ class CutLines:
     def _write_line(self, line: str) -> None:
         body = line.rstrip("\r\n")
         room = self._longest - self._written
-        cut = body if len(body) <= room else f"{body[: max(room, 0)]} [cut]" if room > 0 else ""
+        kept = body if len(body) <= room else f"{body[: max(room, 0)]} [cut]" if room > 0 else ""
         end = line[len(body) :]
-        self._stream.write(cut + end)
+        self._stream.write(kept + end)
         self._written = 0 if end else self._written + len(body)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
-def cut_log_lines() -> None:
+def truncate_log_lines() -> None:
     """Cut what this process writes to its output and error streams, its logs among it."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is not None and not isinstance(stream, CutLines):
-            setattr(sys, name, CutLines(stream))
+        if stream is not None and not isinstance(stream, TruncatedLines):
+            setattr(sys, name, TruncatedLines(stream))

@@ -52,7 +52,7 @@ class Sentences:
             await self.app(scope, receive, answer.send)
         except Exception as error:
             if not answer.started:
-                status, sentence = _what_to_say(error, scope)
+                status, sentence = _status_and_sentence(error, scope)
                 level, trace = (logging.ERROR, error) if status >= 500 else (logging.INFO, None)
                 LOG.log(level, "%s: %r", _named(scope), error, exc_info=trace)
                 await answer.respond(status, sentence)
@@ -68,20 +68,20 @@ class _Answer:
     def __init__(self, scope: Scope, send: Any):
         self._scope, self._send = scope, send
         self.started = False
-        self._held: bytearray | None = None  # what a 500 says
+        self._body: bytearray | None = None  # what a 500 says
 
     async def send(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start" and message["status"] == 500:
-            self.started, self._held = True, bytearray()
+            self.started, self._body = True, bytearray()
             return
-        held = self._held
-        if held is None:
+        body = self._body
+        if body is None:
             self.started = True
             await self._send(message)
             return
-        held += message.get("body", b"")
+        body += message.get("body", b"")
         if not message.get("more_body", False):
-            await self._exchange(bytes(held))
+            await self._exchange(bytes(body))
 
     async def _exchange(self, body: bytes) -> None:
         if _reason(body):
@@ -118,7 +118,7 @@ def _reason(body: bytes) -> str:
     return reason if isinstance(reason, str) else ""
 
 
-def _what_to_say(error: Exception, scope: Scope) -> tuple[int, str]:
+def _status_and_sentence(error: Exception, scope: Scope) -> tuple[int, str]:
     if isinstance(error, MemoryError):
         return 503, UNABLE
     if isinstance(error, OSError) and error.errno in LACKING:

@@ -34,13 +34,13 @@ def read_upload(path: Any, folder: str | Path, largest: int) -> bytes:
     except (OSError, ValueError, TypeError):
         raise UploadRefused(REFUSED) from None
     with os.fdopen(opened, "rb") as file:
-        about = os.fstat(opened)
-        if not stat.S_ISREG(about.st_mode):  # it was exchanged after the look at it
+        status = os.fstat(opened)
+        if not stat.S_ISREG(status.st_mode):  # it was replaced after the check
             raise UploadRefused(REFUSED)
-        if about.st_size > largest:
+        if status.st_size > largest:
             raise UploadRefused(
                 f"the file may have at most {largest / MIB:g} MB; "
-                f"this one has {about.st_size / MIB:.1f}."
+                f"this one has {status.st_size / MIB:.1f}."
             )
         return file.read(largest)
 

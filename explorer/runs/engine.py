@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from explorer.capture.full_frames import FullFrame
     from explorer.models.model import Model
 
-LOOK_S = 0.1  # between two looks at whether a load that waits is still wanted
+POLL_S = 0.1  # between two checks whether a load in the queue is still wanted
 FULL_AFTERWARDS = ("auto", "full")  # preview decoders after which the VAE makes every frame
 
 
@@ -150,7 +150,7 @@ class Engine:
             ticket = dispatcher.queue.join(is_run=False)
             if ticket.place:
                 on_progress(f"{entry.label} is loaded when the run under way has ended.")
-            while not ticket.wait(LOOK_S):
+            while not ticket.wait(POLL_S):
                 if dispatcher.closing or not wanted():
                     raise Stopped
             models.make_resident([entry], on_progress)

@@ -10,7 +10,7 @@ from explorer.runs.event_builder import HEARTBEAT_S, POLL_S, EventBuilder
 from explorer.runs.events import Ended, Event
 from explorer.runs.job import Job
 
-LOOK_S = 0.1  # between two looks at a run that waits for its turn
+QUEUED_POLL_S = 0.1  # between two polls of a run that is in the queue
 
 
 def event_stream(
@@ -65,7 +65,7 @@ async def event_stream_async(
             if builder.is_due():
                 yield builder.standing_event()
             elif job.waits:
-                await asyncio.sleep(LOOK_S if started else POLL_S)
+                await asyncio.sleep(QUEUED_POLL_S if started else POLL_S)
         loop = asyncio.get_running_loop()
         sent, sent_at = None, 0.0
         while (event := await loop.run_in_executor(thread, builder.next_event)) is not None:

@@ -14,8 +14,8 @@ def _limit(
     default: Any, text: str, least: float = 1, most: float = math.inf, default_text: str = ""
 ) -> Any:
     """A field with what it is, for the operator, and the range that the program can run with."""
-    about = {"text": text, "least": least, "most": most, "default_text": default_text}
-    return field(default=default, metadata=about)
+    metadata = {"text": text, "least": least, "most": most, "default_text": default_text}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,8 +31,8 @@ from explorer.settings.limits import LIMITS
 
 FIELD = "settings_file"  # what a SettingsError of a file names
 CUSTOM_LIST = "sigmas"  # ours: diffusers' classes take it with set_timesteps, not in their config
-ABOUT = ("_class_name", "_diffusers_version")
-KNOWN = {*CONFIG_KEYS, *SCHEDULE_FLAGS.values(), *ABOUT, CUSTOM_LIST}
+METADATA_KEYS = ("_class_name", "_diffusers_version")
+KNOWN = {*CONFIG_KEYS, *SCHEDULE_FLAGS.values(), *METADATA_KEYS, CUSTOM_LIST}
 OURS = {**CLASSES[DPM2.class_name].defaults, **OUR_ARGUMENTS}  # what a file may say without a class
 MOST_NAMED = 12
 LONGEST_WORD = 40  # characters

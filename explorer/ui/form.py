@@ -103,29 +103,29 @@ def control_value(name: str, value: Any) -> Any:
     return value
 
 
-def run_control(name: str, value: Any, **look: Any) -> Control:
+def run_control(name: str, value: Any, **kwargs: Any) -> Control:
     """The control of one field of RunSettings; its element id is the field's name."""
     spec = RUN_FIELDS[name]
     if name == "init_image":
-        return start_picture(label=spec.metadata["label"], elem_id=name, min_width=0, **look)
-    return _control(spec, value, label=spec.metadata["label"], **look)
+        return start_picture(label=spec.metadata["label"], elem_id=name, min_width=0, **kwargs)
+    return _control(spec, value, label=spec.metadata["label"], **kwargs)
 
 
-def _control(spec: Field, value: Any, **look: Any) -> Control:
+def _control(spec: Field, value: Any, **kwargs: Any) -> Control:
     """The control that fits a field's type; all checks are left to the settings' sentences."""
-    return as_sent(_plain_control(spec, value, **look))
+    return as_sent(_plain_control(spec, value, **kwargs))
 
 
-def _plain_control(spec: Field, value: Any, **look: Any) -> gr.Textbox | gr.Number | gr.Dropdown:
-    look |= {"elem_id": spec.name, "min_width": 0}
+def _plain_control(spec: Field, value: Any, **kwargs: Any) -> gr.Textbox | gr.Number | gr.Dropdown:
+    kwargs |= {"elem_id": spec.name, "min_width": 0}
     value, info = (
         control_value(spec.name, value),
         f"{spec.metadata['help']} {code_name(spec)}".strip() or None,
     )
-    if choices := look.pop("choices", spec.metadata.get("choices")):
-        look = {"filterable": False} | look
-        return gr.Dropdown(choices, value=value, info=info, **look)
+    if choices := kwargs.pop("choices", spec.metadata.get("choices")):
+        kwargs = {"filterable": False} | kwargs
+        return gr.Dropdown(choices, value=value, info=info, **kwargs)
     if spec.type in (int, float) and spec.name not in SIZES:
-        look["step"] = 1 if spec.type is int else "any"  # as HTML has it
-        return gr.Number(value, info=info, elem_classes="number", **look)
-    return gr.Textbox(value, info=info, **look)
+        kwargs["step"] = 1 if spec.type is int else "any"  # as HTML has it
+        return gr.Number(value, info=info, elem_classes="number", **kwargs)
+    return gr.Textbox(value, info=info, **kwargs)

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-APART_S = 0.1  # between two lists of new files
+MIN_INTERVAL_S = 0.1  # between two lists of new files
 UNWRITTEN = (
     "The server could not write the calls in full size ({}): those that are missing stay small."
 ).format
 HEARTBEAT_S = 1.0  # a page that has gone is noticed where something is sent
-LOOK_S = 0.05
+POLL_S = 0.05
 
 
 class RecordedRuns:
@@ -101,9 +101,9 @@ class FullFrames:
         sent_at, over = time.monotonic(), False
         try:
             while not over:
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(POLL_S)
                 waited = time.monotonic() - sent_at
-                if waited < APART_S or (made.empty() and waited < HEARTBEAT_S):
+                if waited < MIN_INTERVAL_S or (made.empty() and waited < HEARTBEAT_S):
                     continue
                 new = list(taken(made))
                 over = None in new

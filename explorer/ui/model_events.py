@@ -86,18 +86,18 @@ class ModelEvents:
     async def _follow(self, values: dict, session: str, name: str, waits: bool) -> Updates:
         """Load a model, say how far that is, and fill the form; `waits` is for a run that must."""
         engine, card = self._engine, self._card
-        given_up, revision = self._newest.open(session), next(self._revisions)
+        cancel, revision = self._newest.open(session), next(self._revisions)
         self._loading[session] = name
         try:
             load = Load(engine, name)
-            async with aclosing(load.followed(given_up)) as followed:
+            async with aclosing(load.followed(cancel)) as followed:
                 async for message, fraction in followed:
                     progress = {"loading": message, "fraction": fraction, "waits": waits}
                     yield {card: model_card(engine, name, revision, **progress)}
         finally:
-            if not given_up.is_set():
+            if not cancel.is_set():
                 self._loading.pop(session, None)
-        if given_up.is_set():
+        if cancel.is_set():
             return  # another choice has taken over, or the page is closed
         before = values[self._settled]
         if load.problem:

@@ -11,11 +11,18 @@ import gradio as gr
 from explorer.models.catalog import ModelError
 from explorer.settings import LaneSettings, RunSettings
 from explorer.ui.form import RUN_FIELDS, Form, Values, control_value
-from explorer.views.lanes import LANE_FIELDS, group_of, held, holds, lane_values, model_prop
+from explorer.views.lanes import (
+    LANE_FIELDS,
+    group_of,
+    holds,
+    lane_values,
+    model_prop,
+    values_of_lanes,
+)
 
 LOG = logging.getLogger(__name__)
 
-LOOK_S = 0.25  # between two looks at how far a load is
+POLL_S = 0.25  # between two polls of how far a load is
 KEPT_FOR_THE_USER = ("prompt", "negative_prompt", "seed", "init_image")
 # Of a lane, with all of the training group: a model always sets them.
 SET_BY_THE_MODEL = ("prediction_type", "schedule_type", "timestep_spacing", "steps_offset")
@@ -47,22 +54,22 @@ class Load:
             self.done.set()
 
     async def followed(
-        self, given_up: threading.Event
+        self, cancel: threading.Event
     ) -> AsyncGenerator[tuple[str, float | None], None]:
-        """Yield how far it is, now and then, until it has ended or is given up.
+        """Yield how far it is, now and then, until it has ended or is cancelled.
 
         That is a sentence, and the fraction done where it is known. A load that is no longer
         followed, for whatever reason, is not wanted any more.
         """
         newest = None
         try:
-            while not (self.done.is_set() or given_up.is_set()):
+            while not (self.done.is_set() or cancel.is_set()):
                 message, fraction = self._engine.progress
                 progress = message or f"Loading {self._label}.", fraction
                 if progress != newest and self._engine.resident != self._name:
                     newest = progress
                     yield progress
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(POLL_S)
         finally:
             self._wanted = False
 
@@ -84,7 +91,7 @@ def refill(
     wanted: Values = {form.lanes: gr.update(model=model_prop(defaults, fill, revision))}
     for name in names:
         value = getattr(defaults, name)
-        if not all(holds(name, each, value) for each in held(values[form.lanes], name)):
+        if not all(holds(name, each, value) for each in values_of_lanes(values[form.lanes], name)):
             changes[LANE_FIELDS[name].metadata["label"]] = value
     for name, spec in RUN_FIELDS.items():
         value, control = getattr(begin, name), form.run[name]

@@ -20,7 +20,7 @@ from explorer.ui.model_events import ModelEvents
 from explorer.ui.run_events import RunParts, on_run
 from explorer.ui.sessions import keep_no_forms
 from explorer.ui.settings_events import PlotParts, on_prompt, on_settings
-from explorer.ui.unchecked import as_sent, look_at_payloads
+from explorer.ui.unchecked import as_sent, sanitize_payloads
 from explorer.views.curves import plot_payload
 from explorer.views.findings import Doctor
 from explorer.views.model_card import model_card, model_choices, refiner_choices
@@ -60,7 +60,7 @@ def build(engine: Any, limits: Limits = LIMITS) -> gr.Blocks:
         parts = RunParts(page, run, stop, viewer, full_frames)
         runs = on_run(engine, form, parts, doctor)
         on_settings(engine, form, plot, doctor, (*loads, runs))
-    look_at_payloads(page)
+    sanitize_payloads(page)
     return page.queue(max_size=most_events(limits))
 
 

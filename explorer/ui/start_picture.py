@@ -8,12 +8,12 @@ HEIGHT = 96
 NOTHING = "nothing"  # a payload that names neither a file nor a picture
 
 
-def start_picture(**look: Any) -> gr.Image:
+def start_picture(**kwargs: Any) -> gr.Image:
     """A picture's control that hands over what the browser named; the form has it looked at.
 
     No event may have it as an output: Gradio would make another control in place of this one.
     """
-    control = gr.Image(type="filepath", sources=["upload"], height=HEIGHT, buttons=[], **look)
+    control = gr.Image(type="filepath", sources=["upload"], height=HEIGHT, buttons=[], **kwargs)
     # Gradio writes a file beside the module of every subclass.
     control.preprocess = reference
     control.data_model = None  # a payload of any shape arrives, and is refused with our sentence

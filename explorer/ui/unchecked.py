@@ -30,7 +30,7 @@ def _itself(payload: Any) -> Any:
     return payload
 
 
-def look_at_payloads(page: gr.Blocks) -> None:
+def sanitize_payloads(page: gr.Blocks) -> None:
     """Refuse what no page sends, and ignore what a payload marks as a file (see uploaded_files.py).
 
     Of the whole page at once, since Gradio makes other components in place of updated ones. What
@@ -54,7 +54,7 @@ def look_at_payloads(page: gr.Blocks) -> None:
 
 
 def unmarked(payload: Any) -> Any:
-    """Return the payload without marks of files; None for one nested too deep to be looked at."""
+    """Return the payload without marks of files; None for one nested too deep to be sanitized."""
     try:
         return _unmarked(payload)
     except RecursionError:

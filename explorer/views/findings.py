@@ -119,10 +119,10 @@ def merged(findings: list[Finding], count: int) -> list[FindingJSON]:
 
     `count` is the number of lanes.
     """
-    by_words: dict[tuple, FindingJSON] = {}
+    by_message: dict[tuple, FindingJSON] = {}
     for finding in findings:
         key = finding.severity, finding.code, finding.sentence, repr(finding.fix)
-        entry = by_words.setdefault(
+        entry = by_message.setdefault(
             key,
             {
                 "severity": finding.severity,
@@ -138,7 +138,7 @@ def merged(findings: list[Finding], count: int) -> list[FindingJSON]:
         )
         if finding.lane is not None:
             entry["lanes"].append(finding.lane)
-    for entry in by_words.values():
+    for entry in by_message.values():
         of_run = not entry["lanes"] or "steps" in (entry["fix"] or ())
         entry["all_lanes"] = of_run or len(entry["lanes"]) == count
-    return sorted(by_words.values(), key=lambda entry: RANK[entry["severity"]])
+    return sorted(by_message.values(), key=lambda entry: RANK[entry["severity"]])

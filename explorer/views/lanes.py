@@ -161,7 +161,7 @@ def holds(name: str, given: Any, value: Any) -> bool:
         return False
 
 
-def held(value: Any, name: str) -> list[Any]:
+def values_of_lanes(value: Any, name: str) -> list[Any]:
     """What the table's value holds of one field, in every lane that a person sees it for."""
     try:
         columns, same = _columns(value)
@@ -181,7 +181,7 @@ def read_lanes(value: Any) -> tuple[tuple[LaneSettings, ...], list[tuple[str, st
     try:
         columns, same = _columns(value)
     except ValueError as error:
-        return (), [(TABLE, _cut(error))]
+        return (), [(TABLE, _shortened(error))]
     lanes, problems = [], []
     for at, column in enumerate(columns):
         source = 0 if same else at
@@ -190,7 +190,7 @@ def read_lanes(value: Any) -> tuple[tuple[LaneSettings, ...], list[tuple[str, st
             lanes.append(LaneSettings(**{name: setting(name, given[name]) for name in given}))
         except SettingsError as error:
             blamed = at if error.name == "sampler" else source
-            problem = lane_id(error.name, blamed), _cut(error)
+            problem = lane_id(error.name, blamed), _shortened(error)
             if problem not in problems:
                 problems.append(problem)
     return tuple(lanes), problems
@@ -213,7 +213,7 @@ def _columns(value: Any) -> tuple[list[dict[str, Any]], bool]:
     return columns, same
 
 
-def _cut(error: Exception) -> str:
+def _shortened(error: Exception) -> str:
     sentence = str(error)
     if len(sentence) > LONGEST_SENTENCE:
         sentence = sentence[:LONGEST_SENTENCE] + " …"
@@ -238,6 +238,6 @@ def numbers_of_file(file: Any) -> dict[str, str]:
             raise ValueError
         return {"text": read_list_file(field, str(name), base64.b64decode(data, validate=True))}
     except SettingsError as error:
-        return {"problem": _cut(error)}
+        return {"problem": _shortened(error)}
     except (TypeError, KeyError, ValueError, binascii.Error):
         return {"problem": "This file did not arrive whole; try again."}

@@ -30,8 +30,8 @@ class Pin:
 
 def pin_of(lane: LaneSettings, curve: Curve) -> dict[str, Any]:
     """A lane's present schedule as a page keeps it: plain JSON, what differs from the defaults."""
-    held = {spec.name: getattr(lane, spec.name) for spec in fields(lane)}
-    changed = {name: value for name, value in held.items() if value != getattr(PLAIN, name)}
+    values = {spec.name: getattr(lane, spec.name) for spec in fields(lane)}
+    changed = {name: value for name, value in values.items() if value != getattr(PLAIN, name)}
     return {
         "label": f"{lane.label}, {counted(curve.steps, 'step')}",
         "steps": curve.steps,

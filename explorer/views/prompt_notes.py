@@ -37,11 +37,13 @@ def prompt_notes(engine: Any, prompt: str, negative: str, model: str) -> PromptN
     if unknown:
         notes.append(f"The model does not know: {', '.join(unknown[:MOST_WORDS])}.")
     if unread:
-        notes.append(f"The prompt is too long, this is not read: {_cut(unread)}")
+        notes.append(f"The prompt is too long, this is not read: {_short(unread)}")
     if unread_negative:
-        notes.append(f"The negative prompt is too long, this is not read: {_cut(unread_negative)}")
+        notes.append(
+            f"The negative prompt is too long, this is not read: {_short(unread_negative)}"
+        )
     return {"text": " ".join(notes), "wrong": False}
 
 
-def _cut(text: str) -> str:
+def _short(text: str) -> str:
     return text if len(text) <= LONGEST_END else f"{text[:LONGEST_END]} …"

@@ -157,15 +157,15 @@ def test_the_largest_safe_beta_end_is_safe_and_the_largest(kind, rescale, length
 
 def test_half_precision_may_not_hold_the_start_noise():
     lane = LaneSettings(beta_end=0.06)  # sigma 29,000 and more
-    assert find(examined(lane), "half_overflow") is None
-    assert find(examined(lane, dtype="bfloat16"), "half_overflow") is None
-    finding = find(examined(lane, dtype="float16"), "half_overflow")
+    assert find(examined(lane), "fp16_overflow") is None
+    assert find(examined(lane, dtype="bfloat16"), "fp16_overflow") is None
+    finding = find(examined(lane, dtype="float16"), "fp16_overflow")
     assert finding.severity == "error"
     assert finding.numbers["largest"] > 65504
-    assert find(examined(replace(lane, **finding.fix), dtype="float16"), "half_overflow") is None
-    assert find(examined(LaneSettings(), dtype="float16"), "half_overflow") is None
+    assert find(examined(replace(lane, **finding.fix), dtype="float16"), "fp16_overflow") is None
+    assert find(examined(LaneSettings(), dtype="float16"), "fp16_overflow") is None
     capped = examined(replace(lane, **KARRAS), dtype="float16")
-    assert "sigma_max" in find(capped, "half_overflow").fix
+    assert "sigma_max" in find(capped, "fp16_overflow").fix
 
 
 def test_the_cost_is_calls_seconds_and_memory():

@@ -11,7 +11,7 @@ import pytest
 
 from explorer.hosting.address import AddressError, check_address
 from explorer.hosting.folders import choose_temp_folder
-from explorer.hosting.logs import CutLines
+from explorer.hosting.logs import TruncatedLines
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -136,7 +136,7 @@ def test_long_lines_are_cut_and_short_ones_are_not():
             self.text += text
 
     sink = Sink()
-    lines = CutLines(sink, 10)
+    lines = TruncatedLines(sink, 10)
     lines.write("short\n" + "x" * 100 + "\nend")
     lines.write("ed" + "y" * 100)
     lines.write("z" * 100 + "\nnext\n")

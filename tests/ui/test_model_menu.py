@@ -136,15 +136,15 @@ def test_an_empty_size_is_the_models_own(form, text, side):
 
 @pytest.mark.parametrize("end", ["given up", "left"])
 def test_a_load_that_is_not_followed_any_more_is_not_wanted(end):
-    engine, given_up = FakeEngine(), threading.Event()
+    engine, cancel = FakeEngine(), threading.Event()
     engine.slow.set()
 
     async def follow():
         load = Load(engine, "turbo")
-        async with aclosing(load.followed(given_up)) as followed:
+        async with aclosing(load.followed(cancel)) as followed:
             assert (await anext(followed))[0] == "Loading Turbo."
             if end == "given up":
-                given_up.set()
+                cancel.set()
                 assert [each async for each in followed] == []
         await asyncio.to_thread(load.done.wait, 60)
 

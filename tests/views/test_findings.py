@@ -83,10 +83,10 @@ def test_half_precision_counts_for_the_model_that_is_there(engine):
     run = RunSettings(lanes=(LaneSettings(beta_end=0.06),))
     doctor = Doctor(engine)
     engine.dtype = "float16"
-    assert "half_overflow" in codes(doctor.findings(run))
+    assert "fp16_overflow" in codes(doctor.findings(run))
     engine.resident = "bundled"
-    assert "half_overflow" in codes(doctor.findings(replace(run, model="bundled")))
-    assert "half_overflow" not in codes(doctor.findings(replace(run, model="sdxl")))
+    assert "fp16_overflow" in codes(doctor.findings(replace(run, model="bundled")))
+    assert "fp16_overflow" not in codes(doctor.findings(replace(run, model="sdxl")))
 
 
 def test_a_run_tells_how_long_the_next_one_takes(engine):
