@@ -5,9 +5,9 @@ import io
 import math
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from loops import everything
@@ -16,8 +16,8 @@ from PIL import Image
 from explorer.capture.full_frames import FullFrame, outwards
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.families import FAMILIES, Identity
-from explorer.runs.device_queue import DeviceQueue, QueueFull
-from explorer.runs.events import ENDINGS, Computed, Denoising, Queued
+from explorer.runs.device_queue import DeviceQueue, QueueFull, Ticket
+from explorer.runs.events import ENDINGS, Computed, Denoising, Event, Queued
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.groups import groups_of
 from explorer.settings.step_range import StepRange
@@ -34,7 +34,7 @@ ENTRIES = (
     Entry("broken", "Broken", "folder"),
     Entry("owner/far", "Far away", "hub"),
 )
-V = {"prediction_type": "v_prediction", "timestep_spacing": "trailing"}
+V: dict[str, Any] = {"prediction_type": "v_prediction", "timestep_spacing": "trailing"}
 DEFAULTS = {
     "bundled": RunSettings(cfg_scale=3),
     "sdxl": RunSettings(lanes=(LaneSettings(**V), LaneSettings(sampler="dpm2_a", **V))),
@@ -91,6 +91,21 @@ class FakeFacts:
         return " ".join(prompt.split()[30:])
 
 
+class FakeCatalog:
+    """Its models; with `anything` any other name is a model of the hub."""
+
+    def __init__(self, anything: bool):
+        self.anything = anything
+
+    def find(self, name: str = "") -> Entry:
+        for entry in ENTRIES:
+            if name in ("", entry.name):
+                return entry
+        if self.anything:
+            return Entry(name, name, "hub", name)
+        raise ModelError(f"The model {name[:96]!r} is not on this app's list.")
+
+
 class FakeEngine:
     """Has the real engine's face. `pace` is the seconds of one call; before the call `hold_at`
     (from 0) a run waits until that changes. A prompt with "[nan]" breaks off after seven calls,
@@ -104,7 +119,7 @@ class FakeEngine:
         self.no_listener_s = 20.0
         self.lock = Lock(self.queue)
         self.starts: list[str] = []  # the prompts of all runs, as they began
-        self.catalog = SimpleNamespace(anything=anything, find=self._find)
+        self.catalog = FakeCatalog(anything)
         self.facts = FakeFacts()
         self.resident, self.device = "", device
         self.progress: tuple[str, float | None] = ("", None)
@@ -134,14 +149,6 @@ class FakeEngine:
             raise ModelError(BROKEN)
         self.resident = entry.name
 
-    def _find(self, name: str = "") -> Entry:
-        for entry in self.entries:
-            if name in ("", entry.name):
-                return entry
-        if self.catalog.anything:
-            return Entry(name, name, "hub", name)
-        raise ModelError(f"The model {name[:96]!r} is not on this app's list.")
-
     def memory_use(self, settings: RunSettings) -> str:
         """It has no networks."""
         return ""
@@ -154,7 +161,7 @@ class FakeEngine:
         visitor: str = "",
         listening=lambda: True,
         came: float | None = None,
-    ) -> AsyncIterator:
+    ) -> AsyncGenerator[Event, None]:
         cancel = cancel or threading.Event()
         self.settings = settings = settings.resolved()
         heard, began = [], time.monotonic()
@@ -242,11 +249,18 @@ class FakeEngine:
         yield tell("done")
 
 
+if TYPE_CHECKING:
+    from explorer.views.engine_protocol import EngineLike
+
+    IS_AN_ENGINE: EngineLike = FakeEngine()  # pyright says so, with the rest of tests/run
+
+
 class Lock:
     """The device, taken and given back as a lock is."""
 
     def __init__(self, queue: DeviceQueue):
-        self._queue, self._ticket = queue, None
+        self._queue = queue
+        self._ticket: Ticket | None = None
 
     def acquire(self, timeout: float | None = None) -> bool:
         ticket = self._queue.join()
@@ -257,6 +271,7 @@ class Lock:
         return False
 
     def release(self) -> None:
+        assert self._ticket is not None
         self._ticket.leave()
 
     def locked(self) -> bool:
@@ -327,7 +342,7 @@ def event(state, settings, films=(), made=(), lane=None, elapsed=0.0, *, message
     call = made[lane or 0] if made else 0
     pairs = list(zip(films, made, strict=True))
     newest = [encoded(pixels(each.clean(n - 1)), "JPEG") if n else None for each, n in pairs]
-    place = film.trajectory(call).calls[-1] if call else None
+    place = film.trajectory(call).calls[-1] if film and call else None
     calls = film.calls if film else settings.nfe
     common: dict[str, Any] = {
         "message": message,

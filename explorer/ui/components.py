@@ -24,7 +24,7 @@ def page_file(name: str) -> Path:
 
 def component(
     name: str,
-    value: Any = None,
+    value: object = None,
     elem_id: str = "",
     children: bool = False,
     events: tuple[str, ...] = (),

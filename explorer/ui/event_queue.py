@@ -2,7 +2,9 @@
 
 import time
 from collections import Counter
-from typing import Any
+
+from gradio.queueing import Queue
+from gradio.routes import App
 
 from explorer.hosting.event_requests import EventForm
 from explorer.settings.limits import Limits
@@ -17,12 +19,12 @@ class EventQueue:
     `unread_messages` wait for one session.
     """
 
-    def __init__(self, app: Any, limits: Limits):
+    def __init__(self, app: App, limits: Limits):
         self._page, self._limits = app.get_blocks(), limits
         self._since: dict[str, float] = {}  # when sessions were first seen without a reader
 
     @property
-    def _queue(self) -> Any:
+    def _queue(self) -> Queue:
         return self._page._queue  # is replaced when the page is complete
 
     def form(self, number: int | None, name: str) -> EventForm | None:

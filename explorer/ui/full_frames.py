@@ -17,6 +17,7 @@ from explorer.runs.events import Ended, Event
 from explorer.settings.limits import LIMITS
 from explorer.ui.cancels import Cancels
 from explorer.ui.handlers import session_of
+from explorer.views.engine_protocol import EngineLike
 from explorer.views.kept_pictures import Keep
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class RecordedRuns:
 class FullFrames:
     """What makes and sends the frames in full size that pages ask for."""
 
-    def __init__(self, engine: Any):
+    def __init__(self, engine: EngineLike):
         self.engine = engine
         self.runs = RecordedRuns()
         self._cancels = Cancels()
@@ -88,7 +89,9 @@ class FullFrames:
         self.end(session)
         self.runs.forget(session)
 
-    async def payloads(self, session: str, asked: Any, keep: Keep) -> AsyncIterator[dict[str, Any]]:
+    async def payloads(
+        self, session: str, asked: object, keep: Keep
+    ) -> AsyncIterator[dict[str, Any]]:
         """Yield lists of new files until all are there or the page has gone.
 
         `asked` is what the page sent: the `run` it shows, the `cursor` by lane and the `view`.
@@ -136,7 +139,7 @@ class FullFrames:
             made.put(None)
 
 
-def read_request(asked: Any) -> tuple[int, list[int], str]:
+def read_request(asked: object) -> tuple[int, list[int], str]:
     """The run's number, the cursor and the view of what a page sent, which may be anything."""
     asked = asked if isinstance(asked, dict) else {}
     run, cursor, view = (asked.get(name) for name in ("run", "cursor", "view"))

@@ -4,22 +4,22 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from itertools import count
-from typing import Any
 
 import gradio as gr
 from gradio.events import Dependency
 
 from explorer.ui.cancels import Cancels
-from explorer.ui.form import Form
+from explorer.ui.form import Form, Values
 from explorer.ui.handlers import SIDE_BY_SIDE, session_of
 from explorer.ui.model_menu import KEPT_FOR_THE_USER, Load, refill
 from explorer.views.answers import answering_stream
+from explorer.views.engine_protocol import EngineLike
 from explorer.views.lanes import model_prop
 from explorer.views.model_card import empty_card, model_card, model_name
 
 PAGE_FIRST_S = 0.5  # a page that has just come fetches its own files before a model is loaded
 
-Updates = AsyncGenerator[dict[Any, Any], None]
+Updates = AsyncGenerator[Values, None]
 
 
 class ModelEvents:
@@ -29,7 +29,9 @@ class ModelEvents:
     form stays. `loaded` are the events that end when a model is there.
     """
 
-    def __init__(self, engine: Any, form: Form, page: gr.Blocks, card: gr.HTML, filled: Dependency):
+    def __init__(
+        self, engine: EngineLike, form: Form, page: gr.Blocks, card: gr.HTML, filled: Dependency
+    ):
         self._engine, self._form, self._card = engine, form, card
         self._menu = form.run["model"]
         self._first = engine.entries[0].name
@@ -111,7 +113,7 @@ class ModelEvents:
 
     def _filled(
         self, values: dict, name: str, before: str, revision: int, refilled: bool
-    ) -> tuple[dict[Any, Any], str]:
+    ) -> tuple[Values, str]:
         """What the form must hold for a model, and a sentence on what that changes."""
         facts = self._engine.facts
         defaults = facts.defaults(name)
@@ -120,5 +122,5 @@ class ModelEvents:
         wanted = model_prop(defaults.lanes[0], revision=revision)
         return {self._form.lanes: gr.update(model=wanted)}, ""
 
-    def _broken(self, message: str) -> dict[Any, Any]:
+    def _broken(self, message: str) -> Values:
         return {self._card: empty_card(next(self._revisions), problem=message)}

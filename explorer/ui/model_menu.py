@@ -4,13 +4,13 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncGenerator
-from typing import Any
 
 import gradio as gr
 
 from explorer.models.catalog import ModelError
 from explorer.settings import LaneSettings, RunSettings
 from explorer.ui.form import RUN_FIELDS, Form, Values, control_value
+from explorer.views.engine_protocol import EngineLike
 from explorer.views.lanes import (
     LANE_FIELDS,
     group_of,
@@ -33,7 +33,7 @@ LONGEST_LABEL = 120  # a name that no menu offers may be of any length
 class Load:
     """One attempt to make a model resident, in a separate thread, while somebody wants it."""
 
-    def __init__(self, engine, name: str):
+    def __init__(self, engine: EngineLike, name: str):
         self.problem = ""
         self.done = threading.Event()
         self._engine, self._name = engine, name
@@ -84,7 +84,7 @@ def refill(
     schedule types where it asks for none, and what else both models begin with. Of the
     run, what both models begin with stays. `revision` tells the page's fills apart.
     """
-    changes: dict[str, Any] = {}
+    changes: dict[str, object] = {}
     defaults = begin.lanes[0]
     names = [name for name in LANE_FIELDS if _fills(name, defaults, before.lanes[0])]
     fill = {name: lane_values(defaults)[name] for name in names}
@@ -112,7 +112,7 @@ def _fills(name: str, defaults: LaneSettings, before: LaneSettings) -> bool:
     return of_model or value != getattr(before, name)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if value is None:
         return "none"
     if isinstance(value, bool):

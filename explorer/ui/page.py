@@ -1,7 +1,5 @@
 """The page: what stands where. What happens on which event is in the modules *_events.py."""
 
-from typing import Any
-
 import gradio as gr
 
 from explorer.hosting.files import PLOTLY
@@ -22,11 +20,12 @@ from explorer.ui.sessions import keep_no_forms
 from explorer.ui.settings_events import PlotParts, on_prompt, on_settings
 from explorer.ui.unchecked import as_sent, sanitize_payloads
 from explorer.views.curves import plot_payload
+from explorer.views.engine_protocol import EngineLike
 from explorer.views.findings import Doctor
 from explorer.views.model_card import model_card, model_choices, refiner_choices
 
 
-def build(engine: Any, limits: Limits = LIMITS) -> gr.Blocks:
+def build(engine: EngineLike, limits: Limits = LIMITS) -> gr.Blocks:
     """The whole page around one engine, which loads nothing before a browser has the page."""
     choose_temp_folder()
     keep_no_forms()
@@ -64,7 +63,7 @@ def build(engine: Any, limits: Limits = LIMITS) -> gr.Blocks:
     return page.queue(max_size=most_events(limits))
 
 
-def _settings(engine: Any, defaults: RunSettings) -> tuple[Form, gr.HTML, gr.HTML]:
+def _settings(engine: EngineLike, defaults: RunSettings) -> tuple[Form, gr.HTML, gr.HTML]:
     """The sidebar: the model, what to draw, then the table of the lanes."""
     any_name, first = engine.catalog.anything, engine.entries[0].name
     run = {

@@ -19,6 +19,7 @@ from explorer.ui.handlers import INTERNAL, session_of
 from explorer.ui.listeners import Listeners
 from explorer.ui.picture_files import keep_files
 from explorer.views.answers import UNEXPECTED
+from explorer.views.engine_protocol import EngineLike
 from explorer.views.findings import Doctor
 from explorer.views.model_card import hidden_fields
 from explorer.views.plan import Plan, plan_payload
@@ -39,7 +40,7 @@ class RunParts:
     full_frames: gr.HTML
 
 
-def on_run(engine: Any, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
+def on_run(engine: EngineLike, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
     """Run streams into the viewer; Stop, and the closing of the page, set the run's flag.
 
     Returns the event of a run, which ends with it.

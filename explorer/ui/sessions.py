@@ -4,15 +4,14 @@ Gradio keeps what was last in every control of a session, for links that bring a
 has no such links, and a stranger could fill each control of each session with a large text.
 """
 
-from typing import Any
-
+import gradio as gr
 from gradio import state_holder
 
 
 class Session(state_holder.SessionState):
     """A session as Gradio keeps it, less the copy of the form."""
 
-    def __init__(self, blocks: Any):
+    def __init__(self, blocks: gr.Blocks):
         super().__init__(blocks)
         self.config_values = _Nothing()
 
@@ -20,13 +19,13 @@ class Session(state_holder.SessionState):
 class _Nothing(dict):
     """A dict that stays empty, whatever is put in."""
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def __setitem__(self, key: object, value: object) -> None:
         pass
 
-    def __contains__(self, key: Any) -> bool:
+    def __contains__(self, key: object) -> bool:
         return True
 
-    def __missing__(self, key: Any) -> dict:
+    def __missing__(self, key: object) -> dict:
         return {}  # Gradio writes only into one that has props
 
 

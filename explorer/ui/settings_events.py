@@ -14,6 +14,7 @@ from explorer.ui.form import Form
 from explorer.ui.handlers import AT_ONCE
 from explorer.views.answers import answering
 from explorer.views.curves import Curves, View, plot_payload
+from explorer.views.engine_protocol import EngineLike
 from explorer.views.findings import Doctor, not_examined
 from explorer.views.model_card import hidden_fields
 from explorer.views.pins import read_pins
@@ -32,7 +33,9 @@ class PlotParts:
     scale: gr.Radio
 
 
-def on_prompt(engine: Any, form: Form, notes: gr.HTML, loads: tuple[Dependency, ...]) -> None:
+def on_prompt(
+    engine: EngineLike, form: Form, notes: gr.HTML, loads: tuple[Dependency, ...]
+) -> None:
     """Say, under the prompt, what the model does not read of it."""
     prompts, menu = [form.run["prompt"], form.run["negative_prompt"]], form.run["model"]
 
@@ -45,7 +48,7 @@ def on_prompt(engine: Any, form: Form, notes: gr.HTML, loads: tuple[Dependency, 
         event(check, [*prompts, menu], notes, **AT_ONCE)
 
 
-def check_models(engine: Any, settings: RunSettings) -> None:
+def check_models(engine: EngineLike, settings: RunSettings) -> None:
     """Raise FormError for a model or refiner that is not in the catalogue."""
     for field in ("model", "refiner"):
         try:
@@ -55,7 +58,7 @@ def check_models(engine: Any, settings: RunSettings) -> None:
 
 
 def on_settings(
-    engine: Any,
+    engine: EngineLike,
     form: Form,
     parts: PlotParts,
     doctor: Doctor,

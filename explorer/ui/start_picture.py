@@ -21,7 +21,7 @@ def start_picture(**kwargs: Any) -> gr.Image:
     return control
 
 
-def reference(payload: Any) -> str | None:
+def reference(payload: object) -> str | None:
     """What a payload names: a path or a data URL, unchecked; None for no picture."""
     if not payload:
         return None

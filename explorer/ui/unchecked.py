@@ -9,6 +9,7 @@ import logging
 from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.block_function import BlockFunction
 from gradio.components import Component
 
 from explorer.hosting.sentences import NOT_TAKEN
@@ -26,7 +27,7 @@ def as_sent(control: AnyControl) -> AnyControl:
     return control
 
 
-def _itself(payload: Any) -> Any:
+def _itself(payload: object) -> object:
     return payload
 
 
@@ -38,7 +39,9 @@ def sanitize_payloads(page: gr.Blocks) -> None:
     """
     prepare = page.preprocess_data
 
-    async def prepared(block_fn: Any, inputs: list[Any], *more: Any, **named: Any) -> list[Any]:
+    async def prepared(
+        block_fn: BlockFunction, inputs: list[object], *more: Any, **named: Any
+    ) -> list[Any]:
         try:
             return await prepare(block_fn, list(map(unmarked, inputs)), *more, **named)
         except gr.Error as refusal:  # of a menu that an event has put in place
@@ -53,7 +56,7 @@ def sanitize_payloads(page: gr.Blocks) -> None:
     page.preprocess_data = prepared
 
 
-def unmarked(payload: Any) -> Any:
+def unmarked(payload: object) -> object:
     """Return the payload without marks of files; None for one nested too deep to be sanitized."""
     try:
         return _unmarked(payload)
@@ -61,7 +64,7 @@ def unmarked(payload: Any) -> Any:
         return None
 
 
-def _unmarked(payload: Any) -> Any:
+def _unmarked(payload: object) -> object:
     if isinstance(payload, dict):
         marked = "path" in payload
         return {k: _unmarked(v) for k, v in payload.items() if not (marked and k == MARK)}

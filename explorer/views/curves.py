@@ -5,7 +5,7 @@ The shape: `Curves`. Where a lane has no schedule, problems.py's `Problems` is i
 
 import json
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from explorer.plots.curves import QUANTITIES, Curve, curve_of
 from explorer.plots.figures import X_AXES, schedule_figure
@@ -16,7 +16,7 @@ from explorer.views.lanes import LANE_FIELDS, lane_id
 from explorer.views.pins import Pin, pin_of
 from explorer.views.placeholders import placeholders
 from explorer.views.plan import schedule_key
-from explorer.views.problems import FormError, Problem
+from explorer.views.problems import FormError, Problem, ProblemJSON
 from explorer.views.sigma_lists import SigmaList, sigma_lists
 from explorer.views.summaries import summaries
 
@@ -49,7 +49,7 @@ class Curves(TypedDict):
     placeholders: list[dict[str, str]]
     folds: dict[str, str]
     lists: list[SigmaList]
-    problems: list[Any]
+    problems: list[ProblemJSON]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from explorer.doctor.lanes import equal_lanes
 from explorer.runs.events import Event, Finished
 from explorer.runs.inputs import picture_size
 from explorer.settings import RunSettings
+from explorer.views.engine_protocol import EngineLike
 
 MOST_PACES = 1000  # that are remembered
 RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
@@ -40,7 +41,7 @@ class FindingJSON(TypedDict):
 class Doctor:
     """Examines the runs of one engine; knows how long a model call took in its last ones."""
 
-    def __init__(self, engine):
+    def __init__(self, engine: EngineLike):
         self._engine = engine
         self._seconds_a_call: dict[tuple, float] = {}  # of one lane, by what it depends on
 

@@ -132,7 +132,7 @@ def cell_value(name: str, value: Any) -> Any:
     return list_text(value) if kind_of(LANE_FIELDS[name]) == "list" else value
 
 
-def setting(name: str, given: Any) -> Any:
+def setting(name: str, given: object) -> Any:
     """The setting that a control's value makes, unchecked; raises SettingsError for a wrong type.
 
     Numbers may be text, as people type them, and lists may be text or JSON lists.
@@ -148,11 +148,11 @@ def setting(name: str, given: Any) -> Any:
     return given
 
 
-def _plain(value: Any) -> bool:
+def _plain(value: object) -> bool:
     return value is None or isinstance(value, (str, int, float, bool))
 
 
-def holds(name: str, given: Any, value: Any) -> bool:
+def holds(name: str, given: object, value: object) -> bool:
     """Whether a control's value makes this setting."""
     data = LANE_FIELDS[name].metadata
     try:
@@ -161,7 +161,7 @@ def holds(name: str, given: Any, value: Any) -> bool:
         return False
 
 
-def values_of_lanes(value: Any, name: str) -> list[Any]:
+def values_of_lanes(value: object, name: str) -> list[Any]:
     """What the table's value holds of one field, in every lane that a person sees it for."""
     try:
         columns, same = _columns(value)
@@ -171,7 +171,7 @@ def values_of_lanes(value: Any, name: str) -> list[Any]:
     return [column.get(name, untouched) for column in (columns[:1] if same else columns)]
 
 
-def read_lanes(value: Any) -> tuple[tuple[LaneSettings, ...], list[tuple[str, str]]]:
+def read_lanes(value: object) -> tuple[tuple[LaneSettings, ...], list[tuple[str, str]]]:
     """The lanes that the table's value makes, and what is wrong: pairs of element id and sentence.
 
     At most one problem a lane; with "same settings" the lanes share lane A's, and its problems are
@@ -196,7 +196,7 @@ def read_lanes(value: Any) -> tuple[tuple[LaneSettings, ...], list[tuple[str, st
     return tuple(lanes), problems
 
 
-def _columns(value: Any) -> tuple[list[dict[str, Any]], bool]:
+def _columns(value: object) -> tuple[list[dict[str, Any]], bool]:
     """The value's lanes, known to be dicts of known fields; ValueError with a sentence if not."""
     if not isinstance(value, dict) or not isinstance(value.get("lanes"), list):
         raise ValueError("The lanes' settings did not arrive as a list; reload the page.")

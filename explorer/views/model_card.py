@@ -6,6 +6,7 @@ The shape: `ModelCard`.
 from typing import Any, TypedDict, cast
 
 from explorer.models.catalog import Entry
+from explorer.views.engine_protocol import EngineLike
 
 Choices = list[tuple[str, str]]  # label and name
 
@@ -50,7 +51,7 @@ def empty_card(revision: int, problem: str = "") -> ModelCard:
     }
 
 
-def model_card(engine: Any, name: str, revision: int = 0, **more: Any) -> ModelCard:
+def model_card(engine: EngineLike, name: str, revision: int = 0, **more: Any) -> ModelCard:
     """The card of a model of the engine's, with `more` of its fields."""
     card, identity = empty_card(revision), engine.facts.identity(name)
     if identity is not None:
@@ -63,7 +64,7 @@ def model_card(engine: Any, name: str, revision: int = 0, **more: Any) -> ModelC
     return card
 
 
-def hidden_fields(engine: Any, name: str) -> list[str]:
+def hidden_fields(engine: EngineLike, name: str) -> list[str]:
     """The fields that mean nothing to this model on this device: a page hides them."""
     identity = engine.facts.identity(name)
     refined = identity is not None and identity.family.key == "sdxl"
@@ -72,26 +73,26 @@ def hidden_fields(engine: Any, name: str) -> list[str]:
     return [*([] if refined else ["refiner", "refiner_switch_at"]), *(["rng"] if only_cpu else [])]
 
 
-def model_choices(engine: Any) -> Choices:
+def model_choices(engine: EngineLike) -> Choices:
     """The model menu; refiners, which begin nothing, are in a menu of their own."""
     first, *others = engine.entries
     entries = [first, *(entry for entry in others if not _refines(engine, entry))]
     return [(entry.label, entry.name) for entry in entries]
 
 
-def refiner_choices(engine: Any) -> Choices:
+def refiner_choices(engine: EngineLike) -> Choices:
     """The refiners among the models, after none."""
     refiners = [entry for entry in engine.entries if _refines(engine, entry)]
     return [("none", ""), *((entry.label, entry.name) for entry in refiners)]
 
 
-def _refines(engine: Any, entry: Entry) -> bool:
+def _refines(engine: EngineLike, entry: Entry) -> bool:
     identity = engine.facts.identity(entry.name)
     if identity is None:  # not on this machine yet: by its name
         return "refiner" in entry.name.lower()
     return identity.family.is_refiner
 
 
-def model_name(chosen: Any) -> str:
+def model_name(chosen: object) -> str:
     """What a page sent as the menu's choice, which may be anything, as a model's name."""
     return chosen if isinstance(chosen, str) else "" if chosen is None else str(chosen)[:80]

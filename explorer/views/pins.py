@@ -39,7 +39,7 @@ def pin_of(lane: LaneSettings, curve: Curve) -> dict[str, Any]:
     }
 
 
-def read_pins(data: Any) -> list[Pin]:
+def read_pins(data: object) -> list[Pin]:
     """The pins in what a page sent; one that cannot be drawn has a sentence instead of a curve."""
     if not isinstance(data, list):
         return []
@@ -50,7 +50,7 @@ def read_pins(data: Any) -> list[Pin]:
     return pins
 
 
-def _read(entry: Any) -> Pin:
+def _read(entry: object) -> Pin:
     if not isinstance(entry, dict) or not isinstance(entry.get("lane"), dict):
         return Pin(_id(entry), None, "This pin holds no schedule; remove it.")
     label = str(entry.get("label") or "")[:LONGEST_NAME]
@@ -74,5 +74,5 @@ def _drawn(text: str) -> Pin:
         return Pin(name, None, f"Not drawn: {str(error)[:300]}")
 
 
-def _id(entry: Any) -> str:
+def _id(entry: object) -> str:
     return str(entry.get("id", ""))[:LONGEST_NAME] if isinstance(entry, dict) else ""

@@ -3,10 +3,11 @@
 The shape: `PromptNotes`.
 """
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from explorer.models.catalog import ModelError
 from explorer.settings import RunSettings, SettingsError
+from explorer.views.engine_protocol import EngineLike
 
 MOST_WORDS = 12
 LONGEST_END = 80  # characters
@@ -19,7 +20,7 @@ class PromptNotes(TypedDict):
     wrong: bool
 
 
-def prompt_notes(engine: Any, prompt: str, negative: str, model: str) -> PromptNotes:
+def prompt_notes(engine: EngineLike, prompt: str, negative: str, model: str) -> PromptNotes:
     """Name the words that the model does not know or has no room for.
 
     Of the negative prompt those that it has no room for.

@@ -30,7 +30,7 @@ def take_file(given: Any) -> dict[str, Any]:
 
 
 @answering(lambda sentence: {"problem": sentence})
-def make_file(column: Any) -> dict[str, str]:
+def make_file(column: object) -> dict[str, str]:
     """A lane's column, as the table of the lanes holds it, to `{"text"}`, or `{"problem"}`."""
     lanes, problems = read_lanes({"lanes": [column], "same": False})
     if problems:
