@@ -16,6 +16,8 @@ FLOORS = (
     ("explorer.plots", "explorer.settings", "explorer.models"),
     # how the settings of a run are judged, what is kept of it while it denoises
     ("explorer.doctor", "explorer.capture"),
+    # what outlives a run
+    ("explorer.records",),
     # one run, from its settings to its events
     ("explorer.runs",),
     # the engine as programs import it
@@ -32,7 +34,7 @@ FLOORS = (
 )
 HOMES = {"gradio": "explorer.ui", "plotly": "explorer.plots"}
 TORCH_FREE = tuple(
-    f"explorer.{room}" for room in ("sampling", "settings", "doctor", "plots", "views")
+    f"explorer.{room}" for room in ("sampling", "settings", "doctor", "plots", "records", "views")
 )
 MADE_OF_TORCH = {  # of sampling: what a pipeline's tensors pass through
     f"explorer.sampling.{name}"
@@ -113,6 +115,8 @@ def test_imports_point_down(module):
         ("explorer.sampling.schedules", "import explorer.engine"),
         ("explorer.sampling.schedules", "from explorer.capture import recorder"),
         ("explorer.capture.recorder", "def f():\n    from explorer.runs.job import Job"),
+        ("explorer.records.run", "from explorer.runs.events import Ended"),
+        ("explorer.records.opening", "import torch"),
         ("explorer.runs.engine", "import gradio as gr"),
         ("explorer.ui.page", "from plotly import graph_objects"),
         ("explorer.settings.run", "import torch"),

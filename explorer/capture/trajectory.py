@@ -173,26 +173,29 @@ class Trajectory:
                 metadata = file.metadata() or {}
                 _check_format(path, metadata)
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        except (SafetensorError, AttributeError, KeyError, TypeError) as error:
+            raise _broken(path) from error
+        try:
             return cls._restore(json.loads(metadata["trajectory"]), tensors)
-        except (SafetensorError, KeyError, IndexError, TypeError, json.JSONDecodeError) as error:
-            raise ValueError(
-                f"{path.name} is broken or no saved trajectory; save the run again."
-            ) from error
+        except Exception as error:  # of what a stranger may have written there
+            raise _broken(path) from error
 
     @classmethod
     def _restore(cls, values: dict[str, Any], tensors: dict[str, np.ndarray]) -> "Trajectory":
         rows = values.pop("calls")
-        if any(tensors[key].dtype != np.float16 for key in ("latents", "denoised") if rows):
-            raise TypeError("latents are half precision")
+        if "image" in tensors:
+            tensors["images"] = tensors.pop("image")[None]
+        _check_tensors(tensors, len(rows))
+        _check_values(values, _KINDS)
         calls = []
         for position, row in enumerate(rows):
             latent_scale, denoised_scale = row.pop("scales")
+            _check_values(row, _CALL_KINDS)
+            _check_values({"scale": latent_scale, "scales": denoised_scale}, {})
             latent = ScaledFloat16(tensors["latents"][position], latent_scale)
             denoised = ScaledFloat16(tensors["denoised"][position], denoised_scale)
             arrays = StoredArray(latent), StoredArray(denoised)
             calls.append(Call(**row, stored_latent=arrays[0], stored_denoised=arrays[1]))
-        if "image" in tensors:
-            tensors["images"] = tensors.pop("image")[None]
         ends: dict[str, Any] = {name: tensors.get(name) for name in _ENDS}
         return cls(**values, calls=tuple(calls), **ends)
 
@@ -202,12 +205,54 @@ _PLAIN_FIELDS = tuple(
     spec.name for spec in fields(Trajectory) if spec.name not in ("calls", *_ENDS)
 )
 
+_KINDS = {"settings": dict, "lane": int}  # of what a file says; the rest is text
+_KINDS |= dict.fromkeys(("label", "state", "error", "model", "device"), str)
+_CALL_KINDS = {"index": int, "step": int, "stage": str}  # the rest is numbers
+_LEVELS = ("sigma_next", "sigma_mid", "sigma_down", "sigma_up")  # that a call may lack
+
+
+def _check_values(values: dict[str, Any], kinds: dict[str, type]) -> None:
+    """Raise TypeError for a value that is not of its kind; those without one are numbers."""
+    for name, value in values.items():
+        kind = kinds.get(name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        missing = value is None and name in _LEVELS
+        if not (missing or (is_number if kind is None else type(value) is kind)):
+            raise TypeError(f"{name} is no {(kind and kind.__name__) or 'number'}")
+
+
+def _check_tensors(tensors: dict[str, np.ndarray], calls: int) -> None:
+    """Raise TypeError for arrays of another type or shape than `save` writes."""
+    shapes = set()
+    for name, kind, axes in (
+        ("latents", np.float16, 5),
+        ("denoised", np.float16, 5),
+        ("final", np.float32, 4),
+        ("images", np.uint8, 4),
+    ):
+        tensor = tensors.get(name)
+        if tensor is None and (axes == 4 or not calls):
+            continue
+        if tensor is None or tensor.dtype != kind or tensor.ndim != axes or not tensor.size:
+            raise TypeError(f"{name} is no array of the run")
+        if axes == 5:
+            shapes.add(tensor.shape)
+    if len(shapes) > 1 or any(shape[0] != calls for shape in shapes):
+        raise TypeError("the arrays are not those of the calls")
+    if tensors.get("images") is not None and tensors["images"].shape[-1] != 3:
+        raise TypeError("the pictures have no three colours")
+
+
+def _broken(path: Path) -> ValueError:
+    return ValueError(f"{path.name} is broken or no saved trajectory; save the run again.")
+
 
 def _check_format(path: Path, metadata: dict[str, str]):
-    if metadata.get("format") != FORMAT or not metadata.get("version", "").isdecimal():
+    version = metadata.get("version", "")
+    if metadata.get("format") != FORMAT or not (version.isdecimal() and len(version) < 10):
         raise ValueError(f"{path.name} is no trajectory that Sampler Explorer saved.")
-    if int(metadata["version"]) > VERSION:
+    if int(version) > VERSION:
         raise ValueError(
-            f"{path.name} was saved by a newer Sampler Explorer (format {metadata['version']}; "
+            f"{path.name} was saved by a newer Sampler Explorer (format {version}; "
             f"this one reads up to {VERSION}): update it to open the file."
         )

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from explorer.capture.frames import Filmstrip
-from explorer.capture.grids import lane_png
 from explorer.capture.trajectory import CANCELLED, ERROR, Call
 from explorer.models.previews import Decoder
+from explorer.records.pictures import lane_png
 from explorer.runs.events import (
     ENDINGS,
     LOADING,

@@ -4,12 +4,9 @@ The shape: `Result`, `{"seed", "lanes": [LaneResult]}`. A lane whose turn did no
 and no calls.
 """
 
-import math
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-import numpy as np
-
-from explorer.models.previews import sheet
+from explorer.capture.sheets import SHEET_PIXELS, frame_sheet
 from explorer.sampling.calls import STEP
 from explorer.views.kept_pictures import Keeping
 from explorer.views.plan import CallPlace, call_place
@@ -19,9 +16,7 @@ if TYPE_CHECKING:
     from explorer.capture.trajectory import Trajectory
     from explorer.runs.events import Ended
 
-SHEET_PIXELS = 2**24  # of one sheet: what a phone can hold decoded, four times
 INLINE_SHEET_PIXELS = 2**22  # of one that no file could be written for
-JPEG_QUALITY = 95  # the change view amplifies what the compression leaves
 
 
 class Grid(TypedDict):
@@ -88,24 +83,7 @@ def _lane(
 
 def _add_sheets(lane: LaneResult, frames: "LaneFrames", pixels: int, keeping: Keeping) -> None:
     what = f"the frames of {lane['label']}"
-    data, lane["grid"] = frame_sheet(frames.denoised, pixels)
-    lane["denoised"] = keeping.address(data, "denoised.jpg", what)
-    data, lane["grid"] = frame_sheet(frames.noisy, pixels)
-    lane["noisy"] = keeping.address(data, "noisy.jpg", what)
-
-
-def frame_sheet(frames: np.ndarray, pixels: int = SHEET_PIXELS) -> tuple[bytes, Grid]:
-    """All frames, (n, H, W, 3) in uint8, as one JPEG, and its grid.
-
-    A long run's frames are made smaller, so that the decoded sheet stays within so many pixels.
-    """
-    count, height, width, _ = frames.shape
-    shrink = math.ceil(math.sqrt(count * height * width / pixels))
-    if shrink > 1:
-        height, width = height // shrink, width // shrink
-        frames = frames[:, : height * shrink, : width * shrink]
-        blocks = frames.reshape(count, height, shrink, width, shrink, 3)
-        frames = blocks.mean(axis=(2, 4)).astype(np.uint8)
-    columns = math.ceil(math.sqrt(count))
-    grid = Grid(columns=columns, width=width, height=height)
-    return sheet(list(frames), columns, quality=JPEG_QUALITY), grid
+    denoised, noisy = (frame_sheet(each, pixels) for each in (frames.denoised, frames.noisy))
+    lane["grid"] = Grid(columns=noisy.columns, width=noisy.width, height=noisy.height)
+    lane["denoised"] = keeping.address(denoised.file, "denoised.jpg", what)
+    lane["noisy"] = keeping.address(noisy.file, "noisy.jpg", what)

@@ -1,16 +1,14 @@
-"""A batch as one picture: where each stands, how small it gets, and what its file says."""
+"""A batch as one picture: where each stands and how small it gets."""
 
 import io
-import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from explorer.capture.frames import Filmstrip
-from explorer.capture.grids import KEY, grid, lane_png, tile
-from explorer.capture.trajectory import Call, Trajectory
-from explorer.settings import RunSettings
+from explorer.capture.grids import grid, tile
+from explorer.capture.trajectory import Call
 
 
 def flat(count: int, side: int = 16) -> np.ndarray:
@@ -36,20 +34,6 @@ def test_a_tile_is_no_larger_than_one_picture(count):
     whole = tile(flat(count, 60))
     assert max(whole.shape) <= 60
     assert set(np.unique(whole)) - {0} == set(range(10, 10 * count + 1, 10))
-
-
-def test_the_file_says_how_the_pictures_came():
-    settings = RunSettings(seed=7, batch_size=2).to_dict() | {
-        "init_image": "data:image/png;base64,"
-    }
-    trajectory = Trajectory(settings=settings, lane=1, images=flat(2), model="scenes", device="cpu")
-    opened = Image.open(io.BytesIO(lane_png(trajectory)))
-    np.testing.assert_array_equal(np.asarray(opened), grid(flat(2)))
-    told = json.loads(opened.text[KEY])
-    assert (told["model"], told["noise_drawn_on"], told["lane"]) == ("scenes", "cpu", 1)
-    assert (told["settings"]["seed"], told["settings"]["rng"]) == (7, "cpu")
-    assert "init_image" not in told["settings"]
-    assert len(told["start_picture_sha256"]) == 64
 
 
 def test_frames_of_a_batch_are_tiled_and_decoded_in_slices():

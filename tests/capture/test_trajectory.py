@@ -232,11 +232,65 @@ def test_a_file_of_version_1_is_read(tmp_path):
         json.dumps({"calls": [], "surprise": 1}),
         json.dumps({"calls": [{"scales": [1, 1]}]}),
         json.dumps({"calls": 5}),
+        "5",
+        "[" * 100_000,
+        json.dumps({"calls": [], "settings": []}),
+        json.dumps({"calls": [], "lane": "1"}),
+        json.dumps({"calls": [], "lane": True}),
+        '{"calls": [], "lane": ' + "1" * 5000 + "}",
     ],
 )
 def test_damaged_metadata_is_a_sentence(tmp_path, trajectory):
     path = make_trajectory().save(tmp_path / "run.safetensors")
     rewrite(path, trajectory=trajectory)
+    with pytest.raises(ValueError, match=r"^run\.safetensors is broken"):
+        Trajectory.load(path)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"sigma": "14.6"},
+        {"sigma": None},
+        {"sigma_mid": "1"},
+        {"index": 0.5},
+        {"stage": 1},
+        {"scales": [1]},
+        {"scales": [1, 2, 3]},
+        {"scales": ["1", "1"]},
+        {"scales": 1},
+    ],
+)
+def test_a_damaged_call_is_a_sentence_and_not_found_later(tmp_path, row):
+    path = make_trajectory().save(tmp_path / "run.safetensors")
+    with safe_open(str(path), framework="numpy") as file:
+        about = json.loads(file.metadata()["trajectory"])
+    about["calls"][1] |= row
+    rewrite(path, trajectory=json.dumps(about))
+    with pytest.raises(ValueError, match=r"^run\.safetensors is broken"):
+        Trajectory.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("latents", lambda array: array[:4]),
+        ("latents", lambda array: array[:, 0]),
+        ("latents", lambda array: array.astype(np.float32)),
+        ("denoised", lambda array: array[..., :4]),
+        ("final", lambda array: array[0]),
+        ("final", lambda array: array.astype(np.float64)),
+        ("images", lambda array: array[..., :2]),
+        ("images", lambda array: array.astype(np.int16)),
+    ],
+)
+def test_arrays_of_another_shape_or_type_are_a_sentence(tmp_path, name, change):
+    path = make_trajectory().save(tmp_path / "run.safetensors")
+    with safe_open(str(path), framework="numpy") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    tensors[name] = np.ascontiguousarray(change(tensors[name]))
+    save_file(tensors, path, metadata)
     with pytest.raises(ValueError, match=r"^run\.safetensors is broken"):
         Trajectory.load(path)
 

@@ -8,7 +8,6 @@ import os
 import threading
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from fake_engine import FakeEngine
 from loops import everything, finish
@@ -27,7 +26,6 @@ from explorer.settings import LaneSettings, RunSettings, picture_url
 from explorer.views import kept_pictures
 from explorer.views.plan import plan_payload
 from explorer.views.progress import Progress, progress_payload
-from explorer.views.result import SHEET_PIXELS, frame_sheet
 from explorer.views.run import run_payloads
 from explorer.whole_files import WholeFiles
 
@@ -201,25 +199,6 @@ def test_pictures_that_come_when_the_program_ends_are_no_fault(tmp_path, caplog)
 
 def read_picture_url(url: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
-
-
-def test_frames_keep_their_order_on_the_sheet():
-    frames = np.stack([np.full((8, 16, 3), 20 * at, np.uint8) for at in range(11)])
-    data, grid = frame_sheet(frames)
-    assert grid == {"columns": 4, "width": 16, "height": 8}
-    sheet = np.asarray(Image.open(io.BytesIO(data)))
-    for at in range(11):
-        row, column = divmod(at, 4)
-        tile = sheet[row * 8 :, column * 16 :][:8, :16]
-        assert abs(tile.mean() - 20 * at) < 3
-
-
-def test_a_long_runs_sheet_can_still_be_decoded():
-    frames = np.zeros((1999, 128, 128, 3), np.uint8)
-    data, grid = frame_sheet(frames)
-    width, height = Image.open(io.BytesIO(data)).size
-    assert grid["width"] == 64
-    assert width * height <= 1.1 * SHEET_PIXELS
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,64 @@
+"""What may be wrong with a saved run: a kind of error each, every one with a sentence."""
+
+import errno
+from pathlib import Path
+from typing import ClassVar
+
+
+class RecordError(ValueError):
+    """A saved run that cannot be opened or written; the message is one sentence to act on.
+
+    `kind` is a word for lists: "foreign", "damaged", "unfinished", "newer" or "not saved".
+    """
+
+    kind: ClassVar[str]
+
+
+class ForeignRun(RecordError):
+    """It is there, and no run of this program."""
+
+    kind = "foreign"
+
+
+class DamagedRun(RecordError):
+    """It is a run, of which something is missing or not as it was saved."""
+
+    kind = "damaged"
+
+
+class UnfinishedRun(RecordError):
+    """It was being written when the program ended."""
+
+    kind = "unfinished"
+
+
+class NewerRun(RecordError):
+    """It was saved in a format that this version does not know yet."""
+
+    kind = "newer"
+
+
+class NotSaved(RecordError):
+    """A run could not be written; it is as whole in memory as before."""
+
+    kind = "not saved"
+
+
+KEPT = "the run is still there and can be saved elsewhere"
+REASONS = {
+    errno.ENOSPC: f"the disk is full; free some space, {KEPT}",
+    errno.EDQUOT: f"the disk's quota is used up; free some space, {KEPT}",
+    errno.EROFS: f"the disk is read-only; {KEPT}",
+    errno.EACCES: f"nothing may be written there; {KEPT}",
+    errno.EPERM: f"nothing may be written there; {KEPT}",
+    errno.ENAMETOOLONG: "its name is too long; choose a shorter one",
+    errno.ENOTDIR: "it lies under a file, not a folder; choose another place",
+}
+
+
+def not_saved(path: Path, error: OSError) -> NotSaved:
+    """The error for a run that could not be written to a path, of which only the name is said."""
+    reason = REASONS.get(error.errno or 0)
+    if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+        reason = "something of that name is there already; choose another name"
+    return NotSaved(f"{path.name} was not saved: {reason or f'{error.strerror}; {KEPT}'}.")

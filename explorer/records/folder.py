@@ -1,0 +1,134 @@
+"""A folder of a run's files: written whole or not at all, and read without trusting it."""
+
+import hashlib
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from explorer.records.errors import DamagedRun, ForeignRun, UnfinishedRun, not_saved
+from explorer.records.manifest import MANIFEST, MOST_BYTES, FileEntry, Manifest, read_manifest
+
+PART = ".part"  # ends the name of a folder that is being written
+CHUNK_BYTES = 2**20
+
+
+def write_folder(path: Path, files: Iterable[tuple[str, bytes]]) -> Path:
+    """Write files, by name, as a new folder; return its path.
+
+    The folder appears once all of them are on the disk. Raises NotSaved and leaves nothing behind
+    where that fails, also where there is something of that name already.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PART}")
+    try:
+        if os.path.lexists(path):
+            raise FileExistsError(17, "File exists")
+        part.mkdir(parents=True)
+        for name, data in files:
+            with (part / name).open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        _sync(part)
+        part.rename(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise not_saved(path, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return path
+
+
+def _sync(folder: Path) -> None:
+    """Wait until the disk knows which files a folder has, where a system can say so."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+class RunFolder:
+    """A run's folder as it is read: only plain files that its manifest names, of their size."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.name = path.name or str(path)
+
+    def manifest(self) -> Manifest:
+        """What the folder's `run.json` says.
+
+        Raises ForeignRun, UnfinishedRun, NewerRun or DamagedRun, each with a sentence.
+        """
+        try:
+            with self._open(MANIFEST) as file:
+                data = file.read(MOST_BYTES + 1)
+        except FileNotFoundError:
+            raise self._without_manifest() from None
+        except NotADirectoryError:
+            raise ForeignRun(f"{self.name} is a file; a run is a folder.") from None
+        if len(data) > MOST_BYTES:
+            raise DamagedRun(f"{self.name} is damaged: its {MANIFEST} is too large.")
+        return read_manifest(data, self.name)
+
+    def read(self, name: str, entry: FileEntry) -> bytes:
+        """One file's bytes; raises DamagedRun where they are not those that were saved."""
+        with self._checked(name, entry) as file:
+            data = file.read(entry.bytes)
+            self._compare(name, entry, [data])
+            return data
+
+    def check(self, name: str, entry: FileEntry) -> Path:
+        """The path of a file that is as it was saved; raises DamagedRun."""
+        with self._checked(name, entry) as file:
+            self._compare(name, entry, iter(lambda: file.read(CHUNK_BYTES), b""))
+        return self.path / name
+
+    @contextmanager
+    def _checked(self, name: str, entry: FileEntry) -> Iterator[BinaryIO]:
+        try:
+            with self._open(name) as file:
+                if os.fstat(file.fileno()).st_size != entry.bytes:
+                    raise DamagedRun(f"{self.name} is damaged: {name} has another size.")
+                yield file
+        except FileNotFoundError:
+            raise DamagedRun(f"{self.name} is damaged: {name} is missing.") from None
+
+    def _compare(self, name: str, entry: FileEntry, parts: Iterable[bytes]) -> None:
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(part)
+        if digest.hexdigest() != entry.sha256:
+            raise DamagedRun(f"{self.name} is damaged: {name} is not as it was saved.")
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[BinaryIO]:
+        """A plain file, and no link to one elsewhere; raises FileNotFoundError, DamagedRun."""
+        no_links = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        try:
+            if (self.path / name).is_symlink():
+                raise DamagedRun(f"{self.name} is damaged: {name} is a link.")
+            handle = os.open(self.path / name, os.O_RDONLY | no_links | getattr(os, "O_BINARY", 0))
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except OSError as error:
+            raise DamagedRun(f"{self.name}: {name} cannot be read ({error.strerror}).") from error
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise DamagedRun(f"{self.name} is damaged: {name} is no file.")
+        with os.fdopen(handle, "rb") as file:
+            yield file
+
+    def _without_manifest(self) -> ForeignRun | UnfinishedRun:
+        try:
+            names = os.listdir(self.path)
+        except OSError:
+            return ForeignRun(f"There is no run {self.name}.")
+        if self.name.endswith(PART) or any(name.startswith("lane-") for name in names):
+            return UnfinishedRun(f"{self.name} was not written to its end; it can be deleted.")
+        return ForeignRun(f"{self.name} is no run that Sampler Explorer saved.")

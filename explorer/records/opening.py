@@ -1,0 +1,77 @@
+"""Opening a run that was saved: what it was, as it was, with nothing computed."""
+
+from pathlib import Path
+from typing import Any
+
+from explorer.capture.sheets import FrameSheet
+from explorer.capture.trajectory import Trajectory
+from explorer.records.errors import DamagedRun
+from explorer.records.folder import RunFolder
+from explorer.records.layout import start_picture_url
+from explorer.records.manifest import LaneEntry, Manifest, read_json
+from explorer.records.run import RecordedLane, RecordedRun
+
+
+def open_run(path: str | Path) -> RecordedRun:
+    """Open the folder of a run that was saved; docs/run_format.md says what is in it.
+
+    Raises ForeignRun, UnfinishedRun, NewerRun or DamagedRun, each a RecordError with a sentence.
+    """
+    folder = RunFolder(Path(path))
+    manifest = folder.manifest()
+    settings = _settings(folder, manifest)
+    lanes = tuple(_lane(folder, manifest, entry, settings) for entry in manifest.lanes)
+    return RecordedRun(
+        settings=settings,
+        lanes=lanes,
+        id=manifest.id,
+        created=manifest.created,
+        state=manifest.state,
+        message=manifest.message,
+        model=manifest.model,
+        device=manifest.device,
+        model_fingerprint=manifest.model_fingerprint,
+        versions=manifest.versions,
+    )
+
+
+def _settings(folder: RunFolder, manifest: Manifest) -> dict[str, Any]:
+    data = folder.read(manifest.settings, manifest.files[manifest.settings])
+    try:
+        settings = read_json(data)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise DamagedRun(f"{folder.name} is damaged: its settings are no JSON object.")
+    if name := manifest.start_picture:
+        settings["init_image"] = start_picture_url(name, folder.read(name, manifest.files[name]))
+    return settings
+
+
+def _lane(
+    folder: RunFolder, manifest: Manifest, entry: LaneEntry, settings: dict[str, Any]
+) -> RecordedLane:
+    path = folder.check(entry.trajectory, manifest.files[entry.trajectory])
+    try:
+        trajectory = Trajectory.load(path)
+    except (ValueError, OSError) as error:
+        raise DamagedRun(f"{folder.name} is damaged: {error}") from error
+    if manifest.start_picture and trajectory.settings.get("init_image") == "":
+        trajectory.settings["init_image"] = settings["init_image"]
+    sheets = {
+        view: FrameSheet(
+            file=folder.read(each.file, manifest.files[each.file]),
+            count=each.count,
+            columns=each.columns,
+            width=each.width,
+            height=each.height,
+        )
+        for view, each in entry.frames.items()
+    }
+    picture = entry.picture
+    return RecordedLane(
+        trajectory=trajectory,
+        picture=None if picture is None else folder.read(picture, manifest.files[picture]),
+        sheets=sheets,
+        approximate={view: each.approximate for view, each in entry.frames.items()},
+    )

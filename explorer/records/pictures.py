@@ -1,0 +1,65 @@
+"""A lane's pictures as a PNG file that says how they came, and a run's thumbnail."""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from explorer.capture.grids import grid, tile
+from explorer.capture.trajectory import Trajectory
+
+KEY = "sampler-explorer"  # of the PNG's text chunk that holds the run as JSON
+THUMBNAIL_SIDE = 96  # pixels
+THUMBNAIL_LANES = 4
+
+
+def lane_png(trajectory: Trajectory, is_quick: bool = False) -> bytes:
+    """A lane's pictures as one PNG file that states its settings, model and noise.
+
+    A quick one takes a third of the time and a sixth more bytes. Raises ValueError for a lane
+    without pictures.
+    """
+    if trajectory.images is None:
+        raise ValueError("The lane has no pictures.")
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_itxt(KEY, json.dumps(provenance(trajectory)), zip=True)
+    data = io.BytesIO()
+    Image.fromarray(grid(trajectory.images)).save(
+        data, "PNG", pnginfo=info, compress_level=1 if is_quick else 6
+    )
+    return data.getvalue()
+
+
+def provenance(trajectory: Trajectory) -> dict:
+    """How the pictures came, as plain data; of a start picture only its SHA-256."""
+    settings = dict(trajectory.settings)
+    facts = {
+        "lane": trajectory.lane,
+        "model": trajectory.model,
+        "noise_drawn_on": trajectory.device,
+    }
+    if start := settings.pop("init_image", ""):
+        facts["start_picture_sha256"] = hashlib.sha256(start.encode()).hexdigest()
+    return facts | {"settings": settings}
+
+
+def thumbnail(trajectories: Sequence[Trajectory]) -> bytes | None:
+    """The first lanes' pictures side by side as a small JPEG file; None where no lane has one."""
+    from PIL import Image
+
+    pictures = [tile(each.images) for each in trajectories if each.images is not None]
+    if not pictures:
+        return None
+    small = []
+    for picture in pictures[:THUMBNAIL_LANES]:
+        image = Image.fromarray(picture).convert("RGB")
+        width = max(1, round(image.width * THUMBNAIL_SIDE / image.height))
+        small.append(np.asarray(image.resize((min(width, 4 * THUMBNAIL_SIDE), THUMBNAIL_SIDE))))
+    data = io.BytesIO()
+    Image.fromarray(np.concatenate(small, axis=1)).save(data, "JPEG", quality=80)
+    return data.getvalue()
