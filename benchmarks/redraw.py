@@ -57,7 +57,7 @@ def opened() -> Iterator:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(url)
         page.wait_for_selector("#plot .nsewdrag")
-        page.wait_for_function("document.querySelector('#about .loading').textContent === ''")
+        page.wait_for_function("document.querySelector('#model_card .loading').textContent === ''")
         page.click("[data-group=training] .fold-head")
         page.wait_for_timeout(3000)
         yield page

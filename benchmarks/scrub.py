@@ -118,7 +118,7 @@ def opened(url: str) -> Iterator[tuple]:
         page.set_default_timeout(PATIENCE_MS)
         page.goto(url)
         page.wait_for_selector("#plot .nsewdrag")
-        page.wait_for_function("document.querySelector('#about .loading').textContent === ''")
+        page.wait_for_function("document.querySelector('#model_card .loading').textContent === ''")
         collect(page)
         yield page, Tab(browser)
         browser.close()

@@ -173,7 +173,7 @@ class FakeEngine:
             return
         try:
             yield Queued(message="Waiting for the device", seed=settings.seed)
-            while not ticket.turn.is_set():
+            while not ticket.granted.is_set():
                 if cancel.is_set():
                     yield event("cancelled", settings)
                     return

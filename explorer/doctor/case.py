@@ -63,7 +63,7 @@ class Case:
         ours_without_noise = not self.sampler.baseline and not self.sampler.eta
         return self.sampler.takes(name) and not (name == "eta" and ours_without_noise)
 
-    def mend(self, label: str, **values: Any) -> dict[str, Any]:
+    def fix(self, label: str, **values: Any) -> dict[str, Any]:
         """A finding's `fix` and `fix_label`; nothing where the sampler lacks what would change."""
         return {"fix": values, "fix_label": label} if all(map(self.takes, values)) else {}
 

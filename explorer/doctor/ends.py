@@ -91,7 +91,7 @@ def _to_the_end(case: Case, causes: dict[str, Any]) -> dict[str, Any]:
         return {}
     options = [name for name in causes if name != "timestep_spacing"]
     label = "Use the table's end" if options else f"Use {causes['timestep_spacing']}"
-    return case.mend(label, **causes)
+    return case.fix(label, **causes)
 
 
 def outside(case: StepsCase) -> Iterator[Finding]:
@@ -125,7 +125,7 @@ def outside(case: StepsCase) -> Iterator[Finding]:
             "training_sigma_max": float(known[-1]),
         },
         field=next(iter(causes), "schedule_type"),
-        **(case.mend("Use the table's ends", **causes) if mended else {}),
+        **(case.fix("Use the table's ends", **causes) if mended else {}),
     )
 
 
@@ -139,5 +139,5 @@ def noise_left(case: StepsCase) -> Iterator[Finding]:
             sentence=f"The run ends at sigma {left:.3g}, not at 0: that noise stays in the latent.",
             numbers={"sigma": left},
             field="final_sigmas_type",
-            **case.mend("End at 0", final_sigmas_type="zero"),
+            **case.fix("End at 0", final_sigmas_type="zero"),
         )

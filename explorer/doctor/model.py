@@ -45,7 +45,7 @@ def zero_snr_epsilon(case: StepsCase) -> Iterator[Finding]:
             ),
             numbers={"training_sigma_max": end},
             field="rescale_betas_zero_snr",
-            **case.mend("Do not rescale", rescale_betas_zero_snr=False),
+            **case.fix("Do not rescale", rescale_betas_zero_snr=False),
         )
 
 
@@ -65,7 +65,7 @@ def prediction_differs(case: Case) -> Iterator[Finding]:
             "step goes to another picture than the model means."
         ),
         field="prediction_type",
-        **case.mend(f"Use {wanted}", prediction_type=wanted),
+        **case.fix(f"Use {wanted}", prediction_type=wanted),
     )
 
 
@@ -89,7 +89,7 @@ def betas_differ(case: Case) -> Iterator[Finding]:
             )
         },
         field="trained_betas" if case.get("trained_betas") else "beta_end",
-        **case.mend(
+        **case.fix(
             "Use the model's betas", **{name: value_of(case.model_defaults, name) for name in CURVE}
         ),
     )
@@ -125,7 +125,7 @@ def timesteps_differ(case: Case) -> Iterator[Finding]:
         ),
         numbers={"num_train_timesteps": float(got), "own_num_train_timesteps": float(trained)},
         field="num_train_timesteps",
-        **case.mend(f"Use {trained}", num_train_timesteps=trained),
+        **case.fix(f"Use {trained}", num_train_timesteps=trained),
     )
 
 
@@ -143,7 +143,7 @@ def zero_snr_differs(case: Case) -> Iterator[Finding]:
         code="zero_snr_differs",
         sentence=f"The model was trained {trained} betas rescaled to zero terminal SNR.",
         field="rescale_betas_zero_snr",
-        **case.mend("Do not rescale" if got else "Rescale", rescale_betas_zero_snr=not got),
+        **case.fix("Do not rescale" if got else "Rescale", rescale_betas_zero_snr=not got),
     )
 
 
@@ -161,5 +161,5 @@ def zero_snr_spacing(case: Case) -> Iterator[Finding]:
             "at the same end, but spends its last step on timestep 0, all but free of noise."
         ),
         field="timestep_spacing",
-        **case.mend("Use trailing", timestep_spacing="trailing"),
+        **case.fix("Use trailing", timestep_spacing="trailing"),
     )

@@ -60,7 +60,7 @@ def no_effect(case: StepsCase) -> Iterator[Finding]:
             },
             field=idles[0].name,
             # Not for what the sampler lacks: other lanes, with the same settings, may have a use.
-            **case.mend("Reset", **{idle.name: idle.reset(case) for idle in idles}),
+            **case.fix("Reset", **{idle.name: idle.reset(case) for idle in idles}),
         )
 
 

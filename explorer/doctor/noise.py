@@ -40,7 +40,7 @@ def churned(case: ScheduleCase) -> Iterator[Finding]:
         ),
         numbers={"step": step + 1, "sigma": sigma, "sigma_hat": hat, "training_sigma_max": end},
         field="s_churn",
-        **case.mend(f"Churn up to sigma {limit:.3g}" if window else "No churn", **fix),
+        **case.fix(f"Churn up to sigma {limit:.3g}" if window else "No churn", **fix),
     )
 
 
@@ -54,7 +54,7 @@ def churn_window(case: ScheduleCase) -> Iterator[Finding]:
             sentence="Sigma churn has no effect: no step lies between sigma tmin and sigma tmax.",
             numbers={name: case.get(name, 0.0) for name in ("s_churn", "s_tmin", "s_tmax")},
             field="s_churn",
-            **case.mend("No limits", s_tmin=0.0, s_tmax=0.0),
+            **case.fix("No limits", s_tmin=0.0, s_tmax=0.0),
         )
 
 
@@ -81,7 +81,7 @@ def _lower_start(case: StepsCase, limit: float) -> dict:
     if case.listed:
         return {}
     if case.continuous:
-        return case.mend(f"Sigma max {limit:.0f}", sigma_max=round(limit))
+        return case.fix(f"Sigma max {limit:.0f}", sigma_max=round(limit))
     if case.schedule.sigma[0] <= limit or (end := largest_beta_end(case, limit)) is None:
         return {}
-    return case.mend(f"Beta end {end:g}", beta_end=end)
+    return case.fix(f"Beta end {end:g}", beta_end=end)

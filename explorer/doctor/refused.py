@@ -54,7 +54,7 @@ def refused(case: Case, problem: str) -> Iterator[Finding]:
         name = problem.partition(" ")[0].rstrip(":")  # the argument that it is about
         names, label = RESETS.get(name, ((), ""))
         resets = {each: DEFAULTS[each] for each in names}
-        fix = case.mend(label.format(**resets), **resets) if resets else {}
+        fix = case.fix(label.format(**resets), **resets) if resets else {}
         yield Finding(severity=ERROR, code="no_schedule", sentence=problem, field=name, **fix)
 
 
@@ -128,5 +128,5 @@ def _infinite(case: Case) -> Finding:
         ),
         numbers=numbers,
         field="trained_betas" if case.get("trained_betas") else "beta_end",
-        **case.mend(label, **fix),
+        **case.fix(label, **fix),
     )

@@ -36,7 +36,7 @@ def duplicates(case: StepsCase) -> Iterator[Finding]:
         ),
         numbers={"duplicates": count, "step": step + 1, "timestep": timestep},
         field="round_timesteps",
-        **case.mend("Do not round", round_timesteps="off"),
+        **case.fix("Do not round", round_timesteps="off"),
     )
 
 
@@ -74,7 +74,7 @@ def levels_reached(case: StepsCase) -> Iterator[Finding]:
             "percent": 100 * worst,
         },
         field="timestep_spacing",
-        **case.mend("Use leading", timestep_spacing="leading"),
+        **case.fix("Use leading", timestep_spacing="leading"),
     )
 
 
@@ -106,5 +106,5 @@ def rounding(case: StepsCase) -> Iterator[Finding]:
             "percent": 100 * worst,
         },
         field="round_timesteps",
-        **case.mend("Do not round", round_timesteps="off"),
+        **case.fix("Do not round", round_timesteps="off"),
     )

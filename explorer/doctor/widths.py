@@ -82,7 +82,7 @@ def widest(case: StepsCase) -> Iterator[Finding]:
             sentence=f"Step {step + 1} of {table.steps}, {way} in log sigma.",
             numbers=numbers,
             field="schedule_type",
-            **(case.mend("Use exponential", schedule_type="exponential") if evener else {}),
+            **(case.fix("Use exponential", schedule_type="exponential") if evener else {}),
         )
 
 
@@ -103,7 +103,7 @@ def narrowest(case: StepsCase) -> Iterator[Finding]:
     if case.listed:
         # Of two sigmas that are nearly one the lower goes, so that the run begins where it did.
         kept = tuple(sigma for at, sigma in enumerate(kept) if not at or not narrow[at - 1])
-        fix = case.mend("Drop them" if count > 1 else "Drop it", sigmas=kept)
+        fix = case.fix("Drop them" if count > 1 else "Drop it", sigmas=kept)
     yield Finding(
         severity=WARNING,
         code="narrow_step",
@@ -122,7 +122,7 @@ def _last_step(case: StepsCase, way: str, numbers: dict[str, float]) -> Finding:
     # Without noise the wide step does little harm, and dropping its end smooths the picture.
     is_warning = case.schedule.eta > 0 and numbers["fold"] >= LAST_FOLD_WARNS
     has_room = case.schedule.steps < len(case.schedule.training_sigma)  # for one more
-    fix = case.mend("Discard penultimate sigma", discard_penultimate_sigma=True)
+    fix = case.fix("Discard penultimate sigma", discard_penultimate_sigma=True)
     return Finding(
         severity=WARNING if is_warning else NOTE,
         code="last_step",

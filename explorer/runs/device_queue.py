@@ -26,9 +26,10 @@ class QueueFull(RuntimeError):
 class Ticket:
     """A place in a device's queue, from `DeviceQueue.join` until it is given back.
 
-    `turn` is set when the device is this ticket's. While `ready()` is false a ticket keeps its
-    place, and those behind it are served. `seconds_left()` is how long it will have the device
-    yet, None where nobody knows. `on_turn` is called, in whatever thread, when its turn has come.
+    `granted` is set when the device is this ticket's. While `ready()` is false a ticket keeps its
+    place, and those behind it are served. `seconds_left()` is how much longer it will have the
+    device, None where that is unknown. `on_granted` is called, in any thread, when the device is
+    this ticket's.
     """
 
     def __init__(
@@ -38,17 +39,17 @@ class Ticket:
         is_run: bool = True,
         ready: Callable[[], bool] = lambda: True,
         seconds_left: Callable[[], float | None] = lambda: None,
-        on_turn: Callable[[], None] = lambda: None,
+        on_granted: Callable[[], None] = lambda: None,
     ):
         self.visitor, self.is_run = visitor, is_run
-        self.ready, self.seconds_left, self.on_turn = ready, seconds_left, on_turn
-        self.turn = threading.Event()
+        self.ready, self.seconds_left, self.on_granted = ready, seconds_left, on_granted
+        self.granted = threading.Event()
         self.number = time.monotonic(), next(_NUMBERS)
         self.queue: DeviceQueue = queue
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait in this thread for the turn; returns whether it has come."""
-        return self.turn.wait(timeout)
+        return self.granted.wait(timeout)
 
     def leave(self) -> None:
         """Give the place, or the device, back; the next one has its turn. May be called twice."""
@@ -60,7 +61,7 @@ class Ticket:
     def give_up(self) -> None:
         """Leave, unless the turn has come: then whoever works with the device leaves."""
         with _LOCK:
-            if self.turn.is_set():
+            if self.granted.is_set():
                 return
             queue = self.queue
             queue._remove(self)
@@ -110,7 +111,7 @@ class DeviceQueue:
         is_run: bool = True,
         ready: Callable[[], bool] = lambda: True,
         seconds_left: Callable[[], float | None] = lambda: None,
-        on_turn: Callable[[], None] = lambda: None,
+        on_granted: Callable[[], None] = lambda: None,
         came: float | None = None,
         last: bool = False,
     ) -> Ticket:
@@ -124,7 +125,7 @@ class DeviceQueue:
             queue = self._newest()
             if is_run:
                 queue._refuse_beyond(limits, visitor)
-            ticket = Ticket(queue, visitor, is_run, ready, seconds_left, on_turn)
+            ticket = Ticket(queue, visitor, is_run, ready, seconds_left, on_granted)
             if came is not None:
                 ticket.number = came, ticket.number[1]
             if last:
@@ -144,8 +145,8 @@ class DeviceQueue:
                 return
             queue._waiting.remove(ticket)
             queue._holder = ticket
-            ticket.turn.set()
-        ticket.on_turn()
+            ticket.granted.set()
+        ticket.on_granted()
 
     def become(self, other: "DeviceQueue") -> None:
         """Move to another queue, everybody at the place of their number."""

@@ -78,7 +78,7 @@ class Dispatcher:
             ticket = job.ticket
             while ticket is not None and job.waits and not ticket.wait(POLL_S):
                 pass
-            if ticket is not None and ticket.turn.is_set():
+            if ticket is not None and ticket.granted.is_set():
                 self.work(job, [])
             elif not job.state:
                 job.end(CANCELLED)
@@ -90,8 +90,8 @@ class Dispatcher:
     ) -> tuple[Job, Callable, Callable, "Decoder"]:
         """The job, how it enters its queue and starts, and its model's decoder."""
         decoders: list[Decoder] = []
-        on_turn = partial(in_own_thread, "denoise", self.work, job, decoders)
-        enter = partial(self.enter, job, visitor, on_turn, came)
+        on_granted = partial(in_own_thread, "denoise", self.work, job, decoders)
+        enter = partial(self.enter, job, visitor, on_granted, came)
         return job, enter, partial(self.start, job), lambda latents: decoders[0](latents)
 
     def job(self, settings: RunSettings, cancel: threading.Event | None) -> Job:
@@ -119,7 +119,7 @@ class Dispatcher:
         self,
         job: Job,
         visitor: str = "",
-        on_turn: Callable[[], None] = lambda: None,
+        on_granted: Callable[[], None] = lambda: None,
         came: float | None = None,
     ) -> None:
         """Take a place in the device's queue; the job has ended where there is none."""
@@ -132,7 +132,7 @@ class Dispatcher:
                 limits=self._limits,
                 ready=lambda: job.admitted and all(map(self._models.has_fetched, entries)),
                 seconds_left=partial(self._seconds_left, job),
-                on_turn=on_turn,
+                on_granted=on_granted,
                 came=came,
             )
         except QueueFull as error:

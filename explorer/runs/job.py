@@ -126,7 +126,7 @@ class Job:
     def waits(self) -> bool:
         """Whether it has still to wait for its turn."""
         ended = self.finished.is_set() or self.state or self.stopping
-        return not ended and self.ticket is not None and not self.ticket.turn.is_set()
+        return not ended and self.ticket is not None and not self.ticket.granted.is_set()
 
     def leave_queue(self) -> None:
         """Give up the place in the queue; a run whose turn has come leaves it by itself."""
@@ -142,7 +142,7 @@ class Job:
     def standing(self) -> Standing:
         """How far the run is before its first call."""
         ticket = self.ticket
-        if self.phase != QUEUED or ticket is None or not self.admitted or ticket.turn.is_set():
+        if self.phase != QUEUED or ticket is None or not self.admitted or ticket.granted.is_set():
             return Standing(self.phase, self.note)
         place = ticket.place
         if not place:  # the device is loading what this run waits for

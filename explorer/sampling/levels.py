@@ -75,12 +75,12 @@ def _from_schedule(schedule: Any) -> list[Level]:
     for call, (sigma, timestep) in enumerate(
         zip(schedule.call_sigma, schedule.call_timestep, strict=True)
     ):
-        step, half = divmod(call, 2)
+        step, second_call = divmod(call, 2)
         has_midpoint = step < len(schedule.sigma_mid)
         rows.append(
             Level(
                 step=step,
-                stage=MIDPOINT if half else STEP,
+                stage=MIDPOINT if second_call else STEP,
                 sigma=float(sigma),
                 timestep=float(timestep),
                 sigma_next=float(schedule.sigma_next[step]),
@@ -129,7 +129,7 @@ def _second_order(scheduler: Any, timesteps: list[float]) -> list[Level]:
     ups, downs = (getattr(scheduler, name, None) for name in ("sigmas_up", "sigmas_down"))
     rows = []
     for row, timestep in enumerate(timesteps):
-        step, half = divmod(row, 2)
+        step, second_call = divmod(row, 2)
         first = 2 * step
         sigma, after, mid, down, up = sigmas[first], sigmas[first + 1], None, None, None
         if first + 1 < len(timesteps):
@@ -144,8 +144,8 @@ def _second_order(scheduler: Any, timesteps: list[float]) -> list[Level]:
         rows.append(
             Level(
                 step=step,
-                stage=(CORRECTION if mid is None else MIDPOINT) if half else STEP,
-                sigma=second if half else sigma,
+                stage=(CORRECTION if mid is None else MIDPOINT) if second_call else STEP,
+                sigma=second if second_call else sigma,
                 timestep=timestep,
                 sigma_next=after,
                 sigma_mid=mid,

@@ -221,14 +221,14 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         return KDPM2SchedulerOutput(*results) if return_dict else results
 
     def _advance(self, call, output, x, generator) -> tuple[torch.Tensor, torch.Tensor]:
-        table, (step, half) = self.schedule, divmod(call, 2)
+        table, (step, second_call) = self.schedule, divmod(call, 2)
         sigma, here = float(table.sigma_hat[step]), float(table.call_sigma[call])
         denoised = clean_latent(output, x, here, self.config["prediction_type"])
         if denoised is output:
             denoised = output.clone()  # lest the caller edits the network's answer
         step_start = first_slope = None
 
-        if half:
+        if second_call:
             if self.sample is None:
                 raise half_step("timestep", call)
             # The whole step, from its beginning, with the midpoint's slope; then noise back up.

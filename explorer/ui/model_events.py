@@ -108,7 +108,7 @@ class ModelEvents:
             yield {card: broken, self._menu: name}
             return
         wanted, message = self._filled(values, name, before, revision, waits)
-        ready = model_card(engine, name, revision, said=message)
+        ready = model_card(engine, name, revision, settings_note=message)
         yield {**wanted, card: ready, self._menu: name, self._settled: name}
 
     def _filled(

@@ -75,11 +75,11 @@ def _settings(engine: EngineLike, defaults: RunSettings) -> tuple[Form, gr.HTML,
             filterable=any_name,
         )
     }
-    card = component("about", model_card(engine, first))
+    card = component("model_card", model_card(engine, first))
     examples = engine.facts.examples()
     prompt = defaults.prompt or next(iter(examples), "")
     run["prompt"] = run_control("prompt", prompt, lines=2, max_lines=6)
-    notes = component("words", {"text": "", "wrong": False})
+    notes = component("prompt_note", {"text": "", "wrong": False})
     component("examples", list(examples))
     run["negative_prompt"] = run_control(
         "negative_prompt", defaults.negative_prompt, lines=1, max_lines=4

@@ -34,11 +34,10 @@ def model_prop(
 ) -> dict[str, Any]:
     """What a model wants of the lanes: its `defaults`, and what to `fill` in now.
 
-    The page, which alone knows what it holds by then, fills once for every `revision`; it knows
-    that as `turn`.
+    The page, which alone knows what it holds by then, fills once for every `revision`.
     """
     values = {name: value for name, value in lane_values(defaults).items() if name != "sampler"}
-    return {"defaults": values, "fill": fill or {}, "turn": revision}
+    return {"defaults": values, "fill": fill or {}, "revision": revision}
 
 
 def most_lanes() -> int:

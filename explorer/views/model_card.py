@@ -14,14 +14,15 @@ Choices = list[tuple[str, str]]  # label and name
 class ModelCard(TypedDict):
     """A model on the page.
 
-    A page shows the newest `turn`; those of two choices may come in any order. `facts` and `notes`
-    are sentences, `native` is (width, height), `examples` are prompts, `without` the fields of the
-    form that mean nothing to the model. `loading` is a sentence while it is on its way, with the
-    `fraction` that is done; `problem` says why it did not come, `said` what was set for it; `waits`
-    whether a run must wait for that.
+    A page shows the newest `revision`; the cards of two choices may arrive in any order. `facts`
+    and `notes` are sentences, `native` is (width, height), `examples` are prompts, `without` lists
+    the form's fields that mean nothing to the model. `loading` is a sentence while the model is
+    being loaded, and `fraction` the share that is done; `problem` says why loading failed,
+    `settings_note` which settings were changed for the model, and `waits` whether a run has to wait
+    for it.
     """
 
-    turn: int
+    revision: int
     facts: str
     native: tuple[int, int] | None
     notes: list[str]
@@ -30,14 +31,14 @@ class ModelCard(TypedDict):
     loading: str
     fraction: float | None
     problem: str
-    said: str
+    settings_note: str
     waits: bool
 
 
 def empty_card(revision: int, problem: str = "") -> ModelCard:
     """A card that says nothing of a model but a problem."""
     return {
-        "turn": revision,
+        "revision": revision,
         "facts": "",
         "native": None,
         "notes": [],
@@ -46,7 +47,7 @@ def empty_card(revision: int, problem: str = "") -> ModelCard:
         "loading": "",
         "fraction": None,
         "problem": problem,
-        "said": "",
+        "settings_note": "",
         "waits": False,
     }
 

@@ -2,7 +2,7 @@
 
 The shape: `Plan`, `{"state": "running", "message", "plan": [LanePlan], "key"}`, where a `LanePlan`
 is `{"label", "steps", "group", "calls": [CallPlace]}` and a `CallPlace`
-`{"step", "half", "sigma", "timestep"}`.
+`{"step", "second_call", "sigma", "timestep"}`.
 """
 
 import zlib
@@ -15,12 +15,12 @@ from explorer.settings.groups import groups_of
 class CallPlace(TypedDict):
     """Where one model call stands in its schedule.
 
-    `step` counts from 0, `half` is true for a call at a midpoint, `sigma` is the noise level and
-    `timestep` the number of the training step that the network is given.
+    `step` counts from 0, `second_call` is true for the second call of a step, `sigma` is the noise
+    level and `timestep` the training step that the network is given.
     """
 
     step: int
-    half: bool
+    second_call: bool
     sigma: float
     timestep: float
 
@@ -60,11 +60,11 @@ def plan_payload(settings: RunSettings) -> Plan:
     return {"state": "running", "message": "Starting", "plan": lanes, "key": schedule_key(settings)}
 
 
-def call_place(step: int, half: bool, sigma: float, timestep: float) -> CallPlace:
+def call_place(step: int, second_call: bool, sigma: float, timestep: float) -> CallPlace:
     """A call's place, of numbers of any type that Python's convert."""
     return {
         "step": int(step),
-        "half": bool(half),
+        "second_call": bool(second_call),
         "sigma": float(sigma),
         "timestep": float(timestep),
     }

@@ -18,11 +18,11 @@ class Progress(TypedDict):
 
     `state` is "queued", "loading", "running", "done", "cancelled" or "error", `message` a sentence
     or "". Step k of `steps` and call c of `calls` count from 1 and are those of `lane`, or of all
-    lanes where that is None, and 0 before the denoising begins; `half` says that the call is at a
-    midpoint. `elapsed` and `eta` are seconds, None where unknown. In the queue `place` is the
-    number of runs before this one and `wait` the seconds until its turn. `making_frames` says that
-    all calls are made and only frames are missing. `previews` are each lane's newest prediction as
-    a data URL, or None.
+    lanes where that is None, and 0 before the denoising begins; `second_call` says that the call is
+    the second one of its step. `elapsed` and `eta` are seconds, None where unknown. In the queue
+    `place` is the number of runs before this one and `wait` the seconds until its turn.
+    `making_frames` says that all calls are made and only frames are missing. `previews` are each
+    lane's newest prediction as a data URL, or None.
     """
 
     state: str
@@ -32,7 +32,7 @@ class Progress(TypedDict):
     steps: int
     call: int
     calls: int
-    half: bool
+    second_call: bool
     elapsed: float | None
     eta: float | None
     place: int | None
@@ -59,7 +59,7 @@ def progress_payload(event: Event) -> Progress:
         "steps": 0,
         "call": 0,
         "calls": 0,
-        "half": False,
+        "second_call": False,
         "elapsed": None,
         "eta": None,
         "place": None,
@@ -71,7 +71,7 @@ def progress_payload(event: Event) -> Progress:
         payload.update(place=event.place, wait=event.wait_s)
     if isinstance(event, Computed):
         payload.update(lane=event.lane, step=event.step, steps=event.steps, call=event.call)
-        payload.update(calls=event.calls, half=event.second_call, elapsed=event.elapsed_s)
+        payload.update(calls=event.calls, second_call=event.second_call, elapsed=event.elapsed_s)
         payload["previews"] = [data_url(preview) for preview in event.previews]
     if isinstance(event, Denoising | MakingFrames):
         payload["eta"] = event.eta_s

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { atSigma, atStep, longest, made } from "../../assets/page/viewer/align.js";
 
-const call = (step, sigma, half = false) => ({ step, sigma, half });
+const call = (step, sigma, second_call = false) => ({ step, sigma, second_call });
 // DPM2: a second call inside each step but the last; Euler: one call a step.
 const dpm2 = [call(0, 10), call(0, 7, true), call(1, 5), call(1, 3, true), call(2, 1)];
 const euler = [call(0, 10), call(1, 4), call(2, 1)];

@@ -18,14 +18,14 @@ const LEFT = { __type__: "update" }; // what Gradio takes for a control that is 
 const lane = (sampler, rho = 7) => ({ sampler, rho });
 
 let triggered = [];
-const held = (lanes, same = false) => set({ lanes: { ...state.lanes, held: { lanes, same } } });
+const holds = (lanes, same = false) => set({ lanes: { ...state.lanes, value: { lanes, same } } });
 
 beforeEach(() => {
   triggered = [];
   connect({ names: NAMES, trigger: (event) => triggered.push(event) });
   gradio.changed(["a boat", 20, null]);
   gradio.wanted();
-  held([lane("dpm2"), lane("dpm2_a")]);
+  holds([lane("dpm2"), lane("dpm2_a")]);
 });
 
 test("the page asks for the form when it comes up, and keeps it as plain data", () => {
@@ -49,13 +49,13 @@ test("what is asked for twice before Gradio comes is filled together", () => {
 test("settings of one lane, of all, and of the run", () => {
   applySettings(1, { rho: 3, steps: 9 });
   assert.deepEqual(gradio.wanted(), [LEFT, 9, { lanes: [lane("dpm2"), lane("dpm2_a", 3)], same: false }]);
-  held([lane("dpm2"), lane("dpm2_a")]);
+  holds([lane("dpm2"), lane("dpm2_a")]);
   applySettings(null, { rho: 3 });
   assert.deepEqual(gradio.wanted()[2].lanes, [lane("dpm2", 3), lane("dpm2_a", 3)]);
-  held([lane("dpm2"), lane("dpm2_a")], true);
+  holds([lane("dpm2"), lane("dpm2_a")], true);
   applySettings(1, { rho: 3, sampler: "euler" }); // shared but for the sampler
   assert.deepEqual(gradio.wanted()[2].lanes, [lane("dpm2", 3), lane("euler", 3)]);
-  held([lane("dpm2")]);
+  holds([lane("dpm2")]);
   applySettings(9, { rho: 3 }); // no such lane
   assert.deepEqual(gradio.wanted()[2].lanes, [lane("dpm2")]);
 });
@@ -67,7 +67,7 @@ test("a second change reaches the lanes that the first one is still on its way t
   const second = gradio.wanted();
   assert.deepEqual(first[2].lanes, [lane("dpm2", 1), lane("dpm2_a")]);
   assert.deepEqual(second[2].lanes, [lane("dpm2", 1), lane("dpm2_a", 2)]);
-  held([lane("dpm2", 5), lane("dpm2_a", 2)]); // the table holds something newer
+  holds([lane("dpm2", 5), lane("dpm2_a", 2)]); // the table holds something newer
   applySettings(1, { rho: 4 });
   assert.deepEqual(gradio.wanted()[2].lanes, [lane("dpm2", 5), lane("dpm2_a", 4)]);
 });

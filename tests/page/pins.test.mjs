@@ -12,7 +12,7 @@ globalThis.sessionStorage ??= { getItem: (key) => kept.get(key) ?? null, setItem
 
 beforeEach(unpinAll);
 
-test("what is pinned gets an id, a look and a place in the session", () => {
+test("what is pinned gets an id, a dash pattern and a place in the session", () => {
   pin([schedule("DPM2 Karras"), schedule("DPM2 Beta", 10)]);
   assert.deepEqual(labels(), ["DPM2 Karras", "DPM2 Beta"]);
   const [one, other] = pinned();
@@ -35,11 +35,11 @@ test("two schedules of one name are told apart", () => {
   assert.deepEqual(labels(), ["DPM2", "DPM2 (2)", "DPM2 (3)"]);
 });
 
-test("looks follow on each other, whatever has been removed", () => {
+test("dash patterns follow on each other, whatever has been removed", () => {
   pin([schedule("a", 1), schedule("b", 2), schedule("c", 3)]);
   unpin(pinned()[0].id);
   pin([schedule("d", 4)]);
-  assert.deepEqual(pinned().map(({ look }) => look), [1, 2, 3]);
+  assert.deepEqual(pinned().map(({ dash }) => dash), [1, 2, 3]);
 });
 
 test("an earlier list comes back, and the page hears of every change once", () => {

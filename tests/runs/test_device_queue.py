@@ -12,7 +12,7 @@ from explorer.settings.limits import Limits
 
 def test_tickets_are_served_in_the_order_in_which_they_were_taken():
     queue, served = DeviceQueue(), []
-    tickets = [queue.join(on_turn=lambda at=at: served.append(at)) for at in range(20)]
+    tickets = [queue.join(on_granted=lambda at=at: served.append(at)) for at in range(20)]
     assert [ticket.place for ticket in tickets] == list(range(20))
     for at, ticket in enumerate(tickets):
         assert served == list(range(at + 1))
@@ -32,12 +32,12 @@ def test_one_that_is_not_ready_keeps_its_place_and_holds_up_nobody():
     queue, ready = DeviceQueue(), []
     first = queue.join(ready=lambda: bool(ready))
     second, third = queue.join(), queue.join()
-    assert (first.turn.is_set(), second.turn.is_set()) == (False, True)
+    assert (first.granted.is_set(), second.granted.is_set()) == (False, True)
     assert third.place == 1
     ready.append(True)
     assert third.place == 2
     second.leave()
-    assert (first.turn.is_set(), third.turn.is_set()) == (True, False)
+    assert (first.granted.is_set(), third.granted.is_set()) == (True, False)
 
 
 def test_one_that_leaves_in_the_middle_makes_room():
@@ -47,9 +47,9 @@ def test_one_that_leaves_in_the_middle_makes_room():
     assert third.place == 1
     second.leave()
     first.give_up()  # works with the device, and leaves by itself
-    assert not third.turn.is_set()
+    assert not third.granted.is_set()
     first.leave()
-    assert third.turn.is_set()
+    assert third.granted.is_set()
 
 
 def test_the_wait_is_the_sum_of_those_before_where_all_can_say():
@@ -65,9 +65,9 @@ def test_the_wait_is_the_sum_of_those_before_where_all_can_say():
 def test_a_load_takes_its_turn_and_is_no_run():
     queue = DeviceQueue()
     load, run = queue.join(is_run=False), queue.join()
-    assert (run.place, run.turn.is_set(), queue.runs) == (0, False, 1)
+    assert (run.place, run.granted.is_set(), queue.runs) == (0, False, 1)
     load.leave()
-    assert run.turn.is_set()
+    assert run.granted.is_set()
 
 
 def test_so_many_wait_and_no_more():
@@ -100,12 +100,12 @@ def test_a_queue_without_a_device_moves_to_that_of_the_device_at_the_places_of_i
     first = early.join()
     between = device.join()
     last = early.join()
-    assert not first.turn.is_set()
+    assert not first.granted.is_set()
     early.become(device)
     late = early.join()
     order = []
     for ticket in (first, between, last, late):
-        ticket.on_turn = lambda ticket=ticket: order.append(ticket)
+        ticket.on_granted = lambda ticket=ticket: order.append(ticket)
     for ticket in (holder, first, between, last):
         ticket.leave()
     assert order == [first, between, last, late]
@@ -129,7 +129,7 @@ def test_never_two_at_once_and_nobody_forgotten_whatever_threads_do(seed):
         if gives_up:
             ticket.wait(0.001)
             ticket.give_up()
-            if not ticket.turn.is_set():
+            if not ticket.granted.is_set():
                 return
         try:
             assert ticket.wait(30)

@@ -56,7 +56,7 @@ def visit(page: Page, shot: Callable[[str], None]) -> None:
     """Bring a page into one state after the other."""
     page.add_style_tag(content=NO_CLOCK)
     page.wait_for_selector("#plot .nsewdrag")
-    page.wait_for_function("document.querySelector('#about .loading').textContent === ''")
+    page.wait_for_function("document.querySelector('#model_card .loading').textContent === ''")
     shot("idle")
     phone = page.viewport_size["width"] < 769
     if phone:

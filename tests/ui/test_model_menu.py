@@ -77,7 +77,7 @@ def test_lanes_take_the_models_arguments_and_keep_the_users(form):
         "Beta end 0.012, CFG scale 7."
     )
     model = update[form.lanes]["model"]
-    assert model["turn"] == 7
+    assert model["revision"] == 7
     assert model["defaults"]["prediction_type"] == "v_prediction"
     update[form.lanes] = filled(form, value, update)
     read = form.read(untouched(form) | update)

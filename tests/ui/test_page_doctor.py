@@ -16,7 +16,7 @@ def item(page, code: str):
 def test_a_page_begins_calm(open_page):
     page = open_page()
     expect(page.locator(f"{DOCTOR} .fold-head")).to_have_text("3 notes")
-    expect(page.locator(f"{DOCTOR} .grave li")).to_have_count(0)
+    expect(page.locator(f"{DOCTOR} .problems li")).to_have_count(0)
     expect(item(page, "terminal_snr")).to_be_hidden()
     cost = page.locator(f"{DOCTOR} .cost").inner_text()
     assert "2 lanes make 39 model calls each (78 in all)" in cost
@@ -39,15 +39,15 @@ def test_notes_unfold_and_stay_so(open_page):
 def test_lanes_have_their_letters_and_the_worst_comes_first(open_page):
     page = open_page()
     fill(page, "steps", "10")
-    warning = page.locator(f"{DOCTOR} .grave .warning")
+    warning = page.locator(f"{DOCTOR} .problems .warning")
     expect(warning).to_have_attribute("data-code", "last_step")
     expect(warning.locator(".letters")).to_have_text("B")
     choose(page, "#a_prediction_type", "v_prediction")
-    expect(page.locator(f"{DOCTOR} .grave li").first).to_have_attribute(
+    expect(page.locator(f"{DOCTOR} .problems li").first).to_have_attribute(
         "data-code", "prediction_differs"
     )
     expect(item(page, "prediction_differs").locator(".letters")).to_have_text("AB")
-    expect(page.locator(f"{DOCTOR} .grave")).to_have_attribute("aria-live", "polite")
+    expect(page.locator(f"{DOCTOR} .problems")).to_have_attribute("aria-live", "polite")
 
 
 def test_a_button_mends_all_lanes(open_page):

@@ -14,19 +14,20 @@ def models_page(open_page, engine: FakeEngine):
     """A page whose model, the first one, has come."""
     engine.resident = ""
     page = open_page()
-    page.wait_for_function("document.querySelector('#about .facts').textContent !== ''")
+    page.wait_for_function("document.querySelector('#model_card .facts').textContent !== ''")
     yield page
     engine.slow.clear()
     engine.load()  # what the other tests begin with
 
 
 def about(page, part: str) -> str:
-    return page.locator(f"#about .{part}").inner_text()
+    return page.locator(f"#model_card .{part}").inner_text()
 
 
-def wait_to_be_said(page, part: str, text: str) -> None:
+def wait_for_text(page, part: str, text: str) -> None:
     page.wait_for_function(
-        "([part, text]) => document.querySelector(`#about .${part}`).textContent.includes(text)",
+        """([part, text]) =>
+            document.querySelector(`#model_card .${part}`).textContent.includes(text)""",
         arg=[part, text],
     )
 
@@ -39,8 +40,8 @@ def test_a_choice_loads_at_once_and_a_run_waits_for_it(models_page, engine):
     page = models_page
     engine.slow.set()
     choose(page, "#model", "Turbo")
-    wait_to_be_said(page, "loading", "Loading Turbo.")
-    assert page.locator("#about progress").get_attribute("value") == "0.25"
+    wait_for_text(page, "loading", "Loading Turbo.")
+    assert page.locator("#model_card progress").get_attribute("value") == "0.25"
     page.click("#run")
     page.wait_for_function(
         "document.querySelector('#progress .where').textContent.includes('Loading Turbo.')"
@@ -48,7 +49,7 @@ def test_a_choice_loads_at_once_and_a_run_waits_for_it(models_page, engine):
     engine.slow.clear()
     wait_for(page, "samplerExplorer.state === 'done'")
     assert (engine.settings.model, engine.settings.steps) == ("turbo", 4)
-    assert page.locator("#about progress").is_hidden()
+    assert page.locator("#model_card progress").is_hidden()
     assert "Distilled" in about(page, "notes")
 
 
@@ -67,12 +68,12 @@ def test_a_run_that_waits_for_a_model_can_be_stopped(models_page, engine):
     page, made = models_page, engine.calls_made
     engine.slow.set()
     choose(page, "#model", "Turbo")
-    wait_to_be_said(page, "loading", "Loading Turbo.")
+    wait_for_text(page, "loading", "Loading Turbo.")
     page.click("#run")
     page.click("#stop")
     wait_for(page, "samplerExplorer.state === 'cancelled'")
     engine.slow.clear()
-    wait_to_be_said(page, "said", "Set as this model wants")
+    wait_for_text(page, "settings-note", "Set as this model wants")
     assert engine.calls_made == made
 
 
@@ -80,7 +81,7 @@ def test_a_models_own_configuration_refills_the_lanes(models_page, engine):
     page = models_page
     fill(page, "prompt", "a red sailboat")
     choose(page, "#model", "SDXL <img src=x onerror=window.hit=1>")
-    wait_to_be_said(page, "said", "Prediction type v_prediction")
+    wait_for_text(page, "settings-note", "Prediction type v_prediction")
     chosen = page.locator("#a_prediction_type option:checked")
     assert chosen.text_content() == "v_prediction"
     assert page.locator("#width :is(input, textarea)").get_attribute("placeholder") == "1024"
@@ -94,12 +95,12 @@ def test_a_models_own_configuration_refills_the_lanes(models_page, engine):
 def test_a_model_that_does_not_load_is_a_sentence_and_the_menu_goes_back(models_page, engine):
     page, before = models_page, menu(models_page)
     choose(page, "#model", "Broken")
-    wait_to_be_said(page, "sentence", "ends in the middle")
+    wait_for_text(page, "sentence", "ends in the middle")
     assert about(page, "sentence") == BROKEN
     page.wait_for_function(
         "before => document.querySelector('#model input').value === before", arg=before
     )
-    assert page.locator("#about b").count() == 0
+    assert page.locator("#model_card b").count() == 0
     run_to_end(page)
     assert engine.settings.model in (engine.resident, "")
 
@@ -108,7 +109,7 @@ def test_a_run_that_waits_for_a_model_that_fails_says_why(models_page, engine):
     page = models_page
     engine.slow.set()
     choose(page, "#model", "Broken")
-    wait_to_be_said(page, "loading", "Loading Broken.")
+    wait_for_text(page, "loading", "Loading Broken.")
     page.click("#run")
     engine.slow.clear()
     wait_for(page, "samplerExplorer.state === 'error'")

@@ -202,7 +202,7 @@ HOSTILE = [
     "[1, null, [], {}]",
     '[{"id": "x", "label": "<img src=x onerror=window.hit=1>", "steps": 1e9, "lane": {}}]',
     '[{"id": "x", "label": "%{y}", "steps": 20, "lane": {"pony": 1}}]',
-    '[{"id": "x", "label": {}, "look": "a", "lane": [], "hidden": 0}]',
+    '[{"id": "x", "label": {}, "dash": "a", "lane": [], "hidden": 0}]',
     '[{"id": "x", "label": "", "steps": 4, "lane": {"sigmas": [1, 2, "NaN"]}}]',
 ]
 

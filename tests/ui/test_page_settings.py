@@ -102,8 +102,8 @@ def test_letters_in_a_number_are_a_sentence(page):
 
 def test_a_prompt_of_ten_thousand_characters(page):
     fill(page, "prompt", "a" * 10_000)
-    page.wait_for_selector("#words [data-wrong]")
-    assert "at most 2,000 characters" in page.locator("#words").inner_text()
+    page.wait_for_selector("#prompt_note [data-wrong]")
+    assert "at most 2,000 characters" in page.locator("#prompt_note").inner_text()
     page.click("#run")
     wait_for(page, "samplerExplorer.state === 'error'")
     assert "at most 2,000 characters" in progress(page)
@@ -124,7 +124,7 @@ def test_text_is_shown_literally(page, engine, text):
         fill(page, control, text)
     fill(page, "a_trained_betas", text)
     page.wait_for_function(
-        "word => document.querySelector('#words').innerText.includes(word)",
+        "word => document.querySelector('#prompt_note').innerText.includes(word)",
         arg=text.split()[0].lower(),
     )
     page.wait_for_selector("#a_trained_betas_problem")
@@ -140,13 +140,13 @@ def test_text_is_shown_literally(page, engine, text):
 
 def test_unknown_words_are_named(page):
     fill(page, "prompt", "a red zebra at sunset")
-    words = page.locator("#words .sentence")
+    words = page.locator("#prompt_note .sentence")
     page.wait_for_function(
-        "document.querySelector('#words .sentence').textContent.endsWith('zebra.')"
+        "document.querySelector('#prompt_note .sentence').textContent.endsWith('zebra.')"
     )
     assert words.inner_text() == "The model does not know: zebra."
     page.get_by_role("button", name="red sailboat").click()
-    page.wait_for_function("document.querySelector('#words .sentence').textContent === ''")
+    page.wait_for_function("document.querySelector('#prompt_note .sentence').textContent === ''")
     box = page.locator("#prompt textarea")
     assert box.input_value() == "a red sailboat on the sea at sunset with mountains"
 
@@ -154,13 +154,14 @@ def test_unknown_words_are_named(page):
 def test_the_end_of_a_prompt_that_is_too_long_is_named(page):
     fill(page, "prompt", "a " * 30 + "red sailboat")
     page.wait_for_function(
-        "document.querySelector('#words .sentence').textContent.endsWith('not read: red sailboat')"
+        "document.querySelector('#prompt_note .sentence').textContent"
+        ".endsWith('not read: red sailboat')"
     )
 
 
 def test_the_end_of_a_negative_prompt_that_is_too_long_is_named_too(page):
     fill(page, "negative_prompt", "a " * 30 + "blue house")
-    said = "document.querySelector('#words .sentence').textContent"
+    said = "document.querySelector('#prompt_note .sentence').textContent"
     page.wait_for_function(
         f"{said}.endsWith('The negative prompt is too long, this is not read: blue house')"
     )

@@ -157,7 +157,7 @@ SENTENCES = {
     ),
     "of a prompt": (
         lambda page: fill(page, "prompt", "a" * 3000),
-        "#words .sentence",
+        "#prompt_note .sentence",
         lambda page: fill(page, "prompt", "a red sailboat"),
     ),
     "of the doctor": (
@@ -167,12 +167,12 @@ SENTENCES = {
     ),
     "of a settings file that is none": (
         broken_file,
-        ".scheduler-file .told",
+        ".scheduler-file .message",
         lambda page: page.fill(".scheduler-file textarea", "{}"),
     ),
     "of a settings file taken over": (
         taken_file,
-        ".scheduler-file .told",
+        ".scheduler-file .message",
         lambda page: fill(page, "a_beta_end", "0.03"),
     ),
     "of what a settings file lacks": (
@@ -183,12 +183,12 @@ SENTENCES = {
     "of a file without numbers": (empty_novel, "#a_trained_betas_problem", good_betas),
     "of what a model wants": (
         lambda page: choose(page, "#model", "Turbo"),
-        "#about .said",
+        "#model_card .settings-note",
         lambda page: fill(page, "steps", "6"),
     ),
     "of a model that did not come": (
         lambda page: choose(page, "#model", "Broken"),
-        "#about .sentence",
+        "#model_card .sentence",
         lambda page: choose(page, "#model", "Turbo"),
     ),
     "of a group": (

@@ -89,7 +89,7 @@ def take_file(page, tmp_path):
 
 def mend(page, tmp_path):
     page.locator("#doctor .fold-head[aria-expanded=false]").click()
-    page.locator("#doctor .mend").first.click()
+    page.locator("#doctor .fix").first.click()
 
 
 def choose_turbo(page, tmp_path):
@@ -178,9 +178,11 @@ def test_the_two_buttons_do_as_the_keys(open_page):
 def test_what_is_undone_reaches_the_server(open_page, engine):
     page = open_page()
     choose_turbo(page, None)
-    page.wait_for_function("document.querySelector('#about .facts').textContent.includes('512')")
+    page.wait_for_function(
+        "document.querySelector('#model_card .facts').textContent.includes('512')"
+    )
     page.keyboard.press("Control+z")
-    expect(page.locator("#about .facts")).to_contain_text("128 × 128")
+    expect(page.locator("#model_card .facts")).to_contain_text("128 × 128")
     expect(page.locator("#doctor .cost")).to_contain_text("39 model calls each (78 in all)")
     assert engine.resident == "bundled"
 

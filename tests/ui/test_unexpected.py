@@ -110,14 +110,18 @@ def test_a_load_that_breaks_off_is_said_under_the_menu(page, engine, name, defec
     engine.break_down(defect)
 
     *_, last = answers(follow, values)
-    (card,) = (each for block, each in last.items() if getattr(block, "elem_id", "") == "about")
+    (card,) = (
+        each for block, each in last.items() if getattr(block, "elem_id", "") == "model_card"
+    )
     assert card["problem"]
     assert not card["loading"]
     assert SECRET not in json.dumps(card)
     assert SECRET in caplog.text
     engine.break_down()
     *_, last = answers(follow, values)
-    (card,) = (each for block, each in last.items() if getattr(block, "elem_id", "") == "about")
+    (card,) = (
+        each for block, each in last.items() if getattr(block, "elem_id", "") == "model_card"
+    )
     assert not card["problem"]  # the same choice may be made again
 
 

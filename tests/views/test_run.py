@@ -57,7 +57,7 @@ def test_a_run_is_json_and_ends_with_its_record(keep, kept):
     assert last["run"]["seed"] == 5
     a, b = last["run"]["lanes"]
     assert (a["label"], b["label"]) == ("DPM2", "DPM2 a")
-    assert [call["half"] for call in a["calls"]] == [False, True] * 3 + [False]
+    assert [call["second_call"] for call in a["calls"]] == [False, True] * 3 + [False]
     assert a["grid"] == {"columns": 3, "width": 64, "height": 64}
     assert Image.open(io.BytesIO(kept[b["noisy"]])).size == (192, 192)
     assert Image.open(io.BytesIO(kept[a["image"]])).size == (64, 64)
@@ -89,7 +89,7 @@ def test_the_plan_counts_every_lanes_own_calls():
         "Heun (diffusers)",
         "DPM2, custom sigmas",
     ]
-    places = [[(call["step"], call["half"]) for call in lane["calls"]] for lane in plan]
+    places = [[(call["step"], call["second_call"]) for call in lane["calls"]] for lane in plan]
     assert places[0] == [(2, False)]
     assert places[1] == [(2, False), (2, True), (3, False)]
     assert places[2] == [(1, False)]
@@ -208,7 +208,7 @@ def read_picture_url(url: str) -> Image.Image:
         (Loading(seed=1, message="Loading."), {"state": "loading", "message": "Loading."}),
         (
             Denoising(seed=1, lane=0, step=2, steps=4, call=3, calls=7, second_call=True, eta_s=2),
-            {"state": "running", "lane": 0, "call": 3, "calls": 7, "half": True, "eta": 2},
+            {"state": "running", "lane": 0, "call": 3, "calls": 7, "second_call": True, "eta": 2},
         ),
         (
             MakingFrames(seed=1, call=7, calls=7, step=4, steps=4, made=3, due=14),

@@ -6,11 +6,11 @@ import { makeFold } from "../shared/folding.js";
 import { LANES } from "../shared/names.js";
 import { follow } from "../shared/store.js";
 
-const FEW = 2; // so many notes are shown unasked, where nothing graver is
+const FEW_NOTES = 2; // this many notes are unfolded where there is no error or warning
 
 export function mount({ element }) {
   const find = (name) => element.querySelector(name);
-  const [grave, light, head] = [find(".grave"), find(".light"), find(".fold-head")];
+  const [problemList, noteList, head] = [find(".problems"), find(".notes"), find(".fold-head")];
   const fold = makeFold(element, head, (is) => fold.open((open = is)));
   let open = null; // as the user left it; null while nobody has touched it
   let shown = "";
@@ -25,12 +25,12 @@ export function mount({ element }) {
     const cost = findings.filter(({ code }) => code === "cost");
     const notes = findings.filter((each) => each.severity === "note" && !cost.includes(each));
     const others = findings.filter(({ severity }) => severity !== "note");
-    grave.replaceChildren(...others.map(line));
-    light.replaceChildren(...notes.map(line));
+    problemList.replaceChildren(...others.map(line));
+    noteList.replaceChildren(...notes.map(line));
     find(".cost").textContent = cost.map(({ sentence }) => sentence).join(" ");
     find(".title").textContent = `${notes.length} ${notes.length === 1 ? "note" : "notes"}`;
     head.hidden = !notes.length;
-    fold.open(open ?? (!others.length && notes.length <= FEW));
+    fold.open(open ?? (!others.length && notes.length <= FEW_NOTES));
   }
 
   follow("answer", ({ answer }) => show(answer.findings));
@@ -44,13 +44,13 @@ function line(finding) {
   marker.title = severity;
   item.append(marker, make("span", "sr-only", `${severity}: `));
   const letters = make("span", "letters", ...lanes.map(laneLetter));
-  const words = make("span", "words", sentence);
-  item.append(letters, words);
+  const message = make("span", "message", sentence);
+  item.append(letters, message);
   if (fix) {
-    const button = make("button", "mend", fix_label);
+    const button = make("button", "fix", fix_label);
     button.type = "button";
     button.addEventListener("click", () => applyFix(finding));
-    words.append(" ", button);
+    message.append(" ", button);
   }
   return item;
 }

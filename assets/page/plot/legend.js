@@ -57,11 +57,11 @@ export function mount({ element, props }) {
   });
   subscribe("editing", ({ editing }) => edit.setAttribute("aria-pressed", editing));
   follow("kinds", ({ kinds }) => {
-    const words = kinds.map((kind) => `${MARKS[kind] ?? "●"} ${kind}`);
-    const [keys, now] = [element.querySelector(".keys"), words.join()];
+    const labels = kinds.map((kind) => `${MARKS[kind] ?? "●"} ${kind}`);
+    const [keys, now] = [element.querySelector(".keys"), labels.join()];
     if (keys.dataset.now === now) return;
     keys.dataset.now = now;
-    keys.replaceChildren(...words.map((word) => make("li", "", word)));
+    keys.replaceChildren(...labels.map((label) => make("li", "", label)));
   });
   ["quantity", "x_axis", "y_axis"].forEach(groupRadios);
   renew();

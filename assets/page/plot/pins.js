@@ -7,10 +7,10 @@ const DASHES = ["6 3", "2 2", "9 3 2 3", "14 4"]; // of their lines, in turn
 
 set({ pins: stored() });
 
-// Each is { id, label, steps, lane, look, hidden }; `lane` is what the server calls the settings.
+// Each is { id, label, steps, lane, dash, hidden }; `lane` is what the server calls the settings.
 export const pinned = () => state.pins;
 
-export const dashesOf = ({ look }) => DASHES[look % DASHES.length];
+export const dashesOf = ({ dash }) => DASHES[dash % DASHES.length];
 
 export function pin(schedules) {
   const same = ({ steps, lane }) => JSON.stringify([steps, lane]);
@@ -18,8 +18,8 @@ export function pin(schedules) {
   const shown = state.pins.map((pin) =>
     schedules.some((one) => same(one) === same(pin)) ? { ...pin, hidden: false } : pin,
   );
-  let next = 1 + Math.max(-1, ...state.pins.map(({ look }) => look));
-  change(fresh.reduce((all, one) => [...all, { ...one, ...named(one, all), look: next++, hidden: false }], shown));
+  let next = 1 + Math.max(-1, ...state.pins.map(({ dash }) => dash));
+  change(fresh.reduce((all, one) => [...all, { ...one, ...named(one, all), dash: next++, hidden: false }], shown));
 }
 
 export const unpin = (id) => change(state.pins.filter((pin) => pin.id !== id));
@@ -55,7 +55,7 @@ function stored() {
     const list = JSON.parse(sessionStorage.getItem(STORED) ?? "[]");
     return list
       .filter((pin) => pin && typeof pin === "object" && typeof pin.id === "string")
-      .map((pin, at) => ({ ...pin, label: String(pin.label), look: Number.isInteger(pin.look) ? Math.abs(pin.look) : at }));
+      .map((pin, at) => ({ ...pin, label: String(pin.label), dash: Number.isInteger(pin.dash) ? Math.abs(pin.dash) : at }));
   } catch {
     return [];
   }

@@ -15,7 +15,7 @@ const CONFIG = {
 };
 // Where a call stands on each of the plot's x axes.
 const AXIS = {
-  step: ({ step, half }) => step + (half ? 1.5 : 1),
+  step: ({ step, second_call }) => step + (second_call ? 1.5 : 1),
   timestep: ({ timestep }) => timestep,
   log_sigma: ({ sigma }) => sigma,
 };

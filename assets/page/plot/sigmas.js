@@ -22,10 +22,10 @@ export function mount({ element }) {
   }
 
   // A switch a lane, or one for all where they share their settings.
-  function drawSwitches(news) {
+  function drawSwitches(answered) {
     const lanes = state.lanes.same ? [null] : [...lists().keys()];
     const boxes = [...find(".switches").querySelectorAll("input")];
-    if (boxes.length === lanes.length && !news) return; // pressed, and the server has yet to answer
+    if (boxes.length === lanes.length && !answered) return; // pressed, and the server has yet to answer
     if (boxes.length !== lanes.length) {
       find(".switches").replaceChildren(...lanes.map((lane) => makeSwitch(lane, lanes.length)));
     }

@@ -1,4 +1,4 @@
-// Whether the server still answers: a page that waits for one that has gone cannot be told.
+// Whether the server still answers: a server that has gone cannot tell a waiting page.
 
 import { isRunning } from "./run.js";
 import { on } from "../shared/signals.js";
@@ -13,17 +13,17 @@ let missed = 0;
 let timer = 0;
 
 export function watchServer() {
-  on("begin", look);
-  document.addEventListener("visibilitychange", () => document.hidden || look());
+  on("begin", poll);
+  document.addEventListener("visibilitychange", () => document.hidden || poll());
   later();
 }
 
 function later() {
   clearTimeout(timer);
-  timer = setTimeout(look, isRunning() || missed ? RUNNING_MS : IDLE_MS);
+  timer = setTimeout(poll, isRunning() || missed ? RUNNING_MS : IDLE_MS);
 }
 
-async function look() {
+async function poll() {
   clearTimeout(timer);
   if (!document.hidden) count(await answers());
   later();

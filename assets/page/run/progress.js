@@ -116,9 +116,9 @@ function guard(click) {
   } else if (!isStopping()) stop();
 }
 
-function position({ lane, together, step, steps, call, calls, half }) {
+function position({ lane, together, step, steps, call, calls, second_call }) {
   const whose = lane === null ? "" : `${(together ?? [lane]).map(letter).join(", ")}: `;
-  return `${whose}step ${stepName({ step: step - 1, half })} of ${steps}, call ${call} of ${calls}`;
+  return `${whose}step ${stepName({ step: step - 1, second_call })} of ${steps}, call ${call} of ${calls}`;
 }
 
 // In the queue: how long until its turn.
@@ -164,7 +164,7 @@ function outcome({ state, message, lane, call, calls, elapsed, run }) {
 }
 
 // "13, 39 and 20"
-function listed(words) {
-  const last = words.at(-1);
-  return words.length > 1 ? `${words.slice(0, -1).join(", ")} and ${last}` : `${last}`;
+function listed(items) {
+  const last = items.at(-1);
+  return items.length > 1 ? `${items.slice(0, -1).join(", ")} and ${last}` : `${last}`;
 }

@@ -53,8 +53,8 @@ const BOXES = {
 };
 
 function textBox(more, number) {
-  const look = { type: "text", autocomplete: "off", spellcheck: false };
-  const box = Object.assign(make("input"), look, more);
+  const attributes = { type: "text", autocomplete: "off", spellcheck: false };
+  const box = Object.assign(make("input"), attributes, more);
   if (number) box.dataset.number = number;
   return box;
 }

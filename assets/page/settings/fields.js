@@ -14,8 +14,8 @@ export function lanesOf(field, { lanes, same }) {
 }
 
 export function applies({ when, auto }, column) {
-  const held = (name) => (column[name] === "auto" && auto[name][column.sampler]) || column[name];
-  return Object.entries(when).every(([name, values]) => values.includes(held(name)));
+  const value = (name) => (column[name] === "auto" && auto[name][column.sampler]) || column[name];
+  return Object.entries(when).every(([name, values]) => values.includes(value(name)));
 }
 
 // Does a lane's own control act in a run? Under "same" one control acts for all.
@@ -28,11 +28,11 @@ export function acts(field, lane, state) {
 // As people type them, numbers and lists are equal in many spellings.
 export function differs({ name, kind }, column, defaults) {
   if (!(name in defaults)) return false;
-  const [held, wanted] = [asText(column[name]), asText(defaults[name])];
-  if (held === wanted) return false;
-  if (kind === "list") return numbers(held) !== numbers(wanted);
+  const [value, wanted] = [asText(column[name]), asText(defaults[name])];
+  if (value === wanted) return false;
+  if (kind === "list") return numbers(value) !== numbers(wanted);
   const isNumber = kind === "whole" || kind === "real";
-  return !(isNumber && held.trim() !== "" && Number(held) === Number(wanted));
+  return !(isNumber && value.trim() !== "" && Number(value) === Number(wanted));
 }
 
 const numbers = (text) => text.split(/[\s,;[\](){}]+/).filter(Boolean).map(Number).join();
@@ -76,8 +76,8 @@ export function nextColumn(state, samplers, defaults) {
   const free = Object.keys(samplers).filter((key) => columns.every(({ sampler }) => sampler !== key));
   const cannot = (key) =>
     Object.entries(samplers[key]).filter(([field, values]) => {
-      const held = field === "sigmas" ? asText(last.sigmas).trim() !== "" : last[field];
-      return !values.includes(held);
+      const value = field === "sigmas" ? asText(last.sigmas).trim() !== "" : last[field];
+      return !values.includes(value);
     });
   const next = state.same ? free.find((key) => !cannot(key).length) : free[0];
   if (!next) return last;

@@ -18,7 +18,7 @@ let timer = 0;
 // since, and changed in the table, is read from the boxes themselves.
 export function formShown() {
   if (!state.form) return null;
-  const shown = { ...state.form, lanes: state.lanes.held ?? state.form.lanes };
+  const shown = { ...state.form, lanes: state.lanes.value ?? state.form.lanes };
   for (const name of names) {
     const box = document.querySelector(`#${name} ${TEXT}`);
     if (name !== "lanes" && box) shown[name] = box.type === "number" ? numberIn(box) : box.value;
@@ -45,8 +45,8 @@ export function fillForm(values) {
 // The same for settings of lanes as well: those of one, counted from 0, or, where `lane` is null, of all.
 // Returns what the lanes' table will hold; null before there is one.
 export function applySettings(lane, values) {
-  if (!state.lanes.held) return null;
-  const { lanes, same } = structuredClone(wanted?.lanes ?? asked ?? state.lanes.held);
+  if (!state.lanes.value) return null;
+  const { lanes, same } = structuredClone(wanted?.lanes ?? asked ?? state.lanes.value);
   const ofLanes = Object.keys(values).filter((field) => field in lanes[0]);
   for (const field of ofLanes) {
     const all = lane === null || (same && field !== "sampler");

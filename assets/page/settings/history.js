@@ -18,17 +18,17 @@ export function mount({ element, props, trigger }) {
   let asked = 0; // when the user did the latest thing since the newest entry; 0: nothing
   let unread = false; // was anything typed since the last undo that Gradio may not have told of yet?
   let chosen = false; // is the newest entry the choice of a model, whose settings are still to come?
-  let held = false; // a press of the pointer and what comes of it are one entry, however late
+  let pressed = false; // a press of the pointer and what comes of it are one entry, however late
 
   function note(values) {
     if (!history) return begin(values);
     values = { ...values, pins: pinned() };
     const fields = changed(history.present(), values);
     if (!fields.length) return;
-    const typed = held || Boolean(document.activeElement?.matches(TYPED));
+    const typed = pressed || Boolean(document.activeElement?.matches(TYPED));
     const served = !asked;
     const follows = served && (chosen || !history.canUndo());
-    history.record(values, { now: asked || Date.now(), typed, follows, patience: held ? Infinity : undefined });
+    history.record(values, { now: asked || Date.now(), typed, follows, patience: pressed ? Infinity : undefined });
     chosen = follows ? chosen : fields.includes("model");
     asked = 0;
     refresh();
@@ -42,7 +42,7 @@ export function mount({ element, props, trigger }) {
     if (kept && changed(values, { ...values, ...kept }).length) fillForm(kept);
   }
 
-  function move(act, words) {
+  function move(act, announcement) {
     if (unread && history) note(formShown());
     unread = false;
     const before = history?.present();
@@ -54,7 +54,7 @@ export function mount({ element, props, trigger }) {
     restorePins(values.pins);
     if (changed(before, { ...values, pins: before.pins }).length) fillForm(values);
     refresh();
-    requestAnimationFrame(() => (spoken.textContent = words));
+    requestAnimationFrame(() => (spoken.textContent = announcement));
     emit("edited", { fields: [], served: false });
   }
 
@@ -84,13 +84,13 @@ export function mount({ element, props, trigger }) {
   }
   document.addEventListener("input", () => (unread = true), true);
   document.addEventListener("pointerdown", () => hold(true), true);
-  document.addEventListener("keydown", () => (held = false), true);
+  document.addEventListener("keydown", () => (pressed = false), true);
   document.addEventListener("drop", () => hold(false), true);
   document.addEventListener("focusin", () => history?.close());
 
   function hold(is) {
     history?.close();
-    held = is;
+    pressed = is;
   }
 
   on("settled", note);

@@ -21,7 +21,7 @@ export function mount({ element, props, watch, server }) {
   const table = makeTable(element.querySelector(".lane-table"), spec, { set, remove, reset, read });
   let state = plain(props.value);
   let modelDefaults = {}; // the model's configuration, by field
-  let filled = 0; // the newest model's turn
+  let filled = 0; // the newest revision of a model that was filled in
   let timer = 0;
 
   // --- to the server -----------------------------------------------------------------------------
@@ -40,7 +40,7 @@ export function mount({ element, props, watch, server }) {
 
   function publish() {
     const same = state.same && state.lanes.length > 1;
-    share({ lanes: { held: plain(state), columns: columnsOf(state), same, modelDefaults } });
+    share({ lanes: { value: plain(state), columns: columnsOf(state), same, modelDefaults } });
   }
 
   // --- what a user does --------------------------------------------------------------------------
@@ -50,7 +50,7 @@ export function mount({ element, props, watch, server }) {
     changed();
   }
 
-  function redraw(news = "") {
+  function redraw(announcement = "") {
     const count = state.lanes.length;
     table.draw(state);
     same.hidden = count === 1;
@@ -58,9 +58,9 @@ export function mount({ element, props, watch, server }) {
     const full = count >= spec.lanes;
     add.setAttribute("aria-disabled", full);
     add.textContent = full ? `${NUMBERS[count] ?? count} lanes are the most` : "Add lane";
-    spoken.textContent = news;
+    spoken.textContent = announcement;
     changed();
-    showProblems(); // an answer that says the same again is no news to the page
+    showProblems(); // the page hears nothing of an answer that equals the one before
   }
 
   add.addEventListener("click", () => {
@@ -108,13 +108,13 @@ export function mount({ element, props, watch, server }) {
   // --- what others ask for -----------------------------------------------------------------------
 
   function takeModel() {
-    const { defaults, fill, turn } = plain(props.model);
+    const { defaults, fill, revision } = plain(props.model);
     modelDefaults = defaults;
-    if (turn > filled) state.lanes.forEach((column) => Object.assign(column, fill));
-    filled = turn;
+    if (revision > filled) state.lanes.forEach((column) => Object.assign(column, fill));
+    filled = revision;
     table.refresh(state, modelDefaults);
     publish();
-    if (turn && Object.keys(fill).length) send(); // a run may be waiting for it
+    if (revision && Object.keys(fill).length) send(); // a run may be waiting for it
   }
 
   watch("model", takeModel);

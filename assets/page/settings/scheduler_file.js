@@ -17,8 +17,8 @@ export function mount({ element, props, server }) {
 
   function report(message, notes = [], wrong = false, columns = state.lanes.columns) {
     lanes = JSON.stringify(columns);
-    find(".told").textContent = message;
-    find(".told").classList.toggle("sentence", wrong);
+    find(".message").textContent = message;
+    find(".message").classList.toggle("sentence", wrong);
     find(".notes").replaceChildren(...notes.map((note) => make("li", "", note)));
   }
 

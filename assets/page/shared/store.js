@@ -61,9 +61,9 @@ export const { state, set, subscribe, follow, known } = makeStore({
   stale: false, // are the pictures on screen those of other settings?
 
   form: null, // what the controls hold, by field
-  // held: what the lanes' table holds, {lanes, same}; columns: what a run will have; same: do all lanes
+  // value: what the lanes' table holds, {lanes, same}; columns: what a run will have; same: do all lanes
   // share lane A's?
-  lanes: { held: null, columns: [], same: false, modelDefaults: {} },
+  lanes: { value: null, columns: [], same: false, modelDefaults: {} },
   model: null, // how far its loading is, and what it is
   answer: null, // the server's newest, of any kind: problems and the doctor's findings
   curves: null, // the newest answer that has a figure

@@ -6,10 +6,10 @@ export function longest(lanes) {
 }
 
 // The last call that is not past another lane's step: steps stand beside steps of the same number,
-// half steps beside half steps where there are any, and a lane with fewer steps waits at its last.
+// midpoints beside midpoints where there are any, and a lane with fewer steps waits at its last.
 export function atStep(calls, there) {
   if (!calls.length) return -1; // its turn did not come
-  const place = ({ step, half }) => step + (half ? 0.5 : 0);
+  const place = ({ step, second_call }) => step + (second_call ? 0.5 : 0);
   return Math.max(0, calls.findLastIndex((call) => place(call) <= place(there)));
 }
 

@@ -9,9 +9,9 @@ export function mount({ props, trigger, watch }) {
   on("frames", ({ cursor, view }) => trigger("ask", { run: ++run, cursor, view }));
   on("begin", () => (run += 1));
   watch("value", () => {
-    const news = props.value;
-    if (news?.run !== run) return;
-    if (news.frames.length) emit("full", news.frames);
-    if (news.message) emit("unwritten", news.message);
+    const payload = props.value;
+    if (payload?.run !== run) return;
+    if (payload.frames.length) emit("full", payload.frames);
+    if (payload.message) emit("unwritten", payload.message);
   });
 }

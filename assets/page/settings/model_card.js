@@ -12,16 +12,16 @@ export function mount({ element, props, watch }) {
   let latest = 0; // of the choices, whose news may overtake each other
 
   function show() {
-    const { turn, loading, fraction, problem, facts, notes, said, without, native } = props.value;
-    if (!(turn >= latest)) return;
-    latest = turn;
+    const { revision, loading, fraction, problem, facts, notes, settings_note, without, native } = props.value;
+    if (!(revision >= latest)) return;
+    latest = revision;
     setText("loading", loading);
     bar.hidden = !loading;
     if (fraction == null) bar.removeAttribute("value"); // how far is not known
     else bar.value = fraction;
     setText("sentence", problem);
     setText("facts", loading ? "" : facts);
-    setText("said", said);
+    setText("settings-note", settings_note);
     element.querySelector(".notes").replaceChildren(...(loading ? [] : notes.map((note) => make("li", "", note))));
     // What does not apply is out of sight; what it holds stays, and a run leaves it out.
     sidebar.dataset.without = without.join(" ");
@@ -31,7 +31,7 @@ export function mount({ element, props, watch }) {
 
   // What was set for the model is old news once somebody has set something else; that another one
   // did not come, once the one that is here runs.
-  on("edited", ({ served }) => served || setText("said", ""));
+  on("edited", ({ served }) => served || setText("settings-note", ""));
   on("begin", () => setText("sentence", ""));
   watch("value", show);
   show();
