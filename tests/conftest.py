@@ -37,9 +37,21 @@ def untraced(monkeypatch) -> None:
 TESTS = Path(__file__).parent
 
 
+def pytest_ignore_collect(collection_path, config) -> bool | None:
+    """Files whose every test is left out are not imported either."""
+    left_out = "not slow" in config.option.markexpr
+    name = collection_path.relative_to(TESTS).as_posix() if collection_path != TESTS else ""
+    return True if left_out and name in SLOW_FILES | BROWSER_FILES else None
+
+
 def pytest_collection_modifyitems(config, items) -> None:
-    """Mark what is slow; among workers the longest files come first, so that none ends alone."""
+    """Mark what is slow; among workers the longest files come first, so that none ends alone.
+
+    A test in a browser that fails is run once more: on a busy machine a page may be late.
+    """
     for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
         if item.path.relative_to(TESTS).as_posix() in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
     if not hasattr(config, "workerinput"):

@@ -1,28 +1,37 @@
 """What test files cost: with several processes the dearest come first, so that none ends alone."""
 
-# CPU seconds of files that take a core longer than fifteen; `tests/run fast` leaves them out.
+# CPU seconds of files that take a core longer than ten; `tests/run fast` leaves them out.
 SLOW_FILES = {
+    "capture/test_recorder.py": 12,
     "hosting/test_disk_over_http.py": 20,
-    "hosting/test_ending.py": 60,
-    "models/test_bundled.py": 20,
+    "hosting/test_ending.py": 70,
+    "hosting/test_start_up.py": 10,
+    "models/test_bundled.py": 26,
     "models/test_hub.py": 40,
     "models/test_model_schedulers.py": 20,
-    "runs/test_engine.py": 45,
-    "runs/test_engine_models.py": 50,
-    "runs/test_job_against_diffusers.py": 35,
+    "runs/test_engine.py": 56,
+    "runs/test_engine_models.py": 73,
+    "runs/test_events.py": 11,
+    "runs/test_job_against_diffusers.py": 33,
     "runs/test_job_baselines.py": 30,
+    "runs/test_job_faults.py": 17,
+    "runs/test_rehearsal.py": 15,
     "runs/test_stopping.py": 20,
     "runs/test_stopping_loads.py": 20,
     "runtime/test_fast.py": 20,
-    "runtime/test_kernels.py": 40,
-    "runtime/test_splitting.py": 65,
+    "runtime/test_kernels.py": 75,
+    "runtime/test_splitting.py": 55,
     "sampling/test_baseline_noise_levels.py": 20,
     "sampling/test_schedulers_against_diffusers.py": 16,
     "test_benchmarks.py": 30,
     "test_containers.py": 40,
+    "test_installation.py": 30,
     "test_strangers.py": 90,
     "training/test_train.py": 20,
-    "ui/test_every_route.py": 15,
+    "ui/test_event_queue.py": 13,
+    "ui/test_every_route.py": 22,
+    "ui/test_queue_over_http.py": 20,
+    "ui/test_strangers_traces.py": 20,
 }
 # Seconds of files that drive a browser.
 BROWSER_FILES = {
@@ -42,5 +51,4 @@ BROWSER_FILES = {
     "ui/test_page_stale.py": 50,
     "ui/test_page_start.py": 20,
     "ui/test_page_undo.py": 40,
-    "ui/test_strangers_traces.py": 20,
 }

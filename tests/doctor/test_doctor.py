@@ -215,6 +215,7 @@ def random_lane(rng: np.random.Generator) -> LaneSettings:
             continue
 
 
+@pytest.mark.slow
 def test_500_random_settings_give_nothing_but_findings():
     rng = np.random.default_rng(4)
     seen = set()

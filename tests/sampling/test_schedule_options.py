@@ -153,6 +153,7 @@ def test_the_first_latent_has_the_first_steps_churn(s_noise):
         assert_allclose(table.init_noise_sigma, want)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

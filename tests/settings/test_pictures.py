@@ -245,6 +245,7 @@ def test_a_picture_reduced_in_strips_is_that_reduced_at_once():
     np.testing.assert_array_equal(back, np.asarray(picture.reduce(2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turned", [1, 6])
 def test_a_photo_is_kept_small_and_turned(turned):
     photo = halves(5712, 4284)
