@@ -47,7 +47,7 @@ function line(finding) {
   const message = make("span", "message", sentence);
   item.append(letters, message);
   if (fix) {
-    const button = make("button", "fix", fix_label);
+    const button = make("button", "fix quiet-button", fix_label);
     button.type = "button";
     button.addEventListener("click", () => applyFix(finding));
     message.append(" ", button);

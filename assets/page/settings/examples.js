@@ -21,7 +21,7 @@ export function mount({ element, props }) {
 }
 
 function choice(text) {
-  const button = Object.assign(make("button", "", subject(text)), { type: "button", title: text });
+  const button = Object.assign(make("button", "quiet-button", subject(text)), { type: "button", title: text });
   button.addEventListener("click", () => fillForm({ prompt: text }));
   return make("li", "", button);
 }

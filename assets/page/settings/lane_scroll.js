@@ -13,7 +13,7 @@ export function makeScroller(table) {
   let asked = 0;
 
   function makeButton(name, sign) {
-    const button = Object.assign(make("button", name), { type: "button" });
+    const button = Object.assign(make("button", `${name} quiet-button`), { type: "button" });
     button.addEventListener("click", () => show(sign));
     return { button, sign };
   }
