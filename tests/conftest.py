@@ -1,5 +1,6 @@
 """Fixtures that several rooms share."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,11 @@ def untraced(monkeypatch) -> None:
 
 
 TESTS = Path(__file__).parent
+
+
+def pytest_collection_finish(session) -> None:
+    """Thousands of tests are a heap that every garbage collection of a run would walk through."""
+    gc.freeze()
 
 
 def pytest_ignore_collect(collection_path, config) -> bool | None:

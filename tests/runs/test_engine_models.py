@@ -302,7 +302,7 @@ def test_the_model_before_is_freed(family_folder, monkeypatch):
     assert len(released) == 1
 
 
-def test_memory_that_runs_out_while_loading_is_a_sentence(family_folder, monkeypatch):
+def test_memory_that_runs_out_while_loading_is_a_sentence(family_folder, monkeypatch, untraced):
     engine = engine_of(family_folder, "sd1", "sd2")
     engine.load()
 
