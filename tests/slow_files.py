@@ -1,6 +1,6 @@
 """What test files cost: with several processes the dearest come first, so that none ends alone."""
 
-# CPU seconds of files that take a core longer than ten; `tests/run fast` leaves them out.
+# CPU seconds of files that take a core longer than seven; `tests/run fast` leaves them out.
 SLOW_FILES = {
     "capture/test_recorder.py": 12,
     "hosting/test_disk_over_http.py": 20,
@@ -9,8 +9,9 @@ SLOW_FILES = {
     "models/test_bundled.py": 26,
     "models/test_hub.py": 40,
     "models/test_model_schedulers.py": 20,
+    "models/test_single_file.py": 8,
     "runs/test_engine.py": 56,
-    "runs/test_engine_models.py": 73,
+    "runs/test_engine_models.py": 50,
     "runs/test_events.py": 11,
     "runs/test_job_against_diffusers.py": 33,
     "runs/test_job_baselines.py": 30,
@@ -22,7 +23,12 @@ SLOW_FILES = {
     "runtime/test_kernels.py": 75,
     "runtime/test_splitting.py": 55,
     "sampling/test_baseline_noise_levels.py": 20,
+    "sampling/test_baselines.py": 11,
+    "sampling/test_brownian.py": 8,
+    "sampling/test_schedule_option_configs.py": 8,
     "sampling/test_schedulers_against_diffusers.py": 16,
+    "sampling/test_schedulers_in_pipelines.py": 10,
+    "sampling/test_starts_in_pipelines.py": 9,
     "test_benchmarks.py": 30,
     "test_containers.py": 40,
     "test_installation.py": 30,
