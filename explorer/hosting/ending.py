@@ -13,13 +13,13 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
+from explorer.settings.limits import LIMITS
 from explorer.whole_files import PICTURES
 
 LOG = logging.getLogger(__name__)
 
 WRITING_S = 1.0  # for pictures that are being written when the engine has ended
 POLL_S = 0.2  # a signal ends the sleep at once; Windows wants it short
-PATIENCE_S = 8.0  # for the model call under way
 CODES = {signal.SIGINT: 0, signal.SIGTERM: 128 + signal.SIGTERM}
 
 
@@ -49,8 +49,8 @@ def until_signal(serve: Callable[[], object], close: Callable[[float], bool]) ->
         while True:
             time.sleep(POLL_S)
     except Ending as ending:
-        if not close(PATIENCE_S):
-            LOG.warning("a model call was still under way after %g s", PATIENCE_S)
+        if not close(LIMITS.ending_s):
+            LOG.warning("a model call was still under way after %g s", LIMITS.ending_s)
         if not PICTURES.close(WRITING_S):
             LOG.warning("pictures that were not written after %g s were removed", WRITING_S)
         logging.shutdown()

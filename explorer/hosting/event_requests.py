@@ -18,7 +18,6 @@ from explorer.settings.limits import Limits
 
 API = "/gradio_api/"
 LONGEST_NAME = 128  # characters of a session's or an event's name; a browser's have 11 and 32
-MOST_VALUES = 20_000  # numbers, texts, lists and keys; a form of 16 lanes holds about 1,000
 SMALL = 2**16  # bytes; forms without long lists are far smaller
 NO_JSON = "The request is not JSON."
 UNKNOWN = "The page has no such event; reload it."
@@ -91,7 +90,7 @@ class EventRequests:
         if message["type"] == "http.disconnect":
             return
         body = message.get("body", b"")
-        if refusal := _refusal(events, route, body):
+        if refusal := _refusal(events, route, body, self._limits.request_values):
             await answer(send, *refusal)
             return
         left, size = [message], len(body)
@@ -159,15 +158,15 @@ def _waits(route: str) -> bool:
     return route.startswith(("queue/join", "call/"))
 
 
-def _refusal(events: Events, route: str, body: bytes) -> Refusal | None:
+def _refusal(events: Events, route: str, body: bytes, most: int) -> Refusal | None:
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
         return 400, NO_JSON
     if not isinstance(data, dict):
         return 422, "The request must be a JSON object."
-    if _count(data, MOST_VALUES) > MOST_VALUES:
-        return 422, f"The request may hold at most {MOST_VALUES:,} values."
+    if _count(data, most) > most:
+        return 422, f"The request may hold at most {most:,} values."
     if refusal := _odd_field(data):
         return 422, refusal
     if route.startswith("call/v2/") or not route.startswith(EVENT_ROUTES):

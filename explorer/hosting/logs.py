@@ -1,15 +1,19 @@
 """A log that visitors cannot fill: long lines are cut, whoever writes them."""
 
 import sys
+from collections.abc import Iterable
 from typing import Any, TextIO
 
-LONGEST_LINE = 2000  # characters
+from explorer.settings.limits import LIMITS
 
 
 class TruncatedLines:
-    """A text stream that passes on lines up to `longest` characters; all else is `stream`'s."""
+    """A text stream that cuts lines after `longest` characters; all else is `stream`'s.
 
-    def __init__(self, stream: TextIO, longest: int = LONGEST_LINE):
+    Without `longest` that is the operator's limit.
+    """
+
+    def __init__(self, stream: TextIO, longest: int | None = None):
         self._stream, self._longest = stream, longest
         self._written = 0  # of the line that is being written
 
@@ -18,13 +22,13 @@ class TruncatedLines:
             self._write_line(line)
         return len(text)
 
-    def writelines(self, lines: Any) -> None:
+    def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
 
     def _write_line(self, line: str) -> None:
         body = line.rstrip("\r\n")
-        room = self._longest - self._written
+        room = (self._longest or LIMITS.log_line_characters) - self._written
         kept = body if len(body) <= room else f"{body[: max(room, 0)]} [cut]" if room > 0 else ""
         end = line[len(body) :]
         self._stream.write(kept + end)

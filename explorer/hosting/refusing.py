@@ -4,10 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from explorer.byte_sizes import MIB
-
-MOST_READ_BYTES = 64 * MIB  # thrown away of a body that has been refused
-MOST_READ_S = 20
+from explorer.settings.limits import LIMITS
 
 Scope = dict[str, Any]
 
@@ -41,11 +38,11 @@ async def _begin(send: Any, status: int, sentence: str) -> None:
 
 
 async def read_to_end(receive: Any) -> None:
-    """Throw away the rest of a request's body, MOST_READ_BYTES and MOST_READ_S seconds at most."""
+    """Throw away the rest of a request's body, as much and as long as the limits allow."""
     received, more = 0, True
     with suppress(TimeoutError):
-        async with asyncio.timeout(MOST_READ_S):
-            while more and received < MOST_READ_BYTES:
+        async with asyncio.timeout(LIMITS.refused_request_s):
+            while more and received < LIMITS.refused_request_bytes:
                 message = await receive()
                 received += len(message.get("body", b""))
                 more = message["type"] == "http.request" and message.get("more_body", False)

@@ -15,7 +15,6 @@ from explorer.settings.limits import Limits
 UPLOAD = "/gradio_api/upload"
 OVERHEAD = 4 * MIB  # of an upload beyond its file; a file a little too large gets its own sentence
 SMALL_BODY = 2**16  # bytes; such bodies may always come
-REQUEST_S = 60  # in which a body has come, uploads apart
 # Routes of Gradio that the page does not use: they write files, or fetch from elsewhere.
 CLOSED = (
     "/gradio_api/deep_link",
@@ -64,10 +63,11 @@ class RequestLimits:
             return
         body = bytearray()
         try:
-            async with asyncio.timeout(REQUEST_S):
+            async with asyncio.timeout(self.limits.request_s):
                 refusal, more = await self._read(body, receive)
         except TimeoutError:
-            more, refusal = True, (408, f"The request did not come within {REQUEST_S} seconds.")
+            late = f"The request did not come within {self.limits.request_s} seconds."
+            more, refusal = True, (408, late)
         except ConnectionError:
             return
         finally:

@@ -4,13 +4,12 @@ import shutil
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from explorer.byte_sizes import MIB
 from explorer.settings.limits import Limits
 
-FREE_DISK = 256 * MIB  # that uploads leave for the files of runs
 SMALLEST = 2**16  # bytes that an upload counts at least: a file is a folder and its name, too
 
 
@@ -21,7 +20,9 @@ class Uploads:
     address is the one that the nearest proxy names.
     """
 
-    def __init__(self, limits: Limits, folder: str | Path, now: Any = time.monotonic):
+    def __init__(
+        self, limits: Limits, folder: str | Path, now: Callable[[], float] = time.monotonic
+    ):
         self._limits, self._folder, self._now = limits, Path(folder), now
         self._lock = threading.Lock()
         self._kept: deque[tuple[float, str, int]] = deque()
@@ -31,7 +32,7 @@ class Uploads:
     def reserve(self, address: str, size: int) -> tuple[int, str] | None:
         """Take room for `size` bytes; status and sentence where there is none."""
         limits, counted = self._limits, max(size, SMALLEST)
-        if _free(self._folder) < counted + FREE_DISK:
+        if _free(self._folder) < counted + limits.free_disk_bytes:
             return 507, "The server's disk is full: nothing can be uploaded at present."
         with self._lock:
             self._forget()

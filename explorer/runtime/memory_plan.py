@@ -10,7 +10,6 @@ from explorer.byte_sizes import MIB, size_text
 # a GPU one allocator keeps a pool.
 CPU_FACTOR, CPU_FIXED = 3.5, 256 * MIB
 GPU_FACTOR, GPU_FIXED = 1.5, 512 * MIB
-SHARE = 0.9  # of what is free: others take some too
 
 
 class TooLarge(ValueError):
@@ -55,9 +54,7 @@ class MemoryNeed:
         return self.networks(self.pair)
 
 
-def elements_at_once(
-    need: MemoryNeed, free: int, device_free: int | None = None, share: float = SHARE
-) -> int:
+def elements_at_once(need: MemoryNeed, free: int, device_free: int | None, share: float) -> int:
     """Return how many elements of the batch may go through the U-Net at once, a multiple of `pair`.
 
     `free` is the host's memory and `device_free` a GPU's, in bytes, of which the run gets `share`.

@@ -9,6 +9,7 @@ from typing import Any
 from explorer.sampling.betas import quoted
 from explorer.sampling.custom_lists import custom_sigmas
 from explorer.sampling.samplers import find_sampler
+from explorer.settings.limits import LIMITS
 from explorer.settings.start_picture import check_picture
 from explorer.settings.text import broken_at
 
@@ -102,6 +103,10 @@ def text(longest: int):
         return value
 
     return check
+
+
+def prompt(label: str, value: Any) -> str:
+    return text(LIMITS.prompt_characters)(label, value)
 
 
 def betas(label: str, value: Any) -> tuple[float, ...] | None:

@@ -39,7 +39,11 @@ class Limits:
     text_characters: int = _limit(
         400_000, "characters of a pasted list, a settings file or a pin", least=1000
     )
+    prompt_characters: int = _limit(2000, "characters of a prompt", least=100)
     pins: int = _limit(100, "pinned schedules that are drawn")
+    kept_picture_bytes: int = _limit(
+        3 * MIB, "a start picture's file in a run's settings, which are copied often", least=2**16
+    )
     decoded_picture_bytes: int = _limit(256 * MIB, "a start picture in memory, decoded")
     memory_share: float = _limit(0.9, "a run's share of the free memory", least=0.1, most=1)
     tiled_above: int = _limit(
@@ -47,10 +51,19 @@ class Limits:
     )
     frame_pixels: int = _limit(2**24, "one frame in full size, in pixels", least=2**18)
     request_bytes: int = _limit(2 * MIB, "one request that is no upload")
+    request_values: int = _limit(
+        20_000, "numbers, texts, lists and keys of one request", least=2000
+    )
+    request_s: int = _limit(60, "how long one request that is no upload may take to come")
+    refused_request_bytes: int = _limit(
+        64 * MIB, "what is still read of a refused request, for its client to read the answer"
+    )
+    refused_request_s: int = _limit(20, "how long a refused request is still read")
     sessions: int = _limit(300, "pages whose state is kept")
     upload_bytes: int = _limit(20 * MIB, "one uploaded file")
     uploads_per_visitor_bytes: int = _limit(100 * MIB, "uploads of one address, together")
     uploads_total_bytes: int = _limit(2 * GIB, "uploads of everybody, together")
+    free_disk_bytes: int = _limit(256 * MIB, "disk that uploads leave free for the files of runs")
     keep_uploads_s: int = _limit(24 * 3600, "how long uploads and pictures are kept")
     kept_recordings_bytes: int = _limit(
         256 * MIB, "recordings of finished runs, for frames in full size"
@@ -63,6 +76,9 @@ class Limits:
     unread_sessions: int = _limit(100, "sessions that have events which nobody reads")
     unread_messages: int = _limit(200, "messages that wait for one page that does not read")
     waiting_request_bytes: int = _limit(32 * MIB, "large requests under way, together")
+    handler_threads: int = _limit(40, "threads that compute what pages ask for")
+    log_line_characters: int = _limit(2000, "characters of one line of the log", least=100)
+    ending_s: int = _limit(8, "how long the program's end waits for the model call under way")
 
     def __post_init__(self):
         for each in fields(self):

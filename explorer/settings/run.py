@@ -25,8 +25,8 @@ class RunSettings(Checked):
     `seed` -1 asks for a random one; `resolved()` fixes it. Raises SettingsError (a ValueError).
     """
 
-    prompt: str = setting("", "Prompt", checks.text(2000))
-    negative_prompt: str = setting("", "Negative prompt", checks.text(2000))
+    prompt: str = setting("", "Prompt", checks.prompt)
+    negative_prompt: str = setting("", "Negative prompt", checks.prompt)
     seed: int = setting(SEED, "Seed", checks.whole(RANDOM_SEED, MAX_SEED), "-1 is random.")
     steps: int = setting(
         20, "Steps", checks.whole(1, 1000), "N steps of DPM2 are 2N-1 model calls."

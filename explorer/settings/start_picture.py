@@ -19,7 +19,6 @@ from explorer.settings.picture_files import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-KEPT_BYTES = 3 * MIB  # of a picture's file in the settings, which are copied often
 QUALITIES = (95, 90, 80, 60)  # of the JPEG that a larger file is kept as
 
 WANTED = "it must be a picture, such as a PNG, JPEG, WebP or AVIF"
@@ -42,7 +41,7 @@ def picture_url(picture: "str | Path | bytes | Image") -> str:
         picture.save(data, "PNG")
         picture = data.getvalue()
     kind, pixels = _check_file(picture)
-    if len(picture) <= KEPT_BYTES and pixels <= KEPT_PIXELS:
+    if len(picture) <= LIMITS.kept_picture_bytes and pixels <= KEPT_PIXELS:
         _decoded(picture, 64)  # a damaged file is refused where it is chosen
     else:
         kind, picture = _smaller(_decoded(picture))
@@ -82,18 +81,18 @@ def _decoded(file: bytes, side: int | None = None) -> "Image":
 
 
 def _smaller(picture: "Image") -> tuple[str, bytes]:
-    """A picture's media type and file of at most KEPT_BYTES: PNG where that fits, else JPEG.
+    """A picture's media type and file, as large as is kept: PNG where that fits, else JPEG.
 
     At most the lowest of QUALITIES is larger, for noise.
     """
     data = io.BytesIO()
     picture.save(data, "PNG", compress_level=1)
-    if data.tell() <= KEPT_BYTES:
+    if data.tell() <= LIMITS.kept_picture_bytes:
         return "image/png", data.getvalue()
     for quality in QUALITIES:
         data = io.BytesIO()
         picture.save(data, "JPEG", quality=quality, subsampling=0)
-        if data.tell() <= KEPT_BYTES:
+        if data.tell() <= LIMITS.kept_picture_bytes:
             break
     return "image/jpeg", data.getvalue()
 

@@ -4,8 +4,6 @@ import gradio as gr
 
 from explorer.settings.limits import LIMITS, Limits
 
-THREADS = 40  # for handlers that compute; what only waits is in the event loop
-
 
 def most_events(limits: Limits = LIMITS) -> int:
     """How many events Gradio has under way at once, runs that wait among them.
@@ -13,7 +11,7 @@ def most_events(limits: Limits = LIMITS) -> int:
     Each page that comes up while a model loads follows that in a separate event, so that runs
     must not take the places of pages. Beyond it Gradio refuses events.
     """
-    return THREADS + limits.sessions + limits.waiting_runs
+    return limits.handler_threads + limits.sessions + limits.waiting_runs
 
 
 class Listeners:

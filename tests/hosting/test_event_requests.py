@@ -9,7 +9,6 @@ from loops import finish
 
 from explorer.hosting.event_requests import (
     LONGEST_NAME,
-    MOST_VALUES,
     SMALL,
     EventForm,
     EventRequests,
@@ -84,9 +83,9 @@ def event(number=0, data=(1, 2), **more):
         (RUN, event(session_hash=["s"]), 422),
         (RUN, event(True), 422),
         (RUN, event(2**70), 422),
-        (RUN, event(data=[[None] * (MOST_VALUES - 20), 1]), 200),
-        (RUN, event(data=[[[]] * MOST_VALUES, 1]), 422),
-        (RUN, event(data=[{str(at): 0 for at in range(MOST_VALUES)}, 1]), 422),
+        (RUN, event(data=[[None] * (LIMITS.request_values - 20), 1]), 200),
+        (RUN, event(data=[[[]] * LIMITS.request_values, 1]), 422),
+        (RUN, event(data=[{str(at): 0 for at in range(LIMITS.request_values)}, 1]), 422),
         (RUN, b"[" * 5000, 400),
         (RUN, b"\xff", 400),
         (RUN, b"", 400),

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from explorer.byte_sizes import MIB
 from explorer.hosting import refusing
 from explorer.hosting.request_limits import RequestLimits
-from explorer.settings.limits import LIMITS
+from explorer.settings.limits import LIMITS, Limits
 
 SENTENCE = "The request is too large: it may have at most 2 MB."
 
@@ -64,7 +64,7 @@ def test_a_body_without_a_stated_length_too(address):
 
 
 def test_who_never_ends_is_cut_off(address, monkeypatch):
-    monkeypatch.setattr(refusing, "MOST_READ_BYTES", 4 * MIB)
+    monkeypatch.setattr(refusing, "LIMITS", Limits(refused_request_bytes=4 * MIB))
     sent = 0
     with socket.create_connection(address, timeout=60) as line:
         line.sendall(head("/x", "Transfer-Encoding: chunked"))
@@ -76,7 +76,7 @@ def test_who_never_ends_is_cut_off(address, monkeypatch):
 
 
 def test_who_stops_sending_is_waited_for_no_longer_than_stated(address, monkeypatch):
-    monkeypatch.setattr(refusing, "MOST_READ_S", 0.2)
+    monkeypatch.setattr(refusing, "LIMITS", Limits(refused_request_s=1))
     with socket.create_connection(address, timeout=60) as line:
         line.sendall(head("/x", f"Content-Length: {2**40}"))
         assert SENTENCE in rest(line)  # the connection is closed

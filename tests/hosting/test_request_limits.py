@@ -1,5 +1,6 @@
 """What a request may bring: counted before anything is parsed, by its head and by its body."""
 
+import asyncio
 import itertools
 from dataclasses import replace
 
@@ -91,6 +92,20 @@ def test_a_body_longer_than_stated_is_refused_when_it_has_come(tmp_path, stated)
     assert server.read <= 1000
 
 
+def test_a_request_that_does_not_come_is_not_waited_for(tmp_path):
+    server, sent = Server(tmp_path, replace(LIMITS, request_s=1, refused_request_s=1)), []
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    finish(server.limits({"type": "http", "path": "/run", "headers": []}, receive, send))
+    assert sent[0]["status"] == 408
+    assert sent[1]["body"] == b"The request did not come within 1 seconds."
+
+
 def test_an_upload_has_limits_of_its_own(tmp_path):
     server = Server(tmp_path)
     assert server.post("/gradio_api/upload", size=20_000)[0] == 200
@@ -123,9 +138,10 @@ def test_uploads_are_forgotten_when_they_are_no_longer_kept(tmp_path):
     assert sum(uploads._by_address.values()) == uploads._total == MIB * len(uploads._kept)
 
 
-def test_a_full_disk_takes_no_upload(tmp_path, monkeypatch):
-    monkeypatch.setattr("explorer.hosting.uploads.FREE_DISK", 2**60)
-    status, sentence = Server(tmp_path / "not" / "there").post(UPLOAD, size=10, stated=10)
+def test_a_full_disk_takes_no_upload(tmp_path):
+    limits = replace(LIMITS, free_disk_bytes=2**60)
+    server = Server(tmp_path / "not" / "there", limits)
+    status, sentence = server.post(UPLOAD, size=10, stated=10)
     assert status == 507
     assert "disk is full" in sentence
 

@@ -10,6 +10,11 @@ from explorer.runtime.memory_plan import (
     describe,
     elements_at_once,
 )
+from explorer.settings.limits import LIMITS
+
+
+def at_once(need: MemoryNeed, free: float, device_free: int | None = None) -> int:
+    return elements_at_once(need, int(free), device_free, LIMITS.memory_share)
 
 
 def need(**changed) -> MemoryNeed:
@@ -26,7 +31,7 @@ def need(**changed) -> MemoryNeed:
 
 
 def test_with_room_the_whole_batch_goes_at_once():
-    assert elements_at_once(need(), 64 * GIB) == 16
+    assert at_once(need(), 64 * GIB) == 16
     assert describe(need(), 16) == "the networks take up to 5.7 GiB"
 
 
@@ -35,7 +40,7 @@ def test_with_room_the_whole_batch_goes_at_once():
     [(7 * GIB, 16), (4 * GIB, 8), (2.5 * GIB, 4), (1.5 * GIB, 2)],
 )
 def test_with_less_it_goes_in_parts_of_whole_pairs(free, elements):
-    assert elements_at_once(need(), free) == elements
+    assert at_once(need(), free) == elements
     assert need().networks(elements) + need().recording <= free
 
 
@@ -46,7 +51,7 @@ def test_parts_are_named():
 
 def test_what_has_no_room_is_refused_with_the_numbers():
     with pytest.raises(TooLarge) as caught:
-        elements_at_once(need(), 500 * MIB)
+        at_once(need(), 500 * MIB)
     assert str(caught.value) == (
         "This run needs 1.1 GiB of memory: 956.0 MiB for one picture of 512 x 768 in the "
         "networks, 200.0 MiB for the recording; 500.0 MiB is free. Lower the picture's size, the "
@@ -56,40 +61,40 @@ def test_what_has_no_room_is_refused_with_the_numbers():
 
 @pytest.mark.parametrize("changed", [{"decode": 2 * GIB}, {"encode": 2 * GIB}, {"call": GIB}])
 def test_every_network_counts(changed):
-    assert elements_at_once(need(), 4 * GIB) == 8
+    assert at_once(need(), 4 * GIB) == 8
     with pytest.raises(TooLarge):
-        elements_at_once(need(**changed), 4 * GIB)
+        at_once(need(**changed), 4 * GIB)
 
 
 def test_a_recording_alone_may_be_too_much():
     with pytest.raises(TooLarge, match=r"3\.0 GiB for the recording"):
-        elements_at_once(need(recording=3 * GIB), 2 * GIB)
+        at_once(need(recording=3 * GIB), 2 * GIB)
 
 
 def test_noise_of_samplers_counts_where_it_is():
-    assert elements_at_once(need(noise=GIB), 5 * GIB) == 8
+    assert at_once(need(noise=GIB), 5 * GIB) == 8
     with pytest.raises(TooLarge, match=r"the recording, 3\.0 GiB for the noise of DPM\+\+ SDE; 2"):
-        elements_at_once(need(noise=3 * GIB), 2 * GIB)
+        at_once(need(noise=3 * GIB), 2 * GIB)
     on_gpu = need(noise=GIB, on_gpu=True, noise_on_gpu=True)
-    assert elements_at_once(on_gpu, GIB, 4 * GIB) == 8
-    assert elements_at_once(need(on_gpu=True), GIB, 4 * GIB) == 16
+    assert at_once(on_gpu, GIB, 4 * GIB) == 8
+    assert at_once(need(on_gpu=True), GIB, 4 * GIB) == 16
     with pytest.raises(TooLarge, match=r"2\.8 GiB for one picture"):
-        elements_at_once(need(noise=2 * GIB, on_gpu=True, noise_on_gpu=True), GIB, GIB)
+        at_once(need(noise=2 * GIB, on_gpu=True, noise_on_gpu=True), GIB, GIB)
 
 
 def test_a_gpu_has_memory_of_its_own():
     on_gpu = need(on_gpu=True)
-    assert elements_at_once(on_gpu, GIB, 80 * GIB) == 16
-    assert elements_at_once(on_gpu, GIB, 2 * GIB) == 8
+    assert at_once(on_gpu, GIB, 80 * GIB) == 16
+    assert at_once(on_gpu, GIB, 2 * GIB) == 8
     with pytest.raises(TooLarge, match=r"of the device's memory, of which 600\.0 MiB is free"):
-        elements_at_once(on_gpu, GIB, 600 * MIB)
+        at_once(on_gpu, GIB, 600 * MIB)
     with pytest.raises(TooLarge, match=r"of the host's for the recording"):
-        elements_at_once(on_gpu, 100 * MIB, 80 * GIB)
+        at_once(on_gpu, 100 * MIB, 80 * GIB)
 
 
 def test_without_guidance_an_element_is_a_picture():
     alone = need(pair=1, batch=8)
-    assert elements_at_once(alone, CPU_FIXED + 200 * MIB + 500 * MIB) == 1
+    assert at_once(alone, CPU_FIXED + 200 * MIB + 500 * MIB) == 1
 
 
 def test_bytes_as_people_write_them():

@@ -151,3 +151,63 @@ def test_limits_that_a_program_sets_have_bounds_too(wrong):
 
 def test_the_docs_have_every_limit():
     assert table() in (ROOT / "docs" / "hosting.md").read_text()
+
+
+def test_prompts_keep_within_the_limit(limited):
+    limited(Limits(prompt_characters=100))
+    RunSettings(prompt="a" * 100, negative_prompt="a" * 100)
+    for name in ("prompt", "negative_prompt"):
+        with pytest.raises(SettingsError, match="at most 100 characters; this one has 101"):
+            RunSettings(**{name: "a" * 101})
+
+
+def test_a_start_picture_is_kept_as_small_as_the_limit_says(limited):
+    import numpy as np
+    from PIL import Image
+
+    from explorer.settings import picture_url
+
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    picture = Image.fromarray(noise)
+    assert picture_url(picture).startswith("data:image/png")
+    limited(Limits(kept_picture_bytes=2**16))
+    kept = picture_url(picture)
+    assert kept.startswith("data:image/jpeg")
+    assert len(kept) < 4 * 2**16 / 3 + 100
+
+
+def test_lines_of_the_log_are_as_long_as_the_limit_says(limited):
+    import io
+
+    from explorer.hosting.logs import TruncatedLines
+
+    stream = io.StringIO()
+    log = TruncatedLines(stream)
+    limited(Limits(log_line_characters=100))
+    log.write("a" * 101 + "\n")
+    assert stream.getvalue() == "a" * 100 + " [cut]\n"
+
+
+def test_the_program_ends_when_the_limit_says(limited, monkeypatch):
+    from explorer.hosting import ending
+
+    waited = []
+
+    def serve() -> None:
+        raise ending.Ending(3)
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(ending.os, "_exit", leave)
+    limited(Limits(ending_s=5))
+    with pytest.raises(SystemExit):
+        ending.until_signal(serve, lambda seconds: waited.append(seconds) or True)
+    assert waited == [5]
+
+
+def test_the_pages_threads_are_the_operators():
+    from explorer.ui import launch_options
+
+    few, more = (launch_options(Limits(handler_threads=each))["max_threads"] for each in (4, 9))
+    assert more - few == 5

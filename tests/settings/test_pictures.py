@@ -9,10 +9,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from explorer.settings import start_picture as pictures
-from explorer.settings.limits import Limits
+from explorer.settings.limits import LIMITS, Limits
 from explorer.settings.picture_files import KEPT_PIXELS, decode, decoded_bytes
 from explorer.settings.start_picture import (
-    KEPT_BYTES,
     check_picture,
     kept_picture,
     picture_url,
@@ -254,7 +253,7 @@ def test_a_photo_is_kept_small_and_turned(turned):
     exif = photo.getexif()
     exif[0x0112] = turned
     kept = picture_url(file(grainy, "JPEG", quality=95, exif=exif))
-    assert len(kept) < 4 * KEPT_BYTES / 3 + 100
+    assert len(kept) < 4 * LIMITS.kept_picture_bytes / 3 + 100
     assert kept == kept_picture(kept)
     size = (64, 48) if turned == 1 else (48, 64)
     back = np.asarray(read_picture(kept, *size)).astype(int)
