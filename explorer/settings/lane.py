@@ -85,11 +85,11 @@ class LaneSettings(LaneFields):
         """
         config = self._arguments() | {"prediction_type": self.prediction_type}
         config["trained_betas"] = list(self.trained_betas) if self.trained_betas else None
+        if self.trained_betas:  # the length of which diffusers does not look at
+            config["num_train_timesteps"] = len(self.trained_betas)
         flags = {flag: self.schedule_type == key for key, flag in SCHEDULE_FLAGS.items()}
         if not self.solver.baseline:
             return config | flags
-        if self.trained_betas:  # the length of which diffusers does not look at
-            config["num_train_timesteps"] = len(self.trained_betas)
         taken = {key: value for key, value in config.items() if self.solver.takes(key)}
         supported = {SCHEDULE_FLAGS.get(key) for key in self.solver.schedule_types}
         taken.pop("schedule_type", None)

@@ -104,6 +104,12 @@ def _read(config: dict[str, Any], sampler: str) -> SchedulerFile:
     listed = {CUSTOM_LIST: config[CUSTOM_LIST]} if config.get(CUSTOM_LIST) else {}
     lane = LaneSettings.from_config(sampler, taken, **listed)
     _check_values(config, kind)
+    count = len(lane.trained_betas or ())
+    if count and config.get("num_train_timesteps", count) != count:
+        notes.append(
+            f"num_train_timesteps {as_json(config['num_train_timesteps'])} is not used: the "
+            f"training has as many timesteps as there are trained_betas, {count:,}."
+        )
     solver_keys = kind.defaults if kind and kind.sampler else ()
     if unknown := [key for key in config if key not in KNOWN and key not in solver_keys]:
         notes.append(f"Not known here, and left out: {_listed(unknown)}.")

@@ -30,6 +30,7 @@ EVERYTHING = LaneSettings(
     timestep_spacing="trailing",
     beta_end=0.02,
     trained_betas=(0.1, 0.2, 0.3),
+    num_train_timesteps=3,
     prediction_type="v_prediction",
     sigmas=(10.0, 3.0, 0.5),
 )
@@ -68,6 +69,26 @@ def test_a_schedulers_own_file_is_read(tmp_path):
     read = read_scheduler_file((tmp_path / "scheduler_config.json").read_text())
     wanted = LaneSettings(schedule_type="beta", alpha=0.5, s_churn=3.0, beta_schedule="linear")
     assert (read.lane, read.notes) == (wanted, ())
+
+
+@pytest.mark.parametrize("name", ["KDPM2DiscreteScheduler", "DDIMScheduler"])
+def test_trained_betas_of_another_length_than_the_training_are_noted(name):
+    config = {"_class_name": name, "clip_sample": False, "trained_betas": [0.1, 0.2, 0.3]}
+    noted = read_scheduler_file(json.dumps(config | {"num_train_timesteps": 1000})).notes
+    sentence = (
+        "num_train_timesteps 1000 is not used: the training has as many timesteps as there are "
+        "trained_betas, 3."
+    )
+    assert sentence in noted
+    for alike in ({}, {"num_train_timesteps": 3}):
+        notes = read_scheduler_file(json.dumps(config | alike)).notes
+        assert not any("is not used" in note for note in notes)
+
+
+@pytest.mark.parametrize("sampler", ["dpm2", "ddim"])
+def test_a_file_with_trained_betas_states_their_number(sampler):
+    lane = LaneSettings(sampler=sampler, trained_betas=(0.1, 0.2, 0.3))
+    assert json.loads(write_scheduler_file(lane))["num_train_timesteps"] == 3
 
 
 def test_what_is_not_known_is_named():
