@@ -1,7 +1,8 @@
 """Every argument that shapes a schedule, beside the betas of training: said once, checked once."""
 
 import math
-from collections.abc import Collection
+import operator
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Real
 from typing import Any
@@ -106,18 +107,29 @@ class ScheduleOptions:
         for name, spec in OPTIONS.items():
             if (value := getattr(self, name)) is not None or spec.default is not None:
                 object.__setattr__(self, name, spec.metadata["allowed"].check(name, value))
-        if self.s_tmax is not None and self.s_tmax < self.s_tmin:
-            raise ValueError(
-                f"s_tmax must be at least s_tmin, {self.s_tmin:g}; got {self.s_tmax:g}."
-            )
-        if (
-            self.sigma_min is not None
-            and self.sigma_max is not None
-            and self.sigma_min >= self.sigma_max
-        ):
-            raise ValueError(
-                f"sigma_min must lie below sigma_max, {self.sigma_max:g}; got {self.sigma_min:g}."
-            )
+        if wrong := wrong_order(vars(self)):
+            raise ValueError(wrong[1])
+
+
+# An argument, how it must stand to another, and when it does not.
+ORDERS = (
+    ("s_tmax", "must be at least", "s_tmin", operator.lt),
+    ("sigma_min", "must lie below", "sigma_max", operator.ge),
+)
+
+
+def wrong_order(
+    arguments: Mapping[str, Any], label: Callable[[str], str] = str
+) -> tuple[str, str] | None:
+    """The argument that contradicts another, and a sentence that names both by their `label`.
+
+    None where none does; an argument that is None has no limit.
+    """
+    for name, relation, other, is_wrong in ORDERS:
+        value, bound = arguments[name], arguments[other]
+        if value is not None and bound is not None and is_wrong(value, bound):
+            return name, f"{label(name)} {relation} {label(other)}, {bound:g}; got {value:g}."
+    return None
 
 
 OPTIONS = {spec.name: spec for spec in fields(ScheduleOptions)}  # by name, in their order

@@ -9,6 +9,7 @@ from typing import Any
 from explorer.sampling import baselines
 from explorer.sampling.calls import CallTable
 from explorer.sampling.samplers import DPM2, SAMPLERS, Sampler, split_name
+from explorer.sampling.schedule_options import wrong_order
 from explorer.sampling.schedule_types import SCHEDULE_FLAGS, SCHEDULE_TYPES
 from explorer.sampling.schedules import BETA_KEYS, OPTION_KEYS, Schedule, build
 from explorer.settings.fields import SettingsError
@@ -38,14 +39,8 @@ class LaneSettings(LaneFields):
         self._take_type_from_name()
         super().__post_init__()
         check_sampler(self.solver, self.schedule_type, self.sigmas, self.prediction_type)
-        if self.s_tmax and self.s_tmax < self.s_tmin:
-            raise SettingsError(
-                "s_tmax", f"Sigma tmax must be 0 or at least sigma tmin, {self.s_tmin:g}."
-            )
-        if self.sigma_max and self.sigma_min >= self.sigma_max:
-            raise SettingsError(
-                "sigma_min", f"Sigma min must lie below sigma max, {self.sigma_max:g}."
-            )
+        if wrong := wrong_order(self._arguments(), _label):
+            raise SettingsError(*wrong)
 
     def _take_type_from_name(self) -> None:
         """ "DPM++ 2M Karras" is a sampler and a schedule type."""
@@ -172,6 +167,10 @@ class LaneSettings(LaneFields):
         arguments["eta"] = self.eta if self.sampler in ANCESTRAL else None
         arguments["timestep_spacing"] = self.spacing
         return arguments
+
+
+def _label(name: str) -> str:
+    return LaneSettings.__dataclass_fields__[name].metadata["label"]
 
 
 CONFIG_KEYS = tuple(

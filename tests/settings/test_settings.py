@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from explorer.sampling.samplers import SAMPLERS, find_sampler
+from explorer.sampling.schedule_options import ScheduleOptions
 from explorer.sampling.schedules import SCHEDULE_FLAGS, SCHEDULE_TYPES
 from explorer.sampling.wording import counted
 from explorer.settings import LaneSettings, RunSettings, SettingsError, picture_url
@@ -86,6 +87,25 @@ def test_a_bad_value_is_a_sentence_about_its_setting(settings, name, value):
     assert sentence[0].isupper()
     assert sentence.endswith(".")
     assert len(sentence) < 200
+
+
+@pytest.mark.parametrize(
+    ("given", "blamed", "sentence"),
+    [
+        (("s_tmin", 2.0, "s_tmax", 1.0), "s_tmax", "{2} must be at least {0}, 2; got 1."),
+        (("sigma_min", 3.0, "sigma_max", 3.0), "sigma_min", "{0} must lie below {2}, 3; got 3."),
+    ],
+)
+def test_two_ends_in_the_wrong_order_are_one_sentence_of_lane_and_schedule(given, blamed, sentence):
+    low, least, high, most = given
+    named = {spec.name: spec.metadata["label"] for spec in fields(LaneSettings)}
+    with pytest.raises(SettingsError) as caught:
+        LaneSettings(**{low: least, high: most})
+    assert caught.value.name == blamed
+    assert str(caught.value) == sentence.format(named[low], least, named[high])
+    with pytest.raises(ValueError, match=f"^{sentence.format(low, least, high)}$"):
+        ScheduleOptions(**{low: least, high: most})
+    assert getattr(LaneSettings(**{low: least, high: 0}), high) == 0  # no limit
 
 
 def test_numbers_come_as_text_too():
