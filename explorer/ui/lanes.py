@@ -5,6 +5,7 @@ import gradio as gr
 from explorer.settings import LaneSettings
 from explorer.ui.components import component
 from explorer.views.lanes import TABLE, lanes_value, model_prop, numbers_of_file, spec
+from explorer.views.lists import largest_file
 from explorer.views.scheduler_files import NAME, make_file, take_file
 
 
@@ -24,4 +25,5 @@ def lanes_table(defaults: tuple[LaneSettings, ...]) -> gr.HTML:
 
 def scheduler_file() -> gr.HTML:
     """Paste or open a scheduler_config.json, or download a lane as one."""
-    return component("scheduler_file", {"name": NAME}, server_functions=[take_file, make_file])
+    file = {"name": NAME, "largest": largest_file()}
+    return component("scheduler_file", file, server_functions=[take_file, make_file])

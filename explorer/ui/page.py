@@ -22,6 +22,7 @@ from explorer.ui.unchecked import as_sent, sanitize_payloads
 from explorer.views.curves import plot_payload
 from explorer.views.engine_protocol import EngineLike
 from explorer.views.findings import Doctor
+from explorer.views.lanes import most_lanes
 from explorer.views.model_card import model_card, model_choices, refiner_choices
 
 
@@ -107,7 +108,7 @@ def _plot(defaults: RunSettings, doctor: Doctor) -> PlotParts:
         x_axis = _switch("x_axis", "x axis", X_AXES)
         scale = _switch("y_axis", "y axis", {"log": "log", "linear": "linear"})
     legend = component("legend", [])
-    component("plot", script=PLOTLY)
+    component("plot", script=PLOTLY, lanes=most_lanes())
     return PlotParts(answer, legend, quantity, x_axis, scale)
 
 

@@ -5,6 +5,8 @@ import json
 import pytest
 from reading import choose, fill
 
+from explorer.views.lists import largest_file
+
 pytestmark = pytest.mark.browser
 
 FILE = "#scheduler_file"
@@ -59,6 +61,19 @@ def test_a_file_that_will_not_do_is_a_sentence_and_changes_nothing(fresh, text, 
     take(fresh, text)
     told(fresh, sentence)
     assert fresh.locator("#a_beta_end input").input_value() == "0.012"
+
+
+def test_a_file_larger_than_the_server_takes_is_not_sent(fresh, tmp_path):
+    sent = []
+    fresh.on("request", lambda request: sent.append("component_server" in request.url))
+    path = tmp_path / "large.json"
+    path.write_bytes(b" " * (largest_file() + 1))
+    fresh.set_input_files(f"{FILE} input[type=file]", path)
+    told(fresh, "Not taken over: this file is too large to hold a scheduler's settings.")
+    assert not any(sent)
+    path.write_bytes(b" " * largest_file())
+    fresh.set_input_files(f"{FILE} input[type=file]", path)
+    told(fresh, "Paste the file's text, or open one.")
 
 
 def test_a_lane_is_downloaded_and_opened_again(fresh, tmp_path):

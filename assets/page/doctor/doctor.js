@@ -3,7 +3,7 @@
 import { applySettings } from "../settings/form.js";
 import { laneLetter, make } from "../shared/dom.js";
 import { makeFold } from "../shared/folding.js";
-import { LANES } from "../shared/names.js";
+import { laneKey } from "../shared/names.js";
 import { follow } from "../shared/store.js";
 
 const FEW_NOTES = 2; // this many notes are unfolded where there is no error or warning
@@ -39,7 +39,7 @@ export function mount({ element }) {
 function line(finding) {
   const { severity, code, sentence, lanes, fix, fix_label } = finding;
   const item = make("li", severity);
-  Object.assign(item.dataset, { code, lanes: lanes.map((lane) => LANES[lane]).join(" ") });
+  Object.assign(item.dataset, { code, lanes: lanes.map((lane) => laneKey(lane)).join(" ") });
   const marker = make("i", "marker");
   marker.title = severity;
   item.append(marker, make("span", "sr-only", `${severity}: `));

@@ -2,7 +2,7 @@
 
 import { applySettings } from "../settings/form.js";
 import { make } from "../shared/dom.js";
-import { LANES, letter } from "../shared/names.js";
+import { laneKeys, letter } from "../shared/names.js";
 import { set, subscribe } from "../shared/store.js";
 
 const REACH = { mouse: 16, touch: 30 }; // pixels between the pointer and a point
@@ -12,10 +12,10 @@ const KEY_STEP = 1.02;
 const KEYS_REST_MS = 250;
 const ANSWER_MS = 5000; // then the server's curve is shown, whatever it is
 
-export function makeEditor({ element, area, bar, redraw }) {
+export function makeEditor({ element, area, bar, count, redraw }) {
   const plot = element.querySelector(".plot");
   const output = bar.querySelector("output");
-  const grips = LANES.map((lane, index) => makeGrip(lane, index));
+  const grips = laneKeys(count).map((lane, index) => makeGrip(lane, index));
 
   let editing = false;
   let lists = []; // the sigmas of each lane as the server knows them; null for a lane that has none
@@ -26,7 +26,7 @@ export function makeEditor({ element, area, bar, redraw }) {
   let rest = 0;
 
   const sigmas = (lane) => pending.get(lane)?.sigmas ?? lists[lane];
-  const lanes = () => LANES.map((_, lane) => lane).filter((lane) => sigmas(lane));
+  const lanes = () => grips.map((_, lane) => lane).filter((lane) => sigmas(lane));
 
   function makeGrip(lane, index) {
     const grip = make("div", `grip lane-${lane}`);

@@ -4,7 +4,7 @@ import { makeEditor } from "./editor.js";
 import { dashesOf, pinned } from "./pins.js";
 import { summaryOf } from "../settings/problems.js";
 import { appear, fileUrl, make, styleOf } from "../shared/dom.js";
-import { LANES, letter } from "../shared/names.js";
+import { laneKeys, letter } from "../shared/names.js";
 import { emit } from "../shared/signals.js";
 import { follow, known, set, state, subscribe } from "../shared/store.js";
 
@@ -33,8 +33,8 @@ export async function mount({ element, props }) {
   const area = element.querySelector(".area");
   const sentence = element.querySelector(".below .sentence");
   const note = element.querySelector(".note");
-  const marks = LANES.map((lane, index) => makeMark(element, lane, index));
-  let palette = readPalette();
+  const marks = laneKeys(props.lanes).map((lane, index) => makeMark(element, lane, index));
+  let palette = readPalette(props.lanes);
 
   // What is said below the plot needs none.
   follow("answer", ({ answer: { problems } }) => {
@@ -53,7 +53,7 @@ export async function mount({ element, props }) {
     return set({ plotFailed: true });
   }
   const bar = await appear(".legend .editing");
-  const editor = makeEditor({ element, area, bar, redraw: draw });
+  const editor = makeEditor({ element, area, bar, count: props.lanes, redraw: draw });
 
   // Are the curves those of the run whose frames are on screen?
   function compare({ cursor: { points }, curves, key }) {
@@ -138,7 +138,7 @@ export async function mount({ element, props }) {
   });
   new ResizeObserver(() => Plotly.Plots.resize(area)).observe(area);
   new MutationObserver(() => {
-    palette = readPalette();
+    palette = readPalette(props.lanes);
     draw();
   }).observe(document.body, { attributeFilter: ["class"] });
 }
@@ -186,10 +186,10 @@ function load(path) {
 }
 
 // The colours of the page's theme. Asking for them lays the page out, so not for every figure.
-function readPalette() {
+function readPalette(count) {
   const names = ["--ink", "--ink-2", "--ink-3", "--field", "--rule", "--rule-2", "--ground"];
   const [text, ink, faint, paper, grid, line, ground] = names.map(styleOf);
-  const lanes = LANES.map((lane) => styleOf(`--lane-${lane}`));
+  const lanes = laneKeys(count).map((lane) => styleOf(`--lane-${lane}`));
   return { text, ink, faint, paper, grid, line, ground, lanes };
 }
 

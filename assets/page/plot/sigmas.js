@@ -3,7 +3,7 @@
 import { applySettings } from "../settings/form.js";
 import { laneLetter, make } from "../shared/dom.js";
 import { makeFold } from "../shared/folding.js";
-import { LANES, letter } from "../shared/names.js";
+import { laneKey, letter } from "../shared/names.js";
 import { follow, state } from "../shared/store.js";
 import { alike } from "./lists.js";
 
@@ -37,7 +37,7 @@ export function mount({ element }) {
   }
 
   function makeSwitch(lane, count) {
-    const label = make("label", lane === null ? "" : `lane-${LANES[lane]}`);
+    const label = make("label", lane === null ? "" : `lane-${laneKey(lane)}`);
     const box = Object.assign(make("input"), { type: "checkbox" });
     box.addEventListener("change", () => {
       const { values } = lists()[lane ?? 0];

@@ -4,7 +4,7 @@ import { readAsBase64 } from "./controls.js";
 import { dragNumbers } from "./drag.js";
 import { columnsOf, nextColumn } from "./fields.js";
 import { place, showProblems } from "./problems.js";
-import { LANES, letter } from "../shared/names.js";
+import { laneKey, letter } from "../shared/names.js";
 import { on } from "../shared/signals.js";
 import { follow, set as share } from "../shared/store.js";
 import { makeTable } from "./table.js";
@@ -92,7 +92,7 @@ export function mount({ element, props, watch, server }) {
   });
 
   async function read(lane, { name, label }, file) {
-    const showProblem = (sentence) => place(`${LANES[lane]}_${name}`, sentence);
+    const showProblem = (sentence) => place(`${laneKey(lane)}_${name}`, sentence);
     showProblems(); // of the file before
     if (file.size > spec.files.largest) return showProblem(`${label}: this file is too large.`);
     try {

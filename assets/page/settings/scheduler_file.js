@@ -6,8 +6,6 @@ import { follow, state } from "../shared/store.js";
 import { columnsOf } from "./fields.js";
 import { applySettings } from "./form.js";
 
-const LARGEST = 400_000; // bytes; the server's own limit is as many characters
-
 export function mount({ element, props, server }) {
   const find = (name) => element.querySelector(name);
   const [menu, text, input] = [find("select"), find("textarea"), find("input[type=file]")];
@@ -57,7 +55,7 @@ export function mount({ element, props, server }) {
     const [file] = input.files;
     input.value = ""; // the same file may be chosen again
     if (!file) return;
-    if (file.size > LARGEST) return report("Not taken over: this file is too large to hold a scheduler's settings.", [], true);
+    if (file.size > props.value.largest) return report("Not taken over: this file is too large to hold a scheduler's settings.", [], true);
     text.value = await file.text();
     take(text.value);
   });

@@ -5,7 +5,7 @@ import { acts, condition, differs, lanesOf, summary } from "./fields.js";
 import { makeScroller } from "./lane_scroll.js";
 import { icon, make } from "../shared/dom.js";
 import { makeFold } from "../shared/folding.js";
-import { LANES, letter } from "../shared/names.js";
+import { laneKey, letter } from "../shared/names.js";
 
 const CHEVRON = "M5.5 3.5 10 8l-4.5 4.5";
 const RESET = "M12.8 6A5.2 5.2 0 1 0 13 9.2M13.2 2.6V6H9.8";
@@ -38,7 +38,7 @@ export function makeTable(element, spec, on) {
   }
 
   function headOf(lane, { lanes, same }) {
-    const head = make("div", `head lane-${LANES[lane]}`, make("b", "", letter(lane)));
+    const head = make("div", `head lane-${laneKey(lane)}`, make("b", "", letter(lane)));
     const label = same && lanes.length > 1 ? "all lanes" : `lane ${letter(lane)}`;
     if (!same || lane === 0) head.append(button("reset", `Reset ${label} to the model's defaults`, RESET, () => on.reset(lane)));
     if (lanes.length > 1) head.append(button("remove", `Remove lane ${letter(lane)}`, REMOVE, () => on.remove(lane)));
@@ -77,8 +77,8 @@ export function makeTable(element, spec, on) {
     const lanes = lanesOf(field, state);
     const shared = lanes.length < state.lanes.length;
     const cells = lanes.map((lane) => {
-      const cell = make("div", `cell lane-${LANES[lane]}`);
-      cell.id = `${LANES[lane]}_${field.name}`;
+      const cell = make("div", `cell lane-${laneKey(lane)}`);
+      cell.id = `${laneKey(lane)}_${field.name}`;
       cell.toggleAttribute("data-shared", shared);
       cell.append(
         ...makeControl(field, {

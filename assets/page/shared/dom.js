@@ -1,6 +1,6 @@
 // The page's elements: how they are made, found and coloured.
 
-import { LANES, letter } from "./names.js";
+import { laneKey, letter } from "./names.js";
 
 // Strings among the children become text, never markup.
 export function make(tag, className = "", ...children) {
@@ -11,7 +11,7 @@ export function make(tag, className = "", ...children) {
 }
 
 // "A" in the colour of its lane.
-export const laneLetter = (lane) => make("b", `lane-${LANES[lane]}`, letter(lane));
+export const laneLetter = (lane) => make("b", `lane-${laneKey(lane)}`, letter(lane));
 
 // A line drawing on a square of 16 by 16.
 export function icon(path) {

@@ -6,7 +6,7 @@ import { Film, paintPreview } from "./film.js";
 import { makePane } from "./pane.js";
 import "../run/stale.js";
 import { isRunning, receive } from "../run/run.js";
-import { LANES, letter, stepName } from "../shared/names.js";
+import { laneKey, letter, stepName } from "../shared/names.js";
 import { emit, on } from "../shared/signals.js";
 import { follow, set, state, subscribe } from "../shared/store.js";
 import { readable } from "../shared/readable.js";
@@ -37,7 +37,7 @@ export function mount({ element, props, watch }) {
   const chosen = (name) => element.querySelector(`input[name=${name}]:checked`).value;
 
   function setLanes(count) {
-    while (panes.length < count) panes.push(makePane(element, LANES[panes.length]));
+    while (panes.length < count) panes.push(makePane(element, laneKey(panes.length)));
     panes.splice(count).forEach((pane) => pane.remove());
     area.dataset.lanes = count;
   }
