@@ -1,4 +1,4 @@
-"""Where a server may listen: looked at before anything is loaded, with a sentence for each no."""
+"""Where a server may listen: checked before anything is loaded, with a sentence per refusal."""
 
 import errno
 import socket
@@ -7,14 +7,14 @@ MOST = 65535
 
 
 class AddressError(ValueError):
-    """An address that cannot be listened on; the message is a sentence to act on."""
+    """An address on which the server cannot listen; the message says what to do."""
 
 
 def check_address(host: str | None, port: int | None) -> tuple[str | None, int | None]:
     """Return host and port as a server takes them (IPv6 in brackets); raises AddressError.
 
     `host` is a name, an IPv4 or an IPv6 address, None for this machine only; `port` 0 or None is
-    any that is free.
+    any free port.
     """
     if port is not None and not 0 <= port <= MOST:
         raise AddressError(f"--port must be a number from 0 to {MOST}; got {port}.")

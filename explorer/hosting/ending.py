@@ -1,7 +1,7 @@
-"""How the program ends: SIGINT and SIGTERM end the run by its next call, and nothing is cut short.
+"""How the program ends: SIGINT and SIGTERM stop the run at its next call, and files are finished.
 
-Python's own way will not do: while it takes itself down, threads that compute in PyTorch go on and
-abort the process. So the engine is closed first, and the process then leaves at once.
+Python's normal shutdown does not work here: during it, threads that compute in PyTorch go on and
+abort the process. So the engine is closed first, and the process then exits at once.
 """
 
 import logging
@@ -18,13 +18,13 @@ from explorer.whole_files import PICTURES
 
 LOG = logging.getLogger(__name__)
 
-WRITING_S = 1.0  # for pictures that are being written when the engine has ended
-POLL_S = 0.2  # a signal ends the sleep at once; Windows wants it short
+WRITING_S = 1.0  # for pictures that are still being written when the engine has ended
+POLL_S = 0.2  # a signal ends the sleep at once, but not on Windows
 CODES = {signal.SIGINT: 0, signal.SIGTERM: 128 + signal.SIGTERM}
 
 
 class Ending(BaseException):
-    """Somebody asks the program to end; `code` is what it should end with."""
+    """The program is asked to end, with the exit status `code`."""
 
     def __init__(self, code: int):
         super().__init__(code)
@@ -32,10 +32,10 @@ class Ending(BaseException):
 
 
 def until_signal(serve: Callable[[], object], close: Callable[[float], bool]) -> NoReturn:
-    """Serve, in the main thread, until SIGINT or SIGTERM, then close and end the process.
+    """Serve in the main thread until SIGINT or SIGTERM, then close and end the process.
 
-    `serve` returns when it has begun, and `close(seconds)` whether everything has ended in time.
-    What `serve` raises is raised.
+    `serve` returns when the server has started; `close(seconds)` returns whether everything has
+    ended in time. Exceptions of `serve` are passed on.
     """
 
     def ask(number: int, frame: FrameType | None) -> None:

@@ -1,7 +1,7 @@
-"""Events as a page sends them: what no page could have sent is refused before it is looked at.
+"""Requests for events: those that no page could have sent are refused before they are processed.
 
-Events that wait are held in memory with all that they brought, so the large ones share a bound, and
-those of sessions that nobody reads are let go.
+Waiting events stay in memory with all their data, so large ones share a limit, and those of
+sessions that nobody reads are dropped.
 """
 
 import json
@@ -17,7 +17,7 @@ from explorer.hosting.refusing import Scope, answer
 from explorer.settings.limits import Limits
 
 API = "/gradio_api/"
-LONGEST_NAME = 128  # characters of a session's or an event's name; a browser's have 11 and 32
+LONGEST_NAME = 128  # characters of a session's or an event's id; those of a browser have 11 and 32
 SMALL = 2**16  # bytes; forms without long lists are far smaller
 NO_JSON = "The request is not JSON."
 UNKNOWN = "The page has no such event; reload it."
@@ -27,17 +27,17 @@ Refusal = tuple[int, str]
 
 @dataclass(frozen=True)
 class EventForm:
-    """What an event takes: how many values, and whether it waits in the queue."""
+    """What an event expects: the number of its values, and whether it waits in the queue."""
 
     values: int
     queued: bool
 
 
 class Events(Protocol):
-    """The application's events, as whoever knows the application tells of them."""
+    """The application's events, as its owner describes them."""
 
     def form(self, number: int | None, name: str) -> EventForm | None:
-        """An event that can be asked for, by number, or else by name."""
+        """The event with this number, or else with this name."""
 
     def waits(self, event: str) -> bool:
         """Whether an event waits or runs."""
@@ -48,21 +48,21 @@ class Events(Protocol):
         ...
 
     async def let_go(self, reading: Counter[str]) -> None:
-        """Forget what waits for sessions that are not in `reading` and have not been for long."""
+        """Drop messages for sessions that are not in `reading` and have not been for long."""
 
 
 class EventRequests:
-    """ASGI middleware: answers 400, 404, 422 or 503 with a sentence for what is no event.
+    """ASGI middleware: answers 400, 404, 422 or 503 with a sentence to requests that are no event.
 
-    `events` makes the description of the application (the ASGI scope's "app"). A request's body
-    must come in one message: behind RequestLimits it does.
+    `events` describes the application (the ASGI scope's "app"). A request's body must arrive in one
+    message, as it does behind RequestLimits.
     """
 
     def __init__(self, app: Any, limits: Limits, events: Callable[[Any], Events]):
         self.app, self._limits, self._make = app, limits, events
         self._events: Events | None = None
         self._reading: Counter[str] = Counter()
-        self._large: dict[str, int] = {}  # bytes of the large events that wait
+        self._large: dict[str, int] = {}  # bytes of the large events that are waiting
         self._numbers = count()
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -79,7 +79,7 @@ class EventRequests:
                 await self.app(scope, receive, send)
             finally:
                 self._reading[session] -= 1
-                self._reading += Counter()  # without those that nobody reads
+                self._reading += Counter()  # not counting those that nobody reads
         else:
             await self.app(scope, receive, send)
 
@@ -116,7 +116,7 @@ class EventRequests:
                 self._large[joined.event] = kept
 
     def _take_room(self, events: Events, size: int) -> str | None:
-        """A name for a large event's share of the memory; None where nothing is left."""
+        """A key for a large event's share of the memory; None if nothing is left."""
         name = f"coming {next(self._numbers)}"
         if size <= SMALL:
             return name
@@ -133,7 +133,7 @@ class EventRequests:
 
 
 def _session_read(events: Events, route: str, scope: Scope) -> str:
-    """The session whose stream a request opens; "" where it opens none."""
+    """The session whose stream a request opens; "" if it opens none."""
     if scope["method"] != "GET":
         return ""
     if route.startswith("queue/data"):
@@ -191,7 +191,7 @@ def _odd_event(events: Events, route: str, data: dict[str, Any]) -> Refusal | No
 
 
 def _odd_field(data: dict[str, Any]) -> str:
-    """What is wrong with the fields around an event's values; "" for nothing."""
+    """What is wrong with the fields around an event's values; "" if nothing is."""
     for field in NAMES:
         name = data.get(field)
         if name is not None and not (isinstance(name, str) and _is_name(name)):
@@ -208,7 +208,9 @@ def _is_name(text: str) -> bool:
 
 
 def _count(value: Any, most: int) -> int:
-    """How many values a JSON value holds, itself and its keys among them; counts little further."""
+    """The number of values in a JSON value, itself and its keys included, counted little past
+    `most`.
+    """
     left, count = [value], 0
     while left and count <= most:
         each = left.pop()
@@ -222,7 +224,7 @@ def _count(value: Any, most: int) -> int:
 
 
 class _Joined:
-    """The answer to an event that joins the queue, which tells the event's name."""
+    """The answer to an event that joins the queue, with the event's id."""
 
     def __init__(self, send: Any):
         self._send, self.event = send, ""

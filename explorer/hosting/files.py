@@ -1,4 +1,4 @@
-"""The files that browsers fetch, under names that reveal nothing of the machine."""
+"""The files that browsers fetch, under names that reveal nothing about the machine."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ FOR_A_DAY = "private, max-age=86400"
 
 
 class _Checked(StaticFiles):
-    """Files of the page itself: a browser asks each time whether they have changed."""
+    """The page's files: a browser asks each time whether they have changed."""
 
     def file_response(self, *args, **kwargs) -> Response:
         response = super().file_response(*args, **kwargs)
@@ -26,8 +26,8 @@ class _Checked(StaticFiles):
 def routes(page: Path, plotly: Path, kept: Callable[[], str]) -> list[BaseRoute]:
     """The page's modules, plotly's script, and the pictures of runs.
 
-    `page` is the folder of the modules, `plotly` the script, `kept()` the folder in which pictures
-    lie under the SHA-256 of their contents, which only those who were sent it can name.
+    `page` is the folder of the modules, `plotly` the script, `kept()` the folder of the pictures,
+    stored under the SHA-256 of their contents, which only its recipients know.
     """
 
     async def script(request: Request) -> Response:

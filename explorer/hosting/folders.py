@@ -1,4 +1,4 @@
-"""Where uploads and pictures of runs are kept: a folder of this program."""
+"""The folder of this program for uploads and pictures of runs."""
 
 import logging
 import os
@@ -11,11 +11,10 @@ VARIABLE = "GRADIO_TEMP_DIR"
 
 
 def choose_temp_folder() -> Path:
-    """Return the folder of temporary files, a new one where the usual one cannot be used.
+    """Return the folder of temporary files; a new one if the usual one cannot be used.
 
     The usual one is the operator's GRADIO_TEMP_DIR, or "gradio" in the system's temporary folder,
-    which may be another user's. Sets GRADIO_TEMP_DIR. Raises OSError where nothing can be written
-    anywhere.
+    which may be another user's. Sets GRADIO_TEMP_DIR. Raises OSError if no folder is writable.
     """
     usual = Path(os.environ.get(VARIABLE) or Path(tempfile.gettempdir(), "gradio"))
     folder = usual
@@ -27,10 +26,10 @@ def choose_temp_folder() -> Path:
 
 
 def _problem(folder: Path) -> str:
-    """Why a folder cannot be used; "" where it can."""
+    """Why a folder cannot be used; "" if it can."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Others may put a link in a folder that all share, to one where this user keeps files.
+        # In a shared folder, other users may create a link to one of this user's folders.
         owners = {folder.lstat().st_uid, folder.stat().st_uid}
         if hasattr(os, "getuid") and owners != {os.getuid()}:
             return "belongs to another user"

@@ -1,4 +1,4 @@
-"""A log that visitors cannot fill: long lines are cut, whoever writes them."""
+"""A log that visitors cannot fill: long lines are truncated, whatever writes them."""
 
 import sys
 from collections.abc import Iterable
@@ -8,14 +8,14 @@ from explorer.settings.limits import LIMITS
 
 
 class TruncatedLines:
-    """A text stream that cuts lines after `longest` characters; all else is `stream`'s.
+    """A text stream that truncates lines to `longest` characters; otherwise it is `stream`.
 
     Without `longest` that is the operator's limit.
     """
 
     def __init__(self, stream: TextIO, longest: int | None = None):
         self._stream, self._longest = stream, longest
-        self._written = 0  # of the line that is being written
+        self._written = 0  # characters of the current line
 
     def write(self, text: str) -> int:
         for line in text.splitlines(keepends=True):
@@ -39,7 +39,7 @@ class TruncatedLines:
 
 
 def truncate_log_lines() -> None:
-    """Cut what this process writes to its output and error streams, its logs among it."""
+    """Truncate lines that this process writes to stdout and stderr, including its logs."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, TruncatedLines):

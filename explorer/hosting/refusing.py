@@ -1,4 +1,4 @@
-"""An answer that its client can read: what a client still sends is read, up to a bound."""
+"""Refusals that the client can read: the rest of its request is read first, up to a limit."""
 
 import asyncio
 from contextlib import suppress
@@ -10,20 +10,20 @@ Scope = dict[str, Any]
 
 
 async def refuse(scope: Scope, receive: Any, send: Any, status: int, sentence: str) -> None:
-    """Answer with a sentence at once, then read and throw away what the client still sends.
+    """Answer with a sentence at once, then read and discard what the client still sends.
 
-    Most clients read nothing before they have sent everything, and lose the answer where the
-    connection is closed before that. For a request whose body has not been read to its end.
+    For a request whose body has not been read to its end: most clients read nothing before they
+    have sent everything, and lose the answer if the connection is closed before that.
     """
     await _begin(send, status, sentence)
     await send({"type": "http.response.body", "body": sentence.encode(), "more_body": True})
-    if header(scope, b"expect").lower() != "100-continue":  # it sends nothing before it may
+    if header(scope, b"expect").lower() != "100-continue":  # it waits for permission to send
         await read_to_end(receive)
     await send({"type": "http.response.body", "body": b""})
 
 
 async def answer(send: Any, status: int, sentence: str) -> None:
-    """Answer with a sentence; for a request whose body has been read."""
+    """Answer a request whose body has been read with a sentence."""
     await _begin(send, status, sentence)
     await send({"type": "http.response.body", "body": sentence.encode()})
 
@@ -38,7 +38,7 @@ async def _begin(send: Any, status: int, sentence: str) -> None:
 
 
 async def read_to_end(receive: Any) -> None:
-    """Throw away the rest of a request's body, as much and as long as the limits allow."""
+    """Discard the rest of a request's body, as much and as long as the limits allow."""
     received, more = 0, True
     with suppress(TimeoutError):
         async with asyncio.timeout(LIMITS.refused_request_s):
@@ -49,5 +49,5 @@ async def read_to_end(receive: Any) -> None:
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """A request's header; "" where it has none."""
+    """A request's header; "" if it is missing."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

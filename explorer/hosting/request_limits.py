@@ -1,4 +1,4 @@
-"""How much a request may bring, and where to: looked at before anything is parsed."""
+"""Limits on a request's size and its routes, checked before anything is parsed."""
 
 import asyncio
 import ipaddress
@@ -14,7 +14,7 @@ from explorer.settings.limits import Limits
 
 UPLOAD = "/gradio_api/upload"
 OVERHEAD = 4 * MIB  # of an upload beyond its file; a file a little too large gets its own sentence
-SMALL_BODY = 2**16  # bytes; such bodies may always come
+SMALL_BODY = 2**16  # bytes; smaller bodies are always accepted
 # Routes of Gradio that the page does not use: they write files, or fetch from elsewhere.
 CLOSED = (
     "/gradio_api/deep_link",
@@ -34,14 +34,14 @@ class RequestLimits:
 
     `limits` are the operator's, `folder` is where uploads are kept. Answers 404, 408, 413, 415, 503
     or 507 with a sentence, by the length that a request states or as soon as it has sent more.
-    Bodies are handed on whole, in one message, but for uploads.
+    Bodies are passed on whole, in one message, except for uploads.
     """
 
     def __init__(self, app: Any, limits: Limits, folder: str | Path):
         self.app = app
         self.limits = limits
         self.uploads = Uploads(limits, folder)
-        self._coming = 0  # bytes of bodies that are being read
+        self._coming = 0  # bytes of the bodies being read
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -56,7 +56,7 @@ class RequestLimits:
             await self._request(scope, receive, send)
 
     async def _request(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Read the whole body, at most `request_bytes`, and hand it on."""
+        """Read the whole body, at most `request_bytes`, and pass it on."""
         most = self.limits.request_bytes
         if (_stated_length(scope) or 0) > most:
             await refuse(scope, receive, send, 413, _too_large(most))
@@ -87,9 +87,9 @@ class RequestLimits:
         await self.app(scope, replay, send)
 
     async def _read(self, body: bytearray, receive: Any) -> tuple[tuple[int, str] | None, bool]:
-        """Read a body, counted as coming: a refusal where it becomes too large, whether more comes.
+        """Read a body; returns a refusal if it becomes too large, and whether more is to come.
 
-        Raises ConnectionError where the client has gone.
+        Raises ConnectionError if the client has disconnected.
         """
         most, more = self.limits.request_bytes, True
         while more:
@@ -106,7 +106,7 @@ class RequestLimits:
         return None, False
 
     async def _upload(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Hand an upload on while it comes, with room for it taken beforehand."""
+        """Pass an upload on while it arrives, after reserving room for it."""
         most = self.limits.upload_bytes + OVERHEAD
         stated, address = _stated_length(scope), _address(scope)
         if stated is not None and stated > most:
@@ -124,9 +124,9 @@ class RequestLimits:
 
 
 class _UploadBody:
-    """An upload, counted while it is read; what breaks off is an error of the form's parser.
+    """An upload, counted while it is read; an aborted one is an error of the form's parser.
 
-    Only such an error has the parser delete the files that it has begun.
+    Only on such an error does the parser delete its unfinished files.
     """
 
     def __init__(self, receive: Any, send: Any, most: int):
@@ -151,15 +151,15 @@ class _UploadBody:
 
 
 def _stated_length(scope: Scope) -> int | None:
-    """The length that the request states; None where it states none."""
+    """The length that the request states; None if it states none."""
     text = header(scope, b"content-length").strip()
     return int(text) if text.isdecimal() and len(text) < 20 else None
 
 
 def _address(scope: Scope) -> str:
-    """The client's; behind a proxy, which is a neighbour, the one that the proxy names.
+    """The client's address; behind a proxy in the local network, the one that the proxy names.
 
-    Whoever comes from elsewhere could name any address and is not believed.
+    Addresses named by other clients are not trusted.
     """
     client = (scope.get("client") or ("", 0))[0]
     nearest = header(scope, b"x-forwarded-for").rpartition(",")[2].strip()[:64]

@@ -1,7 +1,7 @@
-"""What the application breaks on is a sentence for the client, and a line for the log.
+"""Errors of the application become a sentence for the client and a line in the log.
 
-4xx is for requests that no page sends. A fault of the server is 5xx, so that whoever watches it
-sees it, and its reason is in the log.
+4xx is for requests that no page sends. A fault of the server is 5xx, so that monitoring sees it,
+and its reason is in the log.
 """
 
 import errno
@@ -26,11 +26,11 @@ OURS, AROUND = "explorer.", "explorer.hosting."
 
 
 class Sentences:
-    """ASGI middleware around the application: every answer says something, no web socket opens.
+    """ASGI middleware around the application: every error has a sentence, no web socket opens.
 
-    Gradio answers 500 both for values that its components refuse, then with a reason in the answer,
-    and for what nobody expected, then with none; the first becomes 422. It raises for names that it
-    cannot use, which is 4xx, and for what broke, 500, or 503 where the server lacks something.
+    Gradio answers 500 both for values that its components refuse, with a reason in the answer, and
+    for unexpected errors, without one; the former become 422. Its exceptions for invalid names
+    become 4xx, others 500, or 503 if the server lacks a resource.
     """
 
     def __init__(self, app: Any):
@@ -45,7 +45,7 @@ class Sentences:
             await self.app(scope, receive, send)
             return
         answer = _Answer(scope, send)
-        if not scope["path"].isprintable():  # of nothing that is here, and some routes break on it
+        if not scope["path"].isprintable():  # no such route exists, and some routes fail on it
             await answer.respond(404, NOTHING)
             return
         try:
@@ -57,18 +57,18 @@ class Sentences:
                 LOG.log(level, "%s: %r", _named(scope), error, exc_info=trace)
                 await answer.respond(status, sentence)
             elif any(isinstance(each, HTTPException) for each in (error, error.__cause__)):
-                await answer.end()  # of an event stream that has nothing to tell; routers wrap it
+                await answer.end()  # of an event stream without events; routers wrap it
             else:
                 raise
 
 
 class _Answer:
-    """The application's answer on its way, a 500 held back until its reason is known."""
+    """The application's answer; a 500 is held back until its reason is known."""
 
     def __init__(self, scope: Scope, send: Any):
         self._scope, self._send = scope, send
         self.started = False
-        self._body: bytearray | None = None  # what a 500 says
+        self._body: bytearray | None = None  # of a 500
 
     async def send(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start" and message["status"] == 500:
@@ -109,7 +109,7 @@ def _named(scope: Scope) -> str:
 
 
 def _reason(body: bytes) -> str:
-    """The reason that Gradio gives for not taking a request; "" for none."""
+    """Gradio's reason for refusing a request; "" for none."""
     try:
         payload = json.loads(body)
     except ValueError:
@@ -129,7 +129,7 @@ def _status_and_sentence(error: Exception, scope: Scope) -> tuple[int, str]:
 
 
 def _could_be_the_clients(error: Exception, scope: Scope) -> bool:
-    """Whether a client has named something, and the error is of a name that is none."""
+    """Whether the client's request names something, and the error may come from a wrong name."""
     names = scope.get("path_params") or scope.get("query_string")
     if not names and scope["method"] in ("GET", "HEAD"):
         return False
@@ -139,7 +139,7 @@ def _could_be_the_clients(error: Exception, scope: Scope) -> bool:
 
 
 def _in_our_code(error: Exception) -> bool:
-    """Whether the error passed through code of ours behind what stands around the application."""
+    """Whether the error was raised in our code, inside the middleware around the application."""
     names = (
         frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)
     )

@@ -1,7 +1,7 @@
-"""The one door for files that a browser names: a regular file of the upload folder, or nothing.
+"""The only access to files that a browser names: regular files of the upload folder.
 
-Gradio gives an upload a path that contains the SHA-256 of its contents, and tells that path to
-nobody but the browser that sent it. Who names a path of the upload folder has had the file.
+Gradio gives an upload a path that contains the SHA-256 of its contents, and tells that path only to
+the browser that sent it. So whoever knows a path of the upload folder has had the file.
 """
 
 import os
@@ -17,16 +17,17 @@ REFUSED = "the file is not one that this page has uploaded; choose it again."
 
 
 class UploadRefused(ValueError):
-    """A reference that the door does not open; the message is a sentence to act on."""
+    """A reference to no uploaded file; the message is a sentence to act on."""
 
 
 def read_upload(path: Any, folder: str | Path, largest: int) -> bytes:
     """Return the contents of the uploaded file at `path`.
 
-    `path` is whatever a browser sent, `folder` where uploads lie, `largest` the most bytes that may
-    be read. Raises UploadRefused with one and the same sentence for all that is no regular file of
-    the folder after links are resolved (missing, a folder, a device, elsewhere), and with the
-    numbers for a file that is too large. Nothing but a regular file of the folder is ever opened.
+    `path` is whatever a browser sent, `folder` the folder of the uploads, `largest` the maximum
+    number of bytes. Raises UploadRefused, with the same sentence for everything that is not a
+    regular file of the folder after links are resolved (missing, a folder, a device, elsewhere),
+    and with the numbers for a file that is too large. Only regular files of the folder are ever
+    opened.
     """
     try:
         real = _inside(path, folder)

@@ -1,4 +1,4 @@
-"""How much may be uploaded: by address and in all, with what is still coming counted."""
+"""How much may be uploaded, per address and in total, including uploads under way."""
 
 import shutil
 import threading
@@ -10,13 +10,13 @@ from pathlib import Path
 from explorer.byte_sizes import MIB
 from explorer.settings.limits import Limits
 
-SMALLEST = 2**16  # bytes that an upload counts at least: a file is a folder and its name, too
+SMALLEST = 2**16  # the least that an upload counts, in bytes: its folder and its name take room too
 
 
 class Uploads:
-    """What has been uploaded lately, in all and by address; uploads carry no session.
+    """What has been uploaded lately, in total and per address; uploads have no session.
 
-    Room is reserved before an upload is read and settled when it has ended. Behind a proxy the
+    Room is reserved before an upload is read, and adjusted when it has ended. Behind a proxy the
     address is the one that the nearest proxy names.
     """
 
@@ -30,7 +30,7 @@ class Uploads:
         self._total = 0
 
     def reserve(self, address: str, size: int) -> tuple[int, str] | None:
-        """Take room for `size` bytes; status and sentence where there is none."""
+        """Reserve `size` bytes; returns status and sentence if there is no room."""
         limits, counted = self._limits, max(size, SMALLEST)
         if _free(self._folder) < counted + limits.free_disk_bytes:
             return 507, "The server's disk is full: nothing can be uploaded at present."
@@ -46,7 +46,7 @@ class Uploads:
         return None
 
     def settle(self, address: str, size: int, kept: int) -> None:
-        """Give back what was reserved for `size` bytes; `kept` of them have come to stay."""
+        """Release a reservation of `size` bytes, of which `kept` are stored."""
         with self._lock:
             self._count(address, -max(size, SMALLEST))
             kept = max(kept, SMALLEST)

@@ -1,1 +1,1 @@
-"""One run: its inputs, its way to the device, its job there, and its events."""
+"""One run: its inputs, its place on the device, its job there, and its events."""

@@ -1,4 +1,4 @@
-"""Denoising: a run's lanes through the stock pipeline, every call recorded and checked."""
+"""Denoising: a run's lanes in the stock pipeline, with every call recorded and checked."""
 
 import time
 from collections import deque
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 def denoise(job: Job, model: "Model", refiner: "Model | None" = None) -> None:
-    """Run a job's settings on a model; whatever happens is in the job's `state` and `message`.
+    """Run a job's settings on a model; the outcome is in the job's `state` and `message`.
 
-    All lanes start from the same noise, that of picture i being what a generator with the seed
-    plus i draws first, and each goes on drawing from copies of those generators: every lane is
-    the batch that `pipe(prompt, generator=[...])` makes with its scheduler. A `refiner` takes
-    over at the settings' step. Lanes of unequal length go one group after the other, and those
-    that are finished stay so whatever comes after.
+    All lanes start from the same noise: for picture i the first noise drawn by a generator with the
+    seed plus i. Each lane then draws from copies of those generators, so that it equals the batch
+    that `pipe(prompt, generator=[...])` makes with its scheduler. A `refiner` takes over at the
+    settings' step. Lanes of unequal length run in groups, one after the other; finished lanes are
+    kept whatever happens to the next group.
     """
     try:
         with interruptible(job.check_stop):
@@ -56,7 +56,7 @@ def vae_decoder(model: "Model", quick: bool = True) -> "VaeDecoder":
 
 
 class _Denoising:
-    """The way of one job through its models, group after group."""
+    """One job's passes through its models, group after group."""
 
     def __init__(self, job: Job, model: "Model", refiner: "Model | None"):
         self.job, self.model, self.refiner = job, model, refiner
@@ -84,7 +84,9 @@ class _Denoising:
     def _denoise_together(
         self, group: Group, start: inputs.InitialState
     ) -> list[Callable[[], np.ndarray]]:
-        """A group's calls; returns what gives each lane's pictures, which a GPU has begun with."""
+        """Make a group's calls; returns a function for each lane's pictures, begun already on a
+        GPU.
+        """
         from explorer.sampling.lockstep import LockstepScheduler
 
         run, count = self.job.settings, len(group.lanes)
@@ -113,10 +115,10 @@ class _Denoising:
             decode = vae_decoder(self.refiner or self.model)
             try:
                 return [decode.begin(part) for part in latents.chunk(count)]
-            finally:  # a GPU, which is at its last call yet, has its next work by now
+            finally:  # a GPU, still busy with its last call, has its next work queued by now
                 self._keep(group.lanes, latents)
         finally:
-            self._settle()  # also where the run breaks off: its calls so far count
+            self._settle()  # also if the run breaks off: its calls so far count
 
     def _keep(self, lanes: tuple[int, ...], latents: "torch.Tensor") -> None:
         finals = np.split(latents.float().cpu().numpy(), len(lanes))
@@ -156,7 +158,7 @@ class _Denoising:
         lockstep.guidance = guided
         with fast_text_encoder(pipe.text_encoder):
             options: dict[str, Any] = inputs.encode_prompt(pipe, run, guided, len(latents))
-        if model.is_refiner:  # its pipeline asks for a picture: the latents are one
+        if model.is_refiner:  # its pipeline expects an image: latents are accepted as one
             options |= {"image": latents, "strength": 1.0}
         else:
             size = inputs.picture_size(run, model.native)
@@ -167,7 +169,7 @@ class _Denoising:
                 undo.enter_context(recording(scheduler, on_call, calls_before))
             undo.callback(setattr, pipe, "scheduler", pipe.scheduler)
             pipe.scheduler = lockstep
-            # On a CPU a lane alone is the bare pipeline's run to the bit.
+            # On a CPU a single lane equals the bare pipeline's run to the bit.
             once = guided and (job.on_gpu or len(group.lanes) > 1)
             undo.enter_context(fast(pipe.unet, once, job.check_stop))
             undo.enter_context(splitting(pipe.unet, job.at_once, guided))
@@ -219,7 +221,7 @@ class _Denoising:
             )
 
     def _decode(self, lanes: tuple[int, ...], pictures: list[Callable[[], np.ndarray]]) -> None:
-        """The lanes' pictures; one that fails does not cost the others theirs."""
+        """The lanes' pictures; a failure of one does not affect the others."""
         problems = []
         for lane, decoded in zip(lanes, pictures, strict=True):
             self.job.check_stop()
@@ -249,6 +251,6 @@ def _missing_pictures(job: Job) -> str:
 
 
 def _subject(job: Job, lane: int) -> str:
-    """The lane's name at the beginning of a sentence."""
+    """The lane's name for the beginning of a sentence."""
     name = job.lane_name(lane)
     return f"{name}," if len(job.settings.lanes) > 1 else name

@@ -1,6 +1,6 @@
-"""Whose turn it is on a device: runs and loads take tickets and are served as they came.
+"""The queue of a device: runs and loads take tickets and are served in that order.
 
-Nothing here polls or holds a thread: whoever waits either waits on its ticket, or leaves a function
+Nothing here polls or occupies a thread: callers either wait on their ticket, or pass a function
 that is called when its turn has come.
 """
 
@@ -14,17 +14,17 @@ from itertools import count
 
 from explorer.settings.limits import LIMITS, Limits
 
-_LOCK = threading.RLock()  # of all queues and tickets: what it guards takes microseconds
+_LOCK = threading.RLock()  # for all queues and tickets: it is held for microseconds
 _NUMBERS = count()
 _QUEUES: dict[str, "DeviceQueue"] = {}
 
 
 class QueueFull(RuntimeError):
-    """No place is left in the queue, or none for this visitor; the message is a sentence."""
+    """The queue is full, for everybody or for this visitor; the message is a sentence."""
 
 
 class Ticket:
-    """A place in a device's queue, from `DeviceQueue.join` until it is given back.
+    """A place in a device's queue, from `DeviceQueue.join` until `leave`.
 
     `granted` is set when the device is this ticket's. While `ready()` is false a ticket keeps its
     place, and those behind it are served. `seconds_left()` is how much longer it will have the
@@ -48,18 +48,18 @@ class Ticket:
         self.queue: DeviceQueue = queue
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait in this thread for the turn; returns whether it has come."""
+        """Wait in this thread for the device; returns whether it was granted."""
         return self.granted.wait(timeout)
 
     def leave(self) -> None:
-        """Give the place, or the device, back; the next one has its turn. May be called twice."""
+        """Give up the place, or the device, to the next one. May be called twice."""
         with _LOCK:
             queue = self.queue
             queue._remove(self)
         queue.advance()
 
     def give_up(self) -> None:
-        """Leave, unless the turn has come: then whoever works with the device leaves."""
+        """Leave, unless the device is granted: then its user leaves when the work is done."""
         with _LOCK:
             if self.granted.is_set():
                 return
@@ -69,18 +69,18 @@ class Ticket:
 
     @property
     def ahead(self) -> tuple["Ticket", ...]:
-        """The tickets that will have had the device before this one, the present holder first."""
+        """The tickets that are served before this one, the present holder first."""
         with _LOCK:
             return self.queue._ahead_of(self)
 
     @property
     def place(self) -> int:
-        """The runs before this one, the one on the device among them; 0 when none is."""
+        """The number of runs before this one, including the one on the device."""
         return sum(ticket.is_run for ticket in self.ahead)
 
     @property
     def wait_s(self) -> float | None:
-        """The seconds until its turn as those ahead estimate; None where one cannot."""
+        """The seconds until its turn, estimated by the tickets ahead; None if one cannot."""
         total = 0.0
         for ticket in self.ahead:
             seconds = ticket.seconds_left()
@@ -93,8 +93,8 @@ class Ticket:
 class DeviceQueue:
     """The tickets of one device, in the order in which they were taken.
 
-    One that is not `is_open` serves nobody until it has `become` the queue of a device: a device
-    that nobody named is known only when torch has been loaded.
+    A queue that is not `is_open` serves no ticket until it has `become` the queue of a device: the
+    default device is known only when torch has been loaded.
     """
 
     def __init__(self, is_open: bool = True):
@@ -115,11 +115,11 @@ class DeviceQueue:
         came: float | None = None,
         last: bool = False,
     ) -> Ticket:
-        """Take a place; a ticket that is ready has its turn at once where the device is free.
+        """Take a place; a ticket that is ready is granted at once if the device is free.
 
-        It is the next place, or that of one who `came` at that time of `time.monotonic()`, or for
-        the `last` one behind all who come yet.
-        A `visitor` who is named, and the queue, have limits on runs. Raises QueueFull.
+        It is the next place, or the place of an arrival at `came` (of `time.monotonic()`), or with
+        `last` one behind all later arrivals. The queue, and a named `visitor`, have limits on runs.
+        Raises QueueFull.
         """
         with _LOCK:
             queue = self._newest()
@@ -135,7 +135,7 @@ class DeviceQueue:
         return ticket
 
     def advance(self) -> None:
-        """Let the first ticket that is ready have the device, where it is free."""
+        """Grant the device to the first ticket that is ready, if it is free."""
         with _LOCK:
             queue = self._newest()
             if not queue.is_open or queue._holder is not None:
@@ -149,7 +149,7 @@ class DeviceQueue:
         ticket.on_granted()
 
     def become(self, other: "DeviceQueue") -> None:
-        """Move to another queue, everybody at the place of their number."""
+        """Merge into another queue; all tickets keep their order of arrival."""
         with _LOCK:
             if self._newest() is other:
                 return
@@ -162,7 +162,7 @@ class DeviceQueue:
 
     @contextmanager
     def hold(self, is_run: bool = True) -> Iterator[Ticket]:
-        """Wait in this thread for the device, and keep it for the block."""
+        """Wait in this thread for the device, and hold it for the block."""
         ticket = self.join(is_run=is_run)
         try:
             ticket.wait()
@@ -172,12 +172,12 @@ class DeviceQueue:
 
     @property
     def busy(self) -> bool:
-        """Whether somebody has the device."""
+        """Whether the device is in use."""
         return self._newest()._holder is not None
 
     @property
     def runs(self) -> int:
-        """How many runs have the device or a place."""
+        """The number of runs on the device or in the queue."""
         with _LOCK:
             return sum(ticket.is_run for ticket in self._newest()._everybody())
 

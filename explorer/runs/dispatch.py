@@ -1,4 +1,4 @@
-"""A run's way to the device: its place in the queue, its models, its turn."""
+"""Brings a run to the device: its place in the queue, its models, its turn."""
 
 import math
 import threading
@@ -28,35 +28,35 @@ POLL_S = 0.02
 
 
 class Dispatcher:
-    """Brings the jobs of one engine to their device, one at a time, and loads what they need.
+    """Runs the jobs of one engine on their device, one at a time, and loads what they need.
 
-    `models` are those in memory, `device` the one that was asked for. Engines of one process share
-    each device's queue.
+    `models` are those in memory, `device` is the requested one. The engines of a process share each
+    device's queue.
     """
 
     def __init__(self, catalog: Catalog, models: Residents, device: str | None, limits: Limits):
         self.catalog = catalog
         self._models = models
         self._limits, self._paces = limits, Paces()
-        # Which device is the best is known only once torch is there.
+        # The best device is known only once torch has been imported.
         self.queue = device_queue(device) if device else DeviceQueue(is_open=False)
         self._jobs: WeakSet[Job] = WeakSet()
         self.closing = False
 
     def on_progress(self, text: str, fraction: float | None = None) -> None:
-        """Keep how far loading is, and break it off where the engine is closing."""
+        """Store the progress of loading, and abort it if the engine is closing."""
         if self.closing:
             raise Stopped
         self._models.on_progress(text, fraction)
 
     def open_queue(self) -> None:
-        """Join the queue of the device once it is known; loads torch where it was not named."""
+        """Join the device's queue once the device is known; imports torch if none was named."""
         queue = device_queue(self._models.device)
         before, self.queue = self.queue, queue
         before.become(queue)
 
     def close(self, timeout: float) -> bool:
-        """End every run by its next call, and loading by its next part; no others begin.
+        """Stop every run at its next call, and loading at its next part; no others begin.
 
         Returns whether the device was free within `timeout` seconds.
         """
@@ -88,7 +88,7 @@ class Dispatcher:
     def followed(
         self, job: Job, visitor: str, came: float | None = None
     ) -> tuple[Job, Callable, Callable, "Decoder"]:
-        """The job, how it enters its queue and starts, and its model's decoder."""
+        """The job, the functions that queue it and start it, and its model's decoder."""
         decoders: list[Decoder] = []
         on_granted = partial(in_own_thread, "denoise", self.work, job, decoders)
         enter = partial(self.enter, job, visitor, on_granted, came)
@@ -107,7 +107,7 @@ class Dispatcher:
         return job
 
     def stop_at_close(self, job: Job) -> None:
-        """Let `close` stop a job, as long as somebody has it."""
+        """Let `close` stop a job, as long as it is referenced."""
         self._jobs.add(job)
 
     def _entries(self, job: Job) -> list[Entry]:
@@ -122,7 +122,7 @@ class Dispatcher:
         on_granted: Callable[[], None] = lambda: None,
         came: float | None = None,
     ) -> None:
-        """Take a place in the device's queue; the job has ended where there is none."""
+        """Take a place in the device's queue; if there is none, the job ends."""
         entries = self._entries(job)
         if self.closing:
             job.stop()
@@ -140,7 +140,7 @@ class Dispatcher:
             job.finished.set()
 
     def start(self, job: Job) -> None:
-        """Let the job have its turn; a thread is taken only for what must come before that."""
+        """Make the job ready for its turn; a thread is used only for work before that."""
         if job.finished.is_set():
             return
         job.admitted = True
@@ -165,7 +165,7 @@ class Dispatcher:
         return on_progress
 
     def prepare(self, job: Job) -> None:
-        """Bring the job's models to this machine, so that it may have its turn."""
+        """Download the job's models, so that it may have its turn."""
         missing = not all(map(self._models.has_fetched, self._entries(job)))
         try:
             self.open_queue()
@@ -180,7 +180,7 @@ class Dispatcher:
             self.queue.advance()
 
     def _broke_off(self, job: Job, error: BaseException) -> None:
-        """End the job with what went wrong; what nobody should catch is raised on."""
+        """End the job with the error; exceptions that must not be caught are raised again."""
         if isinstance(error, Stopped):
             job.end(CANCELLED)
         else:
@@ -192,11 +192,11 @@ class Dispatcher:
             raise error
 
     def work(self, job: Job, decoders: "list[Decoder]") -> None:
-        """Run the job, whose turn it is; its model's decoder is in `decoders` before any call."""
+        """Run the job on the device; its model's decoder is in `decoders` before the first call."""
         models, entries = self._models, self._entries(job)
         try:
             job.check_stop()
-            models.fetch(entries, self._progress_of(job))  # again, where loading has failed since
+            models.fetch(entries, self._progress_of(job))  # again, in case loading has failed since
             models.make_resident(entries, self._progress_of(job))
             models.progress = None
             chosen = [model for entry in entries if (model := models.get(entry.name))]
@@ -228,7 +228,7 @@ class Dispatcher:
         finally:
             for model in models:
                 model.after_run()
-            if job.state == DONE:  # a finished pipeline call has collected its garbage
+            if job.state == DONE:  # a finished pipeline call has freed its memory
                 trim()
             else:
                 free_cached_memory(torch.device(self._models.device))
@@ -241,7 +241,7 @@ def _preview_decoder(model: "Model", choice: str) -> "Decoder":
 
 
 def in_own_thread(name: str, work: Callable[..., None], *arguments: Any) -> None:
-    """Do work in a thread; it reports its errors itself before it raises them."""
+    """Do work in a thread; it reports its errors before it raises them."""
 
     def target() -> None:
         with suppress(BaseException):

@@ -35,11 +35,14 @@ if TYPE_CHECKING:
     from explorer.models.model import Model
 
 POLL_S = 0.1  # between two checks whether a load in the queue is still wanted
-FULL_AFTERWARDS = ("auto", "full")  # preview decoders after which the VAE makes every frame
+FULL_AFTERWARDS = (
+    "auto",
+    "full",
+)  # preview decoders after which frames are made in full size
 
 
 class RunError(RuntimeError):
-    """A run that failed; the message is a sentence, `trajectories` what was recorded before."""
+    """A run that failed; the message is a sentence, `trajectories` the recording up to then."""
 
     def __init__(self, message: str, trajectories: tuple[Trajectory, ...] = ()):
         super().__init__(message)
@@ -47,13 +50,13 @@ class RunError(RuntimeError):
 
 
 class Engine:
-    """Runs settings on models of its catalogue. Nothing is loaded before `load()` or a first run.
+    """Runs settings on the models of its catalogue. Nothing is loaded before `load()` or a run.
 
-    One model is resident, and beside it the refiner that runs use. `model` is a path, a hub id or
+    One model is resident, together with the refiner that runs use. `model` is a path, a hub id or
     "bundled", and the first of the catalogue; `models`, `allow` and `anything` are the catalogue's,
-    `offload` is "none", "model" or "sequential". Engines of one process share each device: one run
-    denoises at a time, others wait and are served as they came, within `limits`. `facts` answers
-    what the models' files say. Raises ModelError for ids that are none.
+    `offload` is "none", "model" or "sequential". The engines of a process share each device: one
+    run denoises at a time, others wait in their order of arrival, within `limits`. `facts` has what
+    the models' files say. Raises ModelError for invalid ids.
     """
 
     def __init__(
@@ -85,27 +88,27 @@ class Engine:
 
     @property
     def state(self) -> str:
-        """ "loading" until a model is there, "ready", or "absent: " and a sentence."""
+        """ "loading" until a model is loaded, "ready", or "absent: " and a sentence."""
         return self._models.state
 
     @property
     def progress(self) -> tuple[str, float | None]:
-        """What loading is doing, as a sentence, and the fraction done where it is known."""
+        """The progress of loading: a sentence, and the fraction done or None."""
         return self._models.progress or ("", None)
 
     @property
     def resident(self) -> str:
-        """The name of the model in memory; "" while there is none."""
+        """The name of the model in memory; "" if there is none."""
         return self._models.name
 
     @property
     def device(self) -> str:
-        """The device's name; the best there is unless one was asked for."""
+        """The device's name; the best available one unless one was named."""
         return self._models.device
 
     @property
     def dtype(self) -> str:
-        """What the resident model computes in, such as "float16"; "" while there is none."""
+        """The resident model's dtype, such as "float16"; "" if there is none."""
         model = self._models.get(self.resident)
         return str(model.pipeline.unet.dtype).removeprefix("torch.") if model else ""
 
@@ -116,7 +119,7 @@ class Engine:
 
     @property
     def pipeline(self) -> "StableDiffusionPipeline":
-        """The resident model's stock diffusers pipeline; loads the first model where none is."""
+        """The resident model's stock diffusers pipeline; loads the first model if none is."""
         return self.model(self.resident).pipeline
 
     def model(self, name: str = "") -> "Model":
@@ -128,11 +131,11 @@ class Engine:
                 return model
 
     def load(self, name: str = "", wanted: Callable[[], bool] = lambda: True) -> None:
-        """Make a model resident, once, whoever asks first; the one before is freed.
+        """Make a model resident, once for all callers; the previous one is freed.
 
-        Waits for a run to end. When it is no longer `wanted` the load leaves the queue, or ends
-        with the part that is being loaded. Raises ModelError; then the one before is resident
-        again, and loading may be tried again.
+        Waits for a run to end. When it is no longer `wanted`, the load leaves the queue or ends
+        with the part being loaded. Raises ModelError; then the previous model is resident again,
+        and loading may be retried.
         """
         entry, models, dispatcher = self.catalog.find(name), self._models, self._dispatcher
         if models.name == entry.name:
@@ -173,9 +176,9 @@ class Engine:
         return self._dispatcher.close(timeout)
 
     def memory_use(self, settings: RunSettings) -> str:
-        """What the networks will take of memory for a run, in words; "" while no model is there.
+        """The memory that the networks need for a run, in words; "" if no model is loaded.
 
-        Raises TooLarge, with the numbers, for a run that has no room.
+        Raises TooLarge, with the numbers, for a run that does not fit.
         """
         model = self._models.get(self.catalog.find(settings.model).name)
         if model is None or not model.memory_is_known:
@@ -191,9 +194,9 @@ class Engine:
     # --- running ---------------------------------------------------------------------------------
 
     def run(self, settings: RunSettings, cancel: threading.Event | None = None) -> list[Trajectory]:
-        """Run in this thread and return what was recorded, also of a run that was cancelled.
+        """Run in this thread and return the recording, also that of a cancelled run.
 
-        Raises SettingsError, or RunError with what was recorded before it failed.
+        Raises SettingsError, or RunError with the recording up to the failure.
         """
         job = self._dispatcher.job(settings, cancel)
         self._dispatcher.run_here(job)
@@ -208,15 +211,14 @@ class Engine:
         *,
         visitor: str = "",
     ) -> Generator[Event, None, None]:
-        """Run in a separate thread and yield what happens, at most every 80 ms.
+        """Run in a separate thread and yield events, at most one every 80 ms.
 
         Raises SettingsError at once. The first event comes before any work. Setting `cancel` ends
-        the run with a "cancelled" event, closing the generator ends it without; both take effect
-        after the model call under way, and the device is free as soon as that call is done. Of a
-        run whose pictures are all there by then the event is "done". Frames that would take long
-        are made by linear colours then, which the event says. A
-        `visitor` who is named has at most so many runs as the limits say; one too many ends with
-        an "error" event and a sentence.
+        the run with a "cancelled" event, closing the generator ends it without one; both take
+        effect after the current model call, and the device is free as soon as that call is done. If
+        all pictures are made by then, the event is "done". Frames that would take long are then
+        made with linear colours, as the event says. A named `visitor` may have as many runs as the
+        limits allow; one too many ends with an "error" event and a sentence.
         """
         dispatcher = self._dispatcher
         return event_stream(*dispatcher.followed(dispatcher.job(settings, cancel), visitor))
@@ -230,10 +232,10 @@ class Engine:
         listening: Callable[[], bool] = lambda: True,
         came: float | None = None,
     ) -> AsyncGenerator[Event, None]:
-        """`stream` for an event loop: a run that waits for its turn holds no thread.
+        """`stream` for an event loop: a run in the queue uses no thread.
 
-        Its place is that of one who `came` at that time of `time.monotonic()`, or the last one.
-        A run whose events nobody is `listening` to has no turn, and after a while gives up.
+        Its place in the queue is that of an arrival at `came` (of `time.monotonic()`), or the last
+        one. A run to whose events nobody is `listening` is not started, and after a while gives up.
         """
         followed = self._dispatcher.followed(self._dispatcher.job(settings, cancel), visitor, came)
         return event_stream_async(*followed, listening, self._limits.no_listener_s)
@@ -247,9 +249,9 @@ class Engine:
     ) -> "Iterator[FullFrame]":
         """A recorded run's frames in full size by the VAE, the nearest to the `cursor` first.
 
-        `cursor` is a call of each lane, `view` what is on screen, "denoised" or "noisy". Runs and
-        loads go first, whoever's they are. Ends early where `cancel` is set, another model has
-        been loaded, or the run's `preview_decoder` leaves full size out. Raises RunError.
+        `cursor` is a call of each lane, `view` the one on screen, "denoised" or "noisy". All runs
+        and loads go first. Ends early if `cancel` is set, another model has been loaded, or the
+        run's `preview_decoder` excludes full size. Raises RunError.
         """
         lanes = [each for each in trajectories if each.settings]
         if not lanes or lanes[0].settings.get("preview_decoder") not in FULL_AFTERWARDS:

@@ -1,4 +1,4 @@
-"""A run's events, made of its calls and their pictures while it goes on."""
+"""A run's events, made from its calls and their pictures during the run."""
 
 import queue
 import time
@@ -26,13 +26,13 @@ from explorer.runtime.interruptible import interruptible
 from explorer.sampling.calls import STEP
 
 MIN_INTERVAL_S = 0.08  # between two events
-HEARTBEAT_S = 0.5  # without a change: a generator can only be closed where it yields
+HEARTBEAT_S = 0.5  # without a change: a generator can be closed only at a yield
 POLL_S = 0.02
-EXACT_AFTER_STOP_S = 0.4  # frames are made as ever for so long, then by linear colours
+EXACT_AFTER_STOP_S = 0.4  # frames are decoded normally for this long, then with linear colours
 
 
 class EventBuilder:
-    """The following side of a job: takes in its calls, has them decoded, and makes the events."""
+    """The consumer side of a job: collects its calls, has them decoded, and makes the events."""
 
     def __init__(self, job: Job, decode: Decoder):
         self.job = job
@@ -44,7 +44,7 @@ class EventBuilder:
         self._last_event_at = 0.0
         self._standing: Standing | None = None
         self._stop_seen_at: float | None = None
-        self._frames_from: tuple[float, int] | None = None  # when only frames were missing
+        self._frames_from: tuple[float, int] | None = None  # since when only frames are missing
         self._images: list[bytes | None] = []
         self._is_over = False
 
@@ -60,11 +60,11 @@ class EventBuilder:
         return self.last_event()
 
     def first_event(self) -> Event:
-        """The event before any work: the place in the queue is not known yet."""
+        """The event before any work: the place in the queue is not yet known."""
         return self._event_at(Standing(self.job.phase))
 
     def standing_event(self) -> Event:
-        """An event of a run under way."""
+        """An event during the run."""
         if not self._makes_frames:
             return self._event_at(self._standing or self.job.standing)
         made, due, left_s = self.film.made, self.film.due, self._frames_left_s()
@@ -81,19 +81,19 @@ class EventBuilder:
         return Denoising(**self._progress(standing.note), eta_s=left_s)
 
     def advance(self) -> bool:
-        """Take in what is new and decode a little; False when nothing is left to wait for."""
+        """Collect new calls and decode a little; False when nothing is left to wait for."""
         job = self.job
         if job.stopping and job.phase != RUNNING and not job.finished.is_set():
-            job.end(CANCELLED)  # it waits or loads, and will see for itself
+            job.end(CANCELLED)  # it waits or loads, and will notice by itself
             job.leave_queue()
             return False
-        ended = job.finished.is_set()  # before looking, or its last calls would be missed
+        ended = job.finished.is_set()  # read before the calls, or the last ones would be missed
         # Frames wait where making them would hold up the thread that feeds a GPU, or take a core
         # from those that compute in step.
         spare = self._behind and (ended or job.has_spare_core or self._hurries)
         grown = self._take_in(wait=0.0 if ended or spare else POLL_S)
         encoding = ended and not grown and len(self._images) < len(job.settings.lanes)
-        if encoding:  # first, so that a stop need not wait for it
+        if encoding:  # first, so that a stop does not wait for it
             self._encode_next()
         elif spare and not self.is_due():
             self._careful(self._make_frames)
@@ -101,25 +101,25 @@ class EventBuilder:
 
     @property
     def _makes_frames(self) -> bool:
-        """Whether the run is over but for its frames."""
+        """Whether only the run's frames are missing."""
         return self.job.finished.is_set() and self._behind
 
     def _frames_left_s(self) -> float | None:
-        """Seconds that the frames still to come will take; None while that cannot be estimated."""
+        """The seconds that the remaining frames will take; None if that cannot be estimated."""
         now, made = time.monotonic(), self.film.made
         began, before = self._frames_from = self._frames_from or (now, made)
         return (now - began) / (made - before) * (self.film.due - made) if made > before else None
 
     @property
     def _hurries(self) -> bool:
-        """Whether the run was stopped so long ago that its frames must not take their time."""
+        """Whether the run was stopped so long ago that its frames must be made quickly."""
         if not self.job.stopping:
             return False
         self._stop_seen_at = self._stop_seen_at or time.monotonic()
         return time.monotonic() - self._stop_seen_at >= EXACT_AFTER_STOP_S
 
     def _make_frames(self) -> None:
-        """Make a few frames; exact ones are broken off where a stop leaves no time for them."""
+        """Make a few frames; exact ones are aborted if a stop leaves no time for them."""
         job = self.job
         if job.linear_colours is None:
             self.film.work()
@@ -153,12 +153,12 @@ class EventBuilder:
         )
 
     def _common(self, message: str) -> dict[str, Any]:
-        """What every event says, at this moment."""
+        """The fields that every event has, as of now."""
         self._last_state, self._last_event_at = self._state(), time.monotonic()
         return {"message": message, "seed": self.job.settings.seed, "model": self.job.model}
 
     def _progress(self, message: str) -> dict[str, Any]:
-        """What every event from the denoising on says, at this moment."""
+        """The fields of all events from the denoising on, as of now."""
         job, run = self.job, self.job.settings
         self._careful(self._look)
         more = {"elapsed_s": job.elapsed_s, "previews": self._previews}
@@ -192,7 +192,7 @@ class EventBuilder:
         )
 
     def _approximation(self) -> str:
-        """A sentence for frames that a stop has made approximate; "" where none is."""
+        """A sentence on frames that are approximate because of a stop; "" if none are."""
         if not self.film.approximate or self.problem:
             return ""
         return (
@@ -209,7 +209,9 @@ class EventBuilder:
         return standing and (standing.phase, standing.note), self._newest, frames
 
     def _take_in(self, wait: float) -> bool:
-        """Add the calls that have come; waits so long for the first. Returns whether any came."""
+        """Add new calls, waiting up to `wait` seconds for the first; returns whether there were
+        any.
+        """
         grown = False
         try:
             while calls := self.job.calls_ready.get(block=wait > 0, timeout=wait or None):
@@ -227,14 +229,14 @@ class EventBuilder:
             return
         if job.decode_live is None:
             self._previews = self.film.newest()
-        elif not job.finished.is_set():  # its pictures are made meanwhile, or there
+        elif not job.finished.is_set():  # its final pictures are being made, or done
             with interruptible(job.check_stop):
                 self._previews = self.film.newest_in_full(job.decode_live)
-        elif not self._previews:  # it was over before anything was shown
+        elif not self._previews:  # the run ended before anything was shown
             self._previews = self.film.newest()
 
     def _careful(self, work: Callable[[], None]) -> None:
-        """Do work on pictures; where it fails the run ends, and its calls are kept."""
+        """Do work on pictures; if it fails, the run ends and its calls are kept."""
         if self.problem:
             return
         try:

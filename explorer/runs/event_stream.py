@@ -18,9 +18,9 @@ def event_stream(
 ) -> Generator[Event, None, None]:
     """Start the job and yield its events, at most every 80 ms, until it has ended.
 
-    It enters its queue before the first event, and starts after it. Pictures are decoded here, in
-    the thread that asks for events, so that they do not hold up the denoising. Closing the
-    generator stops the job and does not wait for it.
+    It is queued before the first event, and started after it. Pictures are decoded here, in the
+    thread that asks for events, so that they do not delay the denoising. Closing the generator
+    stops the job without waiting for it.
     """
     builder = EventBuilder(job, decode)
     try:
@@ -42,12 +42,12 @@ async def event_stream_async(
     listening: Callable[[], bool],
     patience_s: float,
 ) -> AsyncGenerator[Event, None]:
-    """`event_stream` for an event loop: a job that waits for its turn holds no thread.
+    """`event_stream` for an event loop: a job in the queue uses no thread.
 
     It starts when somebody is `listening`, which means that every event so far has been read, and
-    is given up where nobody was for `patience_s`. Once it has begun it goes on, but of its events
-    only the last one is sent to somebody who does not read: no pictures gather for a client that
-    is connected and leaves its stream unread.
+    is stopped if nobody was for `patience_s`. Once started it continues, but of its events only the
+    last one is sent to a client that does not read: no pictures pile up for a client that stays
+    connected and leaves its stream unread.
     """
     builder, started, read_at = EventBuilder(job, decode), False, time.monotonic()
     thread = ThreadPoolExecutor(1, thread_name_prefix="event-stream")
@@ -73,7 +73,7 @@ async def event_stream_async(
                 sent = event
             elif time.monotonic() - sent_at < HEARTBEAT_S:
                 continue
-            yield sent  # again where it is unread: a generator can only be closed where it yields
+            yield sent  # again if it is unread: a generator can be closed only at a yield
             sent_at = time.monotonic()
     finally:
         job.stop()

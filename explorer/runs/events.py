@@ -1,4 +1,4 @@
-"""Events: what a run sends while it goes on, one kind a state, as plain data."""
+"""Events that a run sends, one kind for each state, as plain data."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,9 +11,9 @@ QUEUED, LOADING, RUNNING = "queued", "loading", "running"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Event:
-    """What every event of a run has; a run sends one of the kinds below, which can be pickled.
+    """The fields of every event of a run; a run sends the kinds below, which can be pickled.
 
-    `message` is a sentence or "". `seed` is the one that was drawn where the settings left it open,
+    `message` is a sentence or "". `seed` is the one that was drawn if the settings left it open,
     `model` the model's name, "" until it is known.
     """
 
@@ -27,8 +27,8 @@ class Event:
 class Queued(Event):
     """The run waits for its turn.
 
-    `place` is the number of runs before it, `wait_s` the seconds until its turn; both are None
-    where they are not known.
+    `place` is the number of runs before it, `wait_s` the seconds until its turn; both are None if
+    unknown.
     """
 
     state = QUEUED
@@ -38,20 +38,20 @@ class Queued(Event):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Loading(Event):
-    """The run's models are loaded, or another one's whose turn comes first."""
+    """The run's models are being loaded, or those of an earlier run."""
 
     state = LOADING
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Computed(Event):
-    """What events have from the beginning of the denoising on: how far it is, and previews.
+    """The fields of events from the start of the denoising on: progress and previews.
 
     Step k of `steps` and call c of `calls` count from 1 and are 0 before the first call;
-    `second_call` marks a call inside a step. `lane` is None where all lanes are in lockstep; where
-    groups of lanes take turns it is one of the group's, and steps and calls are that lane's.
+    `second_call` marks a step's second call. `lane` is None if all lanes are in lockstep; if groups
+    of lanes take turns, it is one of the group's lanes, and steps and calls are those of that lane.
     `elapsed_s` are seconds since the denoising began, None before. `previews` are JPEGs of each
-    lane's newest prediction, a batch tiled; None for a lane that has none yet.
+    lane's newest prediction, a batch tiled; None for a lane without one.
     """
 
     lane: int | None = None
@@ -66,7 +66,7 @@ class Computed(Event):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Denoising(Computed):
-    """Model calls are made; `eta_s` are the seconds left, None where they cannot be estimated."""
+    """Model calls are made; `eta_s` are the seconds left, None if they cannot be estimated."""
 
     state = RUNNING
     eta_s: float | None = None
@@ -74,7 +74,7 @@ class Denoising(Computed):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MakingFrames(Computed):
-    """All calls are made, and `made` of `due` frames; `eta_s` are the seconds for the others."""
+    """All calls and `made` of `due` frames are made; `eta_s` are the seconds for the others."""
 
     state = RUNNING
     made: int
@@ -84,11 +84,11 @@ class MakingFrames(Computed):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Ended(Computed):
-    """The last event: what the run recorded.
+    """The last event, with the run's recording.
 
-    A trajectory a lane, the lanes' frames, and their pictures as PNG, a batch in one grid. Frames
-    and pictures are None for a lane that has none; the tuples are empty where no lane has one.
-    `approximation` is a sentence on frames that a stop has left approximate, or "".
+    There is a trajectory for each lane, its frames, and its pictures as PNG, a batch in one grid.
+    Frames and pictures are None for a lane without any; the tuples are empty if no lane has one.
+    `approximation` is a sentence on frames that are approximate because of a stop, or "".
     """
 
     trajectories: tuple[Trajectory, ...] = ()

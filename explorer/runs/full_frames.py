@@ -1,4 +1,4 @@
-"""Full-size frames of a recorded run, made between the runs of a device: every run goes first."""
+"""Full-size frames of a recorded run, made while no run needs the device."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ def made_between_runs(
     view: str,
     stopped: Callable[[], bool],
 ) -> Iterator["FullFrame"]:
-    """Yield frames until all are made, `stopped()`, or `model_of()` is None: another is resident.
+    """Yield frames until all are made, `stopped()`, or `model_of()` is None (another is resident).
 
     The device is taken for a few pictures at a time, and only while no run waits for it.
     """
@@ -37,7 +37,7 @@ def made_between_runs(
     images, _, height, width = trajectories[keys[0][0]].calls[0].packed()[0].values.shape
     scale, on_gpu = model.pipeline.vae_scale_factor, model.device.type == "cuda"
     size, offloaded = (width * scale, height * scale), model.offload != "none"
-    del model  # who loads another one needs its memory
+    del model  # loading another model needs its memory
     with FrameMaker(trajectories) as maker:
         try:
             for batch in batches(keys, images * size[0] * size[1], on_gpu):

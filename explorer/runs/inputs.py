@@ -1,4 +1,4 @@
-"""What a run starts from, as tensors: its prompt, its noise, and the latents of a start picture."""
+"""A run's inputs as tensors: the prompt, the noise, and the latents of a start picture."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from explorer.settings.start_picture import read_picture
 if TYPE_CHECKING:
     import torch
 
-Generators = list["torch.Generator"]  # one a picture of the batch
+Generators = list["torch.Generator"]  # one for each picture of the batch
 
 
 def is_tiled(size: tuple[int, int]) -> bool:
@@ -23,7 +23,7 @@ def is_tiled(size: tuple[int, int]) -> bool:
 
 
 def picture_size(run: RunSettings, native: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) in pixels: the run's where it has one, else the model's."""
+    """(width, height) in pixels: the run's if it has one, else the model's."""
     return run.width or native[0], run.height or native[1]
 
 
@@ -44,7 +44,7 @@ def new_generators(run: RunSettings, pipe: Any) -> Generators:
 
 
 def clone_generators(generators: Generators) -> Generators:
-    """Generators that will draw the same numbers, independent of the given ones."""
+    """Generators that will draw the same numbers, independently of the given ones."""
     from explorer.sampling.noise import clone_generator
 
     return [clone_generator(each) for each in generators]
@@ -93,7 +93,7 @@ def encode_start_picture(
 
 @dataclass(frozen=True, eq=False)
 class InitialState:
-    """What all lanes of a run share, one entry a picture of the batch.
+    """What all lanes of a run share, with one entry per picture of the batch.
 
     `noise` has unit variance and `picture` is the start picture's latents (None without one), both
     pictures x C x H x W; the `generators` are for whatever is drawn after them.
@@ -105,7 +105,7 @@ class InitialState:
 
 
 def initial_state(pipe: Any, run: RunSettings, native: tuple[int, int]) -> InitialState:
-    """What the run starts from; raises RunProblem for a start picture whose file is damaged."""
+    """Return the run's inputs; raises RunProblem for a start picture whose file is damaged."""
     size, generators, picture = picture_size(run, native), new_generators(run, pipe), None
     if run.init_image:
         try:
@@ -122,7 +122,7 @@ def encode_prompt(
 
     Each is `times` x tokens x width, pooled ones `times` x width.
 
-    An empty negative prompt counts as none, for which SDXL has zeros.
+    An empty negative prompt counts as none, for which SDXL uses zeros.
     """
     import torch
 
@@ -152,7 +152,7 @@ _EMBEDDINGS = (  # as `encode_prompt` returns them: the last two by SDXL's alone
 def add_initial_noise(
     lockstep: Any, steps: int, latents: "torch.Tensor", noise: "torch.Tensor"
 ) -> "torch.Tensor":
-    """For each lane, the batch at the noise level of its part's first call.
+    """For each lane, the batch at the noise level of the first call of its step range.
 
     `latents` and `noise` are pictures x C x H x W, the answer lanes * pictures x C x H x W.
     """

@@ -1,4 +1,4 @@
-"""One run, as the thread that denoises and the one that follows it share it."""
+"""One run, shared by the thread that denoises and the one that follows it."""
 
 import queue
 import threading
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a run is before its first call, with a sentence.
+    """A run's progress before its first call, with a sentence.
 
-    While it waits in the queue: the runs before it, and the seconds until its turn where they can
-    be estimated.
+    In the queue it has the number of runs before it, and the seconds until its turn if they can be
+    estimated.
     """
 
     phase: str
@@ -36,9 +36,10 @@ class Standing:
 
 
 class Stopped(BaseException):
-    """The run was cancelled, whoever followed it went away, or the program is ending.
+    """The run was cancelled, its listener has gone, or the program is ending.
 
-    No error that code between may take for a fault of a model, a file or a network.
+    Not an Exception, so that no code in between takes it for a fault of a model, a file or a
+    network.
     """
 
 
@@ -65,12 +66,12 @@ class Job:
         self.model, self.noise_device = self.settings.model, ""
         self.phase, self.note = QUEUED, ""
         self.ticket: Ticket | None = None  # its place in the device's queue
-        self.admitted = False  # whether it may have its turn
+        self.admitted = False  # whether it may take its turn
         self.loading_progress: Callable[[], str] = str
         self.at_once = 0  # elements of a batch that go through the networks together
         self.on_gpu = self.has_spare_core = False
         self.decode_live: VaeDecoder | None = None  # for previews during the run, where asked for
-        # What frames are made by that a stop leaves no time for, and whether the others are better.
+        # What makes frames that a stop leaves no time for, and whether the others are better.
         self.linear_colours: Decoder | None = None
         self.has_better_frames = True
         self.state, self.message = "", ""
@@ -92,11 +93,11 @@ class Job:
     @property
     def stopping(self) -> bool:
         cancelled = self._cancel is not None and self._cancel.is_set()
-        # At the program's end Python waits for this run's thread: it must not take long.
+        # At exit Python waits for this run's thread, so it must not take long.
         return self._stop.is_set() or cancelled or not threading.main_thread().is_alive()
 
     def check_stop(self) -> None:
-        """Raise Stopped where the run should end."""
+        """Raise Stopped if the run should end."""
         if self.stopping:
             raise Stopped
 
@@ -112,11 +113,11 @@ class Job:
         self._ended = time.monotonic()
 
     def end(self, state: str, message: str = "") -> None:
-        """Say how the run ended."""
+        """Record how the run ended."""
         self.state, self.message = state, message
 
     def lane_name(self, lane: int) -> str:
-        """The lane as a person knows it; its letter only where there are several."""
+        """The lane's name for a user; with its letter only if there are several lanes."""
         label = self.settings.lanes[lane].label
         return label if len(self.settings.lanes) == 1 else f"Lane {lane_letter(lane)}, {label}"
 
@@ -124,12 +125,12 @@ class Job:
 
     @property
     def waits(self) -> bool:
-        """Whether it has still to wait for its turn."""
+        """Whether it is still waiting for its turn."""
         ended = self.finished.is_set() or self.state or self.stopping
         return not ended and self.ticket is not None and not self.ticket.granted.is_set()
 
     def leave_queue(self) -> None:
-        """Give up the place in the queue; a run whose turn has come leaves it by itself."""
+        """Give up the place in the queue; a run whose turn has come does that by itself."""
         if self.ticket is not None:
             self.ticket.give_up()
 
@@ -140,12 +141,12 @@ class Job:
 
     @property
     def standing(self) -> Standing:
-        """How far the run is before its first call."""
+        """The run's progress before its first call."""
         ticket = self.ticket
         if self.phase != QUEUED or ticket is None or not self.admitted or ticket.granted.is_set():
             return Standing(self.phase, self.note)
         place = ticket.place
-        if not place:  # the device is loading what this run waits for
+        if not place:  # the device is loading this run's model
             return Standing(LOADING, self.loading_progress() or "Loading the model.")
         others = "another run" if place == 1 else f"{place} other runs"
         return Standing(QUEUED, f"Waiting for {others} to finish.", place, ticket.wait_s)
@@ -160,7 +161,7 @@ class Job:
         return (self._ended or time.monotonic()) - self._began
 
     def trajectories(self) -> tuple[Trajectory, ...]:
-        """What was recorded; lanes that ran together have made the same number of calls."""
+        """The recording; lanes that ran together have made the same number of calls."""
         return tuple(
             Trajectory(
                 settings=self.settings.to_dict(),

@@ -1,4 +1,4 @@
-"""What a model's files say of it, read without torch and without loading it."""
+"""What a model's files say about it, read without torch and without loading it."""
 
 import json
 import re
@@ -19,7 +19,7 @@ DISTILLED = {"steps": 4, "cfg_scale": 1.0}
 
 
 class ModelFacts:
-    """Answers from the files of the catalogue's models; `name` "" is the first model.
+    """Facts from the files of the catalogue's models; `name` "" is the first model.
 
     `models` are those in memory, `hub` is where the files of hub ids may have come from.
     """
@@ -28,9 +28,9 @@ class ModelFacts:
         self._catalog, self._models, self._hub = catalog, models, hub
 
     def identity(self, name: str = "") -> Identity | None:
-        """The model's family, size and notes; None where its files are not here, or will not do.
+        """The model's family, size and notes; None if its files are missing or unusable.
 
-        Of a model in memory the notes are also those that loading has added.
+        For a model in memory the notes include those added by loading.
         """
         with suppress(ModelError):
             entry = self._catalog.find(name)
@@ -41,15 +41,15 @@ class ModelFacts:
 
     def lane_defaults(self, name: str = "") -> tuple[LaneSettings, ...]:
         """DPM2 and DPM2 a with the model's scheduler arguments, read without torch."""
-        with suppress(ModelError):  # which loading it raises: the page is there before a model is
+        with suppress(ModelError):  # raised when it is loaded: the page is there before a model is
             if (folder := self._folder(name)) is not None:
                 return model_lanes(folder, self._catalog.find(name).name)
         return tuple(LaneSettings(sampler=each.key) for each in (DPM2, DPM2_A))
 
     def defaults(self, name: str = "") -> RunSettings:
-        """The settings to begin with: the model's lanes, and what its `defaults.json` suggests.
+        """The default settings: the model's lanes, and the values of its `defaults.json`.
 
-        A distilled model begins with few steps and no guidance.
+        A distilled model starts with few steps and no guidance.
         """
         begin = RunSettings(lanes=self.lane_defaults(name), model=name)
         with suppress(ModelError):
@@ -59,14 +59,14 @@ class ModelFacts:
         return replace(begin, **DISTILLED) if identity and identity.distilled else begin
 
     def known_words(self, name: str = "") -> frozenset[str] | None:
-        """The words the model was trained on, lower case; None for a model that does not say."""
+        """The words that the model was trained on, in lower case; None if there is no such list."""
         with suppress(ModelError):
             vocabulary = read_optional(self._folder(name), "words.json", list, name)
             return vocabulary and frozenset(map(str, vocabulary))
         return None
 
     def examples(self, name: str = "") -> tuple[str, ...]:
-        """Prompts to begin with: the first texts of the model's `examples.json`, if it has one."""
+        """Example prompts: the first texts of the model's `examples.json`, if it has one."""
         with suppress(ModelError):
             read = read_optional(self._folder(name), "examples.json", list, name)
             texts = (each.strip() for each in read or () if isinstance(each, str))
@@ -82,16 +82,16 @@ class ModelFacts:
         return [word for word in dict.fromkeys(words) if word not in known]
 
     def unread(self, prompt: str, name: str = "") -> str:
-        """The end of the prompt, as it was typed, that not every text encoder has room for.
+        """The end of the prompt, as typed, that does not fit into every text encoder.
 
-        "" while the model is not there.
+        "" if the model is not on this machine.
         """
         model = self._models.get(self._catalog.find(name).name)
         ends = [_unread(prompt, tokenizer) for tokenizer in model.tokenizers] if model else []
         return max(ends, key=len, default="")
 
     def _folder(self, name: str) -> Path | None:
-        """Where the model's configuration files lie; None for one that is not on this machine."""
+        """The folder of the model's configuration files; None if it is not on this machine."""
         entry = self._catalog.find(name)
         if folder := self._models.folder(entry.name):
             return folder
@@ -107,15 +107,15 @@ class ModelFacts:
 
 
 def _unread(prompt: str, tokenizer: Any) -> str:
-    """What of a prompt is beyond the longest that its encoder reads."""
+    """The part of a prompt that exceeds its encoder's maximum length."""
     how = {"add_special_tokens": False, "return_offsets_mapping": True, "verbose": False}
     tokens = tokenizer(prompt, **how).offset_mapping  # where each begins and ends in the prompt
-    room = tokenizer.model_max_length - 2  # for its start and its end
+    room = tokenizer.model_max_length - 2  # for the start and end tokens
     return prompt[tokens[room][0] :] if len(tokens) > room else ""
 
 
 def check_settings(folder: Path, name: str) -> None:
-    """Raise ModelError, naming the file, for settings in a model's folder that no run takes."""
+    """Raise ModelError, naming the file, for settings in a model's folder that are invalid."""
     model_lanes(folder, name)
     suggestions(folder, name)
     read_optional(folder, "words.json", list, name)

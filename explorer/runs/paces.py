@@ -1,22 +1,22 @@
-"""How long runs have taken, and from it how long one like them will."""
+"""How long runs took, and from that an estimate for similar ones."""
 
 from explorer.settings import RunSettings
 
 
 class Paces:
-    """Measured seconds of a model call a picture, by model and size."""
+    """Measured seconds of a model call per picture, by model and size."""
 
     def __init__(self):
         self._seconds: dict[tuple, float] = {}
         self._newest: dict[str, float] = {}  # by model, whatever the size
 
     def learn(self, settings: RunSettings, seconds: float) -> None:
-        """Take in a whole run that took so long."""
+        """Add the time of a whole run."""
         pace = seconds / _work(settings)
         self._seconds[_kind(settings)] = self._newest[settings.model] = pace
 
     def seconds(self, settings: RunSettings) -> float | None:
-        """What the whole run will take; None where the model has not run yet."""
+        """The estimated seconds of a whole run; None if the model has not run yet."""
         pace = self._seconds.get(_kind(settings), self._newest.get(settings.model))
         return None if pace is None else pace * _work(settings)
 

@@ -1,22 +1,22 @@
-"""What may go wrong with a run, in sentences for a human."""
+"""What may go wrong with a run, in sentences for the user."""
 
 import logging
 import re
 
 from explorer.runtime.out_of_memory import memory_that_ran_out
 
-# Two parts at least, so that a word with a slash in it is left alone.
+# At least two parts, so that a word with a slash in it is left alone.
 _PATH = re.compile(r"""(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][^\\/\s'":,;()]+){2,}[\\/]?""")
 
 LOG = logging.getLogger(__name__)
 
 
 class RunProblem(Exception):
-    """What went wrong in a run; the message is a sentence for a human."""
+    """A problem of a run; the message is a sentence for the user."""
 
 
 def sentence(error: BaseException) -> str:
-    """A message for the user; the traceback of what nobody expected goes to the log."""
+    """A message for the user; the traceback of an unexpected error is logged."""
     if isinstance(error, RunProblem):
         return str(error)
     if memory_that_ran_out(error):
@@ -32,5 +32,5 @@ def sentence(error: BaseException) -> str:
 
 
 def without_paths(text: str) -> str:
-    """Return a message without the paths of this machine that it names: visitors may read it."""
+    """Remove paths of this machine from a message that visitors may read."""
     return _PATH.sub("(a file)", text)

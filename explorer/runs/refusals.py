@@ -1,4 +1,4 @@
-"""What cannot be run, refused before anything is computed."""
+"""Refusals of runs that are impossible, before anything is computed."""
 
 import math
 from typing import Any
@@ -14,7 +14,7 @@ from explorer.settings import RunSettings
 from explorer.settings.groups import groups_of
 from explorer.settings.limits import LIMITS
 
-REFINABLE = {"sdxl", "sdxl-refiner"}  # families whose latents are alike
+REFINABLE = {"sdxl", "sdxl-refiner"}  # families that share a latent space
 
 
 def refuse(run: RunSettings, model: Any, refiner: Any = None) -> None:
@@ -50,9 +50,9 @@ def refuse(run: RunSettings, model: Any, refiner: Any = None) -> None:
 def memory_need(
     run: RunSettings, model: Any, refiner: Any = None, quick: bool = False
 ) -> MemoryNeed:
-    """What the run needs of memory before it is split; of a refiner too, where it needs more.
+    """The memory that the run needs before it is split; the refiner's if that is more.
 
-    `quick` asks for what a page can wait for: an estimate from calls of the native size.
+    `quick` asks for an estimate from calls of the native size, fast enough for a page.
     """
     width, height = picture_size(run, model.native)
     asked = model.native if quick else (width, height)
@@ -84,7 +84,7 @@ def memory_need(
 
 
 def _noise_bytes(run: RunSettings, model: Any) -> int:
-    """What the lanes of DPM++ SDE that are denoised together keep of their noise."""
+    """The memory for the noise of the DPM++ SDE lanes that are denoised together."""
     lanes = sum(lane.solver is DPMPP_SDE for lane in run.lanes)
     if not lanes:
         return 0
@@ -97,7 +97,7 @@ def _noise_bytes(run: RunSettings, model: Any) -> int:
 def at_once(run: RunSettings, model: Any, refiner: Any = None) -> int:
     """How many elements of the run's batch may go through the networks at once.
 
-    Raises RunProblem, with the numbers, where not even one picture has room now.
+    Raises RunProblem, with the numbers, if not even one picture fits now.
     """
     need = memory_need(run, model, refiner)
     try:
@@ -107,6 +107,6 @@ def at_once(run: RunSettings, model: Any, refiner: Any = None) -> int:
 
 
 def recording_of(run: RunSettings, model: Any) -> Recording:
-    """How large the run's recording will be."""
+    """The size of the run's recording."""
     pipe, size = model.pipeline, picture_size(run, model.native)
     return Recording.of_run(run, size, pipe.unet.config.in_channels, pipe.vae_scale_factor)

@@ -1,7 +1,7 @@
-"""What a first run on a GPU would wait for, done while its model is loaded.
+"""Work that a first run on a GPU would wait for, done while its model is loaded.
 
-First every kernel is compiled, several at a time; then a short run of the native size captures
-the graphs of text encoder, U-Net and VAE, and lets libraries choose and load what they need.
+First all kernels are compiled, several at a time; then a short run of the native size captures the
+graphs of text encoder, U-Net and VAE, and lets libraries choose and load their kernels.
 """
 
 import importlib.util
@@ -26,13 +26,13 @@ COMPILING, CAPTURING = "Compiling kernels for {}.", "Capturing graphs for {}."
 
 
 def rehearse(model: "Model", on_progress: "OnProgress", start: Callable[[Job], object]) -> None:
-    """Prepare a model on a GPU for its first run; who calls has the device's turn.
+    """Prepare a model on a GPU for its first run; the caller holds the device.
 
-    `start` hears of the job before it runs, so that it can be stopped. What goes wrong is logged,
-    and left to the first run to say.
+    `start` gets the job before it runs, so that it can be stopped. Errors are logged, and left to
+    the first run to report.
     """
     compile_kernels(model, on_progress)
-    if model.is_refiner:  # it runs with a base, whose size and lanes it takes
+    if model.is_refiner:  # it runs after a base, with that model's size and lanes
         return
     on_progress(CAPTURING.format(model.entry.label), None)
     settings = RunSettings(model=model.name, prompt="a", steps=STEPS)
@@ -46,10 +46,10 @@ def rehearse(model: "Model", on_progress: "OnProgress", start: Callable[[Job], o
 
 
 def compile_kernels(model: "Model", on_progress: "OnProgress") -> None:
-    """Compile all that a run of the model's native size needs, with CFG and the usual lanes.
+    """Compile all kernels that a run of the model's native size needs, with CFG and two lanes.
 
-    The networks go through their layers once, on copies that share their weights, and nothing of
-    ours is launched. Does nothing where Triton is not installed.
+    Each network is called once, on copies that share the weights, without launching our kernels.
+    Does nothing if Triton is not installed.
     """
     if importlib.util.find_spec("triton") is None:
         return
@@ -64,13 +64,13 @@ def compile_kernels(model: "Model", on_progress: "OnProgress") -> None:
         with torch.no_grad(), compiling(lambda done, total: on_progress(message, done / total)):
             _walk_unet(model)
             _walk_vae(model)
-    except (RuntimeError, TypeError, ValueError):  # memory that ran out is one of them
+    except (RuntimeError, TypeError, ValueError):  # running out of memory is one of them
         LOG.warning("kernels could not be compiled ahead", exc_info=True)
         torch.cuda.empty_cache()
 
 
 def unet_inputs(model: "Model", batch: int) -> dict[str, Any]:
-    """What the model's U-Net is called with for a `batch` of pictures of its own size; zeros."""
+    """The inputs of the model's U-Net for a `batch` of pictures of its native size; zeros."""
     import torch
 
     unet, pipeline = model.pipeline.unet, model.pipeline

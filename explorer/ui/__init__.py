@@ -1,4 +1,4 @@
-"""The page. Gradio lives only here; arithmetic does not."""
+"""The page. Gradio is imported only here, and nothing is computed here."""
 
 from explorer.ui.launching import launch_options
 from explorer.ui.page import build

@@ -12,9 +12,9 @@ class Cancels:
         self._flags: dict[str, threading.Event] = {}
 
     def open(self, session: str) -> threading.Event:
-        """A new flag for the page's next run; one of an earlier run is set and forgotten."""
+        """A new flag for the page's next run; that of an earlier run is set and dropped."""
         self.set(session)
-        while len(self._flags) >= MOST_FLAGS:  # of pages whose end was never noticed
+        while len(self._flags) >= MOST_FLAGS:  # flags of pages that went away unnoticed
             self._flags.pop(next(iter(self._flags)))
         flag = self._flags[session] = threading.Event()
         return flag

@@ -1,6 +1,6 @@
 """Components of the page that live in the browser: HTML, CSS and JS files of assets/page.
 
-Its folders are topics; a file is known by its name alone, which is nowhere else in them.
+Its folders are subjects; a file's name is unique across them, so the name alone identifies it.
 """
 
 from functools import cache
@@ -32,8 +32,8 @@ def component(
 ) -> gr.HTML:
     """The component whose markup is `<name>.html` and whose behaviour is `<name>.js` beside it.
 
-    With `children` it is a context: what is made in it stands below its markup. `events` are those
-    of its own that the module may trigger.
+    With `children` it is a context: components made in it are placed below its markup. `events` are
+    the custom events that the module may trigger.
 
     `value` is plain JSON; the module's `mount({element, props, watch, trigger})` gets it. Text of
     users must reach the markup through `textContent` only, so templates here have no placeholders.
@@ -41,7 +41,7 @@ def component(
     template = page_file(f"{name}.html")
     markup = template.read_text(encoding="utf-8")
     script = page_file("mount.js").read_text(encoding="utf-8")
-    script += "".join(f'// "{event}"\n' for event in events)  # Gradio looks for a name in quotes
+    script += "".join(f'// "{event}"\n' for event in events)  # Gradio looks for it quoted
     return gr.HTML(
         value,
         html_template=markup + "@children" if children else markup,
@@ -57,9 +57,10 @@ def component(
 def style_sheets() -> str:
     """The page's style sheets for its head, in the order in which they apply.
 
-    Given as `css` or `css_paths`, Gradio would rewrite every selector, media queries differently.
-    That order is STYLES, by file: Gradio's own rules are in no cascade layer and win over all that
-    are (in one, a quarter of the page's elements lose their look).
+    Gradio would rewrite every selector of sheets that it gets as `css` or `css_paths`, and those in
+    media queries differently. The order is that of STYLES. No cascade layers are used: Gradio's
+    rules are in none, and so override all that are in one (a quarter of the page's elements would
+    lose their style).
     """
     sheets = (page_file(f"{name}.css") for name in STYLES)
     return "".join(f"<style>{sheet.read_text(encoding='utf-8')}</style>" for sheet in sheets)

@@ -1,4 +1,4 @@
-"""Gradio's events and its queue, as the requests for them are checked against."""
+"""Gradio's events and its queue, against which requests are checked."""
 
 import time
 from collections import Counter
@@ -11,12 +11,12 @@ from explorer.settings.limits import Limits
 
 
 class EventQueue:
-    """The events of the application `app`, and what waits for whom.
+    """The events of the application `app`, and the messages that wait for each session.
 
-    Gradio keeps an entry for each session that has ever joined its queue, and all messages for one
-    whose stream nobody opens, or opens and does not read. They are let go after `no_listener_s`, of
-    the oldest sooner where more than `unread_sessions` have gathered, and at once where more than
-    `unread_messages` wait for one session.
+    Gradio keeps an entry for each session that has ever joined its queue, and all messages for a
+    session whose stream is not open or not read. They are dropped after `no_listener_s`; the oldest
+    are dropped sooner when there are more than `unread_sessions` of them, and a session's at once
+    when more than `unread_messages` wait for it.
     """
 
     def __init__(self, app: App, limits: Limits):
@@ -28,7 +28,7 @@ class EventQueue:
         return self._page._queue  # is replaced when the page is complete
 
     def form(self, number: int | None, name: str) -> EventForm | None:
-        """The event of a number, or else of a name; None for one that is the browser's alone."""
+        """The event with this number, or else name; None for one that the browser runs alone."""
         if number is None:
             events = (event for event in self._page.fns.values() if event.api_name == name)
             event = next(events, None)
@@ -43,12 +43,12 @@ class EventQueue:
         return event in self._queue.event_ids_to_events
 
     def session_of(self, event: str) -> str:
-        """The session of an event; who names none has the event's own name."""
+        """The session of an event; an event without one has its own id as its session."""
         waiting = self._queue.event_ids_to_events.get(event)
         return waiting.session_hash if waiting else event
 
     async def let_go(self, reading: Counter[str]) -> None:
-        """Forget what waits for sessions whose stream nobody has open, or reads."""
+        """Drop the messages for sessions whose stream is not open, or not read."""
         queue, now = self._queue, time.monotonic()
         sessions = {**queue.pending_messages_per_session, **queue.pending_event_ids_session}
         unread = {session for session in sessions if not reading[session]}
@@ -56,7 +56,7 @@ class EventQueue:
             if messages.qsize() > self._limits.unread_messages:
                 unread.discard(session)
                 await self._forget(session)
-                queue.pending_event_ids_session[session] = set()  # by which an open stream ends
+                queue.pending_event_ids_session[session] = set()  # which ends an open stream
         self._since = {session: self._since.get(session, now) for session in unread}
         oldest = sorted(self._since, key=self._since.__getitem__)
         excess = len(oldest) - self._limits.unread_sessions

@@ -1,4 +1,4 @@
-"""The form's folded groups: which settings lie in each."""
+"""The form's folded groups, and the settings in each."""
 
 import gradio as gr
 
@@ -8,12 +8,12 @@ from explorer.ui.form import SIZES, Controls, run_control
 
 
 def folded(key: str, title: str) -> gr.HTML:
-    """A group that opens by a click; `with` this, its controls are made."""
+    """A group that opens by a click: a context manager in which its controls are made."""
     return component("fold", {"key": key, "title": title}, elem_id=f"{key}_group", children=True)
 
 
 def picture_group(defaults: RunSettings) -> Controls:
-    """How large, how many, and what the noise is drawn with."""
+    """Size, number of pictures, and where the noise is drawn."""
     run: Controls = {}
     with folded("picture", "Picture"):
         with gr.Row(elem_classes="trio"):

@@ -1,4 +1,4 @@
-"""The form: one control for every field of RunSettings and the lanes' table, back to settings."""
+"""The form: one control for every field of RunSettings, the lanes' table, and back to settings."""
 
 from collections.abc import Collection
 from dataclasses import Field, dataclass, fields
@@ -40,7 +40,7 @@ class Form:
         assert self.run.keys() == RUN_FIELDS.keys(), self.run.keys() ^ RUN_FIELDS.keys()
 
     def controls(self) -> set[Block]:
-        """All of them, as the inputs of a run: a handler gets a dict of their values."""
+        """All of them, as a run's inputs: a handler gets a dict of their values."""
         return {*self.run.values(), self.lanes}
 
     def ordered(self) -> list[Control | gr.HTML]:
@@ -48,7 +48,7 @@ class Form:
         return [*(self.run[name] for name in RUN_FIELDS), self.lanes]
 
     def read(self, values: Values, without: Collection[str] = ()) -> RunSettings:
-        """The settings that the controls' values make; raises FormError with every problem.
+        """Return the settings that the controls' values make; raises FormError with every problem.
 
         A control of the run that is missing from `values`, or whose field is in `without`, counts
         as untouched.
@@ -82,7 +82,7 @@ def _read(name: str, value: Any) -> Any:
     return value
 
 
-@lru_cache(maxsize=4)  # an upload's path is that of its contents, and every redraw asks
+@lru_cache(maxsize=4)  # an upload's path depends on its contents, and every redraw asks
 def _uploaded(named: str) -> str:
     """The start picture that a browser names, as a data URL."""
     label = RUN_FIELDS["init_image"].metadata["label"]

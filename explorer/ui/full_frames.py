@@ -30,12 +30,12 @@ MIN_INTERVAL_S = 0.1  # between two lists of new files
 UNWRITTEN = (
     "The server could not write the calls in full size ({}): those that are missing stay small."
 ).format
-HEARTBEAT_S = 1.0  # a page that has gone is noticed where something is sent
+HEARTBEAT_S = 1.0  # a closed page is noticed only when something is sent to it
 POLL_S = 0.05
 
 
 class RecordedRuns:
-    """The newest recorded run of each page that is open, up to so many bytes of them.
+    """The newest recorded run of each open page, up to a total number of bytes.
 
     The newest one is kept however large it is.
     """
@@ -47,7 +47,7 @@ class RecordedRuns:
     async def watched(
         self, session: str, events: AsyncGenerator[Event, None]
     ) -> AsyncGenerator[Event, None]:
-        """The events of a page's run; what it recorded takes the place of the run before."""
+        """The events of a page's run; its recording replaces that of the run before."""
         self.forget(session)
         async with aclosing(events):
             async for event in events:
@@ -58,7 +58,7 @@ class RecordedRuns:
 
     @property
     def nbytes(self) -> int:
-        """What all of them take in memory, in bytes."""
+        """The memory that all of them take, in bytes."""
         return sum(each.nbytes for run in self._runs.values() for each in run)
 
     def _drop_oldest(self) -> None:
@@ -73,7 +73,7 @@ class RecordedRuns:
 
 
 class FullFrames:
-    """What makes and sends the frames in full size that pages ask for."""
+    """Makes and sends the frames in full size that pages ask for."""
 
     def __init__(self, engine: EngineLike):
         self.engine = engine
@@ -81,11 +81,11 @@ class FullFrames:
         self._cancels = Cancels()
 
     def end(self, session: str) -> None:
-        """Make no more frames for this page."""
+        """Stop making frames for this page."""
         self._cancels.set(session)
 
     def leave(self, session: str) -> None:
-        """The page has gone, and its recorded run with it."""
+        """The page was closed: drop its recorded run."""
         self.end(session)
         self.runs.forget(session)
 
@@ -140,7 +140,7 @@ class FullFrames:
 
 
 def read_request(asked: object) -> tuple[int, list[int], str]:
-    """The run's number, the cursor and the view of what a page sent, which may be anything."""
+    """The run's number, the cursor and the view from a page's request, which may be anything."""
     asked = asked if isinstance(asked, dict) else {}
     run, cursor, view = (asked.get(name) for name in ("run", "cursor", "view"))
     cursor = cursor[: LIMITS.lanes] if isinstance(cursor, list) else []

@@ -1,4 +1,4 @@
-"""How the page's events are asked for, and whose they are."""
+"""Keyword arguments of the page's events, and the page that sent an event."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ Options = dict[str, Any]  # keyword arguments of a Gradio event
 # Private, and without an overlay; nor a status at any component, which Gradio's page would copy
 # with all that the component holds, several times an event.
 INTERNAL: Options = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
-IN_THE_BROWSER: Options = INTERNAL | {"queue": False}  # without the server
+IN_THE_BROWSER: Options = INTERNAL | {"queue": False}  # runs in the browser only
 AT_ONCE: Options = INTERNAL | {"queue": False, "trigger_mode": "always_last"}
 SIDE_BY_SIDE: Options = INTERNAL | {"concurrency_limit": None, "trigger_mode": "multiple"}
 

@@ -1,7 +1,7 @@
-"""How the page reads and fills its whole form at once: what undo, and a reload, are made of.
+"""How the page reads and fills its whole form at once, for undo and for reloads.
 
-Both happen in the browser. The page hears of every change of a control, and can make all controls
-hold given values, whatever kind they are; the server hears of that as of any other change.
+Both happen in the browser. The page is told of every change of a control, and can set all controls
+to given values, whatever kind they are; the server is told of that as of any other change.
 """
 
 import gradio as gr
@@ -21,13 +21,13 @@ def history_buttons() -> gr.HTML:
 
 
 def on_fill(form: Form, history: gr.HTML) -> Dependency:
-    """Fill the whole form when the page's history asks; returns the event that has filled it."""
-    each = IN_THE_BROWSER | {"trigger_mode": "multiple"}  # a second one meanwhile is not lost
+    """Fill the whole form when the page's history asks for it; returns the event that fills it."""
+    each = IN_THE_BROWSER | {"trigger_mode": "multiple"}  # lose no second request meanwhile
     return history.fill(None, None, form.ordered(), js=WANTED, **each)
 
 
 def on_form(form: Form, history: gr.HTML) -> None:
-    """Tell the page's history of every change."""
+    """Report every change to the page's history."""
     controls = form.ordered()
     gr.on([control.change for control in controls], None, controls, js=ON_CHANGE, **IN_THE_BROWSER)
     history.ask(None, controls, None, js=ON_CHANGE, **IN_THE_BROWSER)

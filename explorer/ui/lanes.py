@@ -12,7 +12,7 @@ from explorer.views.scheduler_files import NAME, make_file, take_file
 def lanes_table(defaults: tuple[LaneSettings, ...]) -> gr.HTML:
     """The table, whose value is `lanes_value`'s JSON.
 
-    Its further prop `model` is what a model wants: see `model_prop`.
+    Its additional prop `model` holds what a model asks for: see `model_prop`.
     """
     return component(
         TABLE,

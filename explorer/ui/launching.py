@@ -23,9 +23,9 @@ MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "monospace"]
 
 
 def launch_options(limits: Limits = LIMITS) -> dict[str, Any]:
-    """Keyword arguments of `Blocks.launch`: theme, styles, limits, files under our names.
+    """Keyword arguments of `Blocks.launch`: theme, styles, limits, and routes for our files.
 
-    Nothing leaves the machine.
+    Nothing is sent to other machines.
     """
     folder = choose_temp_folder()
     theme = Base(

@@ -1,4 +1,4 @@
-"""Whether anybody reads what is sent to a session: a run that nobody follows is not started."""
+"""Whether a session's messages are being read: a run that nobody follows is not started."""
 
 import gradio as gr
 
@@ -6,20 +6,20 @@ from explorer.settings.limits import LIMITS, Limits
 
 
 def most_events(limits: Limits = LIMITS) -> int:
-    """How many events Gradio has under way at once, runs that wait among them.
+    """How many events Gradio processes at once, including runs that wait.
 
-    Each page that comes up while a model loads follows that in a separate event, so that runs
-    must not take the places of pages. Beyond it Gradio refuses events.
+    Each page that is opened while a model loads follows the load in an event of its own, so runs
+    must not use up the places of pages. Gradio refuses events beyond this number.
     """
     return limits.handler_threads + limits.sessions + limits.waiting_runs
 
 
 class Listeners:
-    """Looks at what waits to be sent to each session of a page.
+    """Checks the messages that wait to be sent to each session of a page.
 
-    Gradio puts a message for every event into its session's queue as soon as the event is
-    taken up. Only the session's open stream takes it out again, and the queue goes with the
-    stream. So an empty one says that somebody reads, and a full or missing one that nobody does.
+    Gradio puts a message for every event into its session's queue as soon as it starts the event.
+    Only the session's open stream takes it out again, and the queue is removed with the stream. So
+    an empty queue means that the stream is read, and a full or missing one that it is not.
     """
 
     def __init__(self, page: gr.Blocks):
@@ -31,9 +31,9 @@ class Listeners:
         return messages is not None and messages.empty()
 
     def came(self, session: str, handler: str) -> float | None:
-        """When the session's newest event of that handler was taken in, by `time.monotonic()`.
+        """When the session's newest event of that handler arrived, by `time.monotonic()`.
 
-        Handlers begin in another order: Gradio reads their inputs in threads.
+        Handlers may start in a different order, because Gradio reads their inputs in threads.
         """
         events = tuple(self._page._queue.event_ids_to_events.values())
         times = (

@@ -1,4 +1,4 @@
-"""What happens when a page comes up, or another model is chosen: it is loaded, the form follows."""
+"""When a page is opened or another model is chosen: the model is loaded, the form follows."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -17,16 +17,16 @@ from explorer.views.engine_protocol import EngineLike
 from explorer.views.lanes import model_prop
 from explorer.views.model_card import empty_card, model_card, model_name
 
-PAGE_FIRST_S = 0.5  # a page that has just come fetches its own files before a model is loaded
+PAGE_FIRST_S = 0.5  # a new page fetches its own files before a model is loaded
 
 Updates = AsyncGenerator[Values, None]
 
 
 class ModelEvents:
-    """Loads the first model once a page is up, and any that is chosen; the form follows it.
+    """Loads the first model once a page is open, and any model that is chosen; updates the form.
 
-    Where the page has `filled` the form, by an undo say, the model is loaded and the rest of the
-    form stays. `loaded` are the events that end when a model is there.
+    Where the page has `filled` the form, for example by an undo, the model is loaded and the rest
+    of the form stays. `loaded` are the events that end when a model is loaded.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class ModelEvents:
         self._engine, self._form, self._card = engine, form, card
         self._menu = form.run["model"]
         self._first = engine.entries[0].name
-        self._settled = gr.State(self._first)  # whose defaults the form was last filled with
+        self._settled = gr.State(self._first)  # the model that the form was last filled for
         self._newest = Cancels()
         self._loading: dict[str, str] = {}  # the model that a page waits for, by page
         self._revisions = count(1)
@@ -52,7 +52,7 @@ class ModelEvents:
         page.unload(self.left)
 
     async def opened(self, values: dict, request: gr.Request) -> Updates:
-        """A page has come up."""
+        """A page was opened."""
         engine = self._engine
         name = engine.resident or self._first
         waits = name != self._first or engine.facts.identity(name) is None
@@ -62,7 +62,7 @@ class ModelEvents:
             yield update
 
     async def chosen(self, values: dict, request: gr.Request) -> Updates:
-        """Somebody has chosen a model in the menu."""
+        """A model was chosen in the menu."""
         name = model_name(values[self._menu]) or self._first
         session, before = session_of(request), values[self._settled]
         if name == self._loading.get(session) or name == before == self._engine.resident:
@@ -72,7 +72,7 @@ class ModelEvents:
             yield update
 
     async def restored(self, values: dict, request: gr.Request) -> Updates:
-        """The page has filled its form, the menu among it."""
+        """The page has filled its form, including the menu."""
         name, session = model_name(values[self._menu]) or self._first, session_of(request)
         if name == self._loading.get(session, values[self._settled]):
             yield {self._settled: gr.skip()}
@@ -86,7 +86,7 @@ class ModelEvents:
         self._loading.pop(session_of(request), None)
 
     async def _follow(self, values: dict, session: str, name: str, waits: bool) -> Updates:
-        """Load a model, say how far that is, and fill the form; `waits` is for a run that must."""
+        """Load a model, report progress, fill the form; `waits` says whether a run has to wait."""
         engine, card = self._engine, self._card
         cancel, revision = self._newest.open(session), next(self._revisions)
         self._loading[session] = name
@@ -114,7 +114,7 @@ class ModelEvents:
     def _filled(
         self, values: dict, name: str, before: str, revision: int, refilled: bool
     ) -> tuple[Values, str]:
-        """What the form must hold for a model, and a sentence on what that changes."""
+        """Return the form's updates for a model, and a sentence on what they change."""
         facts = self._engine.facts
         defaults = facts.defaults(name)
         if refilled:

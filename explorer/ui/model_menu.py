@@ -1,4 +1,4 @@
-"""How a page follows the load of a model, and what its form must hold for it then."""
+"""How a page follows the loading of a model, and the updates of its form afterwards."""
 
 import asyncio
 import logging
@@ -22,9 +22,9 @@ from explorer.views.lanes import (
 
 LOG = logging.getLogger(__name__)
 
-POLL_S = 0.25  # between two polls of how far a load is
+POLL_S = 0.25  # between two polls of a load's progress
 KEPT_FOR_THE_USER = ("prompt", "negative_prompt", "seed", "init_image")
-# Of a lane, with all of the training group: a model always sets them.
+# Fields of a lane that a model always sets, with all of the training group.
 SET_BY_THE_MODEL = ("prediction_type", "schedule_type", "timestep_spacing", "steps_offset")
 LONGEST_VALUE = 24
 LONGEST_LABEL = 120  # a name that no menu offers may be of any length
@@ -56,10 +56,10 @@ class Load:
     async def followed(
         self, cancel: threading.Event
     ) -> AsyncGenerator[tuple[str, float | None], None]:
-        """Yield how far it is, now and then, until it has ended or is cancelled.
+        """Yield the progress now and then, until the load has ended or is cancelled.
 
-        That is a sentence, and the fraction done where it is known. A load that is no longer
-        followed, for whatever reason, is not wanted any more.
+        The progress is a sentence, and the fraction done or None. A load that is no longer
+        followed, for whatever reason, is no longer wanted.
         """
         newest = None
         try:
@@ -79,10 +79,11 @@ def refill(
 ) -> tuple[Values, str]:
     """What the form's controls must hold for a model, and a sentence on what that changes.
 
-    `values` is what they hold, `begin` and `before` are the defaults of this model and of the one
-    before. Lanes take the model's scheduler arguments; their samplers stay, and so do their
-    schedule types where it asks for none, and what else both models begin with. Of the
-    run, what both models begin with stays. `revision` tells the page's fills apart.
+    `values` are the controls' values, `begin` and `before` the defaults of this model and of the
+    previous one. Lanes take the model's scheduler arguments; they keep their samplers, their
+    schedule types where the model asks for none, and settings for which both models have the same
+    default. The run, too, keeps settings with the same default. `revision` numbers the page's
+    fills.
     """
     changes: dict[str, object] = {}
     defaults = begin.lanes[0]
@@ -104,7 +105,7 @@ def refill(
 
 
 def _fills(name: str, defaults: LaneSettings, before: LaneSettings) -> bool:
-    """Whether a model sets this field of the lanes, or leaves it as the user has it."""
+    """Whether a model sets this field of the lanes, or leaves the user's value."""
     value = getattr(defaults, name)
     if name == "sampler" or (name == "schedule_type" and value == "automatic"):
         return False

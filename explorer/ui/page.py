@@ -1,4 +1,4 @@
-"""The page: what stands where. What happens on which event is in the modules *_events.py."""
+"""The page's layout. The event handlers are in the modules *_events.py."""
 
 import gradio as gr
 
@@ -27,7 +27,7 @@ from explorer.views.model_card import model_card, model_choices, refiner_choices
 
 
 def build(engine: EngineLike, limits: Limits = LIMITS) -> gr.Blocks:
-    """The whole page around one engine, which loads nothing before a browser has the page."""
+    """The whole page for one engine, which loads nothing before a browser has the page."""
     choose_temp_folder()
     keep_no_forms()
     defaults = engine.facts.defaults()
@@ -98,9 +98,9 @@ def _settings(engine: EngineLike, defaults: RunSettings) -> tuple[Form, gr.HTML,
 
 
 def _plot(defaults: RunSettings, doctor: Doctor) -> PlotParts:
-    """The plot under its switches: what is drawn, its x axis, and the scale of its y axis.
+    """The plot and the switches above it: the quantity, the x axis, and the scale of the y axis.
 
-    Its curves come with all else that is said of the form's settings, in a part without a look.
+    Its curves arrive with the server's whole answer to the form's settings, in a hidden component.
     """
     answer = component("answer", {**plot_payload(defaults), "findings": doctor.findings(defaults)})
     with gr.Row(elem_id="axes"):
@@ -113,7 +113,7 @@ def _plot(defaults: RunSettings, doctor: Doctor) -> PlotParts:
 
 
 def _switch(elem_id: str, label: str, labels: dict[str, str]) -> gr.Radio:
-    """A choice between some keys by their labels; the first is chosen."""
+    """Radio buttons for some keys, by their labels; the first one is selected."""
     choices = [(text, key) for key, text in labels.items()]
     first = next(iter(labels))
     return as_sent(gr.Radio(choices, value=first, label=label, elem_id=elem_id, min_width=0))

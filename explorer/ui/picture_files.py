@@ -1,4 +1,4 @@
-"""Pictures of a run as files, by the names under which browsers fetch them."""
+"""Pictures of a run as files, under the names by which browsers fetch them."""
 
 import hashlib
 from pathlib import Path
@@ -13,9 +13,10 @@ from explorer.whole_files import PICTURES
 
 
 def keep_files(owner: gr.Blocks | Component) -> Keep:
-    """A store of files, by the names under which browsers fetch them.
+    """Return a function that stores a picture and returns the name by which browsers fetch it.
 
-    Gradio removes them with `owner`'s other ones. A file is whole or not there.
+    Gradio removes the files together with `owner`'s other ones. A file is written whole or not at
+    all.
     """
 
     def keep(data: bytes, name: str) -> str:

@@ -31,7 +31,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunParts:
-    """What a run touches: the page that it belongs to, its two buttons and its viewer."""
+    """The components of a run: the page that it belongs to, its two buttons and its viewer."""
 
     page: gr.Blocks
     run: gr.Button
@@ -41,9 +41,9 @@ class RunParts:
 
 
 def on_run(engine: EngineLike, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
-    """Run streams into the viewer; Stop, and the closing of the page, set the run's flag.
+    """Run streams into the viewer; Stop, and closing the page, set the run's flag.
 
-    Returns the event of a run, which ends with it.
+    Returns the event of a run, which ends when the run does.
     """
     cancels, listeners = Cancels(), Listeners(parts.page)
     full = FullFrames(engine)

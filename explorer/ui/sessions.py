@@ -1,7 +1,7 @@
 """What is kept for each open page: its `gr.State` values, and no copy of its form.
 
-Gradio keeps what was last in every control of a session, for links that bring a form back. The page
-has no such links, and a stranger could fill each control of each session with a large text.
+Gradio keeps the latest value of every control of a session, for links that restore a form. The page
+has no such links, and anybody could fill each control of each session with a large text.
 """
 
 import gradio as gr
@@ -9,7 +9,7 @@ from gradio import state_holder
 
 
 class Session(state_holder.SessionState):
-    """A session as Gradio keeps it, less the copy of the form."""
+    """A session as Gradio keeps it, without the copy of the form."""
 
     def __init__(self, blocks: gr.Blocks):
         super().__init__(blocks)
@@ -26,9 +26,9 @@ class _Nothing(dict):
         return True
 
     def __missing__(self, key: object) -> dict:
-        return {}  # Gradio writes only into one that has props
+        return {}  # Gradio writes only into configurations that have props
 
 
 def keep_no_forms() -> None:
-    """Have Gradio open sessions of this kind from now on."""
+    """Make Gradio use sessions of this kind from now on."""
     state_holder.SessionState = Session

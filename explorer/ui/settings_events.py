@@ -1,4 +1,4 @@
-"""What happens on a change of a setting: the plot, and the sentences beside it, are made anew."""
+"""When a setting changes, the plot and the sentences beside it are computed again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class PlotParts:
 def on_prompt(
     engine: EngineLike, form: Form, notes: gr.HTML, loads: tuple[Dependency, ...]
 ) -> None:
-    """Say, under the prompt, what the model does not read of it."""
+    """Say, under the prompt, which parts of it the model does not read."""
     prompts, menu = [form.run["prompt"], form.run["negative_prompt"]], form.run["model"]
 
     @answering(lambda sentence: {"text": sentence, "wrong": True})
@@ -64,10 +64,10 @@ def on_settings(
     doctor: Doctor,
     afterwards: tuple[Dependency, ...],
 ) -> None:
-    """Redraw the plot on every change of a setting that it, or a sentence beside it, depends on.
+    """Redraw the plot on every change of a setting on which it, or a sentence beside it, depends.
 
-    The doctor's findings come with it. They change too when a model is there and when a run has
-    ended: `afterwards` are those events.
+    The doctor's findings come with it. They also change when a model has been loaded and when a run
+    has ended: `afterwards` are those events.
     """
     prompts = form.run["prompt"], form.run["negative_prompt"]
     switches = parts.quantity, parts.x_axis, parts.scale, parts.legend

@@ -1,8 +1,8 @@
-"""What a browser sends reaches the handlers as it was sent: Gradio checks and fetches nothing.
+"""Payloads reach the handlers as the browser sent them: Gradio checks and fetches nothing.
 
-Gradio's own checks end in an error without words for the page, and whatever is marked as a file,
-in the value of any component, it would copy or fetch from an address. What its components do not
-take all the same is the browser's doing, and refused as that.
+Gradio's own checks end in an error without a message for the page, and it would copy, or fetch from
+an address, whatever is marked as a file in the value of any component. Payloads that its components
+still do not accept are the client's fault, and are refused as that.
 """
 
 import logging
@@ -22,7 +22,7 @@ AnyControl = TypeVar("AnyControl", bound=Component)
 
 
 def as_sent(control: AnyControl) -> AnyControl:
-    """Make a control hand over the payload itself, for the settings to check."""
+    """Make a control pass on the payload itself, for the settings to check."""
     control.preprocess = _itself  # Gradio writes a file beside the module of every subclass
     return control
 
@@ -32,10 +32,10 @@ def _itself(payload: object) -> object:
 
 
 def sanitize_payloads(page: gr.Blocks) -> None:
-    """Refuse what no page sends, and ignore what a payload marks as a file (see uploaded_files.py).
+    """Refuse payloads that no page sends, and ignore marks of files (see uploaded_files.py).
 
-    Of the whole page at once, since Gradio makes other components in place of updated ones. What
-    those refuse is the sender's fault: a sentence for the sender, no traceback in the server's log.
+    This is done for the whole page at once, since Gradio replaces components that are updated. What
+    they refuse is the sender's fault: a sentence for the sender, no traceback in the server's log.
     """
     prepare = page.preprocess_data
 
@@ -44,7 +44,7 @@ def sanitize_payloads(page: gr.Blocks) -> None:
     ) -> list[Any]:
         try:
             return await prepare(block_fn, list(map(unmarked, inputs)), *more, **named)
-        except gr.Error as refusal:  # of a menu that an event has put in place
+        except gr.Error as refusal:  # from a menu that an event has replaced
             refusal.print_exception = False
             raise
         except (MemoryError, OSError):

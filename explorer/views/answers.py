@@ -1,4 +1,4 @@
-"""Handlers that always answer: what nobody expected is a sentence, and the log has the reason."""
+"""Handlers that always answer: an unexpected error is a sentence, and its reason is logged."""
 
 import functools
 import logging
@@ -15,7 +15,7 @@ UNEXPECTED = "This could not be worked out; whoever runs the server finds the re
 def answering(otherwise: Callable[[str], Any]) -> Callable[[Callable], Callable]:
     """Make a handler of plain JSON answer `otherwise(sentence)` where it raises.
 
-    What it answers can be sent: text quoted from a page may hold halves of characters.
+    The answer can be encoded: text quoted from a page may contain lone surrogates.
     """
 
     def wrap(handler: Callable) -> Callable:

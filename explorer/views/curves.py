@@ -1,6 +1,6 @@
 """The sigma plot: the figure of the form's settings, and the notes beside it.
 
-The shape: `Curves`. Where a lane has no schedule, problems.py's `Problems` is in its place.
+The shape: `Curves`. Where a lane has no schedule, `Problems` of problems.py takes its place.
 """
 
 import json
@@ -24,7 +24,7 @@ UNKNOWN_SWITCH = "What the plot should show did not arrive whole; reload the pag
 
 
 class Curves(TypedDict):
-    """The plot of some settings; lists have one entry a lane.
+    """The plot of some settings; lists have one entry per lane.
 
     `figure`, `points` and `pin` are JSON text, because Gradio's page wraps every object in a value,
     however deep, to watch it: the plotly figure, the sigmas of each lane that can be dragged (null
@@ -62,7 +62,7 @@ class View:
     pins: tuple[Pin, ...] = ()
 
     def __post_init__(self):
-        """Raise FormError for a switch that is none of the page's: a page may send anything."""
+        """Raise FormError for a value that no switch of the page has: a page may send anything."""
         for value, known in ((self.quantity, QUANTITIES), (self.x, X_AXES)):
             if not isinstance(value, str) or value not in known:
                 raise FormError([Problem("", UNKNOWN_SWITCH)])

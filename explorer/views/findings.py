@@ -1,4 +1,4 @@
-"""The doctor's findings as the page shows them: of all lanes, equal ones merged, as plain JSON.
+"""The doctor's findings as plain JSON for the page, equal ones of several lanes merged.
 
 The shape: a list of `FindingJSON`, the worst first.
 """
@@ -16,15 +16,15 @@ from explorer.runs.inputs import picture_size
 from explorer.settings import RunSettings
 from explorer.views.engine_protocol import EngineLike
 
-MOST_PACES = 1000  # that are remembered
+MOST_PACES = 1000  # that are stored
 RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
 
 class FindingJSON(TypedDict):
-    """A `Finding` of the doctor: its fields, `lanes` and `all_lanes` in place of its lane.
+    """A `Finding` of the doctor: its fields, with `lanes` and `all_lanes` in place of its lane.
 
-    `lanes` are the indices of those that it holds for (none: it is about the run), `all_lanes`
-    says whether its fix is one for all.
+    `lanes` are the indices of the lanes to which it applies (none: it is about the run),
+    `all_lanes` says whether its fix applies to all of them.
     """
 
     severity: str
@@ -48,7 +48,7 @@ class Doctor:
     def findings(self, settings: RunSettings) -> list[FindingJSON]:
         """The findings of a run, the worst first; a lane without a schedule is one of them."""
         engine, name = self._engine, settings.model
-        known = engine.facts.identity(name) is not None  # or its settings would be mere defaults
+        known = engine.facts.identity(name) is not None  # else they are mere defaults
         defaults = engine.facts.lane_defaults(name)[0] if known else None
         dtype = engine.dtype if name in ("", engine.resident) else ""
         findings, runs = [], True
@@ -75,7 +75,7 @@ class Doctor:
     async def timed(
         self, settings: RunSettings, events: AsyncGenerator[Event, None]
     ) -> AsyncGenerator[Event, None]:
-        """The events of a run, unchanged; when it is done its pace is remembered."""
+        """The events of a run, unchanged; when it is done, its pace is stored."""
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Finished) and event.elapsed_s:
@@ -93,7 +93,7 @@ class Doctor:
         if identity is not None:
             size = picture_size(settings, (identity.width, identity.height))
             memory["recording_bytes"] = Recording.of_run(settings, size).total_bytes
-            with suppress(ValueError):  # a limit that is no number is reported when a run begins
+            with suppress(ValueError):  # a limit that is not a number is reported when a run begins
                 memory["room_bytes"] = limit_bytes()
         try:
             memory["networks"] = self._engine.memory_use(settings)
@@ -110,13 +110,13 @@ def _pace_key(settings: RunSettings) -> tuple:
 
 
 def not_examined(reason: str) -> list[FindingJSON]:
-    """The findings of a run that the doctor failed to examine: one, that says so."""
+    """The findings of a run that the doctor failed to examine: a single one that says so."""
     sentence = f"The schedules could not be examined. {reason}"
     return merged([Finding(severity=WARNING, code="not_examined", sentence=sentence)], 0)
 
 
 def merged(findings: list[Finding], count: int) -> list[FindingJSON]:
-    """Findings as JSON, those that are equal but for their lane as one; the worst first.
+    """Findings as JSON, the worst first; those that differ only in their lane are merged.
 
     `count` is the number of lanes.
     """

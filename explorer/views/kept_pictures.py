@@ -1,6 +1,6 @@
-"""Pictures of a run on their way to the page: as files, or in the message where none is writable.
+"""Pictures of a run for the page: as files, or within the message if no file can be written.
 
-A full or read-only disk costs the files, never the run.
+A full or read-only disk loses the files, never the run.
 """
 
 import base64
@@ -27,7 +27,7 @@ def data_url(data: bytes | None, name: str = "preview.jpg") -> str | None:
 
 
 class Keeping:
-    """Keeps one run's pictures, and knows which had no file."""
+    """Stores one run's pictures, and knows which ones could not be written."""
 
     def __init__(self, keep: Keep):
         self._keep = keep
@@ -35,7 +35,7 @@ class Keeping:
         self._missing: list[str] = []
 
     def address(self, data: bytes, name: str, what: str) -> str | None:
-        """Where the page finds a picture; None where it cannot be had, which `sentence` says."""
+        """The address of a picture; None for one that is lost, which `sentence` then says."""
         try:
             return self._keep(data, name)
         except OSError as error:
@@ -53,7 +53,7 @@ class Keeping:
 
     @property
     def sentence(self) -> str:
-        """What a visitor should know; "" where every picture is a file."""
+        """What a visitor should know; "" if every picture is a file."""
         if not self._reason:
             return ""
         missing = f"; too large for that: {', '.join(self._missing)}" if self._missing else ""

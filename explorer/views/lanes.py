@@ -1,4 +1,4 @@
-"""The lanes' table: what the browser draws it from, and its JSON back to settings."""
+"""The lanes' table: the JSON from which the browser draws it, and its value back to settings."""
 
 import base64
 import binascii
@@ -13,15 +13,15 @@ from explorer.settings.limits import LIMITS
 from explorer.views.answers import answering
 from explorer.views.lists import FILE_TYPES, largest_file, list_text, parse_list, read_list_file
 
-LANES_OF_A_PAGE = 6  # as many as eyes can tell apart by colour, and as a page has room for
+LANES_OF_A_PAGE = 6  # as many as can be told apart by colour, and as a page has room for
 LANE_NAMES = tuple(map(lane_letter, range(LANES_OF_A_PAGE)))
 LANE_FIELDS = {spec.name: spec for spec in fields(LaneSettings)}
 TITLES = {"sampler": "", "schedule": "Schedule", "noise": "Noise", "training": "Training"}
 FOLDED = ("training",)  # at the start
 OF_DIFFUSERS = " (diffusers)"
 OFF_ON = [("off", False), ("on", True)]
-TABLE = "lanes"  # the element id of the table: where no control of a lane is to blame
-LONGEST_SENTENCE = 400  # that quotes what came from outside
+TABLE = "lanes"  # the table's element id, for problems of no single control
+LONGEST_SENTENCE = 400  # for one that quotes input
 
 
 def lanes_value(lanes: tuple[LaneSettings, ...], same: bool = True) -> dict[str, Any]:
@@ -32,9 +32,9 @@ def lanes_value(lanes: tuple[LaneSettings, ...], same: bool = True) -> dict[str,
 def model_prop(
     defaults: LaneSettings, fill: dict[str, Any] | None = None, revision: int = 0
 ) -> dict[str, Any]:
-    """What a model wants of the lanes: its `defaults`, and what to `fill` in now.
+    """What a model sets in the lanes: its `defaults`, and the values to `fill` in now.
 
-    The page, which alone knows what it holds by then, fills once for every `revision`.
+    The page, which alone knows its present values, fills them in once for every `revision`.
     """
     values = {name: value for name, value in lane_values(defaults).items() if name != "sampler"}
     return {"defaults": values, "fill": fill or {}, "revision": revision}
@@ -65,7 +65,7 @@ def spec() -> dict[str, Any]:
 
 
 def _able(sampler: Sampler) -> dict[str, list]:
-    """By field, the values that a sampler can do; of a list only whether it takes one."""
+    """By field, the values that a sampler supports; for a list only whether it takes one."""
     return {
         "schedule_type": list(sampler.schedule_types),
         "prediction_type": list(sampler.prediction_types),
@@ -74,7 +74,7 @@ def _able(sampler: Sampler) -> dict[str, list]:
 
 
 def group_of(field: Field) -> str:
-    """The group that a field of LaneSettings stands in."""
+    """The group that a field of LaneSettings belongs to."""
     return field.metadata["group"]
 
 
@@ -102,14 +102,14 @@ def _choices(field: Field) -> list[tuple[str, Any]]:
 
 
 def _groups(field: Field) -> dict[str, list[Any]]:
-    """The headings of a menu, and the values under each; those under none come first."""
+    """The headings of a menu and the values under each; values without a heading come first."""
     if field.name != "sampler":
         return {}
     return {"diffusers": [key for key, sampler in SAMPLERS.items() if sampler.baseline]}
 
 
 def code_name(field: Field) -> str:
-    """What code calls a setting, where that is not its label."""
+    """A setting's name in code, where that differs from its label."""
     spelled = field.metadata["label"].lower().replace(" ", "_")
     return "" if spelled == field.name else f"In code: {field.name}."
 
@@ -122,12 +122,12 @@ def kind_of(field: Field) -> str:
 
 
 def lane_values(lane: LaneSettings) -> dict[str, Any]:
-    """A lane as its column holds it: plain JSON, lists as text."""
+    """A lane as its column's value: plain JSON, lists as text."""
     return {name: cell_value(name, getattr(lane, name)) for name in LANE_FIELDS}
 
 
 def cell_value(name: str, value: Any) -> Any:
-    """What the control of one field holds for a setting's value."""
+    """The value of a field's control for a setting's value."""
     return list_text(value) if kind_of(LANE_FIELDS[name]) == "list" else value
 
 
@@ -152,7 +152,7 @@ def _plain(value: object) -> bool:
 
 
 def holds(name: str, given: object, value: object) -> bool:
-    """Whether a control's value makes this setting."""
+    """Whether a control's value stands for this setting."""
     data = LANE_FIELDS[name].metadata
     try:
         return data["check"](data["label"], setting(name, given)) == value
@@ -161,7 +161,7 @@ def holds(name: str, given: object, value: object) -> bool:
 
 
 def values_of_lanes(value: object, name: str) -> list[Any]:
-    """What the table's value holds of one field, in every lane that a person sees it for."""
+    """A field's values in the table's value, for every lane in which it has a control."""
     try:
         columns, same = _columns(value)
     except ValueError:
@@ -173,9 +173,9 @@ def values_of_lanes(value: object, name: str) -> list[Any]:
 def read_lanes(value: object) -> tuple[tuple[LaneSettings, ...], list[tuple[str, str]]]:
     """The lanes that the table's value makes, and what is wrong: pairs of element id and sentence.
 
-    At most one problem a lane; with "same settings" the lanes share lane A's, and its problems are
-    said once. A field that is missing counts as untouched. Whatever the value is, nothing else is
-    raised: a page may send anything.
+    There is at most one problem per lane; with "same settings" the lanes share lane A's, and its
+    problems are listed once. A missing field counts as untouched. Nothing is raised whatever the
+    value is: a page may send anything.
     """
     try:
         columns, same = _columns(value)

@@ -1,4 +1,4 @@
-"""Lists of numbers as people have them, pasted or in a file, to numbers and back to text."""
+"""Lists of numbers, pasted or in a file, to numbers and back to text."""
 
 import io
 import json
@@ -14,7 +14,7 @@ _LABELS = {spec.name: spec.metadata["label"] for spec in fields(LaneSettings)}
 
 
 def largest_file() -> int:
-    """Bytes that a file of a list may have: as many characters as a pasted one, and padding."""
+    """The largest file of a list, in bytes: as many characters as a pasted list, and padding."""
     return 4 * LIMITS.text_characters
 
 
@@ -63,7 +63,12 @@ def read_list_file(field: str, name: str, data: bytes) -> str:
         numbers = _array(data) if kind == ".npy" else _list(field, kind, data)
     except SettingsError:
         raise
-    except (ValueError, TypeError, MemoryError, RecursionError):  # not what its name says
+    except (
+        ValueError,
+        TypeError,
+        MemoryError,
+        RecursionError,
+    ):  # not what its name says
         numbers = None
     if not numbers:
         raise SettingsError(field, f"{name[:60]} holds no list of numbers.")

@@ -1,4 +1,4 @@
-"""What the page says of a model under its menu, and what the menus offer.
+"""What the page says about a model under its menu, and the menus' choices.
 
 The shape: `ModelCard`.
 """
@@ -36,7 +36,7 @@ class ModelCard(TypedDict):
 
 
 def empty_card(revision: int, problem: str = "") -> ModelCard:
-    """A card that says nothing of a model but a problem."""
+    """A card that says nothing about a model except a problem."""
     return {
         "revision": revision,
         "facts": "",
@@ -53,7 +53,7 @@ def empty_card(revision: int, problem: str = "") -> ModelCard:
 
 
 def model_card(engine: EngineLike, name: str, revision: int = 0, **more: Any) -> ModelCard:
-    """The card of a model of the engine's, with `more` of its fields."""
+    """The card of one of the engine's models, with `more` of its fields."""
     card, identity = empty_card(revision), engine.facts.identity(name)
     if identity is not None:
         card["native"] = identity.width, identity.height
@@ -66,16 +66,16 @@ def model_card(engine: EngineLike, name: str, revision: int = 0, **more: Any) ->
 
 
 def hidden_fields(engine: EngineLike, name: str) -> list[str]:
-    """The fields that mean nothing to this model on this device: a page hides them."""
+    """The fields that mean nothing for this model on this device: a page hides them."""
     identity = engine.facts.identity(name)
     refined = identity is not None and identity.family.key == "sdxl"
-    # Before a model is there, asking for the device would import torch.
+    # Before a model is loaded, asking for the device would import torch.
     only_cpu = engine.resident and engine.device.partition(":")[0] == "cpu"
     return [*([] if refined else ["refiner", "refiner_switch_at"]), *(["rng"] if only_cpu else [])]
 
 
 def model_choices(engine: EngineLike) -> Choices:
-    """The model menu; refiners, which begin nothing, are in a menu of their own."""
+    """The model menu; refiners, which cannot start a run, have a separate menu."""
     first, *others = engine.entries
     entries = [first, *(entry for entry in others if not _refines(engine, entry))]
     return [(entry.label, entry.name) for entry in entries]
@@ -95,5 +95,5 @@ def _refines(engine: EngineLike, entry: Entry) -> bool:
 
 
 def model_name(chosen: object) -> str:
-    """What a page sent as the menu's choice, which may be anything, as a model's name."""
+    """A model's name from the menu's choice as a page sent it, which may be anything."""
     return chosen if isinstance(chosen, str) else "" if chosen is None else str(chosen)[:80]

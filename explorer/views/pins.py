@@ -1,6 +1,6 @@
 """Pinned schedules: settings that a page keeps and sends back, to be drawn beside its lanes.
 
-A page may send anything, so each pin is checked like a form: what is wrong with it is a sentence.
+A page may send anything, so each pin is validated like a form, with a sentence for what is wrong.
 """
 
 import json
@@ -21,7 +21,7 @@ PLAIN = LaneSettings()
 
 @dataclass(frozen=True, eq=False)
 class Pin:
-    """One pin as the page names it: its curve, or the sentence that says why there is none."""
+    """One pin by the page's id: its curve, or the sentence that says why there is none."""
 
     id: str
     curve: Curve | None
@@ -29,7 +29,7 @@ class Pin:
 
 
 def pin_of(lane: LaneSettings, curve: Curve) -> dict[str, Any]:
-    """A lane's present schedule as a page keeps it: plain JSON, what differs from the defaults."""
+    """A lane's schedule for a page to keep: plain JSON with what differs from the defaults."""
     values = {spec.name: getattr(lane, spec.name) for spec in fields(lane)}
     changed = {name: value for name, value in values.items() if value != getattr(PLAIN, name)}
     return {
@@ -40,7 +40,7 @@ def pin_of(lane: LaneSettings, curve: Curve) -> dict[str, Any]:
 
 
 def read_pins(data: object) -> list[Pin]:
-    """The pins in what a page sent; one that cannot be drawn has a sentence instead of a curve."""
+    """The pins that a page sent; one that cannot be drawn has a sentence instead of a curve."""
     if not isinstance(data, list):
         return []
     most = LIMITS.pins

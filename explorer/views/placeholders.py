@@ -1,4 +1,4 @@
-"""What stands in an empty box of a lane: the number that an untouched setting stands for."""
+"""Placeholders of a lane's empty boxes: the numbers that untouched settings stand for."""
 
 from functools import lru_cache
 

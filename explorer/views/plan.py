@@ -1,4 +1,4 @@
-"""What is about to run: the first thing that the page hears of it.
+"""What is about to run: the first message to the page about a run.
 
 The shape: `Plan`, `{"state": "running", "message", "plan": [LanePlan], "key"}`, where a `LanePlan`
 is `{"label", "steps", "group", "calls": [CallPlace]}` and a `CallPlace`
@@ -28,7 +28,7 @@ class CallPlace(TypedDict):
 class LanePlan(TypedDict):
     """One lane: lanes of one `group` are called together, and groups take turns.
 
-    `steps` is how many its whole schedule has, `calls` are those that the run makes of it.
+    `steps` is the number of its whole schedule, `calls` are those that the run makes.
     """
 
     label: str
@@ -61,7 +61,7 @@ def plan_payload(settings: RunSettings) -> Plan:
 
 
 def call_place(step: int, second_call: bool, sigma: float, timestep: float) -> CallPlace:
-    """A call's place, of numbers of any type that Python's convert."""
+    """A call's place; the numbers may be of any type that converts to Python's."""
     return {
         "step": int(step),
         "second_call": bool(second_call),
@@ -71,6 +71,6 @@ def call_place(step: int, second_call: bool, sigma: float, timestep: float) -> C
 
 
 def schedule_key(settings: RunSettings) -> str:
-    """Equal for settings that give equal schedules: is the plot still that of the run shown?"""
+    """A key that is equal for equal schedules: does the plot still show the run's?"""
     made_of = settings.steps, settings.first_step, settings.base_steps, settings.lanes
     return f"{zlib.crc32(repr(made_of).encode()):x}"

@@ -1,7 +1,7 @@
-"""What is wrong with settings, as sentences beside the controls that they are about.
+"""What is wrong with settings, as sentences beside the controls concerned.
 
-The shape: `Problems`, `{"figure": null, "problems": [{"control", "sentence"}]}`. It stands in
-place of curves.py's, and has no figure, so that the page keeps its last good one.
+The shape: `Problems`, `{"figure": null, "problems": [{"control", "sentence"}]}`. It replaces that
+of curves.py and has no figure, so that the page keeps its last good one.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Problems(TypedDict):
 
 @dataclass(frozen=True)
 class Problem:
-    """A sentence about one control: `control` is its element id, "" where none is to blame."""
+    """A sentence about one control: `control` is its element id, "" for no single control."""
 
     control: str
     sentence: str

@@ -1,6 +1,6 @@
 """How far a run is, as the page shows it above the pictures.
 
-The shape: `Progress`, one an event of the run; the last one has result.py's `run` beside it.
+The shape: `Progress`, one per event of the run; the last one has `run` of result.py beside it.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""What a model does not read of a prompt, in a sentence under it.
+"""Which parts of a prompt a model does not read, in a sentence under it.
 
 The shape: `PromptNotes`.
 """
@@ -14,7 +14,7 @@ LONGEST_END = 80  # characters
 
 
 class PromptNotes(TypedDict):
-    """A sentence, or ""; `wrong` where the prompts themselves will not do."""
+    """A sentence, or ""; `wrong` if the prompts themselves are invalid."""
 
     text: str
     wrong: bool
@@ -23,7 +23,7 @@ class PromptNotes(TypedDict):
 def prompt_notes(engine: EngineLike, prompt: str, negative: str, model: str) -> PromptNotes:
     """Name the words that the model does not know or has no room for.
 
-    Of the negative prompt those that it has no room for.
+    Of the negative prompt only those that it has no room for.
     """
     try:
         run = RunSettings(prompt=prompt, negative_prompt=negative)

@@ -1,7 +1,7 @@
-"""A recorded run as the viewer scrubs through it: its calls, its frames on sheets, its pictures.
+"""A recorded run for the viewer: its calls, its frames on sheets, its pictures.
 
-The shape: `Result`, `{"seed", "lanes": [LaneResult]}`. A lane whose turn did not come has a label,
-and no calls.
+The shape: `Result`, `{"seed", "lanes": [LaneResult]}`. A lane that was not reached has a label and
+no calls.
 """
 
 from typing import TYPE_CHECKING, NotRequired, TypedDict
@@ -20,7 +20,7 @@ INLINE_SHEET_PIXELS = 2**22  # of one that no file could be written for
 
 
 class Grid(TypedDict):
-    """How frames lie on a sheet: row by row in so many columns, each so many pixels large."""
+    """The layout of a sheet: frames row by row in `columns`, each `width` x `height` pixels."""
 
     columns: int
     width: int
@@ -30,9 +30,9 @@ class Grid(TypedDict):
 class LaneResult(TypedDict):
     """One lane of a recorded run.
 
-    `denoised` and `noisy` are the addresses of two sheets with a frame a call, in `grid`; `image`
-    is that of the finished picture. Each is None where it could not be had. `approximate` are,
-    by sheet, the calls whose frames a stop has made approximate.
+    `denoised` and `noisy` are the addresses of two sheets with a frame per call, laid out as
+    `grid`; `image` is that of the finished picture. Each is None where it is missing. `approximate`
+    lists, by sheet, the calls whose frames are approximate because the run was stopped.
     """
 
     label: str
@@ -45,14 +45,14 @@ class LaneResult(TypedDict):
 
 
 class Result(TypedDict):
-    """What a run recorded; `seed` is the one that was drawn where the form left it open."""
+    """What a run recorded; `seed` is the one drawn for the run if the form left it open."""
 
     seed: int
     lanes: list[LaneResult]
 
 
 def result_payload(event: "Ended", keeping: Keeping) -> Result:
-    """What the last event of a run brings; its pictures are kept by `keeping`."""
+    """The payload of a run's last event; its pictures are stored by `keeping`."""
     images = event.images or [None] * len(event.frames)
     lanes = zip(event.trajectories, event.frames, images, strict=True)
     return {"seed": event.seed, "lanes": [_lane(*lane, keeping) for lane in lanes]}

@@ -1,4 +1,4 @@
-"""A run as the page follows it: the engine's events, one after the other, as plain JSON."""
+"""A run for the page: the engine's events, one after the other, as plain JSON."""
 
 import asyncio
 import logging
@@ -18,11 +18,11 @@ LOG = logging.getLogger(__name__)
 async def run_payloads(
     events: AsyncGenerator[Event, None], keep: Keep, plan: Plan | None = None
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """Yield one JSON payload an event of `engine.astream`; closing this closes `events`.
+    """Yield one JSON payload per event of `engine.astream`; closing this closes `events`.
 
-    Each is progress.py's `Progress`, at the end with result.py's `run`. The plan is repeated until
-    the first call: a page that is still coming up misses what comes before it can listen. Whatever
-    goes wrong is a payload with state "error" and a sentence.
+    Each is a `Progress` (progress.py), the last one with `run` (result.py). The plan is repeated
+    until the first call, because a page that is still being built misses earlier messages. Any
+    error is a payload with state "error" and a sentence.
     """
     try:
         async with aclosing(events):

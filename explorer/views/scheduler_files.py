@@ -1,4 +1,4 @@
-"""A lane as a settings file, for the page: take one over, write one; nothing is dropped unsaid."""
+"""A lane as a settings file, for the page: read and write; whatever is dropped is listed."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def take_file(given: Any) -> dict[str, Any]:
 
 @answering(lambda sentence: {"problem": sentence})
 def make_file(column: object) -> dict[str, str]:
-    """A lane's column, as the table of the lanes holds it, to `{"text"}`, or `{"problem"}`."""
+    """A lane's column of the lanes' table to `{"text"}`, or `{"problem"}`."""
     lanes, problems = read_lanes({"lanes": [column], "same": False})
     if problems:
         return {"problem": problems[0][1]}

@@ -1,4 +1,4 @@
-"""The lanes' sigmas as lists, each beside what A1111 and ComfyUI would run in its place."""
+"""The lanes' sigmas as lists, each beside the sigmas of A1111 and ComfyUI."""
 
 from dataclasses import fields
 from typing import Any, TypedDict
@@ -11,11 +11,11 @@ from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.presets import AS_A1111
 from explorer.views.lanes import cell_value
 
-LONGEST = 200  # rows of a list; nobody reads more, and every redraw sends them
-SAME = 5e-4  # relative: how far programs that round differently are apart
+LONGEST = 200  # rows of a list: every redraw sends them
+SAME = 5e-4  # relative: the difference between programs that round differently
 
 
-SigmaList = TypedDict(  # "is" is no name that a class may have
+SigmaList = TypedDict(  # the key "is" cannot be an attribute of a class
     "SigmaList",
     {
         "label": str,
@@ -30,11 +30,11 @@ SigmaList = TypedDict(  # "is" is no name that a class may have
 
 
 def sigma_lists(settings: RunSettings) -> list[SigmaList]:
-    """One entry a lane; raises ValueError where a lane has no schedule.
+    """One entry per lane; raises ValueError if a lane has no schedule.
 
-    `sigma` is its list, the final one included; `a1111` the other programs' list where it differs,
-    and `difference` says how. `is` tells whether the lane runs as they do, `can` whether it may,
-    and `values` what makes it do so.
+    `sigma` is its list, including the final one; `a1111` is the other programs' list where it
+    differs, and `difference` describes how. `is` says whether the lane runs as they do, `can`
+    whether it is able to, and `values` are the settings that make it do so.
     """
     return [_entry(lane, settings.steps) for lane in settings.lanes]
 
@@ -55,7 +55,7 @@ def _entry(lane: LaneSettings, steps: int) -> SigmaList:
     try:
         entry["is"] = _same_run(lane.schedule(steps), wanted.schedule(steps))
         theirs = _levels(wanted, steps)
-    except ValueError:  # as many steps as training had leave no room for one more
+    except ValueError:  # with as many steps as in training there is no room for one more
         entry["can"] = False
         return entry
     differs = np.abs(ours - theirs) > SAME * np.maximum(ours, theirs)
@@ -70,7 +70,7 @@ def _entry(lane: LaneSettings, steps: int) -> SigmaList:
 
 
 def _same_run(one: Schedule | CallTable, other: Schedule | CallTable) -> bool:
-    """Whether two schedules are one, however their settings are spelled."""
+    """Whether two schedules are equal, however their settings are written."""
     names = [spec.name for spec in fields(one)]
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 

@@ -1,4 +1,4 @@
-"""The form's folded groups: one line a group on what it changes."""
+"""One line for each of the form's folded groups on what it changes."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from explorer.settings import RunSettings
 
 
 def summaries(settings: RunSettings) -> dict[str, str]:
-    """By group, what it changes; "" for one that is as it began."""
+    """By group, what it changes; "" for one with its defaults."""
     return {key: summary(settings) for key, summary in _SUMMARIES.items()}
 
 
