@@ -1,1 +1,1 @@
-"""What happened, kept: the step hook, the record of a run, its pictures."""
+"""Recording: the step hook, a run's calls, and its pictures."""

@@ -1,4 +1,4 @@
-"""What a recording will weigh, and whether there is room for it: plain numbers, before the run."""
+"""The size of a recording and whether it fits, computed before the run."""
 
 import math
 import os
@@ -21,7 +21,7 @@ LATENT_CHANNELS, LATENT_SCALE = 4, 8  # of every family's autoencoder that can b
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """A run's recording before it is made: how much there will be of everything.
+    """The size of a run's recording before it is made.
 
     `calls` are the model calls of each lane, `latent` is channels x height x width of one latent,
     `picture` height x width in pixels.
@@ -68,7 +68,7 @@ class Recording:
         return f"{lanes} of {joined(dict.fromkeys(self.calls))}"
 
     def check(self, limit: int) -> None:
-        """Raise TooLarge where the recording would pass `limit` bytes."""
+        """Raise TooLarge if the recording would exceed `limit` bytes."""
         if self.total_bytes > limit:
             raise TooLarge(
                 f"Recording this run would take {size_text(self.total_bytes)}: {self._counts} "
@@ -79,10 +79,10 @@ class Recording:
 
 
 def limit_bytes() -> int:
-    """How large a recording may be: as the operator says, else half of what is free, at most 8 GiB.
+    """The limit of a recording: the operator's, else half of the free memory, at most 8 GiB.
 
-    A program that sets no limits says it by the environment. Raises ValueError where that is no
-    such number.
+    Without limits set by the program, it is read from the environment. Raises ValueError if that is
+    not a positive number.
     """
     gib = LIMITS.recording_gib or read_variable("recording_gib", os.environ)
     return int(gib * GIB) if gib else min(MOST, free_bytes() // 2)

@@ -13,7 +13,7 @@ from explorer.models.previews import Decoder, grown, jpeg, resized
 
 LIVE_INTERVAL_S = 0.5  # between two previews by the VAE
 LIVE_PAUSE = 4  # at least, and this many times as long as decoding took
-SLICE = 4  # pictures decoded at a time: short enough to look up in between
+SLICE = 4  # pictures decoded at a time: short enough to react in between
 QUICK_SLICE = 64  # the same by linear colours
 
 
@@ -32,7 +32,7 @@ class LaneFrames:
 
 
 class Filmstrip:
-    """Decodes calls while they come in: what is newest when asked, the rest in spare moments."""
+    """Decodes calls as they arrive: the newest on request, the rest in idle moments."""
 
     def __init__(self, decode: Decoder, lanes: int):
         self._decode = decode
@@ -41,7 +41,7 @@ class Filmstrip:
         self._lanes = range(lanes)
         self._calls: list[list[Call]] = [[] for _ in self._lanes]
         self._pictures: dict[tuple[int, int, str], np.ndarray] = {}
-        self._waiting: dict[tuple[int, int, str], None] = {}  # in the order they came
+        self._waiting: dict[tuple[int, int, str], None] = {}  # in their order of arrival
         self._approximate: set[tuple[int, int, str]] = set()
 
     @property
@@ -56,28 +56,28 @@ class Filmstrip:
 
     @property
     def due(self) -> int:
-        """How many frames there will be, of the calls that have come."""
+        """How many frames the calls so far will have."""
         return len(self._pictures) + len(self._waiting)
 
     @property
     def approximate(self) -> int:
-        """How many frames are linear colours in place of something better."""
+        """How many frames are linear colours instead of something better."""
         return len(self._approximate)
 
     def add(self, lane: int, call: Call) -> None:
-        """Take in a lane's next call."""
+        """Add a lane's next call."""
         index = len(self._calls[lane])
         self._calls[lane].append(call)
         self._waiting |= {(lane, index, kind): None for kind in ("denoised", "noisy")}
 
     def newest(self) -> tuple[bytes | None, ...]:
-        """A JPEG of each lane's newest prediction; None where there is none yet."""
+        """A JPEG of each lane's newest prediction; None for a lane without one."""
         keys = [(lane, len(calls) - 1, "denoised") for lane, calls in enumerate(self._calls)]
         self._develop([key for key in keys if key in self._waiting])
         return tuple(jpeg(self._pictures[key]) if key[1] >= 0 else None for key in keys)
 
     def newest_in_full(self, decode: Decoder) -> tuple[bytes | None, ...]:
-        """`newest` in full size by the VAE, which gets a part of the time: else those before."""
+        """`newest` in full size by the VAE, in a limited share of the time; else the last ones."""
         began = time.monotonic()
         if began >= self._live_again_at:
             for lane, calls in enumerate(self._calls):
@@ -90,13 +90,13 @@ class Filmstrip:
         return tuple(self._live[lane][1] if lane in self._live else None for lane in self._lanes)
 
     def work(self) -> None:
-        """Decode one slice of what waits, the oldest first."""
+        """Decode one slice of the waiting calls, the oldest first."""
         self._develop(list(islice(self._waiting, self._frames_at_once)))
 
     def hurry(self, colours: Decoder, is_worse: bool = True) -> None:
-        """Make a slice of what waits by linear `colours`, a pixel a latent pixel.
+        """Make a slice of the waiting frames with linear `colours`, one pixel per latent pixel.
 
-        They are enlarged to the size of the other frames, and noted as approximate where they are
+        They are enlarged to the size of the other frames, and marked as approximate if they are
         worse than those.
         """
         keys = list(islice(self._waiting, max(1, QUICK_SLICE // self._images)))

@@ -13,7 +13,7 @@ from explorer.settings.limits import LIMITS
 
 VIEWS = ("denoised", "noisy")
 QUALITY = 90
-BATCH_PIXELS = 2**20  # decoded between two looks at the queue of the device
+BATCH_PIXELS = 2**20  # decoded between two checks of the device's queue
 ENCODERS = 4
 WAITING_PIXELS = 2**24  # of decoded pictures that wait for an encoder: about 200 MB with copies
 
@@ -36,8 +36,7 @@ class FullFrame:
 def outwards(counts: Sequence[int], cursor: Sequence[int] = (), view: str = VIEWS[0]) -> list[Key]:
     """Every frame of lanes with `counts` calls, the nearest to each lane's `cursor` first.
 
-    The other view follows when all of `view` are there. A lane without a cursor starts at its last
-    call.
+    The other view follows after all of `view`. A lane without a cursor starts at its last call.
     """
     views = sorted(VIEWS, key=lambda each: each != view)
     starts = [
@@ -52,7 +51,7 @@ def outwards(counts: Sequence[int], cursor: Sequence[int] = (), view: str = VIEW
 def batches(keys: Sequence[Key], pixels: int, on_gpu: bool) -> Iterator[Sequence[Key]]:
     """The keys in slices of at most BATCH_PIXELS, of frames that hold `pixels` each.
 
-    A CPU, which gains nothing by several, makes one at a time.
+    A CPU, which gains nothing from batches, makes one at a time.
     """
     size = max(1, min(8, BATCH_PIXELS // max(1, pixels))) if on_gpu else 1
     for start in range(0, len(keys), size):
@@ -60,14 +59,14 @@ def batches(keys: Sequence[Key], pixels: int, on_gpu: bool) -> Iterator[Sequence
 
 
 def latents_of(trajectories: Sequence[Trajectory], key: Key) -> np.ndarray:
-    """What the VAE gets for a frame: float32 (batch, C, H, W), from the recorded half precision."""
+    """The VAE's input for a frame: float32 (batch, C, H, W), from the recorded half precision."""
     lane, index, view = key
     call = trajectories[lane].calls[index]
     return call.denoised if view == VIEWS[0] else call.latent / np.float32(call.noise_scale)
 
 
 class FrameMaker:
-    """Decodes frames, and encodes those before meanwhile. Close it, or use it as a context."""
+    """Decodes frames while encoding earlier ones. Close it, or use it as a context manager."""
 
     def __init__(self, trajectories: Sequence[Trajectory]):
         self._trajectories = trajectories
@@ -76,7 +75,7 @@ class FrameMaker:
         self._sizes: dict[Future[FullFrame], int] = {}  # in pixels, of those that are not encoded
 
     def decode(self, decoder: VaeDecoder, keys: Sequence[Key]) -> None:
-        """Decode frames; one whose picture is not finite is left out."""
+        """Decode frames; one with a non-finite picture is left out."""
         decoding = [(key, decoder.begin(latents_of(self._trajectories, key))) for key in keys]
         for key, finish in decoding:
             try:
@@ -90,13 +89,13 @@ class FrameMaker:
             self._sizes[encoding] = pixels
 
     def _wait_for_room(self, pixels: int) -> None:
-        """Wait until so many more decoded pixels may be held; one frame always may."""
+        """Wait until this many more decoded pixels fit in memory; a single frame always does."""
         while self._sizes and sum(self._sizes.values()) + pixels > WAITING_PIXELS:
             encoded, _ = wait(self._sizes, return_when=FIRST_COMPLETED)
             self._sizes = {each: size for each, size in self._sizes.items() if each not in encoded}
 
     def finished(self, wait: bool = False) -> Iterator[FullFrame]:
-        """The frames that are encoded, in their order; all that were decoded where it may wait."""
+        """The encoded frames, in their order; with `wait`, all that were decoded."""
         while self._encoding and (wait or self._encoding[0].done()):
             yield self._encoding.pop(0).result()
 

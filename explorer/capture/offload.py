@@ -1,13 +1,13 @@
-"""Tensors to the host without stalling the device that is computing."""
+"""Copies tensors to the host without stalling the device."""
 
 import numpy as np
 import torch
 
-SLAB = 16  # copies that share one piece of pinned memory: allocating it is slow
+SLAB = 16  # copies that share one block of pinned memory: allocating it is slow
 
 
 class ArrivingArray:
-    """A float32 array on its way to the host. Asking `arrived` never waits; calling it may."""
+    """A float32 array being copied to the host. `arrived` never waits; calling it may."""
 
     def __init__(self, host: torch.Tensor, copied: "torch.cuda.Event | None" = None):
         self._host = host
@@ -26,8 +26,8 @@ class ArrivingArray:
 class HostCopies:
     """Takes private float32 copies of tensors to the host.
 
-    On CUDA one copy is made where the work is queued that makes them, and leaves through pinned
-    memory on a stream of its own: neither the host nor what comes next on the device waits for it.
+    On CUDA a copy is made on the stream that produces them, and transferred through pinned memory
+    on a separate stream: neither the host nor later work on the device waits for it.
     """
 
     def __init__(self):
@@ -51,5 +51,5 @@ class HostCopies:
             host.copy_(together, non_blocking=True)
             copied = torch.cuda.Event(blocking=True)  # a thread that waits for it sleeps
             copied.record()
-        together.record_stream(self._stream)  # its memory is not given away before that
+        together.record_stream(self._stream)  # its memory is not reused before that
         return [ArrivingArray(row, copied) for row in host]

@@ -21,13 +21,13 @@ def recording(
 ) -> Iterator[None]:
     """Give `on_call` a `Call` for every model call that reaches `scheduler.step`.
 
-    Calls count from `first_index`: the number that an earlier part of the same run has made.
+    Calls are numbered from `first_index`: the number of calls in an earlier part of the same run.
 
     Works on any diffusers scheduler for epsilon, v or sample prediction, inside a pipeline or a
-    loop of one's own; ValueError for others. It only reads: what the scheduler returns is passed
-    on, the arrays in a `Call` are private copies, and on CUDA they are still on their way when
-    `on_call` gets them. An exception in `on_call` leaves through `step`: the way to stop a run.
-    On leaving the scheduler is as it was; recordings may be nested.
+    loop of one's own; ValueError for others. It only reads: the scheduler's results are passed on,
+    the arrays in a `Call` are private copies, and on CUDA they are still being copied when
+    `on_call` gets them. An exception in `on_call` propagates through `step`, which is the way to
+    stop a run. On exit the scheduler is as before; recordings may be nested.
     """
     refuse_unknown(scheduler)
     tape = _Tape(scheduler, on_call, first_index)
@@ -39,7 +39,7 @@ def recording(
 
 @contextmanager
 def _wrapped(scheduler: Any, name: str, around: Callable) -> Iterator[None]:
-    """Shadow a method by `around(method, *args, **kwargs)`; pipelines still see its signature."""
+    """Replace a method by `around(method, *args, **kwargs)`; pipelines still see its signature."""
     method = getattr(scheduler, name)
 
     @functools.wraps(method)
@@ -63,7 +63,7 @@ class _Tape:
         self.index = self.first_index
 
     def new_run(self, set_timesteps: Callable, *args, **kwargs):
-        """Read the table here, before the device is busy: inside the loop it would be a stall."""
+        """Read the table here, before the device is busy: inside the loop that would stall it."""
         result = set_timesteps(*args, **kwargs)
         self.rows = levels(self.scheduler)
         self.index = self.first_index
@@ -72,7 +72,7 @@ class _Tape:
     def new_call(self, step: Callable, *args, **kwargs):
         bound = self.signature.bind(*args, **kwargs)
         wants_dict = bound.arguments.get("return_dict", True)
-        bound.arguments["return_dict"] = True  # a tuple does not say which element is which
+        bound.arguments["return_dict"] = True  # the elements of a tuple have no names
         sample = torch.as_tensor(bound.arguments["sample"]).detach()
         before = sample.to(torch.float32, copy=True)  # a step may work in place
         output = step(*bound.args, **bound.kwargs)
@@ -93,7 +93,7 @@ class _Tape:
 def _denoised(
     scheduler: Any, output: Any, sample: torch.Tensor, model_output: torch.Tensor, level: Level
 ) -> torch.Tensor:
-    """The prediction of the clean latent: the scheduler's own where it keeps one, else x0.
+    """The prediction of the clean latent: the scheduler's own if it has one, else x0.
 
     The latent is alpha (x0 + sigma noise).
     """

@@ -1,4 +1,4 @@
-"""Arrays kept in half precision, each with a scale of its own. numpy only, no torch."""
+"""Arrays stored in half precision, each with its own scale. numpy only, no torch."""
 
 import math
 from collections.abc import Callable
@@ -15,9 +15,9 @@ class ScaledFloat16(NamedTuple):
 
     @classmethod
     def pack(cls, array: np.ndarray) -> "ScaledFloat16":
-        """Keep eleven bits of every value of an array of any shape near the largest finite one.
+        """Keep eleven bits of every value, relative to the array's largest finite one; any shape.
 
-        NaN and Inf stay.
+        NaN and Inf are kept.
         """
         array = np.asarray(array, np.float32)
         peak = max(float(array.max()), -float(array.min()))
@@ -29,7 +29,7 @@ class ScaledFloat16(NamedTuple):
 
     @property
     def finite(self) -> bool:
-        """Whether no value is NaN or Inf: those have all bits of the exponent set."""
+        """Whether all values are finite: NaN and Inf have all bits of the exponent set."""
         bits = self.values.view(np.uint16) & 0x7C00
         return int(bits.max()) != 0x7C00
 
@@ -41,8 +41,8 @@ class ScaledFloat16(NamedTuple):
 class StoredArray:
     """A float array of any shape, kept as ScaledFloat16.
 
-    In place of an array it takes a function that will return one, for an array that is still on its
-    way from a device: it is called, and may wait, when the array is first read.
+    Instead of an array it takes a function that will return one, for an array that is still being
+    copied from a device: it is called, and may wait, when the array is first read.
     """
 
     def __init__(self, array: np.ndarray | ScaledFloat16 | Callable[[], np.ndarray]):
@@ -54,11 +54,11 @@ class StoredArray:
 
     @property
     def arrived(self) -> bool:
-        """Whether reading does not wait."""
+        """Whether the array can be read without waiting."""
         return getattr(self._array, "arrived", True)
 
     def read(self) -> ScaledFloat16:
-        """The array as it is kept; waits where it is still on its way."""
+        """The array as stored; waits if it is still being copied."""
         if not isinstance(self._array, ScaledFloat16):
             self._array = ScaledFloat16.pack(self._array())
         return self._array

@@ -1,4 +1,4 @@
-"""What a run was: every model call of one lane, kept in half precision. numpy only, no torch."""
+"""A recorded run: every model call of one lane, in half precision. numpy only, no torch."""
 
 import json
 from collections.abc import Callable
@@ -19,13 +19,12 @@ DONE, CANCELLED, ERROR = "done", "cancelled", "error"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Call:
-    """One model call: where it stood in the schedule, what the model got and what it answered.
+    """One model call: its place in the schedule, the model's input and its prediction.
 
-    `sigma` is the noise level the model was called at, in units of the data; the latent is
-    `alpha * (clean + sigma * noise)`, with `alpha` 1 for variance-exploding samplers. `index`
-    counts this run's calls from 0, `step` is the row of the schedule that the call belongs to.
-    The step's other levels are None where the sampler has none. The arrays are kept in half
-    precision.
+    `sigma` is the noise level the model was called at, in units of the data; the latent is `alpha *
+    (clean + sigma * noise)`, with `alpha` 1 for variance-exploding samplers. `index` counts this
+    run's calls from 0, `step` is the row of the schedule that the call belongs to. The step's other
+    levels are None if the sampler has none. The arrays are stored in half precision.
     """
 
     index: int
@@ -49,14 +48,14 @@ class Call:
         denoised: np.ndarray | Callable[[], np.ndarray],
         **fields: Any,
     ) -> "Call":
-        """A call of its arrays, batch x C x H x W, or functions that will return them."""
+        """A call from its arrays, batch x C x H x W, or functions that will return them."""
         return cls(
             stored_latent=StoredArray(latent), stored_denoised=StoredArray(denoised), **fields
         )
 
     @property
     def latent(self) -> np.ndarray:
-        """What the model got, float32, batch x C x H x W."""
+        """The model's input, float32, batch x C x H x W."""
         return self.stored_latent.read().unpack()
 
     @property
@@ -71,7 +70,7 @@ class Call:
 
     @property
     def arrived(self) -> bool:
-        """Whether both arrays are on the host; where not, reading them waits."""
+        """Whether both arrays are on the host; if not, reading them waits."""
         return self.stored_latent.arrived and self.stored_denoised.arrived
 
     @property
@@ -80,7 +79,7 @@ class Call:
         return all(each.finite for each in self.packed())
 
     def packed(self) -> tuple[ScaledFloat16, ScaledFloat16]:
-        """(latent, denoised) as they are kept; waits for arrays that are still on their way."""
+        """(latent, denoised) as stored; waits for arrays that are still being copied."""
         return self.stored_latent.read(), self.stored_denoised.read()
 
 
@@ -90,12 +89,12 @@ _SCALARS = tuple(spec.name for spec in fields(Call) if spec.name not in _ARRAYS)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trajectory:
-    """One lane's run: its settings (plain data), its calls, and what it ended with.
+    """One lane's run: its settings (plain data), its calls, and its result.
 
-    `model` names the model that was used, `device` the kind of device that drew the noise.
-    `state` is "done", "cancelled" or "error"; `error` is the sentence for a human. `final` holds
-    the last latents, float32, batch x C x H x W, and `images` their pictures, uint8,
-    batch x H x W x 3; both are None where the run did not reach its end.
+    `model` names the model, `device` the type of device that drew the noise. `state` is "done",
+    "cancelled" or "error"; `error` is a sentence for the user. `final` holds the last latents,
+    float32, batch x C x H x W, and `images` their pictures, uint8, batch x H x W x 3; both are None
+    if the run did not reach its end.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -116,17 +115,17 @@ class Trajectory:
 
     @property
     def steps(self) -> int:
-        """Steps that were begun."""
+        """The number of steps that were started."""
         return len({call.step for call in self.calls})
 
     @property
     def nfe(self) -> int:
-        """Model calls that were made: 2 * steps - 1 of a whole run of the KDPM2 pair."""
+        """The number of model calls: 2 * steps - 1 for a whole run of the KDPM2 pair."""
         return len(self.calls)
 
     @property
     def nbytes(self) -> int:
-        """What the recorded latents and predictions take in memory, in bytes."""
+        """The memory of the recorded latents and predictions, in bytes."""
         return sum(each.values.nbytes for call in self.calls for each in call.packed())
 
     def save(self, path: str | Path) -> Path:

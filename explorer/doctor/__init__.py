@@ -1,1 +1,1 @@
-"""What a schedule will do, said before it runs: each check a function, each finding a sentence."""
+"""What a schedule will do, before it runs: each check is a function, each finding a sentence."""

@@ -1,4 +1,4 @@
-"""What a check is given: a lane's settings, alone or with the schedule that they give."""
+"""The input of a check: a lane's settings, alone or with their schedule."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ from explorer.sampling.schedules import SCHEDULE_TYPES, Schedule
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Case:
-    """What the checks look at: one lane's settings, which may give no schedule.
+    """The input of the checks: one lane's settings, which may have no valid schedule.
 
     `lane` and `model_defaults` (the settings that the model comes with, None where unknown) are
     mappings or objects with fields named as the scheduler's arguments. `dtype` is that of the
@@ -41,12 +41,12 @@ class Case:
 
     @property
     def label(self) -> str:
-        """The schedule type as people write it."""
+        """The schedule type's label."""
         return SCHEDULE_TYPES[self.kind].label
 
     @property
     def continuous(self) -> bool:
-        """Whether the sigmas go from a sigma_max to a sigma_min, and not by timesteps."""
+        """Whether the sigmas go from a sigma_max to a sigma_min, instead of by timesteps."""
         return SCHEDULE_TYPES[self.kind].continuous
 
     @property
@@ -55,16 +55,16 @@ class Case:
         return self.get("sigmas") is not None
 
     def get(self, name: str, otherwise: Any = None) -> Any:
-        """A setting of the lane; `otherwise` where it has none."""
+        """A setting of the lane; `otherwise` if it has none."""
         return value_of(self.lane, name, otherwise)
 
     def takes(self, name: str) -> bool:
-        """Whether the lane's sampler has a use for this: those of diffusers lack most options."""
+        """Whether the lane's sampler uses this option: those of diffusers lack most of them."""
         ours_without_noise = not self.sampler.baseline and not self.sampler.eta
         return self.sampler.takes(name) and not (name == "eta" and ours_without_noise)
 
     def fix(self, label: str, **values: Any) -> dict[str, Any]:
-        """A finding's `fix` and `fix_label`; nothing where the sampler lacks what would change."""
+        """A finding's `fix` and `fix_label`; nothing if the sampler lacks one of the options."""
         return {"fix": values, "fix_label": label} if all(map(self.takes, values)) else {}
 
 
@@ -77,6 +77,6 @@ class StepsCase(Case):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ScheduleCase(StepsCase):
-    """A lane of one of our samplers, of whose schedule all is known."""
+    """A lane of one of our samplers, with its whole schedule."""
 
     schedule: Schedule

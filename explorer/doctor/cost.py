@@ -10,10 +10,10 @@ from explorer.sampling.wording import counted, joined
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """A run's model calls, lane by lane, and what else is known of it.
+    """A run's model calls, lane by lane, and its estimated time and memory.
 
     `seconds` are estimated; `recording_bytes` must fit into `room_bytes`. None where unknown.
-    `networks` says what they take of memory, `problem` why the run has no room.
+    `networks` says how much memory they take, `problem` why the run does not fit.
     """
 
     calls: tuple[int, ...]  # of each lane
@@ -25,7 +25,7 @@ class Cost:
 
 
 def price(cost: Cost) -> Iterator[Finding]:
-    """The cost in a sentence, of all lanes; an error where the recording has no room."""
+    """The cost of all lanes in a sentence; an error if the recording does not fit."""
     parts = [_calls(cost.calls)]
     numbers: dict[str, float] = {"lanes": len(cost.calls), "calls": sum(cost.calls)}
     if cost.seconds is not None:
@@ -56,7 +56,7 @@ def price(cost: Cost) -> Iterator[Finding]:
 
 
 def _calls(each: tuple[int, ...]) -> str:
-    """Counted by lane, as the progress bar and the pictures count them, then all together."""
+    """The calls per lane, as the progress bar and the pictures count them, then the total."""
     if len(each) == 1:
         return f"The run makes {counted(each[0], 'model call')}"
     equal = len(set(each)) == 1

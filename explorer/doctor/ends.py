@@ -1,4 +1,4 @@
-"""The two ends of a schedule against those of the training: too low, too high, or cut off."""
+"""The ends of a schedule compared with those of the training: too low, too high, or cut off."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,14 +8,14 @@ import numpy as np
 from explorer.doctor.case import Case, StepsCase
 from explorer.doctor.finding import NOTE, WARNING, Finding
 
-SHRUNK = 0.9  # of the table's end; leading comes as near from 50 steps on, and hurts nobody
+SHRUNK = 0.9  # of the table's end; leading comes as near from 50 steps on, without harm
 UNREACHED = 0.5  # a zero-SNR table's end is 4096, the timestep before it less than a fifth of that
 RAISED = 2.0  # of the table's low end, 0.029: noise of 0.06 begins to show in a picture
 OUTSIDE = 0.01  # published tables are rounded: Align Your Steps ends at 0.029, SD at 0.0292
 
 
 def shrunk(case: StepsCase) -> Iterator[Finding]:
-    """A run that begins below the last training timestep."""
+    """A run that starts below the last training timestep."""
     table = case.schedule
     top, end = float(table.sigma[0]), float(table.training_sigma[-1])
     zero_snr = bool(case.get("rescale_betas_zero_snr"))
@@ -40,7 +40,7 @@ def shrunk(case: StepsCase) -> Iterator[Finding]:
         )
         return
     yield Finding(
-        # Leading alone is how diffusers runs SD: there it is a choice, elsewhere a slip.
+        # Leading alone is how diffusers runs SD: there it is a choice, elsewhere a mistake.
         severity=WARNING if causes and case.continuous else NOTE,
         code="range_shrunk",
         sentence=(
@@ -53,7 +53,7 @@ def shrunk(case: StepsCase) -> Iterator[Finding]:
 
 
 def raised(case: StepsCase) -> Iterator[Finding]:
-    """A continuous schedule whose low end is well above the training's."""
+    """A continuous schedule that ends well above the lowest sigma of training."""
     table = case.schedule
     low, end = float(table.sigma[-1]), float(table.training_sigma[0])
     if not case.continuous or table.steps < 2 or low <= RAISED * end:
@@ -74,7 +74,9 @@ def raised(case: StepsCase) -> Iterator[Finding]:
 
 
 def _limiting_options(case: Case, option: str, spacing: str) -> tuple[str, dict[str, Any]]:
-    """What keeps a run from an end of the training, in words, and the settings without it."""
+    """What keeps a run from reaching an end of the training, in words, and the settings that do
+    not.
+    """
     if case.listed:
         return "The list", {}
     who, causes = case.label, {}
@@ -95,7 +97,7 @@ def _to_the_end(case: Case, causes: dict[str, Any]) -> dict[str, Any]:
 
 
 def outside(case: StepsCase) -> Iterator[Finding]:
-    """Noise levels that the model has never seen; it is told the timestep at the table's end."""
+    """Noise levels that the model was not trained on; it gets the timestep at the table's end."""
     table = case.schedule
     known, sigma = table.training_sigma, table.sigma
     over, under = sigma > known[-1] * (1 + OUTSIDE), sigma < known[0] * (1 - OUTSIDE)

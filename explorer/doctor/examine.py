@@ -1,4 +1,4 @@
-"""The schedule doctor: settings and their schedule in, what to know before the run out."""
+"""The schedule doctor: findings about settings and their schedule, before a run."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from explorer.sampling.calls import CallTable
 
 __all__ = ["SEVERITIES", "Cost", "Finding", "examine", "price"]
 
-OF_SETTINGS = (  # said also of a lane that has no schedule
+OF_SETTINGS = (  # also for a lane without a valid schedule
     model.prediction_differs,
     model.betas_differ,
     model.timesteps_differ,
@@ -67,14 +67,13 @@ def examine(
     dtype: str = "",
     problem: str = "",
 ) -> list[Finding]:
-    """Return what there is to know of one lane, the worst first.
+    """Return the findings about one lane, the worst first.
 
-    `lane` is a mapping or an object whose fields are named as the scheduler's arguments; the
-    same holds for `model_defaults`, the settings that the model comes with, where they are known.
-    `schedule` is what the lane's `schedule(steps)` returns, a `Schedule` or a baseline's
-    `CallTable`, None where it raises; `problem` then is the sentence that says why. `dtype` is that
-    of the latents, such as "float16".
-    `index` becomes the findings' `lane`; the cost is about no lane.
+    `lane` is a mapping or an object whose fields are named like the scheduler's arguments; so is
+    `model_defaults`, the model's own settings, if they are known. `schedule` is the result of the
+    lane's `schedule(steps)`, a `Schedule` or a baseline's `CallTable`; None if it raises, and then
+    `problem` is the sentence that says why. `dtype` is that of the latents, such as "float16".
+    `index` becomes the findings' `lane`; the cost belongs to no lane.
     """
     settings: dict[str, Any] = {
         "lane": lane,
@@ -86,7 +85,7 @@ def examine(
     findings = [finding for check in OF_SETTINGS for finding in check(case)]
     if schedule is None:
         findings += refused(case, problem)
-    elif isinstance(schedule, CallTable):  # of diffusers' samplers only the calls are known
+    elif isinstance(schedule, CallTable):  # for diffusers' samplers only the calls are known
         table = StepTable.of(schedule, case.lane, case.sampler)
         with_steps = StepsCase(**settings, schedule=table)
         findings += [finding for check in OF_A_BASELINE for finding in check(with_steps)]

@@ -1,4 +1,4 @@
-"""What a check says: one finding, in a sentence."""
+"""The result of a check: a finding, with a sentence."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ SEVERITIES = (ERROR, WARNING, NOTE)  # the worst first
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing to know about a run before it is made.
+    """One thing to know about a run before it starts.
 
-    `code` is a stable slug, `numbers` are what the sentence rests on, `field` is the setting that
-    it is about. `lane` is the lane's index, None where it is about the run. `fix` are the settings
-    that end it: those of the lane, or the run's "steps".
+    `code` is a stable slug, `numbers` are those in the sentence, `field` is the setting concerned.
+    `lane` is the lane's index, None for a finding about the run. `fix` are the settings that
+    resolve it: those of the lane, or the run's "steps".
     """
 
     severity: str
@@ -33,6 +33,6 @@ class Finding:
 
 
 def value_of(settings: Any, name: str, otherwise: Any = None) -> Any:
-    """A setting of a mapping or an object; `otherwise` where it has none."""
+    """A setting of a mapping or an object; `otherwise` if it has none."""
     value = settings.get(name) if isinstance(settings, Mapping) else getattr(settings, name, None)
     return otherwise if value is None else value

@@ -1,4 +1,4 @@
-"""What only several lanes together have: settings that are equal."""
+"""Findings about several lanes together: equal settings."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from explorer.sampling.wording import joined, lane_letter
 
 
 def equal_lanes(lanes: Sequence[Any]) -> Iterator[Finding]:
-    """Lanes whose runs are one and the same; each of `lanes` has a `scheduler_config()`."""
+    """Lanes whose runs are identical; each of `lanes` has a `scheduler_config()`."""
     equal: dict[str, list[int]] = {}
     for index, lane in enumerate(lanes):
         made_of = lane.sampler, lane.sigmas, sorted(lane.scheduler_config().items())

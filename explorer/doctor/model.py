@@ -1,4 +1,4 @@
-"""What the model was trained with, against what a lane takes it for."""
+"""A lane's assumptions about the model's training, compared with the model's own settings."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ SNR_IS_ZERO = 1e-6  # 2^-24 where betas are rescaled, 0.0047 of SD
 
 
 def terminal_snr(case: StepsCase) -> Iterator[Finding]:
-    """Training that ended with a little signal left (Lin et al. 2023)."""
+    """Training that ended with some signal left (Lin et al. 2023)."""
     end = float(case.schedule.training_sigma[-1])
     snr = end**-2
     if snr > SNR_IS_ZERO:
@@ -50,7 +50,7 @@ def zero_snr_epsilon(case: StepsCase) -> Iterator[Finding]:
 
 
 def prediction_differs(case: Case) -> Iterator[Finding]:
-    """The network's output read as what it is not."""
+    """The network's output interpreted as another prediction type."""
     wanted = value_of(case.model_defaults, "prediction_type")
     got = case.get("prediction_type")
     if wanted in (None, got):
@@ -70,7 +70,7 @@ def prediction_differs(case: Case) -> Iterator[Finding]:
 
 
 def betas_differ(case: Case) -> Iterator[Finding]:
-    """Another noise level for each timestep than the model learned."""
+    """Other noise levels at the timesteps than in training."""
     if case.model_defaults is None or _curve(case.lane) == _curve(case.model_defaults):
         return
     yield Finding(
@@ -96,7 +96,7 @@ def betas_differ(case: Case) -> Iterator[Finding]:
 
 
 def _curve(settings: Any) -> tuple:
-    """What of the settings makes the betas."""
+    """The settings that determine the betas."""
     if listed := value_of(settings, "trained_betas"):
         return tuple(listed)
     kind, *ends = (value_of(settings, name) for name in CURVE[:3])
@@ -111,7 +111,7 @@ def _text(settings: Any) -> str:
 
 
 def timesteps_differ(case: Case) -> Iterator[Finding]:
-    """A training of another length."""
+    """Another number of training timesteps."""
     trained = value_of(case.model_defaults, "num_train_timesteps")
     got = case.get("num_train_timesteps")
     if trained in (None, got) or case.get("trained_betas"):
@@ -130,7 +130,7 @@ def timesteps_differ(case: Case) -> Iterator[Finding]:
 
 
 def zero_snr_differs(case: Case) -> Iterator[Finding]:
-    """Betas rescaled to zero terminal SNR for a model that does not know them, or the reverse."""
+    """Betas rescaled to zero terminal SNR for a model trained without, or the reverse."""
     got = bool(case.get("rescale_betas_zero_snr"))
     if (
         case.model_defaults is None
@@ -148,7 +148,7 @@ def zero_snr_differs(case: Case) -> Iterator[Finding]:
 
 
 def zero_snr_spacing(case: Case) -> Iterator[Finding]:
-    """Zero terminal SNR under linspace, which reaches the end as trailing does, but for a price."""
+    """Zero terminal SNR under linspace, which reaches the end as trailing does, but at a cost."""
     if not case.get("rescale_betas_zero_snr") or case.spacing != "linspace":
         return
     if case.listed:

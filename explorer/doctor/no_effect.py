@@ -1,4 +1,4 @@
-"""Settings that somebody changed and that do nothing in this combination, and why not."""
+"""Changed settings that have no effect in this combination, and why."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, fields
@@ -13,14 +13,14 @@ from explorer.settings.lane_fields import LaneFields
 WHOLE = ("leading", "trailing")  # spacings that visit whole training timesteps
 CUSTOM_LIST = "this lane runs custom sigmas"
 
-Reason = Callable[[StepsCase], str]  # why a setting does nothing; "" where it acts
+Reason = Callable[[StepsCase], str]  # why a setting has no effect; "" if it has one
 
 
 @dataclass(frozen=True)
 class Idle:
-    """A setting, what it is when nobody asks for anything, and why it may do nothing ("": it does).
+    """A setting, its neutral value, and why it may have no effect ("" if it has one).
 
-    The value that the model itself begins with asks for nothing either.
+    The model's default counts as neutral too.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Idle:
 
 
 def no_effect(case: StepsCase) -> Iterator[Finding]:
-    """A finding for each reason why settings that were changed do nothing."""
+    """A finding for each reason why changed settings have no effect."""
     by_reason: dict[str, list[Idle]] = {}
     for idle in IDLE:
         if not idle.asks_nothing(case) and (why := idle.why(case)):
@@ -59,13 +59,13 @@ def no_effect(case: StepsCase) -> Iterator[Finding]:
                 if isinstance(value := case.get(idle.name), int | float)
             },
             field=idles[0].name,
-            # Not for what the sampler lacks: other lanes, with the same settings, may have a use.
+            # None for options that the sampler lacks: other lanes with these settings may use them
             **case.fix("Reset", **{idle.name: idle.reset(case) for idle in idles}),
         )
 
 
 def custom_steps(case: StepsCase) -> Iterator[Finding]:
-    """A number of steps that custom sigmas overrule."""
+    """A number of steps that custom sigmas override."""
     length = case.schedule.steps
     if case.listed and length != case.steps:
         yield Finding(
@@ -90,7 +90,7 @@ def _lacking(name: str, why: Reason) -> Reason:
 
 
 def _only(*kinds: str) -> Reason:
-    """Something that shapes some schedule types only."""
+    """An option of some schedule types only."""
 
     def why(case: StepsCase) -> str:
         if case.listed:
@@ -188,7 +188,7 @@ def _outside(spec: Field) -> Reason:
     return _only(*when["schedule_type"]) if "schedule_type" in when else _acts
 
 
-# What a field needs beyond the schedule types of its `when` and a sampler that takes it.
+# Conditions of a field beyond the schedule types of its `when` and a sampler that takes it.
 REASONS = {
     "schedule_type": _custom,
     "timestep_spacing": _trailing,

@@ -1,4 +1,4 @@
-"""The noise that a run starts with, and the noise that churn adds on its way."""
+"""The noise that a run starts with, and the noise that churn adds."""
 
 from collections.abc import Iterator
 
@@ -12,12 +12,12 @@ from explorer.sampling.schedules import SAME
 
 LARGEST_FP16 = 65504.0  # the largest float16
 DEVIATIONS = 4.5  # the largest of an SD latent's 16,384 normal numbers lies between 3.7 and 4.7
-LARGEST_LIMIT = 1e6  # that anybody would set: beyond it a fix leaves out churn altogether
-ROOM = 0.9  # what a fix leaves below the limit
+LARGEST_LIMIT = 1e6  # a plausible value; beyond it a fix turns churn off
+ROOM = 0.9  # margin of a fix below the limit
 
 
 def churned(case: ScheduleCase) -> Iterator[Finding]:
-    """Churn that lifts a step above the noise of training."""
+    """Churn that raises a step above the highest sigma of training."""
     table = case.schedule
     end = float(table.training_sigma[-1])
     lifted = table.sigma_hat > table.sigma * SAME
@@ -45,7 +45,7 @@ def churned(case: ScheduleCase) -> Iterator[Finding]:
 
 
 def churn_window(case: ScheduleCase) -> Iterator[Finding]:
-    """Churn between two limits that no step lies between."""
+    """Churn between two limits with no step between them."""
     churn, table = case.get("s_churn"), case.schedule
     if churn and not (table.sigma_hat > table.sigma).any():
         yield Finding(
@@ -59,7 +59,7 @@ def churn_window(case: ScheduleCase) -> Iterator[Finding]:
 
 
 def fp16_overflow(case: StepsCase) -> Iterator[Finding]:
-    """Start noise beyond what half precision holds."""
+    """Start noise beyond the range of float16."""
     start = case.schedule.init_noise_sigma
     if case.dtype != "float16" or start * DEVIATIONS <= LARGEST_FP16:
         return
@@ -77,7 +77,7 @@ def fp16_overflow(case: StepsCase) -> Iterator[Finding]:
 
 
 def _lower_start(case: StepsCase, limit: float) -> dict:
-    """The fix that makes a run start below `limit`."""
+    """A fix that makes a run start below `limit`."""
     if case.listed:
         return {}
     if case.continuous:

@@ -1,4 +1,4 @@
-"""Settings that give no schedule: why, and the nearest ones that do."""
+"""Settings without a valid schedule: why, and the nearest valid ones."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,12 +12,12 @@ from explorer.doctor.finding import ERROR, Finding, value_of
 from explorer.sampling.betas import LARGEST_SIGMA, training_betas, training_sigmas
 from explorer.settings.lane_fields import LaneFields
 
-HALVINGS = 40  # of the distance to a beta that is too large: finer than what is shown of it
-DIGITS = 3  # of a beta that a fix proposes
+HALVINGS = 40  # of the distance to a beta that is too large: finer than the digits shown
+DIGITS = 3  # in a beta that a fix proposes
 DEFAULTS = {spec.name: spec.default for spec in fields(LaneFields)}
-# Stable Diffusion's, where the model's own are not known.
+# Stable Diffusion's, if the model's own are not known.
 USUAL = {name: DEFAULTS[name] for name in ("beta_start", "beta_end")}
-# What to set back to its default where a sentence of the schedules begins with such a name.
+# What to reset to its default if a sentence of the schedules begins with this name.
 RESETS = {
     **{name: ((name,), f"{usual:g}") for name, usual in USUAL.items()},
     "rho": (("rho",), "Rho of the type"),
@@ -31,7 +31,7 @@ RESETS = {
 
 
 def refused(case: Case, problem: str) -> Iterator[Finding]:
-    """Why a lane has no schedule; `problem` is the sentence of the ValueError."""
+    """Why a lane has no valid schedule; `problem` is the sentence of the ValueError."""
     length = _length(case)
     # The one that is discarded needs a timestep too.
     most = length - 1 if case.get("discard_penultimate_sigma") else length
@@ -51,7 +51,7 @@ def refused(case: Case, problem: str) -> Iterator[Finding]:
     elif _overflows(case):
         yield _infinite(case)
     else:
-        name = problem.partition(" ")[0].rstrip(":")  # the argument that it is about
+        name = problem.partition(" ")[0].rstrip(":")  # the argument concerned
         names, label = RESETS.get(name, ((), ""))
         resets = {each: DEFAULTS[each] for each in names}
         fix = case.fix(label.format(**resets), **resets) if resets else {}
@@ -61,7 +61,7 @@ def refused(case: Case, problem: str) -> Iterator[Finding]:
 def largest_beta_end(case: Case, limit: float = LARGEST_SIGMA) -> float | None:
     """The largest `beta_end`, to three digits, that ends the training below a sigma of `limit`.
 
-    None where it has no say (trained betas, the cosine schedule) or none would do.
+    None if it has no effect (trained betas, the cosine schedule) or no value would do.
     """
     if case.get("trained_betas") or case.get("beta_schedule") == "squaredcos_cap_v2":
         return None

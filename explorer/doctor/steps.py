@@ -1,4 +1,4 @@
-"""A baseline's run as the checks read it: one row a step, named as `Schedule` names them."""
+"""A baseline's run for the checks: one row per step, with the names of `Schedule`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,17 +14,17 @@ from explorer.sampling.schedules import BETA_KEYS
 
 @dataclass(frozen=True, eq=False)
 class StepTable:
-    """The steps of diffusers' own schedulers, of which only the model calls are known.
+    """The steps of diffusers' own schedulers, for which only the model calls are known.
 
     Float64 arrays; sigmas are noise levels in units of the data, as in `Schedule`.
     """
 
     sigma: np.ndarray  # N, decreasing
-    sigma_next: np.ndarray  # N, the last is where the run ends
-    timestep: np.ndarray  # N, as the model is told
+    sigma_next: np.ndarray  # N, the last is the end of the run
+    timestep: np.ndarray  # N, as passed to the model
     training_sigma: np.ndarray  # T, increasing
     init_noise_sigma: float  # the standard deviation of a run's first latent
-    eta: float = 0.0  # what noise a baseline adds is not known
+    eta: float = 0.0  # the noise that a baseline adds is not known
 
     @classmethod
     def of(cls, calls: CallTable, lane: Any, sampler: Sampler) -> "StepTable":

@@ -1,4 +1,4 @@
-"""The timesteps that the model is told: whether they tell the noise levels apart, and truly."""
+"""The timesteps passed to the model: whether they are distinct, and match the noise levels."""
 
 from collections.abc import Iterator
 
@@ -10,16 +10,16 @@ from explorer.sampling.samplers import DDIM
 from explorer.sampling.schedules import sigma_to_timestep
 
 # Neighbours of the training table differ by 0.6 % in sigma in its middle, by 40 % at its low end.
-# Karras is 4.5 % off at 20 steps, which nobody has complained of, and 16 % at 50.
+# Karras is 4.5 % off at 20 steps, which is common practice, and 16 % at 50.
 OFF_NOTED, OFF_WARNS = 0.02, 0.10
 
 
 def duplicates(case: StepsCase) -> Iterator[Finding]:
-    """Steps that rounding leaves with the timestep of the step before."""
+    """Steps to which rounding gives the timestep of the step before."""
     table = case.schedule
     same = table.timestep[1:] == table.timestep[:-1]
     if same.any():
-        # Beyond the table's end all have its timestep: that is said of the sigmas there.
+        # Beyond the table's end all have its timestep, which the finding on sigmas covers.
         exact = sigma_to_timestep(table.sigma_hat, table.training_sigma)
         same &= exact[1:] != exact[:-1]
     if not same.any():
@@ -43,7 +43,8 @@ def duplicates(case: StepsCase) -> Iterator[Finding]:
 def levels_reached(case: StepsCase) -> Iterator[Finding]:
     """DDIM, which lands between the timesteps that it visits (diffusers' class, any but leading).
 
-    It steps to `timestep - T // N` of T training timesteps and N steps, whatever its list says.
+    It steps to `timestep - T // N` for T training timesteps and N steps, whatever its list of
+    timesteps.
     """
     table = case.schedule
     if case.sampler is not DDIM or table.steps < 2:
@@ -79,7 +80,7 @@ def levels_reached(case: StepsCase) -> Iterator[Finding]:
 
 
 def rounding(case: StepsCase) -> Iterator[Finding]:
-    """Sigmas that are not those of the whole timesteps which the model is told."""
+    """Sigmas that differ from those of the whole timesteps passed to the model."""
     table = case.schedule
     known = table.training_sigma
     whole = table.timestep.astype(int)

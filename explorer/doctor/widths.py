@@ -1,4 +1,4 @@
-"""How the steps lie: whether they are steps at all, and which of them is too wide."""
+"""The widths of the steps: whether the sigmas decrease, and which steps are too wide."""
 
 from collections.abc import Iterator
 
@@ -7,19 +7,21 @@ import numpy as np
 from explorer.doctor.case import ScheduleCase, StepsCase
 from explorer.doctor.finding import ERROR, NOTE, WARNING, Finding
 
-FEWEST = 4  # steps; a median of less than three widths says nothing
+FEWEST = 4  # steps; a median of fewer than three widths is meaningless
 AGAINST_MEDIAN = 3.0  # Karras' widest step is 1.7 medians, that of linspace 4 to 30
 WIDE_FOLD = 10.0  # the midpoint method is no longer of second order over a step like this
 # SD betas, linspace: 50 steps end with a fall of 4.8, where dropping a sigma changes nothing any
 # more; 20 with one of 8; from 10 on, with 12.6, an ancestral run gets twice as near to the data.
 LAST_FOLD, LAST_FOLD_WARNS = 5.0, 10.0
 NARROW, AGAINST_NARROW = 0.01, 0.05  # in log sigma; 1,000 steps of SD are 0.006 wide
-ALL_NOISE = 80.0  # sigma above which no picture shows (Karras et al. 2022): steps there are free
-SAME = 1e-9  # of two sigmas that the same formula gives
+ALL_NOISE = (
+    80.0  # sigma above which no picture is visible (Karras et al. 2022): steps there are free
+)
+SAME = 1e-9  # between two sigmas from the same formula
 
 
 def broken(case: ScheduleCase) -> Iterator[Finding]:
-    """Levels that are no numbers, or that do not fall: nothing else can be said of these."""
+    """Sigmas that are not finite, or do not decrease: no other check applies to them."""
     table = case.schedule
     finite = np.isfinite([table.sigma, table.sigma_next, table.sigma_down, table.sigma_up]).all(0)
     finite &= np.isfinite(table.timestep)
@@ -55,7 +57,7 @@ def broken(case: ScheduleCase) -> Iterator[Finding]:
 
 
 def widest(case: StepsCase) -> Iterator[Finding]:
-    """A step far wider in log sigma than the others; before the lowest sigma, a known problem."""
+    """A step far wider in log sigma than the others; a known problem before the lowest sigma."""
     table = case.schedule
     if table.steps < FEWEST:
         return
@@ -68,7 +70,7 @@ def widest(case: StepsCase) -> Iterator[Finding]:
     high, low = float(table.sigma[step]), float(table.sigma[step + 1])
     numbers = {"step": step + 1, "sigma": high, "sigma_next": low, "fold": fold, "medians": medians}
     way = f"from sigma {high:.3g} to {low:.3g}, is {medians:.1f} times the median width"
-    # Of these two samplers other programs drop a sigma; of a baseline a wide step is a wide step.
+    # For our two samplers other programs drop a sigma; for a baseline the step is only wide.
     lowest = step == table.steps - 2 and not case.listed and case.takes("discard_penultimate_sigma")
     if lowest and not case.get("discard_penultimate_sigma"):
         if fold >= LAST_FOLD:
@@ -87,7 +89,7 @@ def widest(case: StepsCase) -> Iterator[Finding]:
 
 
 def narrowest(case: StepsCase) -> Iterator[Finding]:
-    """Steps that hardly change the noise level: each costs its model calls and moves nothing."""
+    """Steps that hardly change the noise level: they cost model calls for nothing."""
     table = case.schedule
     if table.steps < FEWEST:
         return
@@ -101,7 +103,7 @@ def narrowest(case: StepsCase) -> Iterator[Finding]:
     kept = case.get("sigmas")
     fix = {}
     if case.listed:
-        # Of two sigmas that are nearly one the lower goes, so that the run begins where it did.
+        # Of two nearly equal sigmas the lower is dropped, so that the start does not change.
         kept = tuple(sigma for at, sigma in enumerate(kept) if not at or not narrow[at - 1])
         fix = case.fix("Drop them" if count > 1 else "Drop it", sigmas=kept)
     yield Finding(
@@ -137,7 +139,7 @@ def _last_step(case: StepsCase, way: str, numbers: dict[str, float]) -> Finding:
 
 
 def midpoints(case: ScheduleCase) -> Iterator[Finding]:
-    """Midpoints that are the next sigma: so it is at eta 1 (diffusers' own DPM2 a too)."""
+    """Midpoints that equal the next sigma, as at eta 1 (also in diffusers' own DPM2 a)."""
     table = case.schedule
     if table.steps < 2 or not len(table.sigma_mid):
         return

@@ -1,1 +1,1 @@
-"""Which models there are, how one is fetched and loaded, and how its latents become previews."""
+"""The available models, how one is downloaded and loaded, and how its latents become previews."""

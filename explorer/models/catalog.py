@@ -1,4 +1,4 @@
-"""Which models there are: what the operator named, the bundled one, and known ids of the hub."""
+"""The available models: the operator's, the bundled one, and known ids of the hub."""
 
 import re
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ KNOWN = {
     "SimianLuo/LCM_Dreamshaper_v7": "LCM Dreamshaper v7",
 }
 
-# As the hub allows them; no path has a dot at its start and exactly one slash.
+# As the hub allows them; a path never starts with a dot and has exactly one slash.
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w-]*(\.[\w-]+)*/[A-Za-z0-9_][\w-]*(\.[\w-]+)*")
 _LONGEST = 96
 
@@ -34,10 +34,10 @@ class ModelError(RuntimeError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One model: the name that settings say, the label of menus, where it comes from.
+    """One model: its name in settings, its label in menus, and its source.
 
-    `kind` is "bundled", "hub", "folder" or "file"; `source` is the hub id or the path, which a
-    browser never gets to see.
+    `kind` is "bundled", "hub", "folder" or "file"; `source` is the hub id or the path, which is
+    never sent to a browser.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Entry:
 
     @property
     def path(self) -> Path:
-        """The path of a model that is on this machine."""
+        """The path of a local model."""
         return Path(self.source)
 
 
@@ -87,7 +87,9 @@ class Catalog:
             if name == entry.name:
                 return entry
         if self.anything and name.isprintable() and len(name) <= 4096:
-            with suppress(OSError, RuntimeError, ValueError):  # a part too long, nobody's home
+            with suppress(
+                OSError, RuntimeError, ValueError
+            ):  # a name too long, a home that does not exist
                 return self._anything(_entry(name))
         raise ModelError(
             f"The model {name[:_LONGEST]!r} is not on this app's list. Whoever runs the app may "
@@ -95,7 +97,7 @@ class Catalog:
         )
 
     def _anything(self, entry: Entry) -> Entry:
-        """A model that a user named: one of the catalogue, or one known by its whole path."""
+        """A model named by a user: one of the catalogue, or one known by its full path."""
         for each in self.entries:
             if each.source == entry.source:
                 return each
@@ -108,7 +110,7 @@ def is_hub_id(name: str) -> bool:
 
 
 def _entry(model: str | Path) -> Entry:
-    """What a path, a hub id or "bundled" names; a path need not be there."""
+    """The entry for a path, a hub id or "bundled"; a path need not exist."""
     name = str(model)
     if name == BUNDLED or Path(name).absolute() == BUNDLED_FOLDER:
         return Entry(BUNDLED, "Scenes (bundled)", BUNDLED, str(BUNDLED_FOLDER))
@@ -122,7 +124,7 @@ def _entry(model: str | Path) -> Entry:
 
 
 def _add(entries: dict[str, Entry], entry: Entry) -> None:
-    """Under its name, or where another model has that one, under the name with a number."""
+    """Add it under its name, or with a number if another model has that name."""
     if any(entry.source == each.source for each in entries.values()):
         return
     name, number = entry.name, 2

@@ -1,6 +1,6 @@
 """CLIP's tokenizer from its list of merges, for checkpoints that come without one.
 
-The merges are OpenAI's (CLIP, MIT licence), as open_clip_torch carries them.
+The merges are OpenAI's (CLIP, MIT licence), as distributed with open_clip_torch.
 """
 
 import gzip

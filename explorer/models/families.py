@@ -1,7 +1,7 @@
-"""Which model families run here, and how one is recognized by its configuration, without torch.
+"""The supported model families, and how to recognize one by its configuration, without torch.
 
-DPM2 and DPM2 a move along sigma from noise to picture, asking a U-Net for the noise. Models trained
-on flow matching (SD 3, Flux and later) interpolate between the two instead: other formulas.
+DPM2 and DPM2 a move along sigma from noise to picture, with a U-Net that predicts the noise. Models
+trained with flow matching (SD 3, Flux and later) interpolate between the two, with other formulas.
 """
 
 import json
@@ -24,7 +24,7 @@ class Family:
     key: str
     label: str
     pipeline: str
-    side: int  # of the picture it was made for, where its files do not say
+    side: int  # native size in pixels, if its files do not say
     is_refiner: bool = False
 
 
@@ -45,7 +45,7 @@ WHAT_RUNS = "Sampler Explorer runs Stable Diffusion 1.x, 2.x, SDXL and the SDXL 
 
 @dataclass(frozen=True)
 class Network:
-    """One network of a pipeline: what messages call it, and its class."""
+    """One network of a pipeline: its name in messages, and its class."""
 
     label: str
     library: str
@@ -64,7 +64,7 @@ NETWORKS = {  # in the order in which they are loaded
     "unet": Network("the U-Net", "diffusers", "UNet2DConditionModel"),
     "vae": Network("the VAE", "diffusers", "AutoencoderKL"),
 }
-# component of a pipeline: the classes it may have; anything else is code that we do not know
+# the allowed classes by component of a pipeline; anything else is unknown code
 PARTS = {part: {network.class_name} for part, network in NETWORKS.items()} | {
     "tokenizer": {"CLIPTokenizer", "CLIPTokenizerFast"},
     "tokenizer_2": {"CLIPTokenizer", "CLIPTokenizerFast"},
@@ -81,13 +81,13 @@ _FEW_STEPS = re.compile(
 
 @dataclass(frozen=True)
 class Identity:
-    """What a model folder holds: its family, and what a user should know of it."""
+    """A model folder: its family, and what a user should know about it."""
 
     family: Family
     width: int
     height: int
-    parts: Mapping[str, str]  # component to class, of those that are loaded
-    options: Mapping[str, Any]  # of the pipeline's constructor, beside the parts
+    parts: Mapping[str, str]  # component to class, for those that are loaded
+    options: Mapping[str, Any]  # of the pipeline's constructor, beside the components
     distilled: bool = False
     notes: tuple[str, ...] = field(default=())
     scheduler: Mapping[str, Any] = field(default_factory=dict)  # its configuration, whole
@@ -139,14 +139,14 @@ def identify(folder: Path, name: str) -> Identity:
 
 
 def is_distilled(name: str, unet: Mapping[str, Any]) -> bool:
-    """Whether the model was made for a few steps: by its U-Net or its name."""
+    """Whether the model is distilled for few steps, by its U-Net or its name."""
     return unet.get("time_cond_proj_dim") is not None or _FEW_STEPS.search(name) is not None
 
 
 def notes_on(
     distilled: bool, scheduler: Mapping[str, Any], unet: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """Sentences for the user of such a model."""
+    """Sentences for the users of such a model."""
     notes = []
     if distilled:
         notes.append(
@@ -175,9 +175,10 @@ def of_a_transformer(name: str, kind: str) -> str:
 def _scheduler_class(
     index: Mapping[str, Any], config: Mapping[str, Any], name: str
 ) -> SchedulerClass:
-    """The class of the model's scheduler, as diffusers chooses it: by the index, else by itself.
+    """The class of the model's scheduler, as diffusers chooses it: by the index, else by its
+    config.
 
-    Raises ModelError where its formulas are not ours, and for values that it could not take.
+    Raises ModelError if its formulas are not ours, and for values that it does not accept.
     """
     named = [config.get("_class_name")]
     if isinstance(entry := index.get("scheduler"), list | tuple):
@@ -224,7 +225,7 @@ def _check_kind(index: Mapping[str, Any], name: str) -> None:
 
 
 def _parts(index: Mapping[str, Any], name: str) -> dict[str, str]:
-    """The components to load, by name; raises ModelError where one is code that we do not know."""
+    """The components to load, by name; raises ModelError if one is unknown code."""
     parts = {}
     for part, value in index.items():
         if not isinstance(value, (list, tuple)) or not any(value):

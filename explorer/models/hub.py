@@ -25,14 +25,14 @@ _NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class Unreachable(ModelError):
-    """The hub did not give a model; what was downloaded before may do."""
+    """The hub could not provide a model; earlier downloads may suffice."""
 
 
 @dataclass(frozen=True)
 class Hub:
-    """One hub and the cache of what came from it; None is what Hugging Face's library takes.
+    """A hub and its cache; None stands for the defaults of Hugging Face's library.
 
-    `timeout` is in seconds, for each answer.
+    `timeout` is in seconds, for each response.
     """
 
     endpoint: str | None = None
@@ -40,7 +40,7 @@ class Hub:
     timeout: float = 10.0
 
     def cached(self, repo: str) -> Path | None:
-        """The folder of what has been downloaded of a model, whole or not; None for nothing."""
+        """The folder of a model's downloaded files, complete or not; None if there is none."""
         from huggingface_hub import constants
 
         cache = Path(self.cache or constants.HF_HUB_CACHE)
@@ -49,10 +49,10 @@ class Hub:
         return max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
 
     def download(self, repo: str, fp16: bool, on_progress: Any) -> Path:
-        """Bring a model to this machine and return its folder; `fp16` prefers an fp16 variant.
+        """Download a model and return its folder; `fp16` prefers an fp16 variant.
 
-        Configuration comes first, so that a model that cannot run costs no gigabytes. Raises
-        ModelError, and of its kind Unreachable where the hub could not be asked or said no.
+        The configuration is downloaded first, so that a model that cannot run costs no gigabytes.
+        Raises ModelError, or its subclass Unreachable if the hub could not be reached or refused.
         """
         try:
             return self._download(repo, fp16, on_progress)
@@ -63,7 +63,7 @@ class Hub:
             raise _download_error(repo, error, self.timeout) from None
 
     def _check_room(self, folder: Path, sizes: Mapping[str, int], repo: str) -> None:
-        """Raise ModelError where the weights that have not come yet do not fit on the disk."""
+        """Raise ModelError if the missing weights do not fit on the disk."""
         needed = sum(size for name, size in sizes.items() if not (folder / name).exists())
         free = shutil.disk_usage(folder).free
         if needed > free:
@@ -136,7 +136,7 @@ class Hub:
 def _weights(
     folder: Path, names: Collection[str], parts: Collection[str], fp16: bool, repo: str
 ) -> list[str]:
-    """The weights to download, of each network in one precision; raises ModelError."""
+    """The weights to download, in one precision for each network; raises ModelError."""
     listed: dict[str, list[str]] = {part: [] for part in parts if part in NETWORKS}
     for name in names:
         part, _, file = name.partition("/")
@@ -159,14 +159,14 @@ def _weights(
 
 
 def _is_configuration(name: str) -> bool:
-    """Whether a hub's file is one that a model is described by; its path is one that we know."""
+    """Whether a hub's file is part of a model's description, at a known path."""
     path = PurePosixPath(name)
     folder = path.parent.name if len(path.parts) == 2 else None
     return folder in _FOLDERS and ".." not in name and bool(_CONFIGURATION.fullmatch(path.name))
 
 
 def _bar(show: Any) -> type:
-    """A progress bar in the shape of tqdm that calls `show` with the bytes that have come."""
+    """A progress bar with tqdm's interface that calls `show` with the number of bytes received."""
     from tqdm.auto import tqdm
 
     class Bar(tqdm):
@@ -183,7 +183,7 @@ def _bar(show: Any) -> type:
 
 
 def _download_error(repo: str, error: Exception, timeout: float) -> ModelError:
-    """The message for a user whose download failed."""
+    """The message to the user about a failed download."""
     errors, kinds = _chain(error), _kinds(error)
     answers = [getattr(each, "response", None) for each in errors]
     status = next((answer.status_code for answer in answers if answer is not None), None)
@@ -215,7 +215,9 @@ def _download_error(repo: str, error: Exception, timeout: float) -> ModelError:
         return Unreachable(
             f"The hub cannot be reached from here, and {repo} is not on this machine."
         )
-    LOG.warning("downloading %s", repo, exc_info=error)  # its text may name this machine's folders
+    LOG.warning(
+        "downloading %s", repo, exc_info=error
+    )  # its text may contain paths of this machine
     return ModelError(f"{repo} could not be downloaded ({type(error).__name__}).")
 
 
@@ -226,7 +228,7 @@ def _broken_off(repo: str) -> ModelError:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The error and what led to it: the library words some refusals as a missing file."""
+    """The error and its causes: the library reports some refusals as a missing file."""
     errors = [error]
     while (cause := errors[-1].__cause__ or errors[-1].__context__) is not None:
         errors.append(cause)
@@ -234,5 +236,5 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _kinds(error: BaseException) -> set[str]:
-    """The names of the classes of an error and of what led to it."""
+    """The names of the classes of an error and of its causes."""
     return {kind.__name__ for each in _chain(error) for kind in type(each).__mro__}

@@ -1,4 +1,4 @@
-"""From an entry of the catalogue to a model on a device: safetensors only, no code of others."""
+"""From an entry of the catalogue to a model on a device: safetensors only, no foreign code."""
 
 import logging
 import re
@@ -19,13 +19,13 @@ from explorer.runtime.out_of_memory import memory_that_ran_out
 LOG = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-# An absolute path, of which the last part is kept.
+# An absolute path, of which the last component is kept.
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[\\/](?:[^\s'\"/\\]+[\\/])*([^\s'\"/\\]*)")
 OFFLOADS = ("none", "model", "sequential")
 
 
 def best_device() -> str:
-    """A GPU where there is one."""
+    """A GPU if there is one."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -36,7 +36,7 @@ def load_resolved(
     offload: str = "none",
     on_progress: OnProgress | None = None,
 ) -> Model:
-    """Load a model whose files are here; raises ModelError."""
+    """Load a model whose files are on this machine; raises ModelError."""
     device, name = torch.device(device), resolved.entry.name
     dtype = dtype_for(device, dtype)
     on_progress = on_progress or no_progress
@@ -61,7 +61,7 @@ def load_resolved(
         unexpected = load_error_message(
             f"The model {name}", device, error, resolved.file or resolved.folder
         )
-    if unexpected:  # not raised above: the error holds on to all that was loaded
+    if unexpected:  # not raised above: the error would keep all loaded weights in memory
         free_cached_memory(device)
         raise ModelError(unexpected)
     identity = resolved.identity
@@ -105,7 +105,7 @@ def _with_measured_prediction(
 
 
 def dtype_for(device: str | torch.device, dtype: torch.dtype | None = None) -> torch.dtype:
-    """The precision asked for, else the device's own; raises ModelError where they do not fit."""
+    """The requested precision, else the device's default; raises ModelError if unsupported."""
     kind = torch.device(device).type
     if dtype is None:
         return torch.float16 if kind == "cuda" else torch.float32
@@ -163,10 +163,10 @@ def _pipeline(identity: Identity, parts: dict[str, Any]) -> Any:
 
 
 def _place(pipeline: Any, device: torch.device, offload: str) -> list[str]:
-    """Put the pipeline on its device, laid out as the device likes it; returns notes."""
+    """Move the pipeline to its device, in the device's best memory layout; returns notes."""
     if offload not in OFFLOADS:
         raise ModelError(f"Offloading must be one of {', '.join(OFFLOADS)}; got {offload!r}.")
-    if device.type == "cuda":  # our kernels' way; on a CPU it would take a twelfth longer
+    if device.type == "cuda":  # for our kernels; on a CPU it would take a twelfth longer
         pipeline.unet.to(memory_format=torch.channels_last)
     if device.type in ("cpu", "cuda"):
         pipeline.vae.to(memory_format=torch.channels_last)  # on a CPU a quarter faster
@@ -185,7 +185,7 @@ def _place(pipeline: Any, device: torch.device, offload: str) -> list[str]:
 def load_error_message(
     name: str, device: str | torch.device, error: Exception, source: Path | None = None
 ) -> str:
-    """The message for a user whose model did not load; it does not say where `source` lies."""
+    """The message to the user about a model that did not load, without the path of `source`."""
     ran_out = memory_that_ran_out(error)
     if ran_out == "device":
         return (

@@ -1,4 +1,4 @@
-"""A model on its device: its pipeline, and what belongs to it."""
+"""A model on its device: its pipeline and the objects that belong to it."""
 
 import ctypes
 import gc
@@ -25,10 +25,10 @@ from explorer.sampling.scheduler_classes import CLASSES, find_class
 class Model:
     """A model on its device, ready to run.
 
-    `folder` holds its configuration files, `native` is the (width, height) it was made for,
-    `tokenizers`, one a text encoder, are for the page alone: used by two threads, a tokenizer mixes
-    up their options. `decode` turns latents into small pictures; so does `approximate`, by linear
-    colours, which without a tiny decoder is the same.
+    `folder` holds its configuration files, `native` is its native (width, height), `tokenizers`,
+    one per text encoder, are for the page only, because a tokenizer is not thread-safe. `decode`
+    turns latents into small pictures; so does `approximate`, by linear colours, which without a
+    tiny decoder is the same.
     """
 
     entry: Entry
@@ -60,17 +60,17 @@ class Model:
 
     @cached_property
     def memory(self) -> CallMemory:
-        """What the model's calls take at their peak."""
+        """The peak memory of the model's calls."""
         return CallMemory(self.pipeline)
 
     def measure_memory(self) -> None:
-        """Work out what a run of the model's own size takes, before somebody asks."""
+        """Compute in advance the memory of a run of the model's native size."""
         self.memory.call(*self.native)
         self.memory.decode(*self.native, False)
         self.memory_is_known = True
 
     def free_device_bytes(self) -> int | None:
-        """What a GPU has left, PyTorch's own pool counted as free; None on another device."""
+        """A GPU's free memory, including PyTorch's own pool; None on another device."""
         if self.device.type != "cuda":
             return None
         free, _ = torch.cuda.mem_get_info(self.device)
@@ -78,18 +78,18 @@ class Model:
         return free + pooled
 
     def prepare_vae(self, tiled: bool) -> None:
-        """Let the VAE work in tiles, as large pictures need: whole, they would take gigabytes."""
+        """Make the VAE work in tiles for large pictures, which would take gigabytes otherwise."""
         if tiled:
             self.pipeline.vae.enable_tiling()
         else:
             self.pipeline.vae.disable_tiling()
 
     def after_run(self) -> None:
-        """Bring offloaded networks back to the host."""
+        """Move offloaded networks back to the host."""
         self.pipeline.maybe_free_model_hooks()
 
     def free(self) -> None:
-        """Let go of the device's memory; the model is of no use afterwards."""
+        """Free the device's memory; the model cannot be used afterwards."""
         release_graphs(self.pipeline.unet)
         self.pipeline.remove_all_hooks()
         self.pipeline = self.decode = self.approximate = None
@@ -97,7 +97,7 @@ class Model:
 
 
 def free_cached_memory(device: torch.device) -> None:
-    """Return the memory of what nobody refers to any more."""
+    """Return the memory of unreferenced objects."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
@@ -105,17 +105,17 @@ def free_cached_memory(device: torch.device) -> None:
 
 
 def trim() -> None:
-    """Return to the system what the C library keeps of freed memory.
+    """Return freed memory that the C library keeps to the system.
 
-    It counts as taken: of a run at 448 px it was seen to keep 400 MB, for which the next run in a
-    container of 2 GiB would be split or refused.
+    Otherwise it counts as used: after a run at 448 px the library was seen to keep 400 MB, so that
+    the next run in a container of 2 GiB would be split or refused.
     """
-    with suppress(OSError, AttributeError):  # glibc's; others give back by themselves
+    with suppress(OSError, AttributeError):  # glibc's; others return it by themselves
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def load_scheduler(folder: Path) -> SchedulerMixin:
-    """The model's own scheduler, of a folder that `identify` has looked at."""
+    """The model's own scheduler, from a folder that `identify` has validated."""
     config = json.loads((folder / "scheduler_config.json").read_text(encoding="utf-8"))
     kind = find_class(config.get("_class_name")) or CLASSES["DDIMScheduler"]  # the index names it
     return getattr(diffusers, kind.name).from_config(config)

@@ -1,4 +1,4 @@
-"""Which decoder makes a model's previews: its tiny one, where that holds up a run the least."""
+"""Chooses the decoder of a model's previews: its tiny one, if it has one."""
 
 import contextvars
 import copy
@@ -19,23 +19,23 @@ from explorer.runtime.interruptible import check_now
 # Pixels that a tiny decoder makes at a time; larger pictures are made in tiles of 512 x 512. Whole,
 # 16 pictures of 1672 x 1256 took a gigabyte beside the run that they are of.
 CPU_PIXELS, GPU_PIXELS = 2**18, 2**20
-TINY_FOLDER = "taesd"  # in a model's folder: its tiny decoder
+TINY_FOLDER = "taesd"  # the tiny decoder in a model's folder
 
 
 def decoders_for(pipeline: Any, folder: str | Path) -> tuple[Decoder, LinearDecoder]:
-    """A model's preview decoder, its own tiny one where it has one, and linear colours."""
+    """A model's preview decoder (its tiny one if it has one), and linear colours."""
     tiny, vae = Path(folder) / TINY_FOLDER, pipeline.vae
     linear = LinearDecoder.fit(vae)
     return load_tiny(tiny, device_of(vae), vae.dtype) if tiny.is_dir() else linear, linear
 
 
 def preview_decoder(model: Any, choice: str) -> Decoder:
-    """What makes the small frames of a run on a `Model` with that `preview_decoder`."""
+    """The decoder of the small frames of a run on a `Model` with this `preview_decoder`."""
     return model.approximate if choice == "approx" else model.decode
 
 
 def load_tiny(folder: Path, device: torch.device, dtype: torch.dtype) -> "TinyDecoder":
-    """A model's own tiny decoder, in the precision of its VAE or a quicker one."""
+    """A model's tiny decoder, in the precision of its VAE or a faster one."""
     if device.type == "cpu" and dtype == torch.float32 and has_bfloat16():
         dtype = torch.bfloat16
     network: Any = AutoencoderTiny.from_pretrained(
@@ -45,9 +45,9 @@ def load_tiny(folder: Path, device: torch.device, dtype: torch.dtype) -> "TinyDe
 
 
 def has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 itself: nearly twice as fast, at 53 dB of the pictures.
+    """Whether this CPU has bfloat16 products: nearly twice as fast, at 53 dB PSNR.
 
-    Where it does not, the library's own way round is slower than single precision.
+    Without them, the library's emulation is slower than single precision.
     """
     if not hasattr(torch.cpu, "get_capabilities"):
         return False
@@ -58,7 +58,7 @@ def has_bfloat16() -> bool:
 class TinyDecoder:
     """A distilled decoder (diffusers' AutoencoderTiny); takes latents as the pipeline denoises.
 
-    On a CPU it takes as many threads as PyTorch does where it is made, and can be broken off.
+    On a CPU it uses as many threads as PyTorch does at its creation, and can be interrupted.
     """
 
     def __init__(self, network: Any, largest: int = LARGEST):
@@ -83,7 +83,7 @@ class TinyDecoder:
             return np.concatenate([each.result() for each in decoding])
         if self._stream is None:
             self._stream = torch.cuda.Stream(self.network.device)
-        with torch.cuda.stream(self._stream):  # or reading the result waits for the denoising
+        with torch.cuda.stream(self._stream):  # else reading the result waits for the denoising
             return self._decode(latents)
 
     def _decode(self, latents: np.ndarray | torch.Tensor) -> np.ndarray:
@@ -106,12 +106,12 @@ class TinyDecoder:
 
 @cache
 def _in_the_background() -> ThreadPoolExecutor:
-    """Threads that compute each for itself: several in step would wait for each other."""
+    """Threads that compute independently: OpenMP threads would wait for each other."""
     return ThreadPoolExecutor(os.cpu_count(), "previews", initializer=_alone)
 
 
 def _alone() -> None:
-    """Let this thread compute without help; what new threads begin with stays as it was."""
+    """Let this thread compute alone; the default for new threads does not change."""
     usual = torch.get_num_threads()
     torch.set_num_threads(1)  # and so for all threads to come
     other = threading.Thread(target=torch.set_num_threads, args=(usual,))

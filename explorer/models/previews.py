@@ -24,11 +24,11 @@ Decoder = Callable[["Latents"], np.ndarray]
 LARGEST = 256  # a preview's longer side, in pixels
 SMALLEST = 128
 LONG = 2**31  # weights of a VAE times pixels of a latent: some tenths of a second on two cores
-_WEIGHTS = threading.RLock()  # held while a VAE's weights are read, or are of another precision
+_WEIGHTS = threading.RLock()  # held while a VAE's weights are read, or are in another precision
 
 
 class LinearDecoder:
-    """One colour a latent pixel, by a linear map; for models without a tiny decoder.
+    """One colour per latent pixel, by a linear map; for models without a tiny decoder.
 
     `weights` is (C + 1) x 3, the last row the bias; colours are -1 to 1.
     """
@@ -44,7 +44,7 @@ class LinearDecoder:
 
         with (
             torch.no_grad()
-        ):  # weights that offloading moves in inference mode would stay of its kind
+        ):  # weights that offloading moves in inference mode would stay inference tensors
             generator = torch.Generator().manual_seed(0)
             coarse = torch.randn((samples, vae.config.latent_channels, 3, 3), generator=generator)
             latents = functional.interpolate(coarse, scale_factor=4, mode="bicubic")
@@ -65,7 +65,7 @@ class LinearDecoder:
         return np.stack([resized(one, size) for one in pixels])
 
     def colours(self, latents: "Latents") -> np.ndarray:
-        """A pixel a latent pixel: latents (n, C, h, w) to uint8 (n, h, w, 3)."""
+        """One pixel per latent pixel: latents (n, C, h, w) to uint8 (n, h, w, 3)."""
         values = np.asarray(latents if isinstance(latents, np.ndarray) else latents.float().cpu())
         colours = np.nan_to_num(_with_one(values) @ self.weights)
         np.clip(colours, -1, 1, out=colours)
@@ -73,13 +73,13 @@ class LinearDecoder:
 
 
 def grown(height: int, width: int) -> tuple[int, int]:
-    """The size to show a picture of one pixel a latent pixel at: a multiple of its own."""
+    """The display size of a picture with one pixel per latent pixel: a multiple of its size."""
     factor = max(1, -(-SMALLEST // max(height, width)))
     return height * factor, width * factor
 
 
 def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture, uint8 (H, W, 3), brought to (height, width)."""
+    """A picture, uint8 (H, W, 3), scaled to (height, width)."""
     from PIL import Image
 
     height, width = size
@@ -88,19 +88,18 @@ def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """Decoded pictures on their device, and whether all their numbers were finite."""
+    """Decoded pictures on their device, and whether all values were finite."""
 
     bytes: "torch.Tensor"
     finite: "torch.Tensor"
 
 
 class VaeDecoder:
-    """The pipeline's own VAE: the final picture, to the bit what the pipeline would return.
+    """The pipeline's VAE: the final picture, equal to the bit to the pipeline's.
 
-    `upcast` decodes in float32 as SDXL's pipelines do where the VAE asks for it; `of` reads that
-    from the pipeline. A VAE that overflows in half precision decodes that picture once more in
-    float32. Raises FloatingPointError where the picture still holds NaN or Inf, which would
-    otherwise come out black.
+    `upcast` decodes in float32 as SDXL's pipelines do if the VAE asks for it; `of` reads that from
+    the pipeline. If a VAE overflows in half precision, the picture is decoded once more in float32.
+    Raises FloatingPointError if it still has NaN or Inf, which would otherwise come out black.
     """
 
     def __init__(self, vae: Any, upcast: bool = False):
@@ -109,7 +108,7 @@ class VaeDecoder:
 
     @classmethod
     def of(cls, pipeline: Any, vae: Any = None) -> "VaeDecoder":
-        """The pipeline's, or that of a `vae` which decodes as the pipeline's own does."""
+        """The pipeline's VAE, or a `vae` that decodes like it."""
         vae = vae or pipeline.vae
         asks = hasattr(pipeline, "upcast_vae") and vae.config.force_upcast
         return cls(vae, upcast=bool(asks))
@@ -118,11 +117,11 @@ class VaeDecoder:
         return self.begin(latents)()
 
     def begin(self, latents: "Latents") -> Callable[[], np.ndarray]:
-        """Begin to decode latents (n, C, h, w), as the pipeline denoises them.
+        """Start decoding latents (n, C, h, w) in the pipeline's scale.
 
-        The pictures, uint8 (n, H, W, 3), come when asked for, and so do errors of what they hold.
+        The result, when called, returns the pictures, uint8 (n, H, W, 3), or raises errors.
 
-        A GPU is given all its work now, and the host goes on; elsewhere nothing is computed yet.
+        On a GPU all work is queued now and the host continues; elsewhere nothing is computed yet.
         """
         import torch
 
@@ -139,7 +138,7 @@ class VaeDecoder:
         launched: list[Pixels | None] = [None] * len(parts)
         if device_of(self.vae).type != "cuda":
             return launched
-        # When they are asked for, there is memory: those before them are finished.
+        # By the time of the call there is memory: earlier ones are finished.
         with suppress(torch.OutOfMemoryError), _WEIGHTS, self._precision():
             for number, part in enumerate(parts):
                 launched[number] = self._pixels(part)
@@ -173,7 +172,7 @@ class VaeDecoder:
             return Pixels(as_bytes(pictures), pictures.isfinite().all())
 
     def _checking(self, latents: "torch.Tensor") -> AbstractContextManager:
-        """A long decoding on a CPU can be broken off; a short one may be a graph's."""
+        """A long decoding on a CPU can be interrupted; a short one may use a graph."""
         if not is_interruptible() or device_of(self.vae).type != "cpu":
             return nullcontext()
         weights = sum(each.numel() for each in self.vae.parameters())
@@ -187,7 +186,7 @@ class VaeDecoder:
 
 
 def unscaled(latents: "torch.Tensor", vae: Any) -> "torch.Tensor":
-    """Latents (n, C, h, w) as the VAE itself has them, from those that the pipeline denoises."""
+    """Latents (n, C, h, w) in the VAE's scale, from those of the pipeline."""
     config = vae.config
     mean, std = (getattr(config, name, None) for name in ("latents_mean", "latents_std"))
     if mean is None or std is None:
@@ -197,7 +196,7 @@ def unscaled(latents: "torch.Tensor", vae: Any) -> "torch.Tensor":
 
 
 def device_of(network: Any) -> "torch.device":
-    """Where a network computes, which for an offloaded one is not where its weights are."""
+    """The device on which a network computes; an offloaded one has its weights elsewhere."""
     import torch
 
     first = next(network.parameters(), None)  # walking through a network takes milliseconds
@@ -212,7 +211,7 @@ def device_of(network: Any) -> "torch.device":
 
 @contextmanager
 def in_float32(vae: Any) -> Iterator[None]:
-    """The VAE in full precision for a while; one in half precision loses nothing."""
+    """The VAE in full precision within the block; its half-precision weights lose nothing."""
     import torch
 
     usual = vae.dtype

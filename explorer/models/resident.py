@@ -1,4 +1,4 @@
-"""The models in memory: one, and beside it the refiner that runs use; the one before is freed."""
+"""The models in memory: one, and the refiner that runs use; the previous one is freed."""
 
 import logging
 import threading
@@ -22,11 +22,11 @@ LOG = logging.getLogger(__name__)
 
 
 class Residents:
-    """The models that one engine has in memory, and how far loading the next one is.
+    """The models of one engine in memory, and the progress of loading the next one.
 
-    `check(folder, name)` raises ModelError for settings in a model's folder that no run takes;
-    `rehearse(model, on_progress)` does what a first run on a GPU would wait for. `threads` is the
-    measured number of CPU threads, None on another device.
+    `check(folder, name)` raises ModelError for invalid settings in a model's folder;
+    `rehearse(model, on_progress)` does the work that a first run on a GPU would wait for. `threads`
+    is the measured number of CPU threads, None on another device.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Residents:
 
     @property
     def state(self) -> str:
-        """ "loading" until a model is there, "ready", or "absent: " and a sentence."""
+        """ "loading" until a model is loaded, "ready", or "absent: " and a sentence."""
         if self.progress is not None:
             return "loading"
         if self.name:
@@ -71,7 +71,7 @@ class Residents:
 
     @property
     def dtype(self) -> "torch.dtype | None":
-        """The precision that was asked for."""
+        """The requested precision."""
         if not isinstance(self._dtype, str):
             return self._dtype
         from explorer.models.loading import DTYPES
@@ -81,25 +81,25 @@ class Residents:
         return DTYPES[self._dtype]
 
     def get(self, name: str) -> "Model | None":
-        """The model of that name, where it is in memory."""
+        """The model of that name, if it is in memory."""
         return self._models.get(name)
 
     def folder(self, name: str) -> Path | None:
-        """The folder of the configuration files of a model that was fetched before."""
+        """The folder of a fetched model's configuration files."""
         resolved = self._resolved.get(name)
         return resolved and resolved.folder
 
     def on_progress(self, text: str, fraction: float | None = None) -> None:
-        """Keep how far loading is."""
+        """Store the progress of loading."""
         self.progress = text, fraction
 
     def fetch(self, entries: Sequence[Entry], on_progress: "OnProgress") -> None:
-        """Download and validate models; nothing is freed for that."""
+        """Download and validate models, without freeing any."""
         from explorer.models.loading import dtype_for
         from explorer.models.resolved import fetch_model
 
         if all(entry.name in self._resolved for entry in entries):
-            return  # without waiting for what another thread fetches
+            return  # without waiting for another thread's download
         with self._fetching, self._keeping_problem():
             fp16 = dtype_for(self.device, self.dtype).itemsize == 2
             for entry in entries:
@@ -115,10 +115,10 @@ class Residents:
         return entry.name in self._fetched_names
 
     def make_resident(self, entries: Sequence[Entry], on_progress: "OnProgress") -> None:
-        """Load what is missing of a base and its refiner; the caller has the device's turn.
+        """Load a base and its refiner unless they are in memory; the caller holds the device.
 
-        All others are freed first. Where one does not load, the model before is loaded again; not
-        where loading is stopped.
+        All others are freed first. If one does not load, the previous model is loaded again, unless
+        loading was stopped.
         """
         missing = [entry for entry in entries if entry.name not in self._models]
         if missing:
@@ -131,7 +131,7 @@ class Residents:
             except Exception:
                 self._restore(before, on_progress)
                 raise
-            except BaseException:  # it was stopped: whoever comes next loads what is missing
+            except BaseException:  # it was stopped: the next run loads what is missing
                 self.name = before if before in self._models else ""
                 raise
         self.name, self._problem = entries[0].name, ""
@@ -163,7 +163,7 @@ class Residents:
             resolved = self._resolved[entry.name]
             model = load_resolved(resolved, self.device, self.dtype, self.offload, on_progress)
         except Exception:
-            del self._resolved[entry.name]  # it may be mended before the next try
+            del self._resolved[entry.name]  # it may be repaired before the next try
             raise
         # Loading may have measured what a single file does not say.
         self._resolved[entry.name] = replace(resolved, folder=model.folder)
@@ -183,7 +183,7 @@ class Residents:
 
     @contextmanager
     def _keeping_problem(self) -> Iterator[None]:
-        """Keep the message of what goes wrong; an unexpected error becomes one, and is logged."""
+        """Store the message of an error; an unexpected one gets a message and is logged."""
         try:
             yield
         except ModelError as error:

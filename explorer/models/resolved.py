@@ -1,4 +1,4 @@
-"""A model's files: downloaded where needed, and validated before anything is loaded."""
+"""A model's files: downloaded if needed, and validated before anything is loaded."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,16 +22,16 @@ class ResolvedModel:
     folder: Path
     identity: Identity
     weights: Mapping[str, Weights] = field(default_factory=dict)  # by network, of a folder
-    file: Path | None = None  # the single file that has the weights, where there is one
+    file: Path | None = None  # the single file that has the weights, if any
 
 
 def fetch_model(
     entry: Entry, fp16: bool, on_progress: OnProgress | None = None, hub: Hub = HUB
 ) -> ResolvedModel:
-    """Download the model where it is not here yet, and validate it; raises ModelError.
+    """Download the model if needed, and validate it; raises ModelError.
 
-    `fp16` prefers files in half precision, where a model has both. Where the hub cannot be asked,
-    what was downloaded before is used.
+    `fp16` prefers files in half precision if a model has both. If the hub cannot be reached,
+    earlier downloads are used.
     """
     on_progress = on_progress or no_progress
     if entry.kind == "file":
@@ -53,7 +53,7 @@ def fetch_model(
 
 
 def validate_folder(entry: Entry, folder: Path, fp16: bool) -> ResolvedModel:
-    """Identify the model in a folder and check that its files are whole; raises ModelError."""
+    """Identify the model in a folder and check that its files are complete; raises ModelError."""
     identity = identify(folder, entry.name)
     weights = {}
     for part in NETWORKS:
@@ -74,4 +74,4 @@ def weights_in(folder: Path, fp16: bool, name: str) -> Weights:
 
 
 def no_progress(sentence: str, fraction: float | None) -> None:
-    """An `on_progress` that ignores what it gets."""
+    """An `on_progress` that ignores its arguments."""

@@ -1,6 +1,6 @@
 """One .safetensors checkpoint in the layout of A1111 and ComfyUI: recognized by its keys, offline.
 
-The configuration of each kind lies in assets/configs; the conversion of keys is diffusers'.
+The configuration of each kind is in assets/configs; diffusers converts the keys.
 """
 
 import logging
@@ -31,7 +31,7 @@ _SECOND = "conditioner.embedders.1."
 V_MARK, ZERO_SNR_MARK = "v_pred", "ztsnr"
 _EDM_MARKS = ("edm_mean", "edm_std", "edm_vpred.sigma_max", "edm_vpred.sigma_min")
 
-# what a file holds instead, by a piece of its keys
+# other kinds of files, by a part of their keys
 _OTHERS = (
     (("lora_up", "lora_down", "lora_A", "lora_B", "lora_unet", "lokr_", "hada_"), "a LoRA"),
     (("control_model.", "controlnet_", "input_hint_block"), "a ControlNet"),
@@ -55,7 +55,7 @@ def find_file(entry: Entry, configs: Path = CONFIGS) -> tuple[Path, Identity]:
 
 
 def config_folder(path: Path, configs: Path = CONFIGS) -> Path:
-    """The configuration folder that fits a checkpoint; raises ModelError for what is none."""
+    """The configuration folder that fits a checkpoint; raises ModelError for other files."""
     if path.suffix != ".safetensors":
         raise ModelError(
             f"{path.name} is not a .safetensors file: other checkpoints are pickles, which can run "
@@ -74,10 +74,10 @@ def v_kind(kind: str, zero_snr: bool) -> str:
 
 
 def measured_folder(resolved: Any, unet: Any, device: Any) -> Path:
-    """The configuration folder for a checkpoint whose U-Net is there to be asked.
+    """The configuration folder for a checkpoint with a loaded U-Net.
 
-    Where no mark says that it predicts v, its answer to noise does; whether its training ended at
-    zero SNR cannot be measured, so that is the mark's to say.
+    If no marker key says that it predicts v, its output for noise does; whether its training ended
+    at zero SNR cannot be measured, so only a marker can say that.
     """
     folder = resolved.folder
     if resolved.identity.is_v or resolved.identity.family.is_refiner:
@@ -88,7 +88,7 @@ def measured_folder(resolved: Any, unet: Any, device: Any) -> Path:
 
 
 def unheeded_mark(resolved: Any) -> str:
-    """A sentence where a file is marked as trained to zero terminal SNR but predicts noise."""
+    """A sentence if a file is marked as trained to zero terminal SNR but predicts noise."""
     if resolved.identity.is_v or ZERO_SNR_MARK not in header(resolved.file):
         return ""
     return (
@@ -98,7 +98,7 @@ def unheeded_mark(resolved: Any) -> str:
 
 
 def components(resolved: Any, dtype: Any, on_progress: Any) -> dict[str, Any]:
-    """Every part of the pipeline, converted; raises ModelError where weights are missing."""
+    """All components of the pipeline, converted; raises ModelError if weights are missing."""
     from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
     from safetensors.torch import load_file
 
@@ -149,10 +149,10 @@ def tokenizer(folder: Path, part: str) -> Any:
 
 
 def predicts_v(unet: Any, device: Any) -> bool:
-    """Whether a U-Net predicts v: of noise at the last timestep it gives back next to nothing.
+    """Whether a U-Net predicts v: given noise at the last timestep it returns next to nothing.
 
-    There alpha is 0.07: the noise in the input is all of it (epsilon), or a fifteenth of it and the
-    picture's share off (v). So the share of the input in the output is 1, or about 0.
+    There alpha is 0.07: the output is all of the input's noise (epsilon), or a fifteenth of it
+    minus the picture's part (v). So the input's coefficient in the output is 1, or about 0.
     """
     import torch
 
@@ -214,7 +214,7 @@ def _kind(shapes: Mapping[str, list[int]], file: str) -> str:
 
 
 def _not_a_checkpoint(keys: Iterable[str], file: str) -> str:
-    """What a file is that has no U-Net in it."""
+    """The kind of a file without a U-Net."""
     for pieces, label in _OTHERS:
         if any(piece in key for key in keys for piece in pieces):
             return f"{file} is {label}, which changes a model and is none by itself. {WHAT_RUNS}."

@@ -1,4 +1,4 @@
-"""What a run may be told: its settings, their checks, and the files that hold them. No torch."""
+"""The settings of a run, their validation, and the files that store them. No torch."""
 
 from explorer.settings.fields import SettingsError
 from explorer.settings.lane import LaneSettings

@@ -1,4 +1,4 @@
-"""A lane's field for an argument of its schedule: default and range are those of the argument."""
+"""A lane's field for an argument of its schedule, with that argument's default and range."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,9 +26,9 @@ def argument(
 ) -> Any:
     """A field for an argument of a schedule, by its name in OPTIONS.
 
-    The argument's None is 0 in a number, "auto" in a choice or a flag; `zero` says what the 0 of
-    its check stands for, `most` narrows its range, `default` replaces its default. `when` gets the
-    samplers that take the argument, where not all do.
+    The argument's None is written 0 for a number and "auto" for a choice or a flag; `zero` says
+    what the 0 of its check stands for, `most` narrows its range, `default` replaces its default.
+    `when` gets the samplers that take the argument, if not all do.
     """
     stands_for = _stands_for(OPTIONS[name])
     if default is None:
@@ -45,14 +45,14 @@ def argument(
 
 
 def same(choices: Iterable[str]) -> list[tuple[str, str]]:
-    """Choices of a menu that are shown as they are."""
+    """Choices of a menu whose labels are their values."""
     return [(key, key) for key in choices]
 
 
 def _stands_for(option: Field) -> dict[Any, Any]:
-    """The argument of each value that a lane writes otherwise; None, where it may be, comes first.
+    """The argument for each value that a lane writes differently; None, if allowed, comes first.
 
-    As in A1111's settings, where 0 is no number.
+    As in A1111's settings, 0 means "not set".
     """
     allowed, optional = option.metadata["allowed"], option.default is None
     if not optional:
@@ -63,7 +63,7 @@ def _stands_for(option: Field) -> dict[Any, Any]:
 
 
 def _check(option: Field, most: float, zero: str) -> tuple[Callable[[str, Any], Any], list[str]]:
-    """The check of a lane's field, and its choices where it has some."""
+    """The check of a lane's field, and its choices if it has any."""
     allowed, written = option.metadata["allowed"], list(_stands_for(option))
     if isinstance(allowed, Number):
         low, high = allowed.low, min(allowed.high, most)

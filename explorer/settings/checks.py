@@ -1,6 +1,7 @@
-"""What a value of a setting must be: each check returns it in its own type, or says what is wrong.
+"""Checks of settings' values: each returns the value in its type, or says what is wrong.
 
-A check takes the setting's label and the value, and raises ValueError with a sentence to act on.
+A check takes the setting's label and the value, and raises ValueError with a sentence that says
+what to do.
 """
 
 import math
@@ -29,7 +30,7 @@ def whole(low: int, high: int):
 
 
 def real(low: float, high: float, *, inside: bool = False, above: bool = False):
-    """A number from `low` to `high`; with `above` not `low`, with `inside` neither of them."""
+    """A number from `low` to `high`; `above` excludes `low`, `inside` excludes both."""
     wanted = f"a number from {low:g} to {high:g}"
     if inside:
         wanted = f"a number above {low:g} and below {high:g}"
@@ -70,7 +71,7 @@ def number(label: str, value: Any, wanted: str) -> float:
 
 
 def typed(value: Any) -> str:
-    """What was typed, for a sentence: not more of it than fits."""
+    """The value as typed, shortened for a sentence."""
     return str(value)[:40] if value is not None and str(value) else "nothing"
 
 

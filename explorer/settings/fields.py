@@ -1,4 +1,4 @@
-"""Settings said once: dataclass fields that know their label, help, and what they may be."""
+"""Settings defined once: dataclass fields with their label, help text, and validation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -17,7 +17,7 @@ class SettingsError(ValueError):
 
 
 def setting(default: Any, label: str, check: Callable, help: str = "", **hints: Any) -> Any:
-    """A dataclass field whose metadata is enough to check it and to draw its control."""
+    """A dataclass field whose metadata suffices to check it and to draw its control."""
     return field(default=default, metadata={"label": label, "check": check, "help": help, **hints})
 
 

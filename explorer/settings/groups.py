@@ -1,4 +1,4 @@
-"""Which lanes of a run go together as one batch."""
+"""Which lanes of a run form one batch."""
 
 from dataclasses import dataclass
 
@@ -22,10 +22,10 @@ class Group:
 
 
 def groups_of(settings: RunSettings) -> tuple[Group, ...]:
-    """The lanes of equal calls together, in the order of their first lanes.
+    """Group lanes with equal calls, in the order of their first lanes.
 
-    Lanes that begin, or are handed to a refiner, at different calls do not go together either.
-    Raises SettingsError for a lane that no schedule can be made of.
+    Lanes that start, or switch to a refiner, at different calls are in different groups too. Raises
+    SettingsError for a lane without a valid schedule.
     """
     together: dict[tuple[int, int, int | None], list[int]] = {}
     for lane, (each, step_range) in enumerate(

@@ -24,15 +24,15 @@ STAND_INS = {
     for spec in fields(LaneFields)
     if (stands_for := spec.metadata.get("stands_for"))
 }
-KEPT_TABLES = 256  # of baselines' calls: every redraw of a page asks for its lanes'
+KEPT_TABLES = 256  # of baselines' calls: every redraw of a page needs those of its lanes
 
 
 @dataclass(frozen=True, kw_only=True)
 class LaneSettings(LaneFields):
     """One lane: a sampler and every scheduler argument; defaults are Stable Diffusion's.
 
-    Raises SettingsError (a ValueError) for a value out of range, and for one that the sampler
-    cannot do.
+    Raises SettingsError (a ValueError) for a value out of range, or one that the sampler does not
+    support.
     """
 
     def __post_init__(self):
@@ -62,12 +62,12 @@ class LaneSettings(LaneFields):
 
     @property
     def spacing(self) -> str:
-        """The timestep spacing of this lane's run; its sampler's where it names none."""
+        """The timestep spacing of this lane's run; its sampler's default if it names none."""
         return self.solver.spacing if self.timestep_spacing == AUTO else self.timestep_spacing
 
     @property
     def label(self) -> str:
-        """As peers write it: the sampler, then the schedule type unless automatic."""
+        """The usual name: the sampler, then the schedule type unless it is automatic."""
         if self.sigmas:
             return f"{self.solver.label}, custom sigmas"
         kind = SCHEDULE_TYPES[self.schedule_type].label
@@ -76,7 +76,7 @@ class LaneSettings(LaneFields):
     def scheduler_config(self) -> dict[str, Any]:
         """The keyword arguments of the scheduler class; diffusers' own keys among them.
 
-        Those of a baseline are the ones that its class has.
+        For a baseline, only those that its class has.
         """
         config = self._arguments() | {"prediction_type": self.prediction_type}
         config["trained_betas"] = list(self.trained_betas) if self.trained_betas else None
@@ -99,10 +99,10 @@ class LaneSettings(LaneFields):
         given = {key: config[key] for key in CONFIG_KEYS if config.get(key) is not None}
         if given.get("s_tmax") == math.inf:
             del given["s_tmax"]
-        if given.get("s_tmax") == 0:  # no limit here, but there no churn at all
+        if given.get("s_tmax") == 0:  # here no limit, there no churn at all
             given["s_churn"] = 0.0
         spacing = given.get("timestep_spacing")
-        if spacing == SAMPLERS[sampler].spacing == DPM2.spacing:  # or lanes beside it would differ
+        if spacing == SAMPLERS[sampler].spacing == DPM2.spacing:  # else other lanes would differ
             given["timestep_spacing"] = AUTO
         for name, stands_for in STAND_INS.items():
             for word, value in stands_for.items():
@@ -114,14 +114,16 @@ class LaneSettings(LaneFields):
         return cls(sampler=sampler, **given | more)
 
     def as_a1111(self) -> "LaneSettings":
-        """This lane with what makes its run equal A1111's and ComfyUI's; see presets.py."""
+        """This lane with the settings that make its run equal A1111's and ComfyUI's; see
+        presets.py.
+        """
         theirs = AS_A1111 | {"round_timesteps": "off", "timestep_spacing": AUTO}
         if self.schedule_type == "kl_optimal":
             theirs |= KL_OPTIMAL_AS_COMFYUI
         return replace(self, **theirs)
 
     def step_count(self, steps: int) -> int:
-        """How many steps this lane makes where the run has `steps`: custom sigmas are counted."""
+        """The number of this lane's steps in a run of `steps`: its custom sigmas, if any."""
         return len(self.sigmas) if self.sigmas else steps
 
     def nfe(self, steps: int) -> int:
@@ -131,11 +133,11 @@ class LaneSettings(LaneFields):
     def schedule(self, steps: int) -> Schedule | CallTable:
         """The table of `steps` steps, or of the custom sigmas, that this lane will run.
 
-        Of a baseline only the calls are known. Raises ValueError where there is none.
+        For a baseline only the calls are known. Raises ValueError if there is no valid schedule.
         """
         if self.solver.baseline:
             return _calls_of_baseline(self, steps)
-        if type(steps) is not int:  # a wrong one, which the schedule refuses in a sentence
+        if type(steps) is not int:  # an invalid one, which the schedule refuses with a sentence
             return self._build(steps)
         if steps not in self._schedules:
             self._schedules[steps] = self._build(steps)
@@ -143,7 +145,7 @@ class LaneSettings(LaneFields):
 
     @cached_property
     def _schedules(self) -> dict[int, Schedule]:
-        """By number of steps: one redraw of the page asks for a lane's several times."""
+        """By number of steps: a redraw of the page needs a lane's schedule several times."""
         return {}
 
     def _build(self, steps: int) -> Schedule:
@@ -160,7 +162,7 @@ class LaneSettings(LaneFields):
         return table if isinstance(table, CallTable) else CallTable.of(table)
 
     def _arguments(self) -> dict[str, Any]:
-        """The schedule's arguments as the scheduler says them; eta None is the sampler's own."""
+        """The schedule's arguments as the scheduler takes them; eta None: the sampler's default."""
         arguments = {key: getattr(self, key) for key in (*BETA_KEYS, *OPTION_KEYS)}
         for name, stands_for in STAND_INS.items():
             arguments[name] = stands_for.get(arguments[name], arguments[name])

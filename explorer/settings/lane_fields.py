@@ -1,4 +1,4 @@
-"""The fields of a lane: every argument of its scheduler, with what a form must know of it."""
+"""The fields of a lane: every argument of its scheduler, with the metadata that a form needs."""
 
 from dataclasses import dataclass
 
@@ -20,10 +20,10 @@ WITH_ZERO_SNR = taking("rescale_betas_zero_snr")
 class LaneFields(Checked):
     """A sampler and every scheduler argument; defaults are Stable Diffusion's.
 
-    A field's metadata names its `group`, in `when` the values that other fields must have for it to
-    matter, in `stands_for` the scheduler's argument of values that are written otherwise here, and
-    in `auto`, by sampler, what its value "auto" stands for where that differs. Raises SettingsError
-    (a ValueError) for a value out of range.
+    A field's metadata has its `group`; in `when` the values that other fields must have for it to
+    matter; in `stands_for` the scheduler's argument for values that are written differently here;
+    and in `auto`, by sampler, the meaning of its value "auto" where that differs. Raises
+    SettingsError (a ValueError) for a value out of range.
     """
 
     sampler: str = setting(

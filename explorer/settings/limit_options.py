@@ -22,7 +22,7 @@ def variable(name: str) -> str:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add a flag for every limit; what is given stays text until `read_limits` reads it."""
+    """Add a flag for every limit; its value stays text until `read_limits` parses it."""
     group = parser.add_argument_group(
         "limits", "Sizes are bytes, or numbers with KiB, MiB or GiB; times are seconds."
     )
@@ -35,15 +35,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def read_limits(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Limits:
-    """The limits that an operator set: by a flag, else by the environment, else the default.
+    """The limits from flags, else from the environment, else their defaults.
 
-    Raises ValueError, with a sentence, for what is no such limit.
+    Raises ValueError, with a sentence, for an invalid value.
     """
     return Limits(**{each.name: _read_one(each, flags, environment) for each in fields(Limits)})
 
 
 def read_variable(name: str, environment: Mapping[str, str]) -> Any:
-    """One limit as the environment says it, else its default; raises ValueError."""
+    """One limit from the environment, else its default; raises ValueError."""
     return _read_one(Limits.__dataclass_fields__[name], {}, environment)
 
 
@@ -59,7 +59,7 @@ def table() -> str:
 
 
 def shown(each: Field[Any]) -> str:
-    """A limit's default as an operator writes it."""
+    """A limit's default in the form in which an operator writes it."""
     if each.metadata["default_text"]:
         return each.metadata["default_text"]
     if each.name.endswith("_bytes"):

@@ -47,9 +47,9 @@ def decoded_bytes(picture: "Image") -> int:
 def decode(file: bytes, side: int | None = None) -> "Image":
     """Return a file's picture as RGB of at most KEPT_PIXELS, turned as its camera says.
 
-    A JPEG is decoded no larger than needed for a square of `side` pixels, where that is given.
+    A JPEG is decoded no larger than needed for a square of `side` pixels, if that is given.
     Transparent parts become white, more than 8 bits a channel are scaled to 8. Raises whatever a
-    decoder raises of damaged bytes.
+    decoder raises for damaged bytes.
     """
     from PIL import ImageOps
 
@@ -61,7 +61,7 @@ def decode(file: bytes, side: int | None = None) -> "Image":
             picture.draft(picture.mode, (side, side) if side else wanted)
             picture.load()
             whole = _rgb(picture)
-            with suppress(Exception):  # EXIF data that cannot be read turns nothing
+            with suppress(Exception):  # unreadable EXIF data: do not rotate
                 whole.getexif()[ORIENTATION] = picture.getexif().get(ORIENTATION, 1)
     return ImageOps.exif_transpose(whole)
 

@@ -1,4 +1,4 @@
-"""What makes a run equal that of another program, as arguments of the two schedulers."""
+"""Arguments of the two schedulers that make a run equal that of another program."""
 
 # A1111 and ComfyUI take the sigmas from the training table by logarithm, from its first to its last
 # timestep, tell the model fractional timesteps, and for DPM2 and DPM2 a build one step more and

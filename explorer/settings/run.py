@@ -1,4 +1,4 @@
-"""The settings of a run, said once; the form, the file and the Python call follow from here."""
+"""The settings of a run, defined once; the form, the files and the Python API follow from them."""
 
 import math
 import secrets
@@ -98,7 +98,7 @@ class RunSettings(Checked):
             )
 
     def _check_limits(self) -> None:
-        """Raise SettingsError for what is more than the operator allows."""
+        """Raise SettingsError for anything beyond the operator's limits."""
         if len(self.lanes) > LIMITS.lanes:
             raise SettingsError(
                 "lanes", f"A run has at most {LIMITS.lanes} lanes; got {len(self.lanes):,}."
@@ -124,7 +124,7 @@ class RunSettings(Checked):
                 )
 
     def _check(self, lane: str, step_range: StepRange) -> None:
-        """Raise SettingsError where a start picture or the refiner leaves a lane no step."""
+        """Raise SettingsError if a start picture or the refiner leaves a lane without steps."""
         steps = step_range.steps
         if step_range.start == steps:
             raise SettingsError(
@@ -143,7 +143,7 @@ class RunSettings(Checked):
 
     @property
     def step_ranges(self) -> tuple[StepRange, ...]:
-        """Which steps and calls each lane makes: those of a lane with custom sigmas differ."""
+        """The steps and calls of each lane; a lane with custom sigmas has its own."""
         return tuple(
             StepRange(
                 sampler=lane.solver,
@@ -155,31 +155,31 @@ class RunSettings(Checked):
         )
 
     def _start(self, steps: int) -> int:
-        """Whole steps that a start picture leaves out, counted as diffusers does."""
+        """The number of whole steps that a start picture skips, counted as diffusers does."""
         return steps - min(int(steps * self.strength), steps) if self.init_image else 0
 
     def _refiner_at(self, steps: int) -> int:
-        """The step at which the refiner takes over, counted from 0; all of them without one."""
+        """The step, from 0, at which the refiner takes over; without one, the number of steps."""
         return round(steps * self.refiner_switch_at) if self.refiner else steps
 
     @property
     def first_step(self) -> int:
-        """The step that a lane of the run's own number of steps begins at, counted from 0."""
+        """The first step, from 0, of a lane with the run's number of steps."""
         return self._start(self.steps)
 
     @property
     def base_steps(self) -> int:
-        """The step at which the refiner takes over in such a lane; all of them without one."""
+        """The refiner's first step in such a lane; the number of steps without a refiner."""
         return self._refiner_at(self.steps)
 
     @property
     def nfe(self) -> int:
-        """Model calls of the longest lane."""
+        """The number of model calls of the longest lane."""
         return max(step_range.nfe for step_range in self.step_ranges)
 
     @property
     def total_nfe(self) -> int:
-        """Model calls of all lanes."""
+        """The number of model calls of all lanes."""
         return sum(step_range.nfe for step_range in self.step_ranges)
 
     def resolved(self) -> "RunSettings":
@@ -194,7 +194,7 @@ class RunSettings(Checked):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "RunSettings":
-        """Read `to_dict`'s data; raises SettingsError that names a key it does not know."""
+        """Read `to_dict`'s data; raises SettingsError that names an unknown key."""
         data = dict(data)
         lanes = tuple(_known(LaneSettings, lane) for lane in data.pop("lanes", ()))
         return _known(cls, data | ({"lanes": lanes} if lanes else {}))

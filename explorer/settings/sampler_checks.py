@@ -1,4 +1,4 @@
-"""What a sampler of diffusers cannot do, said of a lane before it runs."""
+"""Checks of a lane for settings that a sampler of diffusers does not support."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from explorer.settings.fields import SettingsError
 def check_sampler(
     sampler: Sampler, schedule_type: str, sigmas: Sequence[float] | None, prediction_type: str
 ) -> None:
-    """Raise SettingsError for what the sampler cannot do: it names the sampler, and what it can.
+    """Raise SettingsError, naming the sampler and the supported values, for an unsupported setting.
 
-    A setting that a baseline merely lacks is not refused; it is not passed on.
+    A setting that a baseline simply lacks is not refused; it is not passed on.
     """
     if sigmas and not sampler.takes("sigmas"):
         able = joined((SAMPLERS[key].label for key in taking("sigmas")), "or")

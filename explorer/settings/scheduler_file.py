@@ -1,6 +1,7 @@
-"""A lane as a diffusers `scheduler_config.json`, and back: what a file has beyond us is named.
+"""A lane to a diffusers `scheduler_config.json` and back; unsupported keys of a file are listed.
 
-A file that says another method than the lane's is refused; what it leaves out is its class's.
+A file that describes another method than the lane's is refused; missing keys have the defaults of
+its class.
 """
 
 import json
@@ -29,11 +30,11 @@ from explorer.settings.lane import CONFIG_KEYS, LaneSettings
 from explorer.settings.lane_fields import ANCESTRAL
 from explorer.settings.limits import LIMITS
 
-FIELD = "settings_file"  # what a SettingsError of a file names
+FIELD = "settings_file"  # the name in the SettingsError of a file
 CUSTOM_LIST = "sigmas"  # ours: diffusers' classes take it with set_timesteps, not in their config
 METADATA_KEYS = ("_class_name", "_diffusers_version")
 KNOWN = {*CONFIG_KEYS, *SCHEDULE_FLAGS.values(), *METADATA_KEYS, CUSTOM_LIST}
-OURS = {**CLASSES[DPM2.class_name].defaults, **OUR_ARGUMENTS}  # what a file may say without a class
+OURS = {**CLASSES[DPM2.class_name].defaults, **OUR_ARGUMENTS}  # the keys of a file without a class
 MOST_NAMED = 12
 LONGEST_WORD = 40  # characters
 LONGEST_NUMBER = 30  # digits; Python refuses to read numbers of thousands
@@ -42,7 +43,7 @@ REFUSED = "Not taken over: "
 
 @dataclass(frozen=True)
 class SchedulerFile:
-    """What a file says: the lane, and in sentences what of it is not as the file has it."""
+    """A file's contents: the lane, and sentences on what differs from the file."""
 
     lane: LaneSettings
     notes: tuple[str, ...] = ()
@@ -51,7 +52,7 @@ class SchedulerFile:
 def write_scheduler_file(lane: LaneSettings) -> str:
     """Return the lane as strict JSON that diffusers' class of the same name can read.
 
-    Custom sigmas, which that class would take with `set_timesteps`, stand beside.
+    Custom sigmas, which that class would take with `set_timesteps`, have a key of their own.
     """
     config = {
         "_class_name": lane.solver.class_name,
@@ -64,10 +65,10 @@ def write_scheduler_file(lane: LaneSettings) -> str:
 
 
 def read_scheduler_file(text: str, sampler: str = "dpm2") -> SchedulerFile:
-    """Return the lane that a file's text describes; `sampler` is kept where the file's is none.
+    """Return the lane that a file describes; `sampler` is kept if the file's class is not one.
 
-    Raises SettingsError, which begins with "Not taken over" and names the key, for text that is no
-    such file, for a scheduler or a method that no lane is, and for a value that will not do.
+    Raises SettingsError, which begins with "Not taken over" and names the key, for text that is not
+    such a file, for a scheduler or a method that no lane supports, and for invalid values.
     """
     try:
         return _read(_object(text), find_sampler(str(sampler)[:40]).key)
@@ -140,13 +141,13 @@ def _class(config: Mapping[str, Any]) -> SchedulerClass | None:
 
 
 def _differences(config: Mapping[str, Any], kind: SchedulerClass, sampler: Sampler) -> list[str]:
-    """What of a file the lane of its sampler does otherwise, as a note.
+    """A note on the keys of a file that a lane of its sampler treats differently.
 
-    Raises ValueError for what makes another method of it.
+    Raises ValueError for a key that would make it another method.
     """
     fixed = FIXED.get(sampler.key, {})
     done = {**OUR_ARGUMENTS, **kind.defaults, **fixed}
-    # Of what a lane fixes, a file that is silent has its class's value.
+    # A key that a lane fixes has the default of its class if the file lacks it.
     config = {key: kind.defaults[key] for key in fixed} | dict(config)
     other = [
         key
@@ -164,14 +165,14 @@ def _differences(config: Mapping[str, Any], kind: SchedulerClass, sampler: Sampl
 
 
 def _takes(sampler: Sampler, key: str) -> bool:
-    """Whether a key of a file says something to the lane of a sampler."""
+    """Whether a key of a file matters to a lane of a sampler."""
     return sampler.takes(key) or key in SCHEDULE_FLAGS.values()
 
 
 def _check_values(config: Mapping[str, Any], kind: SchedulerClass | None) -> None:
-    """Raise ValueError, naming the key, for a value of a type that its argument has not."""
+    """Raise ValueError, naming the key, for a value of the wrong type."""
     arguments = {**OURS, **(kind.defaults if kind else {}), CUSTOM_LIST: []}
-    if config.get("s_tmax") == math.inf:  # as k-diffusion says it
+    if config.get("s_tmax") == math.inf:  # as k-diffusion names it
         del arguments["s_tmax"]
     check_types(config, arguments)
     for key, value in config.items():
@@ -184,7 +185,7 @@ def _check_values(config: Mapping[str, Any], kind: SchedulerClass | None) -> Non
 
 
 def _listed(words: Sequence[str]) -> str:
-    """Keys of a file for a sentence: not more than fits, and nothing that is no text."""
+    """Keys of a file for a sentence, shortened and without invalid text."""
     shown = [word[:LONGEST_WORD].encode("utf-8", "replace").decode() for word in words[:MOST_NAMED]]
     more = f" and {len(words) - MOST_NAMED} more" if len(words) > MOST_NAMED else ""
     return ", ".join(shown) + more
@@ -214,7 +215,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON; raises SettingsError for a key that stands there twice."""
+    """A JSON object; raises SettingsError for a duplicate key."""
     config: dict[str, Any] = {}
     for key, value in pairs:
         if key in config:
@@ -224,5 +225,5 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole(digits: str) -> int | str:
-    """A whole number; of more digits than any setting has, the text that it is."""
+    """A whole number; the text itself if it has more digits than any setting."""
     return int(digits) if len(digits) <= LONGEST_NUMBER else digits

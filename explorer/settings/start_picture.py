@@ -19,7 +19,7 @@ from explorer.settings.picture_files import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-QUALITIES = (95, 90, 80, 60)  # of the JPEG that a larger file is kept as
+QUALITIES = (95, 90, 80, 60)  # of the JPEG that replaces a larger file
 
 WANTED = "it must be a picture, such as a PNG, JPEG, WebP or AVIF"
 
@@ -27,9 +27,9 @@ WANTED = "it must be a picture, such as a PNG, JPEG, WebP or AVIF"
 def picture_url(picture: "str | Path | bytes | Image") -> str:
     """Return a picture (a file, a file's bytes, or a PIL picture) as a data URL.
 
-    A file too large for the settings is kept smaller, with pixels enough for any run.
-    A browser never comes here with a path (see hosting/uploaded_files.py). Raises ValueError, with
-    a sentence, for what is no picture, is damaged, or is too large.
+    A file too large for the settings is reduced to a size that is enough for any run. Paths from a
+    browser never get here (see hosting/uploaded_files.py). Raises ValueError, with a sentence, for
+    a file that is no picture, is damaged, or is too large.
     """
     if isinstance(picture, str | Path):
         try:
@@ -42,33 +42,33 @@ def picture_url(picture: "str | Path | bytes | Image") -> str:
         picture = data.getvalue()
     kind, pixels = _check_file(picture)
     if len(picture) <= LIMITS.kept_picture_bytes and pixels <= KEPT_PIXELS:
-        _decoded(picture, 64)  # a damaged file is refused where it is chosen
+        _decoded(picture, 64)  # a damaged file is refused when it is chosen
     else:
         kind, picture = _smaller(_decoded(picture))
     return f"data:{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def kept_picture(url: str) -> str:
-    """Return a data URL's picture as `picture_url` would keep it; raises ValueError likewise."""
+    """Return a data URL's picture as `picture_url` would store it; raises ValueError likewise."""
     return picture_url(_file(url))
 
 
 @lru_cache(maxsize=2)  # settings are copied often, and their picture is the same
 def check_picture(url: str) -> str:
-    """Return the URL itself; ValueError unless it holds a picture of a bearable size."""
+    """Return the URL itself; ValueError unless it holds a picture of an acceptable size."""
     _check_file(_file(url))
     return url
 
 
 def read_picture(url: str, width: int, height: int) -> "Image":
-    """Return the picture at this size: scaled to cover it, both overhangs cut off alike.
+    """Return the picture at this size: scaled to cover it, cropped at the centre.
 
     Transparent parts become white, more than 8 bits a channel are scaled to 8. Raises ValueError
     where the file is damaged.
     """
     from PIL import Image, ImageOps
 
-    whole = _decoded(_file(url), max(width, height))  # the longer: its camera may have been turned
+    whole = _decoded(_file(url), max(width, height))  # the longer: the camera may have been turned
     return ImageOps.fit(whole, (width, height), Image.Resampling.LANCZOS)
 
 
@@ -81,9 +81,9 @@ def _decoded(file: bytes, side: int | None = None) -> "Image":
 
 
 def _smaller(picture: "Image") -> tuple[str, bytes]:
-    """A picture's media type and file, as large as is kept: PNG where that fits, else JPEG.
+    """A picture's media type and file within the limit: PNG if that fits, else JPEG.
 
-    At most the lowest of QUALITIES is larger, for noise.
+    Only noise can be larger, at the lowest of QUALITIES.
     """
     data = io.BytesIO()
     picture.save(data, "PNG", compress_level=1)
@@ -111,7 +111,7 @@ def _file(url: str) -> bytes:
 
 
 def _check_file(file: bytes) -> tuple[str, int]:
-    """The file's media type and pixels, by its header alone: nothing is unpacked."""
+    """The file's media type and pixel count, from its header alone: nothing is decoded."""
     from PIL import Image
 
     if len(file) > LIMITS.upload_bytes:
@@ -138,7 +138,7 @@ def _check_file(file: bytes) -> tuple[str, int]:
 
 
 def _foreign(file: bytes) -> str:
-    """What a file is that people take for a picture and that is not decoded here; "" otherwise."""
+    """The name of an image format that is not supported here; "" for other files."""
     if not file:
         return "empty"
     head = file[:1024].lstrip()

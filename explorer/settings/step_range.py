@@ -1,4 +1,4 @@
-"""Which part of a lane's steps a run makes, counted in steps and in model calls."""
+"""The part of a lane's steps that a run covers, in steps and in model calls."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,10 @@ from explorer.sampling.samplers import Sampler
 
 @dataclass(frozen=True, kw_only=True)
 class StepRange:
-    """The steps `start` to `steps` of a lane, from 0; at `refiner_at` a refiner takes over.
+    """The steps from `start` to `steps` of a lane; a refiner takes over at `refiner_at`.
 
-    Without a refiner that is `steps`. Calls are counted from the start of the lane's table.
+    All count from 0; without a refiner, `refiner_at` is `steps`. Calls are counted from the start
+    of the lane's table.
     """
 
     sampler: Sampler
@@ -19,7 +20,7 @@ class StepRange:
 
     @property
     def first_call(self) -> int:
-        """The call that the run begins with."""
+        """The run's first call."""
         return self.sampler.order * self.start
 
     @property
@@ -29,5 +30,5 @@ class StepRange:
 
     @property
     def nfe(self) -> int:
-        """The model calls that the run makes."""
+        """The number of model calls that the run makes."""
         return self.sampler.calls(self.steps) - self.first_call

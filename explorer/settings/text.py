@@ -1,4 +1,4 @@
-"""Text as people and programs send it: what is not valid Unicode, and what may be sent back."""
+"""Text from users and programs: finding invalid Unicode, and making text encodable."""
 
 import re
 from typing import Any
@@ -7,19 +7,19 @@ _BROKEN = re.compile(r"[\ud800-\udfff\x00]")
 
 
 def broken_at(text: str) -> int | None:
-    """Return the place, from 0, of the first character that is none; None for sound text.
+    """Return the index of the first invalid character; None for valid text.
 
-    Halves of surrogate pairs are what a browser or program sends that cut an emoji in two, NUL is
-    what some tokenizers and files take for the end.
+    Lone surrogates come from browsers and programs that split an emoji; NUL is the end of the text
+    for some tokenizers and files.
     """
     match = _BROKEN.search(text)
     return match and match.start()
 
 
 def encodable(data: Any) -> Any:
-    """Return a copy of JSON data that UTF-8 can hold: half characters become U+FFFD.
+    """Return a copy of JSON data that UTF-8 can encode: lone surrogates become U+FFFD.
 
-    Sentences quote what was typed, and a dict's keys may come from a page too.
+    Sentences quote user input, and a dict's keys may come from a page too.
     """
     if isinstance(data, str):
         whole = data.isascii()
