@@ -1,1 +1,1 @@
-"""Numbers only: schedules, the two schedulers, lanes in lockstep. Knows no pipeline and no page."""
+"""Numerics: schedules, the two schedulers, lanes in lockstep. Independent of pipelines and page."""

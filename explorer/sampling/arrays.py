@@ -1,4 +1,4 @@
-"""Tensors and numpy arrays alike: computed with as tensors, handed back as what came."""
+"""Tensors and numpy arrays: computed as tensors, returned in the type of the input."""
 
 import numpy as np
 import torch
@@ -20,14 +20,15 @@ def working_dtype(values: Array) -> torch.dtype:
 
 
 def like(result: torch.Tensor, sample: Array) -> Array:
-    """Return `result`, in its shape, as what `sample` is: tensor or array, of its dtype."""
+    """Return `result`, in its shape, in the type of `sample`: tensor or array, with its dtype."""
     if isinstance(sample, torch.Tensor):
         return result.to(sample.dtype)
     return result.numpy().astype(sample.dtype)
 
 
 def checked_generator(generator: Generators, x: torch.Tensor) -> Generators:
-    """Return the generator, or the list of one a sample of x, a batch of any shape, batch first.
+    """Return the generator, or the list with one per sample of x, a batch of any shape, batch
+    first.
 
     Raises ValueError for a list of another length.
     """

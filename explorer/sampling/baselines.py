@@ -1,6 +1,6 @@
-"""Diffusers' own schedulers, to compare with: what each can do, how it is made, when it calls.
+"""Diffusers' own schedulers, for comparison: construction, supported settings, model calls.
 
-Nothing of torch or diffusers is loaded before the first of them is asked for.
+torch and diffusers are imported only when the first of them is used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ from explorer.sampling.calls import STEP, CallTable
 from explorer.sampling.samplers import DDIM, DPMPP_SDE, Sampler
 from explorer.sampling.schedules import BETA_KEYS
 
-# What a lane must say beyond its settings; whatever else a class has keeps diffusers' default.
-FIXED = {DDIM.key: {"clip_sample": False}}  # True is for pixels: latents are not held in [-1, 1]
+# Arguments beyond a lane's settings; all others keep diffusers' defaults.
+FIXED = {DDIM.key: {"clip_sample": False}}  # True is for pixels: latents are not limited to [-1, 1]
 
 
 def scheduler(
@@ -25,8 +25,8 @@ def scheduler(
 ) -> Any:
     """Diffusers' scheduler of a baseline; `config` are arguments of its class.
 
-    `seeds`, one a picture of the batch, and where to draw are for DPM++ SDE alone, whose noise is a
-    Brownian motion of its own and not what a run's generators draw.
+    `seeds`, one per picture of the batch, and the device of the noise are for DPM++ SDE only, whose
+    noise is a Brownian motion instead of draws from the run's generators.
     """
     import diffusers
 
@@ -45,7 +45,7 @@ def scheduler(
 def custom_steps(sampler: Sampler, sigmas: Sequence[float]) -> dict[str, list[float]]:
     """Custom sigmas as the keyword argument of the sampler's `set_timesteps`.
 
-    Ours append the final 0 themselves, diffusers' take it as part of the list.
+    Ours append the final 0 themselves, diffusers' expect it in the list.
     """
     return {"sigmas": [*sigmas, 0.0] if sampler.baseline else list(sigmas)}
 
@@ -58,9 +58,10 @@ def call_table(
 ) -> CallTable:
     """The model calls of `steps` steps, or of custom sigmas, as diffusers makes them.
 
-    Raises ValueError, with a sentence that begins with the argument, for what diffusers lets pass:
-    betas that end at an infinite sigma, more steps than timesteps of training or timesteps beyond
-    them, sigmas that do not fall from step to step, and steps that come out as another number.
+    Raises ValueError, with a sentence that begins with the argument, for what diffusers accepts
+    without an error: betas that end at an infinite sigma, more steps than training timesteps or
+    timesteps beyond them, sigmas that do not decrease, and a resulting number of steps that
+    differs.
     """
     from explorer.sampling.levels import levels
 
@@ -86,7 +87,7 @@ def call_table(
         )
     try:
         rows = levels(made)
-    except (ValueError, ArithmeticError):  # what sigmas that rise, or NaN, lead to
+    except (ValueError, ArithmeticError):  # from increasing sigmas, or NaN
         rows = []
     step = np.array([row.step for row in rows])
     second = np.array([row.stage != STEP for row in rows], bool)

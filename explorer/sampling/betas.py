@@ -27,7 +27,7 @@ def scaled_linear(start: float, end: float, n: int) -> np.ndarray:
 def squaredcos_cap_v2(start: float, end: float, n: int) -> np.ndarray:
     """Return n betas of the cosine schedule, at most 0.999 (Nichol & Dhariwal 2021).
 
-    It has no start and no end: those arguments are for the signature alone.
+    It has no start and no end: those arguments only keep the signature uniform.
     """
     alpha_bar = np.cos((np.arange(n + 1) / n + 0.008) / 1.008 * np.pi / 2) ** 2
     return np.minimum(1 - alpha_bar[1:] / alpha_bar[:-1], 0.999)
@@ -48,9 +48,9 @@ def training_betas(
     num_train_timesteps: int = 1000,
     rescale_betas_zero_snr: bool = False,
 ) -> np.ndarray:
-    """Return the noise variances of training, one a timestep; `trained_betas` replace the rest.
+    """Return the noise variances of training, one per timestep; `trained_betas` override the rest.
 
-    `rescale_betas_zero_snr` does to them what `zero_snr` says.
+    `rescale_betas_zero_snr` applies `zero_snr` to them.
 
     Raises ValueError, or NotImplementedError for an unknown `beta_schedule`, naming the argument.
     """
@@ -106,9 +106,9 @@ def zero_snr(betas: np.ndarray) -> np.ndarray:
 
 
 def training_sigmas(betas: np.ndarray) -> np.ndarray:
-    """Return sqrt((1 - alpha_bar) / alpha_bar) of T betas: T increasing sigmas, one a timestep.
+    """Return sqrt((1 - alpha_bar) / alpha_bar) of T betas: T increasing sigmas, one per timestep.
 
-    Exact also for tiny betas.
+    Accurate for tiny betas, too.
     """
     with np.errstate(over="ignore"):
         return np.sqrt(np.expm1(-np.cumsum(np.log1p(-betas))))
@@ -135,7 +135,7 @@ def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        number = low - 1  # no whole number at all
+        number = low - 1  # not a whole number
     fits = low <= number and (high is None or number <= high)
     if isinstance(value, bool) or not fits:
         raise ValueError(f"{name} must be a whole number, {wanted}; got {quoted(value)}.")
@@ -143,5 +143,5 @@ def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
 
 
 def quoted(value: Any) -> str:
-    """A wrong value for a sentence: not more of it than fits."""
+    """A wrong value, shortened for a sentence."""
     return repr(value)[:40]

@@ -1,4 +1,4 @@
-"""DPM++ SDE's noise: a Brownian motion a picture, in a stated amount of memory."""
+"""DPM++ SDE's noise: a Brownian motion per picture, in a bounded amount of memory."""
 
 import math
 import warnings
@@ -8,7 +8,7 @@ import torch
 import torchsde
 from diffusers.schedulers.scheduling_dpmsolver_sde import DPMSolverSDEScheduler
 
-# torchsde rounds the ends of its range to 1e-6, diffusers asks at them unrounded, and is answered.
+# torchsde rounds the ends of its range to 1e-6; diffusers queries them unrounded, which works.
 warnings.filterwarnings("ignore", "Should have t[ab][<>]=t[01]", UserWarning, "torchsde")
 
 # A motion answers from the values next to those asked for. Those that it does not keep it computes
@@ -16,11 +16,11 @@ warnings.filterwarnings("ignore", "Should have t[ab][<>]=t[01]", UserWarning, "t
 # torchsde's default, which take 35 MiB for each picture of 1272 x 824.
 KEPT_BYTES = 16 * 2**20  # of all of a lane's pictures
 KEPT_VALUES = 4, 45  # for each picture, at least and at most
-TAKEN, BESIDE = 3, 8  # values in memory for each that is kept, and beside them, as measured
+TAKEN, BESIDE = 3, 8  # values in memory per kept value, and in addition to them, as measured
 
 
 def kept_values(pictures: int, elements: int) -> int:
-    """How many latents each of a lane's motions keeps, a motion a picture.
+    """How many latents each of a lane's motions keeps, with one motion per picture.
 
     `elements` are the numbers in one latent, channels x height x width, kept in float32.
     """
@@ -29,13 +29,13 @@ def kept_values(pictures: int, elements: int) -> int:
 
 
 def motion_bytes(pictures: int, elements: int) -> int:
-    """What a lane's motions take of memory at most, in bytes; arguments as for `kept_values`."""
+    """The most memory that a lane's motions take, in bytes; arguments as for `kept_values`."""
     values = TAKEN * kept_values(pictures, elements) + BESIDE
     return 4 * pictures * elements * values
 
 
 class BrownianNoise:
-    """What diffusers' `BrownianTreeNoiseSampler` draws, by the same library and seeds.
+    """The noise of diffusers' `BrownianTreeNoiseSampler`, by the same library and seeds.
 
     One motion for each picture of `sample` (latents, pictures x channels x height x width) between
     the sigmas `low` and `high`, in `sample`'s dtype and on its device; one of `seeds` a picture.
@@ -70,7 +70,7 @@ class BrownianNoise:
 
 
 class BoundedNoiseSDEScheduler(DPMSolverSDEScheduler):
-    """Diffusers' scheduler with noise that takes a bounded amount of memory.
+    """Diffusers' scheduler with noise in a bounded amount of memory.
 
     With `noise_device` "cpu" it is drawn there in float32, so it is the same on every device.
     Elsewhere it is drawn as diffusers does, where the latents are and in their dtype. The config's

@@ -1,4 +1,4 @@
-"""Which model calls a run makes, of any sampler: a table of plain arrays, a row a call."""
+"""The model calls of a run of any sampler: a table of plain arrays, one row per call."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,16 +7,16 @@ import numpy as np
 
 from explorer.sampling.schedules import Schedule
 
-STEP, MIDPOINT, CORRECTION = "step", "midpoint", "correction"  # what a call is within its step
+STEP, MIDPOINT, CORRECTION = "step", "midpoint", "correction"  # a call's role within its step
 
 
 @dataclass(frozen=True, eq=False)
 class CallTable:
-    """The model calls of a whole run, in their order; read-only arrays of one length.
+    """The model calls of a whole run, in order; read-only arrays of equal length.
 
-    `sigma` is the noise level of the latent, in units of the data, that the model is called at, and
-    `timestep` what it is told. `second_call` says whether a call is the second of its step: at a
-    midpoint, or Heun's correction at the step's end. The last step lands at `sigma_end`;
+    `sigma` is the noise level of the latent, in units of the data, at which the model is called,
+    and `timestep` the one that it is given. `second_call` says whether a call is the second of its
+    step: at a midpoint, or Heun's correction at the step's end. The last step lands at `sigma_end`;
     `init_noise_sigma` is the standard deviation of the first latent.
     """
 

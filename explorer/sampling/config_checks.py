@@ -1,4 +1,4 @@
-"""What a scheduler_config.json of diffusers says: is it covered here, of the right types, whole?"""
+"""Checks of diffusers' scheduler_config.json: supported keys, types, missing keys."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,7 +23,7 @@ OUR_ARGUMENTS = (
     | {"schedule_type": None, "eta": None}
 )
 
-# Of a class that is a sampler here: what makes another method of it, and what does nothing alone.
+# For a class that is a sampler here: keys of other methods, and keys without effect alone.
 METHOD = (
     "algorithm_type",
     "solver_order",
@@ -44,7 +44,7 @@ IDLE = (
 
 
 def _optional(kind: type) -> tuple[str, ...]:
-    """The schedule's arguments of a kind that may be None."""
+    """The schedule's arguments of one kind that may be None."""
     return tuple(
         name
         for name, spec in OPTIONS.items()
@@ -52,23 +52,23 @@ def _optional(kind: type) -> tuple[str, ...]:
     )
 
 
-# Names that the formulas know.
+# Names that the formulas support.
 _CHOICES = {
     "prediction_type": PREDICTION_TYPES,
     "beta_schedule": tuple(BETA_SCHEDULES),
     "timestep_spacing": tuple(TIMESTEP_SPACINGS),
     **{name: (None, *OPTIONS[name].metadata["allowed"].known) for name in _optional(Choice)},
 }
-# Arguments that are None where nothing is said; all others of those are numbers.
+# Arguments whose default is None; all others are numbers.
 _NAMES = ("variance_type", "tau_func", "schedule_type", "solver_p", *_optional(Choice))
 _SWITCHES = _optional(Flag)
 _FLAGS = tuple(SCHEDULE_FLAGS.values())
 
 
 def not_covered(config: Mapping[str, Any]) -> str:
-    """What of a configuration the formulas do not cover, as a clause; "" where they do.
+    """The part of a configuration that the formulas do not cover, as a clause; "" if they do.
 
-    It names the key. Of a class that is covered itself.
+    The clause names the key. The class itself must be a supported one.
     """
     for key in ("use_flow_sigmas", "use_dynamic_shifting", "shift_terminal"):
         if config.get(key) is True or (key == "shift_terminal" and config.get(key) is not None):
@@ -93,9 +93,9 @@ def not_covered(config: Mapping[str, Any]) -> str:
 def with_defaults(
     config: Mapping[str, Any], kind: SchedulerClass
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The configuration with its class's defaults where it says nothing of training and timesteps.
+    """The configuration, with its class's defaults for missing keys of training and timesteps.
 
-    The second are those of them that shape a run, for a person to know.
+    The second result has those defaults that shape a run, for a message.
     """
     filled = {
         key: kind.defaults[key] for key in TRAINING if key in kind.defaults and key not in config
@@ -122,7 +122,7 @@ def check_types(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
 
 
 def as_json(value: Any) -> str:
-    """A value for a sentence, as JSON writes it: not more of it than fits."""
+    """A value in JSON, shortened for a sentence."""
     words = {None: "null", True: "true", False: "false"}
     if isinstance(value, bool) or value is None:
         return words[value]
@@ -132,7 +132,7 @@ def as_json(value: Any) -> str:
 
 
 def _type_of(key: str, default: Any) -> tuple[str, Callable[[Any], bool]]:
-    """What a key's value must be, in words and as a test."""
+    """The requirement on a key's value, in words and as a predicate."""
     if key == "trained_betas":
         return "a list of numbers, or null", lambda it: it is None or _are_numbers(it)
     if key in _FLAGS or (default is None and key in _SWITCHES):
@@ -144,7 +144,10 @@ def _type_of(key: str, default: Any) -> tuple[str, Callable[[Any], bool]]:
     if isinstance(default, bool):
         return "true or false", lambda it: isinstance(it, bool)
     if isinstance(default, int | float):
-        return "a number", lambda it: _is_number(it) or it == default  # minus infinity, of some
+        return (
+            "a number",
+            lambda it: _is_number(it) or it == default,
+        )  # minus infinity, in some files
     if isinstance(default, list):
         return "a list of numbers", _are_numbers
     return "text", lambda it: isinstance(it, str)

@@ -1,4 +1,4 @@
-"""A scheduler's config: plain JSON numbers, and one schedule type however it is said.
+"""A scheduler's config: plain JSON numbers, and one schedule type however it is written.
 
 diffusers has a boolean for three of the schedule types; a config holds both, and they agree.
 """
@@ -16,7 +16,7 @@ PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 
 
 def checked_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a config has to be said otherwise, so that JSON and diffusers can read it.
+    """Return the changes to a config that make it readable for JSON and diffusers.
 
     Raises ValueError for an unknown prediction type, and for schedule types that contradict each
     other.
@@ -26,7 +26,7 @@ def checked_config(config: Mapping[str, Any]) -> dict[str, Any]:
         known = ", ".join(PREDICTION_TYPES)
         raise ValueError(f"prediction_type must be one of {known}; got {quoted(prediction_type)}.")
     changed = {key: _plain(value) for key, value in config.items() if _plain(value) is not value}
-    if isinstance(config["s_tmax"], Real) and config["s_tmax"] == math.inf:  # no word of JSON's
+    if isinstance(config["s_tmax"], Real) and config["s_tmax"] == math.inf:  # not valid in JSON
         changed["s_tmax"] = None
     return changed | _schedule_flags(config)
 
@@ -39,11 +39,11 @@ def chosen_type(config: Mapping[str, Any]) -> str:
 
 
 def overridden(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config without its schedule type, where arguments name another."""
+    """Return a config without its schedule type if the arguments name another."""
     flags = set(SCHEDULE_FLAGS.values())
     if given.get("schedule_type") is not None or any(given.get(flag) for flag in flags):
         replaced = flags | {"schedule_type"}
-    else:  # at most booleans that are off: they end the type that they belong to
+    else:  # only booleans that are off: they cancel the type that they belong to
         off = {kind for kind, flag in SCHEDULE_FLAGS.items() if flag in given}
         replaced = {"schedule_type"} if config.get("schedule_type") in off else set()
     return {key: value for key, value in config.items() if key not in replaced}
@@ -77,7 +77,7 @@ def _schedule_flags(config: Mapping[str, Any]) -> dict[str, bool]:
 
 
 def _plain(value: Any) -> Any:
-    """A number of numpy's, or a fraction, as the int or float that JSON can hold."""
+    """A numpy number, or a fraction, as an int or float for JSON."""
     if isinstance(value, int | float) or not isinstance(value, Real):
         return value
     return int(value) if isinstance(value, Integral) else float(value)

@@ -1,4 +1,4 @@
-"""Which model call of a run comes next: counted, and looked up only where a run begins."""
+"""The next model call of a run: counted, and looked up only at the start of a run."""
 
 import numpy as np
 import torch
@@ -9,25 +9,25 @@ from explorer.sampling.schedules import Schedule
 class CallCounter:
     """The part of a scheduler that keeps its place in `timesteps`, two calls a step.
 
-    A run begins at `begin_index` where that is set, or else at the call whose timestep the first
-    `scale_model_input` or `step` is given. From there on calls are counted. A run begins with a
-    whole step: a midpoint's answer means nothing without the call before it.
+    A run starts at `begin_index` if that is set, or else at the call whose timestep the first
+    `scale_model_input` or `step` is given. From there on calls are counted. A run starts with the
+    first call of a step: a midpoint's prediction is useless without the call before it.
     """
 
     schedule: Schedule
     timesteps: torch.Tensor  # one a call
-    sample: torch.Tensor | None  # where the step under way began
-    _first_slope: torch.Tensor | None  # and its slope there, where the step will need it
+    sample: torch.Tensor | None  # the latent at the beginning of the step
+    _first_slope: torch.Tensor | None  # and its slope there, if the step needs it
 
     @property
     def begin_index(self) -> int | None:
-        """The call at which runs begin, or None: the first call's timestep tells."""
+        """The call at which runs start; None: found by the first call's timestep."""
         return self._begin_index
 
     def set_begin_index(self, begin_index: int | None = 0) -> None:
-        """Let the next run begin at this call of `timesteps`; a run under way is dropped.
+        """Let the next run start at this call of `timesteps`; the current run is dropped.
 
-        Raises ValueError for a call that the schedule has not, and for a half step.
+        Raises ValueError for a call that is not in the schedule, and for the second call of a step.
         """
         calls = self.schedule.nfe
         if begin_index is not None:
@@ -41,7 +41,7 @@ class CallCounter:
         self._move(None)
 
     def _move(self, call: int | None) -> None:
-        """Stand before a call; a step under way is dropped."""
+        """Move to a call; an unfinished step is dropped."""
         self._step_index, self.sample, self._first_slope = call, None, None
 
     @property
@@ -56,13 +56,13 @@ class CallCounter:
 
     @property
     def state_in_first_order(self) -> bool:
-        """Whether no step is half done."""
+        """Whether no step is unfinished."""
         return self.sample is None
 
     def index_for_timestep(
         self, timestep: float | torch.Tensor, schedule_timesteps: torch.Tensor | None = None
     ) -> int:
-        """Return the call with this timestep; of several, the first that begins a step.
+        """Return the call with this timestep; of several, the first one that begins a step.
 
         `timestep` is one value; `schedule_timesteps`, by default this run's, have one a call.
 
@@ -79,11 +79,11 @@ class CallCounter:
         return int(min(matches, key=lambda call: (call % 2, call)))
 
     def _seek(self, timestep: float | torch.Tensor) -> int:
-        """Return the call that `timestep` stands for, and keep the place.
+        """Return the call of `timestep`, and store the position.
 
-        An element of `self.timesteps` tells its own place: nothing to look up, no device to wait
-        for, no doubt between equal timesteps. A loop that starts afresh is seen by it, too.
-        Raises ValueError for a call beyond the last.
+        An element of `self.timesteps` identifies its position by itself, without a lookup, without
+        waiting for a device, and also among equal timesteps. It also reveals a loop that starts
+        again. Raises ValueError for a call beyond the last.
         """
         last, counted = self.schedule.nfe - 1, self._step_index
         finished = counted is not None and counted > last
@@ -95,7 +95,9 @@ class CallCounter:
                 place = counted
             elif place is None:
                 place = self.index_for_timestep(timestep)
-        if finished and place >= max(last, 1):  # where one call is all, it is the next run's first
+        if finished and place >= max(
+            last, 1
+        ):  # if there is only one call, it is the first of the next run
             raise ValueError(
                 f"All {last + 1} model calls of this run have been made; "
                 "call set_timesteps to start another."
@@ -111,7 +113,7 @@ class CallCounter:
         return int(timestep.storage_offset()) if ours else None
 
     def _level_of(self, timestep: float) -> float:
-        """Return the sigma of the call with this timestep: the next call's, if it is that one's."""
+        """Return the sigma of the call with this timestep; the next call's, if that has it."""
         call = self.call_index
         calls = to_host(self.timesteps)
         if call == len(calls) or calls[call] != np.float32(timestep):
@@ -120,7 +122,7 @@ class CallCounter:
 
 
 def half_step(name: str, call: int) -> ValueError:
-    """The error of a run that is to begin at the second call of a step."""
+    """The error for a run that would start at the second call of a step."""
     return ValueError(
         f"{name} must begin a whole step, but call {call} is the half of step {call // 2 + 1}: "
         f"begin at call {call - 1} or {call + 1}."
@@ -128,5 +130,5 @@ def half_step(name: str, call: int) -> ValueError:
 
 
 def to_host(values) -> np.ndarray:
-    """Return numbers, an array or a tensor of any device as a numpy array of the same shape."""
+    """Return numbers, an array or a tensor on any device as a numpy array of the same shape."""
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.array(values)

@@ -1,4 +1,4 @@
-"""At which noise level a scheduler calls the model: one row a call, for any diffusers scheduler."""
+"""The noise levels at which a diffusers scheduler calls the model: one row per call."""
 
 from dataclasses import dataclass
 from math import isfinite, sqrt
@@ -12,12 +12,12 @@ from diffusers.schedulers.scheduling_euler_ancestral_discrete import (
 from explorer.sampling.calls import CORRECTION, MIDPOINT, STEP
 from explorer.sampling.configs import PREDICTION_TYPES
 
-TERMINAL_ALPHA = 2.0**-24  # in place of zero terminal SNR's 0: as diffusers' sigma tables have it
+TERMINAL_ALPHA = 2.0**-24  # instead of zero terminal SNR's 0, as in diffusers' sigma tables
 
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """The part of a `Call` that is known before the run: see there for the names."""
+    """The part of a `Call` that is known before the run; its fields are explained there."""
 
     step: int
     stage: str = STEP
@@ -44,7 +44,7 @@ def refuse_unknown(scheduler: Any):
 
 
 def levels(scheduler: Any) -> list[Level]:
-    """The run that `set_timesteps` has prepared: a row for each entry of `scheduler.timesteps`."""
+    """The run prepared by `set_timesteps`: a row for each entry of `scheduler.timesteps`."""
     if hasattr(scheduler, "schedule"):
         return _from_schedule(scheduler.schedule)
     timesteps = _host(scheduler.timesteps)
@@ -58,8 +58,8 @@ def levels(scheduler: Any) -> list[Level]:
 def row_of_call(scheduler: Any, timestep: Any, rows: list[Level]) -> int:
     """The row of the call that `scheduler.step` has just finished.
 
-    Counters are asked before timesteps, because rounded timesteps repeat. Schedulers without a
-    counter look `timestep` up themselves, so reading it costs the device nothing new.
+    Counters are used before timesteps, because rounded timesteps repeat. Schedulers without a
+    counter look `timestep` up themselves, so reading it adds no synchronization.
     """
     for counter in ("call_index", "step_index"):
         finished = getattr(scheduler, counter, None)
@@ -93,7 +93,7 @@ def _from_schedule(schedule: Any) -> list[Level]:
 
 
 def _first_order(scheduler: Any, timesteps: list[float]) -> list[Level]:
-    """One call a step at `sigmas[row]`: Euler, LMS, the DPM-Solver++ and UniPC families."""
+    """One call per step at `sigmas[row]`: Euler, LMS, the DPM-Solver++ and UniPC families."""
     units = getattr(scheduler, "_sigma_to_alpha_sigma_t", None)  # of variance-preserving ones
     table = []
     for sigma in _host(scheduler.sigmas):
@@ -118,7 +118,7 @@ def _first_order(scheduler: Any, timesteps: list[float]) -> list[Level]:
 
 
 def _second_order(scheduler: Any, timesteps: list[float]) -> list[Level]:
-    """Two calls a step, the last step one. The tables repeat each sigma, a row a call.
+    """Two calls per step, one in the last. The tables repeat each sigma, one row per call.
 
     The KDPM2 pair calls the model at `sigmas_interpol` (which the ancestral one indexes by the
     step's first row, the other by its second), DPMSolverSDE at the geometric mean, and Heun at

@@ -1,4 +1,4 @@
-"""The noise that a sampler adds: drawn where the generator is, and never waited for."""
+"""The noise that a sampler adds, drawn on the generator's device, without synchronization."""
 
 import torch
 from diffusers.utils.torch_utils import randn_tensor
@@ -7,10 +7,10 @@ Generators = torch.Generator | list[torch.Generator] | None
 
 
 def drawn(like: torch.Tensor, generator: Generators) -> torch.Tensor:
-    """Unit noise of the shape, dtype and device of `like`; a list has a generator an element.
+    """Unit noise of the shape, dtype and device of `like`; a list has one generator per element.
 
-    Numbers of a CPU's generator go to a GPU through pinned memory: an ordinary copy would wait
-    until the device has done all that it was given before.
+    Numbers of a CPU generator go to a GPU through pinned memory: an ordinary copy would wait until
+    the device has finished all earlier work.
     """
     place = {"device": like.device, "dtype": like.dtype}
     first = generator[0] if isinstance(generator, list | tuple) else generator
@@ -21,5 +21,5 @@ def drawn(like: torch.Tensor, generator: Generators) -> torch.Tensor:
 
 
 def clone_generator(generator: torch.Generator) -> torch.Generator:
-    """A generator that will draw the same numbers, independent of the given one."""
+    """A generator that will draw the same numbers, independently of the given one."""
     return torch.Generator(generator.device).set_state(generator.get_state())

@@ -8,10 +8,10 @@ MOST_CHURN = 2**0.5 - 1  # Karras et al. 2022: more noise than the latent has is
 def ancestral_split(
     sigma: np.ndarray, sigma_next: np.ndarray, eta: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split the step sigma -> sigma_next into (sigma_down, sigma_up): denoise to, noise back by.
+    """Split the step sigma -> sigma_next: denoise to sigma_down, add noise of sigma_up.
 
-    Arrays of one shape, a value each step, in units of the data.
-    sigma_down^2 + sigma_up^2 = sigma_next^2. Written in the ratio of the sigmas, so that nothing
+    Returns (sigma_down, sigma_up). Arrays of one shape, a value per step, in units of the data.
+    sigma_down^2 + sigma_up^2 = sigma_next^2. Computed from the ratio of the sigmas, so that nothing
     cancels: eta = 1 gives sigma_next^2 / sigma, eta = 0 gives sigma_next itself.
     """
     ratio = sigma_next / sigma
@@ -21,10 +21,10 @@ def ancestral_split(
 
 
 def midpoint(sigma: np.ndarray, sigma_down: np.ndarray, ratio: float = 0.5) -> np.ndarray:
-    """Return sigma^(1-r) sigma_down^r: the part `ratio` of the way in log sigma.
+    """Return sigma^(1-r) sigma_down^r: the point at the fraction `ratio` in log sigma.
 
-    Arrays of one shape, a value each step, in units of the data.
-    Half way is Karras et al. 2022, algorithm 2; the general r is DPM-Solver-2's (Lu et al. 2022).
+    Arrays of one shape, a value per step, in units of the data. r = 1/2 is Karras et al. 2022,
+    algorithm 2; the general r is DPM-Solver-2's (Lu et al. 2022).
     """
     if ratio == 0.5:
         return np.sqrt(sigma * sigma_down)

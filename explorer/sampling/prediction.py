@@ -1,4 +1,4 @@
-"""What a network predicts, as the clean latent: noise, v, or that latent itself."""
+"""The clean latent from a network's prediction of noise, v, or the clean latent itself."""
 
 import numpy as np
 import torch

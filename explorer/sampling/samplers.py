@@ -1,6 +1,6 @@
-"""The samplers by name: what a person calls them, what they take, what sets them apart. No torch.
+"""The samplers: their names, their arguments, and their differences. No torch.
 
-Two are ours. The others are diffusers' own classes, to compare with: baselines.
+Two are ours. The others, the baselines, are diffusers' own classes for comparison.
 """
 
 from dataclasses import dataclass
@@ -33,12 +33,12 @@ KARRAS_SUFFIX = "ka"  # as A1111 ends its short names: k_dpmpp_2m_ka
 
 @dataclass(frozen=True)
 class Sampler:
-    """One sampler: its names, what it takes, and how often it calls the model.
+    """One sampler: its names, its arguments, and its model calls per step.
 
-    `eta` 0 adds no noise, 1 is fully ancestral; it tells our two apart and says nothing of a
-    baseline. A step of `order` 2 is two model calls, the last is one. `arguments` are the settings
-    of a lane, named as its fields, that a baseline's class has; ours take them all. `spacing` is
-    the timestep spacing of a lane that names none.
+    `eta` 0 adds no noise, 1 is fully ancestral; it distinguishes our two samplers and has no
+    meaning for a baseline. A step of `order` 2 takes two model calls, the last step one.
+    `arguments` are the settings of a lane, by field name, that a baseline's class has; ours take
+    them all. `spacing` is the timestep spacing of a lane that names none.
     """
 
     key: str
@@ -54,13 +54,13 @@ class Sampler:
     spacing: str = "linspace"
 
     def takes(self, name: str) -> bool:
-        """Whether a setting of a lane, by its field's name, means anything to this sampler."""
+        """Whether this sampler uses a setting of a lane, given by its field's name."""
         if not self.baseline or name == "sampler":
             return True
         return name in self.arguments or (name == "schedule_type" and len(self.schedule_types) > 1)
 
     def calls(self, steps: int) -> int:
-        """Model calls of so many steps up to the end of a run, the last of which is one call."""
+        """The number of model calls of this many steps up to the end of a run."""
         return self.order * steps - (self.order - 1)
 
 
@@ -143,7 +143,7 @@ DDIM = _baseline(
     arguments=ZERO_SNR,
     order=1,
     schedule_types=("automatic",),
-    # Diffusers' class steps to `timestep - T // N`: under no other spacing its next timestep.
+    # Diffusers' class steps to `timestep - T // N`, its next timestep only under this spacing.
     spacing="leading",
 )
 UNIPC = _baseline(
@@ -163,7 +163,7 @@ OURS = tuple(key for key, sampler in SAMPLERS.items() if not sampler.baseline)
 
 
 def taking(name: str) -> tuple[str, ...]:
-    """The keys of the samplers that take a setting."""
+    """The keys of the samplers that use a setting."""
     return tuple(key for key, sampler in SAMPLERS.items() if sampler.takes(name))
 
 
@@ -184,7 +184,7 @@ def find_sampler(name: str) -> Sampler:
 def split_name(name: str) -> tuple[str, str]:
     """Split "DPM++ 2M Karras", as menus write it, into (sampler, schedule type).
 
-    The type's key is "" where the name ends in none; the sampler's name is not looked up.
+    The type's key is "" if the name ends in none; the sampler's name is not looked up.
     """
     words = _plain(name)
     if not _known(words):

@@ -1,4 +1,4 @@
-"""Every argument that shapes a schedule, beside the betas of training: said once, checked once."""
+"""All arguments that shape a schedule, except the betas of training, with their validation."""
 
 import math
 import operator
@@ -12,14 +12,14 @@ from explorer.sampling.schedule_types import AYS_TABLES, SCHEDULE_TYPES
 from explorer.sampling.spacings import INTERPOLATIONS, TIMESTEP_SPACINGS
 
 FINAL_SIGMAS = ("zero", "sigma_min")
-LARGEST = 1000.0  # of numbers that have no natural end
+LARGEST = 1000.0  # of numbers without a natural limit
 SMALLEST_RHO = 0.1  # below it sigma^(1/rho) may overflow
 SMALLEST_RATIO = 0.01  # below it the two slopes of a step differ by float32's rounding alone
 
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number from `low` (with `above` not itself) to `high`."""
+    """A finite number from `low` (excluded with `above`) to `high`."""
 
     low: float
     high: float
@@ -68,17 +68,17 @@ class Flag:
 
 
 def _option(default: Any, allowed: Number | WholeNumber | Choice | Flag) -> Any:
-    """A field with what it may be; one whose default is None may be None too."""
+    """A field with its validation; one whose default is None may also be None."""
     return field(default=default, metadata={"allowed": allowed})
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleOptions:
-    """The arguments of a schedule; None leaves a choice to the schedule type, or to the table.
+    """The arguments of a schedule; None leaves the choice to the schedule type, or to the table.
 
-    The schedulers' signature, the fields of a lane and the checks of configurations follow these:
-    a new argument begins here (CONTRIBUTING.md says how it goes on). Raises ValueError with a
-    sentence that names the argument and what it may be.
+    The schedulers' signature, the fields of a lane and the checks of configurations follow from
+    these: a new argument starts here (CONTRIBUTING.md has all steps). Raises ValueError with a
+    sentence that names the argument and its allowed values.
     """
 
     eta: float = _option(0.0, Number(0, 1))
@@ -132,4 +132,4 @@ def wrong_order(
     return None
 
 
-OPTIONS = {spec.name: spec for spec in fields(ScheduleOptions)}  # by name, in their order
+OPTIONS = {spec.name: spec for spec in fields(ScheduleOptions)}  # by name, in order

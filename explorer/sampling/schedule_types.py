@@ -11,7 +11,7 @@ from explorer.sampling.spacings import TIMESTEP_SPACINGS, sgm_uniform, simple, t
 RHO = 7.0  # Karras et al. 2022
 DEFAULT_RHO = {"karras": RHO, "polyexponential": 1.0}
 
-# Sigmas of ten steps, found by minimising an upper bound of the discretisation error
+# Sigmas of ten steps that minimise an upper bound of the discretisation error
 # (Sabour et al. 2024, Align Your Steps).
 AYS_TABLES = {
     "sd15": (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),
@@ -48,7 +48,7 @@ def beta(
 
 
 def kl_optimal(n: int, sigma_min: float, sigma_max: float) -> np.ndarray:
-    """Return n sigmas whose arc tangents are even (Sabour et al. 2024).
+    """Return n sigmas with evenly spaced arc tangents (Sabour et al. 2024).
 
     The n-th step ends at sigma_min, which is not among them.
     """
@@ -65,10 +65,10 @@ def align_your_steps(n: int, table: str = "sd15") -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class ScheduleContext:
-    """What a schedule type may draw on: the training sigmas and the options."""
+    """The inputs of a schedule type: the training sigmas and the options."""
 
     training_sigma: np.ndarray
-    options: Any  # ScheduleOptions, which knows the types below
+    options: Any  # ScheduleOptions, which imports this module
 
     def spaced(self, n: int) -> np.ndarray:
         """The n timesteps of the timestep spacing."""
@@ -76,9 +76,10 @@ class ScheduleContext:
         return spacing(n, len(self.training_sigma), self.options.steps_offset)
 
     def ends(self, n: int) -> tuple[float, float]:
-        """(sigma_min, sigma_max): the options', or those of the spaced timesteps, as in diffusers.
+        """(sigma_min, sigma_max) from the options, or else from the spaced timesteps, as in
+        diffusers.
 
-        Raises ValueError where they are the wrong way round.
+        Raises ValueError if they are in the wrong order.
         """
         low, high = self.options.sigma_min, self.options.sigma_max
         spaced = timestep_to_sigma(self.spaced(n)[[-1, 0]], self.training_sigma)
@@ -96,8 +97,7 @@ class ScheduleContext:
 class ScheduleType:
     """One way to choose a run's noise levels: by training timesteps, or by sigmas.
 
-    `continuous` ones go from sigma_max to sigma_min. `flag` is the argument by which diffusers
-    knows it.
+    `continuous` ones go from sigma_max to sigma_min. `flag` is diffusers' argument for it.
     """
 
     label: str
@@ -109,7 +109,7 @@ class ScheduleType:
     whole_timesteps: bool = False  # as diffusers calls the network
 
     def points(self, n: int, context: ScheduleContext) -> tuple[np.ndarray, np.ndarray | None]:
-        """n sigmas, and the timesteps they were taken at where they were."""
+        """n sigmas, and their timesteps if the type goes by timesteps."""
         if self.sigmas is not None:
             return self.sigmas(n, context), None
         assert self.timesteps is not None, f"{self.label} has neither sigmas nor timesteps"

@@ -1,7 +1,9 @@
-"""Every scheduler class of diffusers: its constructor's defaults, and whether DPM2's formulas hold.
+"""Every scheduler class of diffusers: its constructor's defaults, and whether DPM2's formulas
+apply.
 
-Told without torch, so that a configuration can be read before anything is loaded. A test holds the
-defaults against the classes' signatures, and fails where diffusers has a class that is not here.
+It needs no torch, so that a configuration can be read before anything is loaded. A test compares
+the defaults with the classes' signatures, and fails if diffusers has a class that is not listed
+here.
 """
 
 import math
@@ -13,7 +15,7 @@ from explorer.sampling.samplers import SAMPLERS
 
 NOT_COVERED = "which needs other formulas than those of the samplers here"
 
-# What a class is made for, where the formulas do not hold: after "is made for".
+# What a class is made for if the formulas do not apply: follows "is made for".
 FLOW = "models trained by flow matching"
 EDM = "models trained with EDM's preconditioning"
 EQUATIONS = "pixel models of stochastic differential equations"
@@ -64,7 +66,7 @@ _DPM = {"algorithm_type": "dpmsolver++", "solver_type": "midpoint", **_VARIANCE}
 
 @dataclass(frozen=True)
 class SchedulerClass:
-    """One class: its constructor's defaults by argument, or what it is made for if not for us.
+    """One class: its constructor's defaults by argument, or what it is made for if not supported.
 
     `few_steps` marks those of distilled models.
     """
@@ -76,13 +78,13 @@ class SchedulerClass:
 
     @property
     def sampler(self) -> str:
-        """The key of the sampler that it is here; "" for none."""
+        """The key of its sampler here; "" for none."""
         name = self.name.replace("Parallel", "")
         return next((key for key, each in SAMPLERS.items() if each.class_name == name), "")
 
     @property
     def refusal(self) -> str:
-        """Why nothing of it can run here, as the end of a sentence; "" where it can."""
+        """Why it cannot run here, as the end of a sentence; "" if it can."""
         return f"is made for {self.made_for}, {NOT_COVERED}" if self.made_for else ""
 
 
@@ -201,5 +203,5 @@ CLASSES = {
 
 
 def find_class(name: Any) -> SchedulerClass | None:
-    """The class that a configuration names, also by its name for Flax; None for no such class."""
+    """The class that a configuration names, also by its Flax name; None for an unknown class."""
     return CLASSES.get(name.removeprefix("Flax")) if isinstance(name, str) else None

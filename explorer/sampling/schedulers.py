@@ -1,4 +1,4 @@
-"""DPM2 and DPM2 a as diffusers schedulers: one method, two leaves that hold data only.
+"""DPM2 and DPM2 a as diffusers schedulers: one method, two subclasses that hold data only.
 
 Drop-in for diffusers' classes of the same names: the same config keys, tables and methods, so that
 `from_config`, `save_pretrained` and any pipeline work both ways.
@@ -26,7 +26,7 @@ from explorer.sampling.tables import PaddedTables, float32
 
 @dataclass
 class KDPM2SchedulerOutput(BaseOutput):
-    """What one call of `step` returns: the next latent, and the clean latent as predicted here."""
+    """The result of `step`: the next latent, and the clean latent predicted at this call."""
 
     prev_sample: Array
     pred_original_sample: Array | None = None
@@ -120,7 +120,7 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
 
     @classmethod
     def from_config(cls, config: Any = None, return_unused_kwargs: bool = False, **arguments: Any):
-        """As every diffusers class does; a schedule type among the arguments replaces another."""
+        """As in every diffusers class; a schedule type in the arguments replaces the config's."""
         if isinstance(config, Mapping):
             config = overridden(config, arguments)
         return super().from_config(config, return_unused_kwargs, **arguments)
@@ -225,13 +225,13 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         sigma, here = float(table.sigma_hat[step]), float(table.call_sigma[call])
         denoised = clean_latent(output, x, here, self.config["prediction_type"])
         if denoised is output:
-            denoised = output.clone()  # lest the caller edits the network's answer
+            denoised = output.clone()  # so that the caller cannot change the network's output
         step_start = first_slope = None
 
         if second_call:
             if self.sample is None:
                 raise half_step("timestep", call)
-            # The whole step, from its beginning, with the midpoint's slope; then noise back up.
+            # The whole step, from its beginning, with the midpoint's slope; then add noise.
             slope = (x - denoised) / here
             if self._first_slope is not None:  # its weight is 0 at a ratio of 1/2
                 part = 1 / (2 * table.midpoint_ratio)
@@ -242,7 +242,9 @@ class KDPM2Scheduler(CallCounter, PaddedTables, SchedulerMixin, ConfigMixin):
         elif step < table.steps - 1:
             # To the midpoint; in this form no digits cancel when sigma is huge.
             x_next = denoised + (x - denoised) * (float(table.sigma_mid[step]) / sigma)
-            step_start = x.clone()  # lest the caller edits the latent in place before the next call
+            step_start = (
+                x.clone()
+            )  # in case the caller changes the latent in place before the next call
             if table.midpoint_ratio != 0.5:
                 first_slope = (x - denoised) / sigma
         else:

@@ -1,4 +1,4 @@
-"""The table of a run as float64 data: everything that N steps visit.
+"""The table of a run as float64 data: the levels of its N steps.
 
 The variance-exploding convention throughout: a latent at noise level `sigma` is x0 + sigma * noise.
 """
@@ -64,9 +64,9 @@ __all__ = [
     "trailing",
 ]
 
-SAME = 1 + 1e-6  # the factor within which two sigmas are one
+SAME = 1 + 1e-6  # the factor within which two sigmas count as equal
 
-BETA_KEYS = (  # the arguments of `build` that say how the model was trained
+BETA_KEYS = (  # the arguments of `build` about the model's training
     "num_train_timesteps",
     "beta_start",
     "beta_end",
@@ -74,21 +74,21 @@ BETA_KEYS = (  # the arguments of `build` that say how the model was trained
     "trained_betas",
     "rescale_betas_zero_snr",
 )
-OPTION_KEYS = tuple(OPTIONS)  # and its others
+OPTION_KEYS = tuple(OPTIONS)  # and the other ones
 
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """Everything a run of N steps will visit: float64 arrays, one row a step, read-only.
+    """The levels of a run of N steps: read-only float64 arrays, one row per step.
 
-    Step i goes from `sigma_hat[i]` by way of `sigma_mid[i]` to `sigma_down[i]`, and noise of
-    `sigma_up[i]` lifts it to `sigma_next[i]`; with churn more noise lifts it on to the next step's
+    Step i goes from `sigma_hat[i]` via `sigma_mid[i]` to `sigma_down[i]`, and noise of
+    `sigma_up[i]` raises it to `sigma_next[i]`; with churn, more noise raises it to the next step's
     `sigma_hat`. The last step goes to the final sigma by Euler's method and has no midpoint.
     """
 
     sigma: np.ndarray  # N, decreasing
     sigma_hat: np.ndarray  # N, the level of each step's first call: sigma itself without churn
-    sigma_next: np.ndarray  # N, the last is the final sigma, 0 unless asked for otherwise
+    sigma_next: np.ndarray  # N, the last is the final sigma, 0 by default
     sigma_down: np.ndarray  # N, the last is the final sigma
     sigma_up: np.ndarray  # N, the last is 0
     noise: np.ndarray  # N, the standard deviation of the noise added after each step
@@ -112,12 +112,12 @@ class Schedule:
 
     @property
     def nfe(self) -> int:
-        """Model calls: two a step, one for the last."""
+        """The number of model calls: two per step, one in the last."""
         return 2 * self.steps - 1
 
     @property
     def final_sigma(self) -> float:
-        """Where the last step ends."""
+        """The sigma at the end of the last step."""
         return float(self.sigma_next[-1])
 
     @cached_property
@@ -168,7 +168,7 @@ def build(
         final = float(training_sigma[0]) if known.sigma_min is None else known.sigma_min
     if sigmas is not None and timesteps is not None:
         raise ValueError("sigmas and timesteps are two ways to say one thing; give one of them.")
-    rounds = bool(known.round_timesteps)  # a custom list has no schedule type that would
+    rounds = bool(known.round_timesteps)  # a custom list has no schedule type that would check it
     if sigmas is not None:
         sigma, timestep = custom_sigmas(sigmas), None
     elif timesteps is not None:
@@ -191,14 +191,14 @@ def build(
 def _chosen(
     steps: int | None, context: ScheduleContext, final: float
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The sigmas of N steps by the schedule type, and their timesteps where it goes by those."""
+    """The sigmas of N steps by the schedule type, and their timesteps if it goes by timesteps."""
     options, most = context.options, len(context.training_sigma)
     more = int(options.discard_penultimate_sigma)
     steps = whole("num_inference_steps", steps, 1, most - more)
     kind = SCHEDULE_TYPES[options.schedule_type]
     sigma, timestep = kind.points(steps + more, context)
     if final and sigma[steps - 1] <= final * SAME and steps + more < most:
-        # It would end where it is to arrive: one point more, so that every step denoises.
+        # It would end at its target: one point more, so that every step denoises.
         sigma, timestep = kind.points(steps + 1, context)
     return sigma[:steps], None if timestep is None else timestep[:steps]
 
@@ -242,8 +242,8 @@ def _table(
 
     sigma_next = np.append(sigma[1:], final)
     sigma_down, sigma_up = ancestral_split(hat, sigma_next, options.eta)
-    sigma_down[-1], sigma_up[-1] = final, 0.0  # nothing would take that noise away
-    churn = np.sqrt((hat - sigma) * (hat + sigma))  # what lifts sigma to sigma_hat
+    sigma_down[-1], sigma_up[-1] = final, 0.0  # nothing would remove that noise
+    churn = np.sqrt((hat - sigma) * (hat + sigma))  # the noise that raises sigma to sigma_hat
     sigma_mid = midpoint(hat, sigma_down, options.midpoint_ratio)[:-1]
     first = np.hypot(sigma[0], options.s_noise * churn[0])
     # Under leading the run starts below the last training timestep, where data still shows.

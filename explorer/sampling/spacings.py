@@ -1,4 +1,4 @@
-"""Which training timesteps a run visits, and the way between a timestep and its sigma."""
+"""The training timesteps that a run visits, and conversion between timesteps and sigmas."""
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def linspace(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndar
 def leading(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndarray:
     """Return n timesteps: multiples of T // n, moved up by the offset, as far as there is room.
 
-    A single step starts at the last training timestep: there is nothing to lead.
+    A single step starts at the last training timestep.
     """
     last = num_train_timesteps - 1
     if n == 1:
@@ -54,7 +54,7 @@ def leading(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndarr
 
 def trailing(n: int, num_train_timesteps: int, steps_offset: int = 0) -> np.ndarray:
     """Return n timesteps: multiples of T / n, rounded, minus one; the last included; no offset."""
-    # arange for its own rounding, which decides the ties as in diffusers; it may give one too many.
+    # arange, because its rounding decides ties as in diffusers; it may give one too many.
     return np.round(np.arange(num_train_timesteps, 0, -num_train_timesteps / n)[:n]) - 1
 
 

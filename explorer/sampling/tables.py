@@ -1,4 +1,4 @@
-"""The padded tables that diffusers' KDPM2 classes show, for code that reads them."""
+"""The padded tables of diffusers' KDPM2 classes, for code that reads them."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ class PaddedTables:
     """Read-only views of a schedule as 2N+2 float32 values on the host; no NaN, no infinity."""
 
     schedule: Schedule
-    # Where diffusers files a midpoint in `sigmas_interpol`: with the sigma it leads to, or leaves.
+    # Where diffusers stores a midpoint in `sigmas_interpol`: with the next sigma, or the previous.
     _midpoint_leads_to = False
 
     @property
@@ -25,7 +25,7 @@ class PaddedTables:
 
     @property
     def sigmas_interpol(self) -> torch.Tensor:
-        """The midpoints, 2N+2 values; where there is none 0, or sigma_max in front."""
+        """The midpoints, 2N+2 values; 0 where there is none, or sigma_max in front."""
         if self._midpoint_leads_to:
             return _doubled(self.schedule.sigma[:1], self.schedule.sigma_mid, [0.0])
         return _doubled(self.schedule.sigma_mid, [0.0, 0.0])
