@@ -48,7 +48,7 @@ def training_betas(
     num_train_timesteps: int = 1000,
     rescale_betas_zero_snr: bool = False,
 ) -> np.ndarray:
-    """Return the noise variances of training, one per timestep; `trained_betas` override the rest.
+    """Return T noise variances of training, one a timestep; `trained_betas` override the rest.
 
     `rescale_betas_zero_snr` applies `zero_snr` to them.
 

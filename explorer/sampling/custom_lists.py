@@ -10,7 +10,7 @@ MOST = 1000  # steps
 
 
 def custom_sigmas(values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return N decreasing sigmas as float64; a 0 at the end, which is implied, is left out.
+    """Return N sigmas, decreasing, as float64; a 0 at the end, which is implied, is left out.
 
     Raises ValueError that points at the first value that will not do.
     """
@@ -22,7 +22,7 @@ def custom_sigmas(values: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def custom_timesteps(values: Sequence[float] | np.ndarray, num_train_timesteps: int) -> np.ndarray:
-    """Return N decreasing timesteps from 0 to T-1, possibly fractional, as float64.
+    """Return N timesteps, decreasing, 0 to T-1, possibly fractional, as float64.
 
     Raises ValueError that points at the first value that will not do.
     """
