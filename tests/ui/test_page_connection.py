@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import expect
-from reading import fill, wait_for
+from reading import choose, fill, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -79,6 +79,7 @@ def test_what_was_typed_is_there_when_a_server_is_back(context):
         page.wait_for_selector("#history [data-ready]")
         fill(page, "prompt", "a car that was typed")
         fill(page, "a_beta_end", "0.02")
+        page.click("#picture_group .fold-head")
         page.click("#run")
         wait_for(page, "samplerExplorer.call === 2")
         page.evaluate("window.before = true")
@@ -87,6 +88,7 @@ def test_what_was_typed_is_there_when_a_server_is_back(context):
     fill(page, "negative_prompt", "typed while it was gone")
     fill(page, "steps", "11")
     fill(page, "a_beta_start", "0.002")
+    choose(page, "#preview_decoder", "TAESD")
     with serving(port):
         wait_for(page, "!window.before")  # Gradio reloads the page
         page.wait_for_selector("#history [data-ready]")
@@ -95,4 +97,5 @@ def test_what_was_typed_is_there_when_a_server_is_back(context):
         expect(page.locator("#negative_prompt textarea")).to_have_value("typed while it was gone")
         expect(page.locator("#steps input")).to_have_value("11")
         expect(page.locator("#a_beta_start input")).to_have_value("0.002")
+        expect(page.locator("#preview_decoder input")).to_have_value("TAESD")
         page.close()

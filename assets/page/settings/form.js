@@ -22,8 +22,17 @@ export function formShown() {
   for (const name of names) {
     const box = document.querySelector(`#${name} ${TEXT}`);
     if (name !== "lanes" && box) shown[name] = box.type === "number" ? numberIn(box) : box.value;
+    const menu = document.querySelector(`#${name} [role=combobox]`);
+    if (menu) shown[name] = chosenIn(menu, name, shown[name]);
   }
   return shown;
+}
+
+// The value of the option that a menu shows; the known one where its label is shown, or no option's.
+function chosenIn({ value: text }, name, known) {
+  const { props } = window.gradio_config.components.find(({ props }) => props.elem_id === name);
+  const values = props.choices.filter(([label]) => label === text).map(([, value]) => value);
+  return values.includes(known) || !values.length ? known : values[0];
 }
 
 const TEXT = ":is(textarea, input[type=number], input[type=text]:not([role]))";
