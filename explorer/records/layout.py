@@ -14,7 +14,7 @@ from explorer.records.manifest import (
     Manifest,
     json_text,
 )
-from explorer.records.pictures import thumbnail
+from explorer.records.pictures import infotext_of, thumbnail
 from explorer.records.run import RecordedLane, RecordedRun
 from explorer.records.steps_table import steps_csv
 from explorer.sampling.wording import lane_letter
@@ -131,6 +131,7 @@ def _lane_entry(position: int, lane: RecordedLane) -> LaneEntry:
         label=trajectory.label,
         state=trajectory.state,
         calls=trajectory.nfe,
+        parameters=infotext_of(trajectory, line_only=True),
         trajectory=f"{stem}.safetensors",
         picture=None if lane.picture is None else f"{stem}.png",
         frames={

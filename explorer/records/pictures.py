@@ -9,8 +9,10 @@ import numpy as np
 
 from explorer.capture.grids import grid, tile
 from explorer.capture.trajectory import Trajectory
+from explorer.records.interchange.infotext import parameters, write_infotext
+from explorer.records.interchange.picture_text import KEY, PARAMETERS
+from explorer.settings import RunSettings
 
-KEY = "sampler-explorer"  # of the PNG's text chunk that holds the run as JSON
 THUMBNAIL_SIDE = 96  # pixels
 THUMBNAIL_LANES = 4
 
@@ -27,12 +29,29 @@ def lane_png(trajectory: Trajectory, is_quick: bool = False) -> bytes:
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
+    if text := infotext_of(trajectory):
+        info.add_text(PARAMETERS, text)
     info.add_itxt(KEY, json.dumps(provenance(trajectory)), zip=True)
     data = io.BytesIO()
     Image.fromarray(grid(trajectory.images)).save(
         data, "PNG", pnginfo=info, compress_level=1 if is_quick else 6
     )
     return data.getvalue()
+
+
+def infotext_of(trajectory: Trajectory, line_only: bool = False) -> str:
+    """A lane's settings as A1111 writes them, or their last line; "" where they are unknown."""
+    if not trajectory.settings:
+        return ""
+    try:
+        settings = RunSettings.from_dict(trajectory.settings)
+    except (ValueError, TypeError):  # of another version, or made by hand
+        return ""
+    if trajectory.lane >= len(settings.lanes):
+        return ""
+    size = None if trajectory.images is None else trajectory.images.shape[2:0:-1]
+    write = parameters if line_only else write_infotext
+    return write(settings, trajectory.lane, trajectory.model, size)
 
 
 def provenance(trajectory: Trajectory) -> dict:

@@ -10,7 +10,8 @@ from PIL import Image
 
 from explorer.capture.grids import grid
 from explorer.capture.trajectory import Trajectory
-from explorer.records.pictures import KEY, THUMBNAIL_SIDE, lane_png, thumbnail
+from explorer.records.interchange.picture_text import KEY
+from explorer.records.pictures import THUMBNAIL_SIDE, lane_png, thumbnail
 from explorer.settings import RunSettings
 
 
