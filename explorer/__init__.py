@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from explorer.records import open_run
+    from explorer.records import history, open_run
 
-__all__ = ["open_run"]
+__all__ = ["history", "open_run"]
 
 
 def __getattr__(name: str) -> Any:

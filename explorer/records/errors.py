@@ -1,7 +1,6 @@
 """What may be wrong with a saved run: a kind of error each, every one with a sentence."""
 
 import errno
-from pathlib import Path
 from typing import ClassVar
 
 
@@ -56,9 +55,9 @@ REASONS = {
 }
 
 
-def not_saved(path: Path, error: OSError) -> NotSaved:
-    """The error for a run that could not be written to a path, of which only the name is said."""
+def not_saved(name: str, error: OSError) -> NotSaved:
+    """The error for a run of that name which could not be written; its path is not said."""
     reason = REASONS.get(error.errno or 0)
     if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
         reason = "something of that name is there already; choose another name"
-    return NotSaved(f"{path.name} was not saved: {reason or f'{error.strerror}; {KEPT}'}.")
+    return NotSaved(f"{name} was not saved: {reason or f'{error.strerror}; {KEPT}'}.")

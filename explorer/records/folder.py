@@ -17,8 +17,8 @@ PART = ".part"  # ends the name of a folder that is being written
 CHUNK_BYTES = 2**20
 
 
-def write_folder(path: Path, files: Iterable[tuple[str, bytes]]) -> Path:
-    """Write files, by name, as a new folder; return its path.
+def write_folder(path: Path, files: Iterable[tuple[str, bytes]], called: str = "") -> Path:
+    """Write files, by name, as a new folder; return its path. Sentences say what it is `called`.
 
     The folder appears once all of them are on the disk. Raises NotSaved and leaves nothing behind
     where that fails, also where there is something of that name already.
@@ -37,10 +37,17 @@ def write_folder(path: Path, files: Iterable[tuple[str, bytes]]) -> Path:
         part.rename(path)
         _sync(path.parent)
     except OSError as error:
-        raise not_saved(path, error) from error
+        raise not_saved(called or path.name, error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return path
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, which is gone at once for whoever looks; raises OSError."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PART}")
+    path.rename(part)
+    shutil.rmtree(part, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

@@ -79,6 +79,9 @@ class Limits:
     handler_threads: int = _limit(40, "threads that compute what pages ask for")
     log_line_characters: int = _limit(2000, "characters of one line of the log", least=100)
     ending_s: int = _limit(8, "how long the program's end waits for the model call under way")
+    history_bytes: int = _limit(4 * GIB, "the runs of a history, together")
+    keep_deleted_s: int = _limit(24 * 3600, "how long a deleted run can be brought back", least=0)
+    imported_run_bytes: int = _limit(2 * GIB, "a run out of a .zip, unpacked")
 
     def __post_init__(self):
         for each in fields(self):
