@@ -55,9 +55,9 @@ REASONS = {
 }
 
 
-def not_saved(name: str, error: OSError) -> NotSaved:
+def not_saved(name: str, error: OSError, verb: str = "saved") -> NotSaved:
     """The error for a run of that name which could not be written; its path is not said."""
     reason = REASONS.get(error.errno or 0)
     if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
         reason = "something of that name is there already; choose another name"
-    return NotSaved(f"{name} was not saved: {reason or f'{error.strerror}; {KEPT}'}.")
+    return NotSaved(f"{name} was not {verb}: {reason or f'{error.strerror}; {KEPT}'}.")

@@ -63,9 +63,9 @@ def _sync(folder: Path) -> None:
 class RunFolder:
     """A run's folder as it is read: only plain files that its manifest names, of their size."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, called: str = ""):
         self.path = path
-        self.name = path.name or str(path)
+        self.name = called or path.name or str(path)
 
     def manifest(self) -> Manifest:
         """What the folder's `run.json` says.

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -28,7 +28,8 @@ from explorer.records.history_listing import is_stale_part, listing
 from explorer.records.layout import run_files
 from explorer.records.marks import Marks, checked_name, read_marks, write_marks
 from explorer.records.opening import open_run
-from explorer.records.run import RecordedRun
+from explorer.records.run import RecordedRun, new_run_id
+from explorer.records.zip_file import read_zip
 from explorer.sampling.wording import counted
 from explorer.settings.limits import LIMITS
 
@@ -151,6 +152,10 @@ class History:
                 f"{size_text(LIMITS.history_bytes)}."
             )
         return Added(entry=entry, removed=tuple(removed), message=message)
+
+    def add_zip(self, source: Path | BinaryIO, name: str = "") -> Added:
+        """Keep the run of a .zip, under a new id; raises what `read_zip` and `add` raise."""
+        return self.add(replace(read_zip(source), id=new_run_id()), name)
 
     def rename(self, id: str, name: str) -> HistoryEntry:
         """Give a run a name; "" takes it away. Raises ValueError for what is no name, ForeignRun

@@ -13,11 +13,21 @@ from explorer.records.run import RecordedLane, RecordedRun
 
 
 def open_run(path: str | Path) -> RecordedRun:
-    """Open the folder of a run that was saved; docs/run_format.md says what is in it.
+    """Open a run that was saved, its folder or its .zip; docs/run_format.md says what is in it.
 
     Raises ForeignRun, UnfinishedRun, NewerRun or DamagedRun, each a RecordError with a sentence.
     """
-    folder = RunFolder(Path(path))
+    path = Path(path)
+    if path.suffix == ".zip" and path.is_file():
+        from explorer.records.zip_file import read_zip
+
+        return read_zip(path)
+    return open_folder(path)
+
+
+def open_folder(path: Path, called: str = "") -> RecordedRun:
+    """Open a run's folder, of which sentences say what it is `called`; raises as `open_run`."""
+    folder = RunFolder(path, called)
     manifest = folder.manifest()
     settings = _settings(folder, manifest)
     lanes = tuple(_lane(folder, manifest, entry, settings) for entry in manifest.lanes)

@@ -108,10 +108,15 @@ class RecordedRun:
         return self.lanes[lane].trajectory
 
     def save(self, path: str | Path) -> Path:
-        """Write the run as a new folder, which is there whole or not at all; return its path.
+        """Write the run as a new folder, or as a .zip where the path ends so; return its path.
 
-        docs/run_format.md says what is in it. Raises NotSaved, with a sentence.
+        It is there whole or not at all; docs/run_format.md says what is in it. Raises NotSaved,
+        with a sentence.
         """
+        if Path(path).suffix == ".zip":
+            from explorer.records.zip_file import save_zip
+
+            return save_zip(self, Path(path))
         from explorer.records.folder import write_folder
         from explorer.records.layout import run_files
 
