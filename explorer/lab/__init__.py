@@ -1,1 +1,1 @@
-"""Exact models, and the methods written by the book: truth to hold the product against."""
+"""Exact models, and the samplers as in the papers: references to test against."""

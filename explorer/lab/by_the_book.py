@@ -1,7 +1,7 @@
-"""DPM2 and DPM2 a by the book, in float64: each option where its formula puts it, step by step.
+"""DPM2 and DPM2 a as in the papers, in float64: a reference implementation, step by step.
 
-Written from the formulas, not from the schedulers: churn stands at the beginning of its step and
-ancestral noise at the end, and each takes noise of its own. docs/algorithm.md explains the loop.
+Written from the formulas, not from the schedulers: churn comes at the beginning of its step and
+ancestral noise at the end, each with separate noise. docs/algorithm.md explains the loop.
 """
 
 import math
@@ -13,10 +13,10 @@ import torch
 
 
 class Denoiser(Protocol):
-    """Whatever predicts the clean data of a noisy sample."""
+    """Anything that predicts the clean data of a noisy sample."""
 
     def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """Return the clean data that `x`, of any shape, at noise level `sigma` stands for."""
+        """Return the predicted clean data of `x`, of any shape, at noise level `sigma`."""
         ...
 
 
@@ -42,7 +42,7 @@ class Method:
         return list(zip(self.sigmas, [*self.sigmas[1:], self.final], strict=True))
 
     def hat(self, sigma: float) -> float:
-        """Return the noise level that churn lifts a step's sigma to."""
+        """Return the noise level to which churn raises a step's sigma."""
         inside = self.s_tmin <= sigma <= self.s_tmax
         return sigma * (1 + inside * min(self.s_churn / len(self.sigmas), math.sqrt(2) - 1))
 
@@ -90,7 +90,7 @@ class Method:
     def shared_noise(
         self, first: torch.Tensor, draws: Sequence[torch.Tensor]
     ) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
-        """Return noises for `run` that sum to those of a sampler which draws once a step.
+        """Return noises for `run` that sum to those of a sampler that draws once per step.
 
         `first` is the noise of the first latent and `draws[i]` that of step i, N-1 of them, unit
         noise of one shape. Returns (the latent at sigmas[0], churn_noise, up_noise).

@@ -1,4 +1,4 @@
-"""Data whose best denoiser is known exactly, and a loop that runs a scheduler over it."""
+"""Data with an exactly known optimal denoiser, and a loop that runs a scheduler on it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Gaussian:
         return (self.std**2 * x + sigma**2 * self.mean) / (self.std**2 + sigma**2)
 
     def solution(self, x: torch.Tensor, sigma: float, sigma_end: float) -> torch.Tensor:
-        """Return where the probability flow takes x, of any shape, from sigma to sigma_end.
+        """Return x, of any shape, moved by the probability flow from sigma to sigma_end.
 
         Karras et al. 2022, eq. 1, solved for normal data.
         """
@@ -31,7 +31,7 @@ class Gaussian:
         return self.mean + (x - self.mean) * shrink
 
     def output(self, x: torch.Tensor, sigma: float, prediction_type: str) -> torch.Tensor:
-        """Return what a perfect network of this prediction type says of x, in the shape of x.
+        """Return the output of a perfect network of this prediction type for x, in the shape of x.
 
         v = alpha * noise - beta * x0, with alpha^2 + beta^2 = 1 (Salimans & Ho 2022).
         """

@@ -1,1 +1,1 @@
-"""Schedules and runs as curves, and curves as plotly figures; plotly lives only here."""
+"""Schedules and runs as curves, and curves as plotly figures; plotly is used only here."""

@@ -1,7 +1,7 @@
 """The lines of the sigma plot as numbers: levels, step sizes and noise of a table of calls.
 
-One record, `Curve`, stands for a lane's schedule, for a lane of which only the calls are known, and
-for a pinned schedule; one `Quantity` says what is drawn of it. No plotly, no torch.
+One record, `Curve`, describes a lane's schedule, a lane of which only the calls are known, or a
+pinned schedule; a `Quantity` says what is drawn. No plotly, no torch.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ from explorer.sampling.schedules import Schedule
 
 
 class Points(NamedTuple):
-    """Where some model calls stand: float64 arrays of one length; steps count from 1."""
+    """The positions of some model calls: float64 arrays of equal length; steps count from 1."""
 
-    step: np.ndarray  # whole, or with a half for a call inside a step
+    step: np.ndarray  # plus 0.5 for a call inside a step
     timestep: np.ndarray
     sigma: np.ndarray
 
@@ -26,12 +26,12 @@ class Points(NamedTuple):
 
 
 class Series(NamedTuple):
-    """One trace: its kind, where it stands, its values, and the step that each belongs to."""
+    """One trace: its kind, its positions, its values, and the step of each."""
 
     kind: str
     at: Points
     values: np.ndarray
-    of: np.ndarray  # steps from 0: which step makes the value, so that a start can be cut off
+    of: np.ndarray  # from 0: the step that makes the value, so that a start can be cut off
 
     def rows(self, which) -> "Series":
         return Series(self.kind, self.at.rows(which), self.values[which], self.of[which])
@@ -39,25 +39,25 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One line of the plot with what happens inside its steps.
+    """One line of the plot, and the events inside its steps.
 
-    `first_calls` has a row a step, `second_calls` a row a step that calls the model twice. What
-    noise does is None where it is not known. A curve belongs to a lane or is a pin; the
-    other one of the two is None.
+    `first_calls` has a row for each step, `second_calls` one for each step with two model calls.
+    Noise arrays are None if unknown. A curve belongs to a lane or is a pin; the other of the two is
+    None.
     """
 
     label: str
     first_calls: Points  # N
     second_calls: Points  # at most N
-    sigma_end: float  # where the last step lands
+    sigma_end: float  # the end of the last step
     lane: int | None = None
     pin: str | None = None
     sigma_down: np.ndarray | None = None  # N: what each step denoises to
-    sigma_up: np.ndarray | None = None  # N: the noise that lifts it to the next sigma
-    noise: np.ndarray | None = None  # N: all the noise added after each step, churn's too
-    sigma_hat: np.ndarray | None = None  # N: what churn lifts each step's sigma to before it
-    start: int = 0  # the step that a run begins at, from 0; those before are left out
-    inside: str = "midpoint"  # what a call inside a step is
+    sigma_up: np.ndarray | None = None  # N: the noise that raises it to the next sigma
+    noise: np.ndarray | None = None  # N: all the noise added after each step, including churn's
+    sigma_hat: np.ndarray | None = None  # N: the sigma to which churn raises each step's sigma
+    start: int = 0  # the run's first step, from 0; earlier ones are left out
+    inside: str = "midpoint"  # the role of a call inside a step
 
     @property
     def steps(self) -> int:
@@ -65,9 +65,9 @@ class Curve:
 
 
 def curve_of(table: Schedule | CallTable, label: str, **owner: Any) -> Curve:
-    """The curve of a lane or a pin, which `owner` names, with the step that it begins at.
+    """The curve of a lane or a pin, which `owner` names, and its first step.
 
-    Of a table of calls the noise is not known.
+    For a table of calls the noise is not known.
     """
     if isinstance(table, CallTable):
         step = table.step + 1 + 0.5 * table.second_call
@@ -119,7 +119,7 @@ def step_size(curve: Curve) -> np.ndarray:
 
 
 def new_noise(curve: Curve) -> np.ndarray:
-    """Return the share of the noise in the latent that each step draws anew.
+    """Return the share of the latent's noise that each step draws anew.
 
     noise^2 / (sigma_down^2 + noise^2), variances: what the step leaves of the noise is sigma_down.
     Without churn and at s_noise = 1 that is sigma_up^2 / sigma_next^2. One value a step, 0 in one
@@ -132,7 +132,7 @@ def new_noise(curve: Curve) -> np.ndarray:
 
 
 def noise_since_start(curve: Curve) -> np.ndarray:
-    """Return the share of the noise in the latent, after each step, that the run itself has drawn.
+    """Return the share of the latent's noise, after each step, that was drawn during the run.
 
     1 - prod_{j <= i} (1 - new_noise_j), from the step that the run begins at: denoising shrinks
     what is left of the start noise by sigma_down / sigma, and new noise is added to it.
@@ -143,10 +143,10 @@ def noise_since_start(curve: Curve) -> np.ndarray:
 
 
 def _levels(kind: str, of_sigma: Callable) -> Callable[[Curve], Iterator[Series]]:
-    """Series of a quantity that a sigma alone decides: of steps, then of the calls inside them."""
+    """Series of a quantity that depends on sigma only: of steps, then of the calls inside them."""
 
     def series(curve: Curve) -> Iterator[Series]:
-        # The landing has no call, hence no timestep: it stands on the axis of steps only.
+        # The end has no call, hence no timestep: it is only on the axis of steps.
         end = Points(*map(np.append, curve.first_calls, (curve.steps + 1, np.nan, curve.sigma_end)))
         yield Series(kind, end, of_sigma(end.sigma), np.arange(curve.steps + 1))
         if len(curve.second_calls.step):
@@ -180,7 +180,7 @@ def _noise(curve: Curve) -> Iterator[Series]:
 
 
 def _landing(kind: str, curve: Curve, values: np.ndarray) -> Series:
-    """Values that a step makes where it lands; of the last one only the end would be left."""
+    """Values at the end of each step; of the last one only the end would be left."""
     return Series(
         kind, curve.first_calls.rows(slice(1, None)), values[:-1], np.arange(curve.steps - 1)
     )
@@ -188,7 +188,7 @@ def _landing(kind: str, curve: Curve, values: np.ndarray) -> Series:
 
 @dataclass(frozen=True)
 class Quantity:
-    """What the plot's y axis shows: the words for it, its series, and which scales it has."""
+    """A quantity on the plot's y axis: its labels, its series, and its scales."""
 
     label: str  # as a switch says it
     title: str  # of the axis

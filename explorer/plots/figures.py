@@ -1,8 +1,8 @@
-"""Curves to plotly figures; the only place that knows plotly. Pure functions, no torch.
+"""Curves to plotly figures; the only module that uses plotly. Pure functions, no torch.
 
-A figure is a plain dict, plotly's JSON: making its objects costs ten times what is in it, so tests
-hold the figures against plotly's own schema instead. The page gives the lanes and the pins their
-colours, those of its theme.
+A figure is a plain dict, plotly's JSON: creating plotly's objects would take ten times as long, so
+tests validate the figures against plotly's schema instead. The page gives the lanes and the pins
+the colours of its theme.
 """
 
 import math
@@ -18,7 +18,7 @@ from explorer.plots.curves import QUANTITIES, Curve, Points, Quantity, Series
 
 X_AXES = {"step": "step", "timestep": "timestep", "log_sigma": "log sigma"}  # as a switch says it
 X_TITLES = {"step": "Step", "timestep": "Timestep", "log_sigma": "Sigma, log scale"}
-MANY = 200  # more points than that are a line: markers would hide each other, and take their time
+MANY = 200  # beyond this, no markers: they would hide each other, and take long
 LOG_TICKS = [digit * 10.0**power for power in range(-4, 6) for digit in (1, 2, 5)]
 SYMBOLS = {  # of what is no line
     "midpoint": "diamond-open",
@@ -83,7 +83,7 @@ def schedule_figure(
 
 
 def _series(curve: Curve, shows: Quantity, x: str, log_y: bool) -> Iterator[Series]:
-    """The series of a curve without the points that the axes have no place for."""
+    """The series of a curve without the points that the axes cannot show."""
     for series in shows.series(curve):
         fits = np.isfinite(series.values) & np.isfinite(_along(x, series.at))
         if log_y:
@@ -95,7 +95,7 @@ def _series(curve: Curve, shows: Quantity, x: str, log_y: bool) -> Iterator[Seri
 
 
 def _same_line(one: list[Series], other: list[Series]) -> bool:
-    """Whether two curves' own lines hide each other."""
+    """Whether two curves' lines hide each other."""
     if not one or not other or len(one[0].values) != len(other[0].values):
         return False
     return np.allclose(one[0].values, other[0].values)
@@ -110,7 +110,7 @@ def _lane_traces(
 ) -> list[Trace]:
     """One lane: its line, then what happens inside each step as markers.
 
-    A line under `under` others that are the same is as much broader, so that all can be seen.
+    A line under `under` equal ones is wider by as much, so that all are visible.
     """
     first, traces = lane.start, []
     for series in drawn:
@@ -142,7 +142,7 @@ def _pin_trace(pin: Curve, line: Series, shows: Quantity, x: str) -> Trace:
 
 
 def _trace(curve: Curve, series: Series, shows: Quantity, x: str) -> Trace:
-    """What every trace has, whatever it looks like."""
+    """The properties that every trace has."""
     owner = {"pin": curve.pin} if curve.lane is None else {"lane": curve.lane}
     hover = f"%{{fullData.name}} %{{y:{shows.form}}}<br>%{{text}}<br>{shows.formula}<extra></extra>"
     return {
@@ -163,7 +163,7 @@ def _literal(text: str) -> str:
 
 @lru_cache(maxsize=64)  # many traces stand at the same calls, of one figure and of the next
 def _facts(steps: bytes, timesteps: bytes) -> list[str]:
-    """What the hover says of calls at float64 steps and timesteps."""
+    """The hover text of calls at float64 steps and timesteps."""
     calls = zip(np.frombuffer(steps).tolist(), np.frombuffer(timesteps).tolist(), strict=True)
     return [
         "the end" if math.isnan(timestep) else f"step {step:g}<br>timestep {timestep:.4g}"
@@ -176,7 +176,7 @@ def _note(text: str, step: int, there: Series, x: str, log_y: bool) -> dict:
     along, value = _along(x, there.at)[0], there.values[0]
     return {
         "text": f"{text}: step {step + 1}",
-        # annotations, unlike traces, stand on a logarithmic axis by the logarithm
+        # annotations, unlike traces, are placed on a logarithmic axis by the logarithm
         "x": float(np.log10(along) if x == "log_sigma" else along),
         "y": float(np.log10(value) if log_y else value),
         "ax": 0,
@@ -200,7 +200,7 @@ def _layout(x: str, log_y: bool, shows: Quantity) -> dict:
     axis = {"zeroline": False, "ticks": "", "ticklabeloverflow": "allow"}
     horizontal: dict[str, Any] = {"title": {"text": X_TITLES[x], "standoff": 8}}
     if x == "timestep":
-        horizontal["autorange"] = "reversed"  # a run goes from much noise to none
+        horizontal["autorange"] = "reversed"  # a run goes from high noise to none
     if x == "log_sigma":
         horizontal |= {"type": "log", "autorange": "reversed", "tickvals": LOG_TICKS}
     vertical = {"title": {"text": shows.title, "standoff": 8}, "type": "log" if log_y else "linear"}
@@ -215,7 +215,7 @@ def _layout(x: str, log_y: bool, shows: Quantity) -> dict:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "xaxis": axis | horizontal,
         "yaxis": axis | vertical,
-        "showlegend": False,  # the page has its own
+        "showlegend": False,  # the page has its own legend
         "hovermode": "closest",
         "dragmode": False,
         "uirevision": f"{shows.label} {x} {log_y}",

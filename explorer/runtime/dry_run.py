@@ -1,7 +1,7 @@
-"""How much memory a network's call takes at its peak, without making the call.
+"""The peak memory of a network's call, without making the call.
 
-The network's architecture runs on PyTorch's meta device, where tensors have shapes and no numbers,
-and what lives at once is counted. Any size takes a fraction of a second and no memory.
+The network runs on PyTorch's meta device, where tensors have shapes but no data, and the tensors
+that are alive at the same time are counted. Any size takes a fraction of a second and no memory.
 """
 
 import threading
@@ -20,7 +20,7 @@ WHOLE = 8  # pictures of float32 that putting tiles together holds at once
 
 
 class _LivingBytes(TorchDispatchMode):
-    """Counts the bytes of all tensors that are made in it and still referred to."""
+    """Counts the bytes of all tensors that are created in it and still referenced."""
 
     def __init__(self):
         super().__init__()
@@ -62,7 +62,7 @@ class _FusedAttention(TorchFunctionMode):
 
 
 def peak_bytes(call: Callable[[], Any]) -> int:
-    """The most bytes that `call`, on meta tensors, holds at once beside what it is given."""
+    """The peak bytes of `call`, on meta tensors, in addition to its inputs."""
     counted = _LivingBytes()
     with torch.no_grad(), _FusedAttention(), counted:
         call()
@@ -70,7 +70,7 @@ def peak_bytes(call: Callable[[], Any]) -> int:
 
 
 class CallMemory:
-    """The peak memory of one model's calls, in bytes, by size; each is worked out once."""
+    """The peak memory of one model's calls, in bytes, by size; each is computed once."""
 
     def __init__(self, pipeline: Any):
         self._lock = threading.Lock()
@@ -85,7 +85,7 @@ class CallMemory:
         self._encode = self._kept(self._encode_once)
 
     def _kept(self, work: Callable[[int, int], int]) -> Callable[[int, int], int]:
-        """The work, done once a size: a run waits for what is being worked out already."""
+        """The result, computed once per size: a run waits for a computation under way."""
         remembered = lru_cache(maxsize=64)(work)
 
         def locked(width: int, height: int) -> int:

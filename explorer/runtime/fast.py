@@ -1,4 +1,4 @@
-"""Networks without Python's share of their time: the fastest path that their device has.
+"""Networks without Python's overhead: the fastest path for their device.
 
 On a CPU traced graphs (traced.py), on a GPU CUDA graphs of networks with fused kernels (graphs.py,
 kernels/fused.py). The weights are shared with the networks, never copied.
@@ -20,20 +20,20 @@ from explorer.runtime.traced import TracedDecoder, TracedUNet
 LOG = logging.getLogger(__name__)
 
 INPUTS = ("sample", "timestep", "encoder_hidden_states")
-LARGEST_GRAPHED = 80 * 80  # pixels of a latent up to which launching takes longer than decoding
+LARGEST_GRAPHED = 80 * 80  # latent pixels up to which launching takes longer than decoding
 SMALL = 50_000_000  # weights of a network that a CPU may run once more to make its graph
 
 
 class FastPath(Protocol):
-    """A faster way to run one U-Net; made anew when the U-Net's weights move."""
+    """A faster way to run one U-Net; recreated when the U-Net's weights move."""
 
     def run(
         self, unet: torch.nn.Module, inputs: dict[str, torch.Tensor], guided: bool = False
     ) -> torch.Tensor | None:
-        """The U-Net's output, batch x C x H x W; None where the U-Net should run by itself."""
+        """The U-Net's output, batch x C x H x W; None if the U-Net itself should run."""
 
     def free(self) -> bool:
-        """Free all graphs and their memory; whether there were any."""
+        """Free all graphs and their memory; returns whether there were any."""
         ...
 
 
@@ -43,11 +43,11 @@ def fast(
 ) -> Iterator[None]:
     """Run plain calls of `unet` by the fastest path of its device, all others as usual.
 
-    `guided` promises that the second half of every batch repeats the first but for the prompt.
-    A U-Net with hooks or with another `forward` is left alone: a graph would bypass them. On CUDA
-    outputs differ by the rounding of half precision; on a CPU by nothing, or where `guided` by the
-    rounding of float32. Where memory runs out the graphs are freed and the call is repeated without
-    them. `check` is called now and then within a long call on a CPU; what it raises ends the call.
+    `guided` promises that the second half of every batch equals the first except for the prompt. A
+    U-Net with hooks or with another `forward` is left alone: a graph would bypass them. On CUDA
+    outputs differ by the rounding of half precision; on a CPU not at all, or with `guided` by the
+    rounding of float32. If memory runs out, the graphs are freed and the call is repeated without
+    them. `check` is called now and then within a long call on a CPU; its exceptions end the call.
     """
     path = fast_path_of(unet)
     if path is None:
@@ -79,7 +79,7 @@ def fast(
 
 
 def fast_path_of(unet: torch.nn.Module) -> FastPath | None:
-    """The U-Net's fast path, made where there is none for its weights; None where it has none."""
+    """The U-Net's fast path, created if there is none for its weights; None if it has none."""
     if type(unet) is not UNet2DConditionModel or _device_type(unet) not in ("cpu", "cuda"):
         return None
     addresses = _weight_addresses(unet)
@@ -96,7 +96,7 @@ def fast_path_of(unet: torch.nn.Module) -> FastPath | None:
 
 @contextmanager
 def fast_text_encoder(encoder: torch.nn.Module | None) -> Iterator[None]:
-    """Run plain calls of a text encoder on a GPU by a CUDA graph: one launch for a prompt."""
+    """Run plain calls of a text encoder on a GPU as a CUDA graph: one launch for a prompt."""
     if (
         type(encoder) is not CLIPTextModel
         or _device_type(encoder) != "cuda"
@@ -117,7 +117,7 @@ def fast_text_encoder(encoder: torch.nn.Module | None) -> Iterator[None]:
 
 
 def fast_vae(vae: Network) -> Network:
-    """A copy of the VAE over the same weights that decodes faster; the VAE where nothing would."""
+    """A copy of the VAE with the same weights that decodes faster; the VAE itself if none would."""
     if _weight_addresses(vae) is None or not (_device_type(vae) == "cuda" or is_small(vae)):
         return vae
     copy = _cached(vae, lambda: _new_fast_vae(vae))
@@ -154,7 +154,7 @@ def _new_fast_vae(vae: Network) -> Network:
 
 
 def is_small(model: Network) -> bool:
-    """Whether it is worth a CPU's time to run the model once more to make its graph."""
+    """Whether tracing, an additional run of the model, is worth a CPU's time."""
     return _device_type(model) == "cpu" and model.num_parameters() < SMALL
 
 
@@ -165,7 +165,7 @@ def _graphed(function: Callable[[torch.Tensor], torch.Tensor]) -> Any:
 
 
 def _cached(model: torch.nn.Module, make: Callable[[], Any]) -> Any:
-    """What `make` returned for the model, made anew where its weights have moved."""
+    """The result of `make` for the model; made again if its weights have moved."""
     addresses = _weight_addresses(model)
     known, made = vars(model).get(FAST_PATH, (None, None))
     if known != addresses:
@@ -182,9 +182,9 @@ def release_graphs(unet: torch.nn.Module) -> None:
 
 
 def warm_up(unet: Network, batch: int, tokens: int) -> None:
-    """Make the graph for a guided `batch` of the model's own size, before somebody waits for it.
+    """Make the graph for a guided `batch` of the model's native size in advance.
 
-    Does nothing for a U-Net that takes more than a prompt (SDXL's).
+    Does nothing for a U-Net that takes more inputs than a prompt (SDXL's).
     """
     config = unet.config
     if config.addition_embed_type is not None:
@@ -199,7 +199,7 @@ def warm_up(unet: Network, batch: int, tokens: int) -> None:
 
 
 def warm_up_decoding(vae: Network, unet: Network) -> None:
-    """Make the graph that decodes one picture of the model's own size."""
+    """Make the graph that decodes one picture of the model's native size."""
     place = {"device": vae.device, "dtype": vae.dtype}
     latents = torch.zeros(1, unet.config.in_channels, *_native_size(unet), **place)
     with torch.no_grad():
@@ -208,7 +208,7 @@ def warm_up_decoding(vae: Network, unet: Network) -> None:
 
 
 def _native_size(unet: Network) -> tuple[int, int]:
-    """Height and width of the latents that the U-Net was made for."""
+    """Height and width of the U-Net's native latents."""
     side = unet.config.sample_size
     return (side, side) if isinstance(side, int) else tuple(side)
 
@@ -223,9 +223,10 @@ def _new_fast_path(unet: torch.nn.Module) -> FastPath:
 
 
 def _weight_addresses(model: torch.nn.Module) -> tuple[int, ...] | None:
-    """Where its weights are in memory: graphs and copies are of no use when they have moved.
+    """The addresses of its weights: graphs and copies are useless once they have moved.
 
-    None for a model with hooks or another `forward`. One walk: each takes milliseconds.
+    None for a model with hooks or another `forward`. A single traversal, as each takes
+    milliseconds.
     """
     addresses: list[int] = []
     for module in model.modules():
@@ -237,14 +238,14 @@ def _weight_addresses(model: torch.nn.Module) -> tuple[int, ...] | None:
 
 
 def _device_type(model: torch.nn.Module) -> str:
-    """The type of device its first weight is on; diffusers' `device` takes a walk, too."""
+    """The device type of its first weight; diffusers' `device` traverses the model, too."""
     return next(model.parameters()).device.type
 
 
 def _plain_inputs(
     sample, timestep, prompt_embeds, return_dict, options
 ) -> dict[str, torch.Tensor] | None:
-    """The inputs by name, SDXL's added ones among them; None for a call that asks for more."""
+    """The inputs by name, including SDXL's added ones; None for a call with other options."""
     options = {name: option for name, option in options.items() if option is not None}
     added = options.pop("added_cond_kwargs", {})
     inputs = dict(zip(INPUTS, (sample, timestep, prompt_embeds), strict=True)) | added

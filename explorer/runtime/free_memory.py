@@ -1,11 +1,11 @@
-"""How much of the host's memory a program may still take, in a container too."""
+"""The host's memory that is still available to a program, also in a container."""
 
 import os
 from pathlib import Path
 
 from explorer.byte_sizes import GIB
 
-UNKNOWN = 16 * GIB  # where the system says nothing
+UNKNOWN = 16 * GIB  # if the system does not report it
 # By version of Linux's control groups: the limit, what is used, and statistics with what of it is
 # only a cache of files, which gives way.
 CGROUPS = (
@@ -21,9 +21,9 @@ CGROUPS = (
 
 
 def free_bytes(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """The machine's free memory, or what is left of the container's where that is less.
+    """The machine's free memory, or the container's if that is less.
 
-    A limit holds for a control group and all within it: those around this process's count too.
+    A limit applies to a control group and all groups within it, so the parents' limits count too.
     """
     rooms = [_of_the_machine(proc)]
     for controller, *names in CGROUPS:
@@ -33,7 +33,7 @@ def free_bytes(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")
 
 
 def _groups(proc: Path, base: Path, controller: str) -> list[Path]:
-    """The folders of this process's control group and of those around it, the outermost first."""
+    """The folders of this process's control group and its parents, the outermost first."""
     try:
         lines = [line.split(":", 2) for line in (proc / "self/cgroup").read_text().splitlines()]
     except OSError:
@@ -56,7 +56,7 @@ def _of_the_machine(proc: Path) -> int:
 
 
 def _of_a_container(cgroup: Path, limit: str, used: str, statistics: str, cached: str) -> int:
-    """What is left under the limit; beyond any machine's memory where there is no limit."""
+    """The rest below the limit; more than any machine's memory if there is no limit."""
     try:
         room = int((cgroup / limit).read_text()) - int((cgroup / used).read_text())
         for line in (cgroup / statistics).read_text().splitlines():

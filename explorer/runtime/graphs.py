@@ -1,7 +1,7 @@
-"""Networks as CUDA graphs: a call is one launch, however long Python would take.
+"""Networks as CUDA graphs: a call is a single launch, without Python's overhead.
 
 A graph is captured when a shape is first used, which takes the time of a few calls and compiles
-nothing but small kernels. A bounded number is kept; all are freed where memory runs out.
+only small kernels. A bounded number is kept; all are freed if memory runs out.
 """
 
 import importlib.util
@@ -26,7 +26,7 @@ Key = tuple[Any, ...]
 
 
 def fused_copy(model: torch.nn.Module) -> Network:
-    """The model with fused kernels where Triton is installed, over the same weights."""
+    """The model with fused kernels, sharing its weights, if Triton is installed."""
     if not _has_triton():
         return sharing_copy(model)
     from explorer.runtime.kernels.fused import fused
@@ -35,7 +35,7 @@ def fused_copy(model: torch.nn.Module) -> Network:
 
 
 def join_weights(model: torch.nn.Module) -> None:
-    """Store weights as the fused copy needs them, where there is memory for it."""
+    """Store weights as the fused copy needs them, if there is enough memory."""
     if _has_triton():
         from explorer.runtime.kernels.attending import join_qkv_weights
 
@@ -80,7 +80,7 @@ class Graph:
         try:
             captured = work(*self.inputs)
         except BaseException:
-            with suppress(RuntimeError):  # the error that ended the capture is raised
+            with suppress(RuntimeError):  # the error that ended the capture is raised instead
                 self._graph.capture_end()
             raise
         self._graph.capture_end()
@@ -103,8 +103,8 @@ class Graph:
 class UNetGraph:
     """A U-Net's call as two graphs: one for what depends on the prompt alone, one for the rest.
 
-    The first is run once for each prompt: a prompt is new when it is another tensor or was written
-    to, else its keys and values are kept from call to call.
+    The first is run once for each prompt: a prompt is new if it is another tensor or was written
+    to, otherwise its keys and values are kept between calls.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class UNetGraph:
 
 
 def _prompt_preparation(model: torch.nn.Module) -> Callable[[torch.Tensor], Any]:
-    """What a graph computes of the prompt alone: keys and values, or a copy of it."""
+    """The part of a graph that depends only on the prompt: keys and values, or a copy of it."""
     if _has_triton():
         from explorer.runtime.kernels.attending import prepare_prompt
 
@@ -167,7 +167,7 @@ class GraphCache:
     def get(self, key: Key, capture: Callable[[torch.cuda.Stream, Any], Any]) -> Any:
         """The graph of that key, made by `capture(stream, pool)` where it is missing.
 
-        None where it cannot be captured; where memory runs out all graphs are freed.
+        None if it cannot be captured; if memory runs out, all graphs are freed.
         """
         if key not in self._graphs:
             self._make(key, capture)
@@ -176,7 +176,7 @@ class GraphCache:
         return self._graphs.get(key)
 
     def free(self) -> bool:
-        """Free every graph and its memory; whether there was one."""
+        """Free every graph and its memory; returns whether there was one."""
         had_graphs = bool(self._graphs)
         graphs, self._graphs = self._graphs, OrderedDict()
         for graph in graphs.values():
@@ -210,7 +210,7 @@ _ALL: WeakSet[GraphCache] = WeakSet()
 
 
 def free_all() -> bool:
-    """Free the graphs of every network; whether there were any."""
+    """Free the graphs of every network; returns whether there were any."""
     return sum(each.free() for each in list(_ALL)) > 0
 
 
@@ -229,7 +229,7 @@ class GraphedUNet:
     ) -> torch.Tensor | None:
         """The U-Net's output, batch x C x H x W, by the graph for inputs of these shapes.
 
-        The graph is made where it is missing; None where it cannot be.
+        The graph is created if it is missing; None if that fails.
         """
 
         def capture(stream: torch.cuda.Stream, pool: Any) -> UNetGraph:
@@ -259,7 +259,7 @@ class GraphedFunction:
         return len(self._cache)
 
     def __call__(self, given: torch.Tensor) -> torch.Tensor | None:
-        """The function's result for a tensor of any shape; None where there is no graph."""
+        """The function's result for a tensor of any shape; None if there is no graph."""
 
         def capture(stream: torch.cuda.Stream, pool: Any) -> Graph:
             return Graph(self.work, (given,), stream, pool)

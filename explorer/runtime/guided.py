@@ -14,7 +14,7 @@ from explorer.runtime.sharing import Network, sharing_copy
 
 
 def dedup_cfg(unet: Network) -> Network:
-    """A copy over the same weights, for batches whose halves differ in the prompt alone.
+    """A copy that shares the weights, for batches whose halves differ only in the prompt.
 
     A U-Net that takes more than a prompt (SDXL's), or that uses it before its first transformer, is
     returned as it is.

@@ -1,4 +1,4 @@
-"""Long work of networks that may be broken off: a check before each of their layers."""
+"""Interruptible network calls: a check before each layer."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ _CHECK: ContextVar[Callable[[], None] | None] = ContextVar("check", default=None
 
 @contextmanager
 def interruptible(check: Callable[[], None]) -> Iterator[None]:
-    """Let `check` be called now and then, in this thread; what it raises ends the work."""
+    """Have `check` called now and then in this thread; its exceptions end the work."""
     token = _CHECK.set(check)
     try:
         yield
@@ -19,12 +19,12 @@ def interruptible(check: Callable[[], None]) -> Iterator[None]:
 
 
 def is_interruptible() -> bool:
-    """Whether somebody may want to break off what this thread does."""
+    """Whether this thread's work can be interrupted."""
     return _CHECK.get() is not None
 
 
 def check_now(*_: Any) -> None:
-    """Call this thread's check, where it has one; fit to be a hook of a layer."""
+    """Call this thread's check, if it has one; usable as a hook of a layer."""
     if check := _CHECK.get():
         check()
 
@@ -33,7 +33,7 @@ def check_now(*_: Any) -> None:
 def checked_layers(network: Any) -> Iterator[None]:
     """Within the block, check before each layer of a `torch.nn.Module`.
 
-    Other threads that go through it meanwhile have checks of their own, or none.
+    Other threads that use it at the same time have their own checks, or none.
     """
     if not is_interruptible():
         yield

@@ -1,4 +1,4 @@
-"""Whether a run fits into memory, and how much of its batch goes through the networks at once."""
+"""Whether a run fits into memory, and into how many parts its batch is split."""
 
 from dataclasses import dataclass
 
@@ -13,17 +13,17 @@ GPU_FACTOR, GPU_FIXED = 1.5, 512 * MIB
 
 
 class TooLarge(ValueError):
-    """A run that has no room however it is split; the message is a sentence with the numbers."""
+    """A run that does not fit however it is split; the message is a sentence with the numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryNeed:
-    """What a run needs, in bytes, before it is split.
+    """The memory that a run needs, in bytes, before it is split.
 
-    `call` is the U-Net for one element of the batch, and `pair` how many elements one picture of
-    one lane is (2 with guidance), `batch` all of them. `decode` makes one picture of its latents,
-    `encode` latents of a start picture (0 without one), `recording` what is kept on the host,
-    `noise` what samplers keep of their noise, on the GPU if `noise_on_gpu`.
+    `call` is for one element of the U-Net's batch, `pair` the number of elements of one picture in
+    one lane (2 with guidance), `batch` the number of all elements. `decode` is for decoding one
+    picture, `encode` for encoding a start picture (0 without one), `recording` for the recording on
+    the host, `noise` for the samplers' stored noise, on the GPU if `noise_on_gpu`.
     """
 
     call: int
@@ -38,19 +38,19 @@ class MemoryNeed:
     noise_on_gpu: bool = False
 
     def networks(self, elements: int) -> int:
-        """What the networks take at most with so many elements of the batch at once."""
+        """The networks' peak memory with this many elements of the batch at once."""
         factor, fixed = (GPU_FACTOR, GPU_FIXED) if self.on_gpu else (CPU_FACTOR, CPU_FIXED)
         most = max(self.call * elements, self.decode, self.encode)
         return int(most * factor) + fixed + (self.noise if self.noise_on_gpu else 0)
 
     @property
     def kept(self) -> int:
-        """What is kept on the host during the run, however its batch is split."""
+        """The host memory that the run needs in addition, however its batch is split."""
         return self.recording + (0 if self.noise_on_gpu else self.noise)
 
     @property
     def least(self) -> int:
-        """What the networks take where one picture goes through them at a time."""
+        """The networks' peak memory with one picture at a time."""
         return self.networks(self.pair)
 
 
@@ -58,7 +58,7 @@ def elements_at_once(need: MemoryNeed, free: int, device_free: int | None, share
     """Return how many elements of the batch may go through the U-Net at once, a multiple of `pair`.
 
     `free` is the host's memory and `device_free` a GPU's, in bytes, of which the run gets `share`.
-    Raises TooLarge where not even one picture fits.
+    Raises TooLarge if not even one picture fits.
     """
     host = int(free * share) - need.kept
     room = host if device_free is None else int(device_free * share)
@@ -71,7 +71,7 @@ def elements_at_once(need: MemoryNeed, free: int, device_free: int | None, share
 
 
 def describe(need: MemoryNeed, at_once: int) -> str:
-    """What the networks will take, for a sentence on what a run costs."""
+    """The networks' memory, in words for a run's cost."""
     taken = f"the networks take up to {size_text(need.networks(at_once))}"
     parts = -(-need.batch // at_once)
     return f"{taken}, in {parts} parts" if parts > 1 else taken
@@ -96,6 +96,6 @@ def _sentence(need: MemoryNeed, free: int, device_free: int | None) -> str:
 
 
 def _noise(need: MemoryNeed) -> str:
-    """The samplers' part of what is kept on the host, in a sentence."""
+    """The samplers' part of the host memory, in a sentence."""
     on_host = need.kept - need.recording
     return f", {size_text(on_host)} for the noise of DPM++ SDE" if on_host else ""

@@ -1,4 +1,4 @@
-"""Attributes of one object overridden, or their overrides removed, for the length of a block."""
+"""Context managers that override attributes of one object, or remove such overrides."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import Any
 
 @contextmanager
 def overriding(target: object, name: str, value: Any) -> Iterator[None]:
-    """Within the block `target.name` is `value`; afterwards it is what it was before.
+    """Within the block `target.name` is `value`; afterwards it is restored.
 
     Only this object is changed, not its class. Blocks may be nested.
     """

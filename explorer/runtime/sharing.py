@@ -1,4 +1,4 @@
-"""A second set of modules over the same weights, to be changed where the first must not be."""
+"""A copy of modules that shares their weights, so that it can be modified."""
 
 import copy
 from itertools import chain

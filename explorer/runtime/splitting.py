@@ -1,4 +1,4 @@
-"""A U-Net's batch in parts, one after the other, where the whole would not fit into memory."""
+"""A U-Net's batch in parts, one after the other, if the whole does not fit into memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ from explorer.runtime.overriding import overriding
 def splitting(unet: torch.nn.Module, at_once: int, guided: bool) -> Iterator[None]:
     """Let `unet` take at most `at_once` elements of a batch at a time.
 
-    With `guided` the second half of each batch repeats the first but for the prompt: then a part
-    holds the same elements of both halves, and `at_once` is even. Each element's output is that of
-    its part run as a batch: lanes and pictures are independent of each other.
+    With `guided` the second half of each batch equals the first except for the prompt: then a part
+    has the same elements of both halves, and `at_once` is even. Each element's output is that of
+    its part run as a batch, since lanes and pictures are independent of each other.
     """
     whole_forward = unet.forward
 

@@ -1,4 +1,4 @@
-"""CPU threads: with how many the U-Net is fastest, and which thread computes."""
+"""CPU threads: the best number for the U-Net, and the thread in which to compute."""
 
 import logging
 import os
@@ -13,13 +13,13 @@ LOG = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-WORTH_IT = 0.9  # more threads must take at most this part of the time of fewer
+WORTH_IT = 0.9  # more threads must take at most this fraction of the time of fewer
 
 
 def choose_threads(unet: Any) -> int:
-    """Measure how many CPU threads the U-Net is fastest with; set that number and return it.
+    """Measure the number of CPU threads with which the U-Net is fastest; set it and return it.
 
-    OMP_NUM_THREADS, where the user has set it, is kept.
+    If the user has set OMP_NUM_THREADS, that is kept.
     """
     if "OMP_NUM_THREADS" in os.environ:
         return torch.get_num_threads()
@@ -31,8 +31,8 @@ def choose_threads(unet: Any) -> int:
 def fastest(seconds: Callable[[int], float], most: int) -> int:
     """The number of threads, 1, 2, 4 and so on up to `most`, by a call's measured `seconds`.
 
-    Doubling must save a tenth, else the smaller number stays: OpenMP's threads wait for each
-    other, and beside a busy neighbour two of them were seen 15 times slower than one.
+    Doubling must save a tenth, or the smaller number is kept: OpenMP's threads wait for each other,
+    and on a busy machine two of them were seen to be 15 times slower than one.
     """
     chosen, best = 1, seconds(1)
     while 2 * chosen <= most:
@@ -50,7 +50,7 @@ def has_spare_core() -> bool:
 
 
 def in_own_thread(work: Callable[[], Result]) -> Result:
-    """Do CPU work in a thread that ends with it.
+    """Do CPU work in a new thread that ends with it.
 
     OpenMP keeps a team of threads for every thread that has ever computed. While all teams together
     have more threads than there are cores, each of them sleeps at every barrier instead of

@@ -1,4 +1,4 @@
-"""Networks as TorchScript graphs, traced once a shape: for a CPU.
+"""Networks as TorchScript graphs for a CPU, traced once per shape.
 
 Walking through diffusers' modules costs a few milliseconds a call, whatever the batch. The traced
 graph runs the same kernels on the same weights, so its outputs are the same to the bit.
@@ -70,9 +70,9 @@ class TraceCache:
     def get(
         self, key: Any, module: Callable[[], torch.nn.Module], inputs: tuple[torch.Tensor, ...]
     ) -> torch.jit.ScriptModule | None:
-        """The graph of `module()` for inputs of these shapes, traced where it is missing.
+        """The graph of `module()` for inputs of these shapes, traced if it is missing.
 
-        None where the first of `inputs` is too large, or where tracing failed.
+        None if the first of `inputs` is too large, or if tracing failed.
         """
         if key not in self._graphs:
             if inputs[0].numel() > self.largest:
@@ -83,7 +83,7 @@ class TraceCache:
         return self._graphs[key]
 
     def free(self) -> bool:
-        """Free all graphs; whether there were any."""
+        """Free all graphs; returns whether there were any."""
         had_graphs = bool(self._graphs)
         self._graphs.clear()
         return had_graphs
@@ -101,9 +101,9 @@ class TracedUNet(TraceCache):
     ) -> torch.Tensor | None:
         """The U-Net's output, batch x C x H x W, by the graph for inputs of these shapes.
 
-        The graph is made where it is missing; None where it cannot be. For a long call a graph
-        would save nothing: then `check` is called before each of the network's layers, and what it
-        raises ends the call.
+        The graph is created if it is missing; None if that fails. For a long call a graph would
+        save nothing: then `check` is called before each of the network's layers, and its exceptions
+        end the call.
         """
         key = (guided, *((name, each.shape, each.dtype) for name, each in inputs.items()))
         values = tuple(inputs.values())
@@ -119,7 +119,7 @@ class TracedUNet(TraceCache):
 
 
 def is_long(unet: torch.nn.Module, sample: torch.Tensor) -> bool:
-    """Whether a call on a sample, batch x C x H x W, is too long for a stop to wait for its end."""
+    """Whether a call on a sample, batch x C x H x W, takes too long for a stop to wait for it."""
     pixels = len(sample) * sample.shape[-2] * sample.shape[-1]
     return pixels * sum(weights.numel() for weights in unet.parameters()) >= LONG_CALL
 
@@ -141,7 +141,7 @@ class TracedDecoder(TraceCache):
         self._decoder = DecoderFunction(vae)
 
     def __call__(self, latents: torch.Tensor) -> torch.Tensor | None:
-        """Pictures, n x 3 x H x W, of latents n x C x h x w; None where there is no graph."""
+        """Pictures, n x 3 x H x W, of latents n x C x h x w; None if there is no graph."""
         graph = self.get((latents.shape, latents.dtype), lambda: self._decoder, (latents,))
         return None if graph is None else graph(latents)
 

@@ -1,4 +1,4 @@
-"""Several schedulers as one: their lanes are denoised as one batch by one stock pipeline call."""
+"""Several schedulers in lockstep: their lanes are one batch of one stock pipeline call."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -15,23 +15,23 @@ Generators = torch.Generator | list[torch.Generator] | None
 class LockstepScheduler:
     """Drives K schedulers ("lanes") through one `pipe(prompt=[prompt] * K, ...)`.
 
-    The U-Net takes a timestep for each element of its batch, so `timesteps` is a table: a row a
-    model call, a column an element. A batch holds the images of lane 0, then of lane 1, and so
-    on, and all of them twice under `guidance`, which must say what the pipeline does (it guides
-    where guidance_scale > 1). Each lane's own `step` is called with its part of the batch, so
-    every lane takes the path of its solo run and can be recorded on its own.
+    The U-Net takes a timestep for each element of its batch, so `timesteps` is a table with a row
+    per model call and a column per element. A batch holds the images of lane 0, then of lane 1, and
+    so on, and all of them twice under `guidance`, which must match the pipeline (it guides if
+    guidance_scale > 1). Each lane's own `step` is called with its part of the batch, so every lane
+    equals its solo run and can be recorded separately.
 
-    Noise: lane k draws from `generators[k]` (one, or a list of one an image). Without them, a list
-    that the pipeline hands on is dealt out by image, and a single generator is copied for each
-    lane when the run's first step is taken: each then draws what a solo run would draw, no lane
-    shifts another's noise, and the generator itself is left where it was.
+    Noise: lane k draws from `generators[k]` (one, or a list with one per image). Without them, a
+    list that the pipeline passes on is distributed by image, and a single generator is copied for
+    each lane at the run's first step: each lane then draws the noise of a solo run, no lane shifts
+    another's noise, and the generator's state does not change.
 
-    A run that pipelines share, or that starts from a picture, is cut: it makes the calls from
-    `first_call` up to `end_call`, which is excluded (indices of all calls). With `already_scaled`
+    A run that is shared by pipelines, or starts from a picture, makes only the calls from
+    `first_call` up to, but not including, `end_call` (indices of all calls). With `already_scaled`
     the pipeline's latents have the noise level of the first call and are not scaled again.
 
-    `custom_steps` holds for each lane the keyword arguments of its `set_timesteps` that replace the
-    pipeline's number of steps, such as a list of sigmas; an empty one for a lane that has none.
+    `custom_steps` has, for each lane, the keyword arguments of its `set_timesteps` that replace the
+    pipeline's number of steps, such as a list of sigmas; an empty mapping for a lane without any.
 
     Lanes may differ in class and in every argument, but must make the same number of calls.
     """
@@ -79,7 +79,7 @@ class LockstepScheduler:
 
     @property
     def config(self):
-        """The first lane's; pipelines read it for what all lanes of one model have in common."""
+        """The first lane's config; pipelines read it for values that all lanes of a model share."""
         return self.lanes[0].config
 
     @property
@@ -88,7 +88,7 @@ class LockstepScheduler:
         return 1.0 if self.already_scaled else _LaneScale(self)
 
     def set_timesteps(self, num_inference_steps: int, device=None, **kwargs) -> None:
-        """Prepare all lanes; ValueError where they would not make the same number of calls."""
+        """Prepare all lanes; ValueError unless they make the same number of calls."""
         for lane, custom in zip(self.lanes, self.custom_steps, strict=True):
             steps = custom or {"num_inference_steps": num_inference_steps}
             lane.set_timesteps(device=device, **steps, **kwargs)
@@ -118,7 +118,7 @@ class LockstepScheduler:
         self._begin_lanes(self.first_call)
 
     def set_begin_index(self, begin_index: int = 0) -> None:
-        """Start at a later call of this part of the run, for image to image."""
+        """Start at a later call of this part of the run, as image to image does."""
         self.begin_index = begin_index
         self._row = self.first_call + begin_index
         self._begin_lanes(self._row)
@@ -129,7 +129,7 @@ class LockstepScheduler:
                 lane.set_begin_index(call)
 
     def scale_model_input(self, sample: torch.Tensor, timestep=None) -> torch.Tensor:
-        """Return the U-Net's input: each lane's part of `sample` as that lane scales it.
+        """Return the U-Net's input: each lane's part of `sample`, scaled by that lane.
 
         `sample` has the shape (batch, channels, height, width), as the result; the batch is
         lanes x images, twice that under guidance. `timestep` is counted, not read.
@@ -231,7 +231,7 @@ class TimestepTable(torch.Tensor):
     image says it, is the first row's timestep of every image.
     """
 
-    # Results are plain tensors: the U-Net must not compute in a subclass.
+    # Results are plain tensors: the U-Net must not compute with a subclass.
     # PyTorch's own way to say so, though not of the declared signature.
     __torch_function__ = torch._C._disabled_torch_function_impl  # pyright: ignore[reportAssignmentType]
 
@@ -249,7 +249,7 @@ class _LaneScale:
     """A factor with a value for each lane, for `noise * scheduler.init_noise_sigma`.
 
     Not a tensor, because a tensor of sigmas would promote half-precision noise, and rounding the
-    sigmas first would tell lanes from their solo runs.
+    sigmas first would change lanes from their solo runs.
     """
 
     def __init__(self, lockstep: LockstepScheduler):

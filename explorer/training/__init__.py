@@ -1,1 +1,1 @@
-"""How the bundled model is made; the product imports none of it."""
+"""Training of the bundled model; nothing else imports it."""

@@ -1,7 +1,7 @@
-"""Train the bundled model's autoencoders: a wide one, and two quick ones in its latent space.
+"""Train the bundled model's autoencoders: a wide one, and two fast ones in its latent space.
 
-The wide one finds the latents. The VAE that the model ships learns to write and read the same
-ones with a fifth of the arithmetic, and the tiny decoder to read them with less still.
+The wide one defines the latents. The model's VAE learns to encode and decode the same ones with a
+fifth of the arithmetic, and the tiny decoder to decode them with even less.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def train_wide(dataset: SceneDataset, run: TrainingRun, args: argparse.Namespace
 def train_vae(
     dataset: SceneDataset, scaling_factor: float, run: TrainingRun, args: argparse.Namespace
 ) -> AutoencoderKL:
-    """The quick VAE: half of a batch is decoded from the wide one's latents, half from its own."""
+    """The fast VAE: half of a batch is decoded from the wide one's latents, half from its own."""
     vae = _placed(networks.new_vae(networks.QUICK), run)
     vae.register_to_config(scaling_factor=scaling_factor)
 
@@ -90,7 +90,7 @@ def train_tiny(
 
 
 def _placed(network: Any, run: TrainingRun) -> Any:
-    """Put on the run's device; on a GPU encoder and decoder are compiled at their first use."""
+    """Move to the run's device; on a GPU encoder and decoder are compiled at first use."""
     network = network.to(run.device)
     if run.device.type == "cuda":
         network.to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""What the bundled model can be asked for: scenes, their captions, the words. No torch."""
+"""The scenes of the bundled model, their captions and vocabulary. No torch."""
 
 import itertools
 import string
@@ -75,7 +75,7 @@ class Scene:
 
     @property
     def caption(self) -> str:
-        """The plain caption, every attribute said in its first wording."""
+        """The plain caption: every attribute in its first wording."""
         return phrase([table[getattr(self, name)][0] for name, table in ATTRIBUTES.items()])
 
     @property
@@ -98,10 +98,9 @@ def every_scene() -> list[Scene]:
 
 
 def varied_caption(scene: Scene, random: Random) -> str:
-    """One of the many ways to ask for `scene`: other wordings, other order, parts left unsaid.
+    """A random caption of `scene`: other wordings, another order, attributes left out.
 
-    Now and then a stray made-up word stands in it, so that the model learns to ignore words that
-    it does not know.
+    Some contain a made-up word, so that the model learns to ignore unknown words.
     """
     words = [random.choice(table[getattr(scene, name)]) for name, table in ATTRIBUTES.items()]
     thing, colour, *places = words
@@ -118,7 +117,7 @@ def varied_caption(scene: Scene, random: Random) -> str:
 
 
 def vocabulary() -> list[str]:
-    """Every word that a caption can hold, sorted."""
+    """Every word that a caption can contain, sorted."""
     wordings = itertools.chain.from_iterable(
         itertools.chain.from_iterable(table.values()) for table in ATTRIBUTES.values()
     )

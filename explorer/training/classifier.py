@@ -1,4 +1,4 @@
-"""A small classifier that says what a scene shows; it measures whether prompts are followed."""
+"""A small classifier of scenes' attributes, to measure whether prompts are followed."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class SceneClassifier(nn.Module):
 
     @torch.no_grad()
     def accuracy(self, pictures: torch.Tensor, scenes: list[Scene]) -> dict[str, float]:
-        """The part of pictures (B, 3, 128, 128) whose attributes are seen as `scenes` says."""
+        """The share of pictures (B, 3, 128, 128) whose attributes are recognized as in `scenes`."""
         labels = torch.tensor([label_of(scene) for scene in scenes], device=pictures.device)
         right = torch.stack(
             [

@@ -1,4 +1,4 @@
-"""Train modules for a number of steps, in slices of time that resume where the last one ended."""
+"""Train modules for a number of steps, in time slices that resume where the last one ended."""
 
 import json
 import math
@@ -17,12 +17,12 @@ FILE_SIZE = "15MB"  # of one checkpoint file
 
 
 class SliceOver(Exception):
-    """The slice's time is up; the checkpoint holds where training stands."""
+    """The slice's time is up; the checkpoint has the state of the training."""
 
 
 @dataclass
 class TrainingRun:
-    """Where and how long training may run: its folder, its device, its deadline."""
+    """The folder, the device and the deadline of a training run."""
 
     folder: Path
     device: torch.device

@@ -1,4 +1,4 @@
-"""The bundled model's networks, new and untrained: sizes, tokenizer, and the folder they fill."""
+"""The bundled model's untrained networks: sizes, tokenizer, and the folder of the pipeline."""
 
 # diffusers and transformers type arguments more narrowly than they take them.
 # pyright: basic, reportArgumentType=false
@@ -20,8 +20,8 @@ from explorer.training.scenes import SIZE
 
 TOKENS = 32
 WIDTH = 128  # of a word's embedding
-WIDE = (32, 64, 96, 128)  # of the autoencoder that finds the latents
-QUICK = (16, 16, 48, 96)  # of the one that the model ships
+WIDE = (32, 64, 96, 128)  # of the autoencoder that defines the latents
+QUICK = (16, 16, 48, 96)  # of the shipped one
 DEFAULTS = {"cfg_scale": 3.0}  # so small a model overshoots with DPM2 a at the field's usual 7
 SHARD = "9MB"  # a Space takes files under 10 MB without large-file storage
 START, END = "<|startoftext|>", "<|endoftext|>"

@@ -1,9 +1,9 @@
 """Make the bundled model: `python -m explorer.training`.
 
-Five stages, each skipped once its files stand: `wide` (pictures to latents; kept in the folder of
+Five stages, each skipped once its files exist: `wide` (pictures to latents; kept in the folder of
 checkpoints), `vae` (a quicker autoencoder of the same latents), `tiny` (the preview decoder),
 `classifier` (the classifier that measures the result), `network` (text encoder and denoiser). One
-call ends with its slice of time; the next one goes on.
+call ends with its time slice; the next one continues.
 """
 
 import argparse
