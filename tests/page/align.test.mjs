@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { atSigma, atStep, longest, made } from "../../assets/page/viewer/align.js";
+import { atSigma, atStep, longest, callsMade } from "../../assets/page/viewer/align.js";
 
 const call = (step, sigma, second_call = false) => ({ step, sigma, second_call });
 // DPM2: a second call inside each step but the last; Euler: one call a step.
@@ -30,9 +30,9 @@ test("by sigma, lanes stand at the noise level that is nearest by its logarithm"
 
 test("news of one lane is news of its group; groups take turns", () => {
   const plan = [0, 1, 0, 2].map((group, lane) => ({ group, calls: [dpm2, euler, dpm2, euler][lane] }));
-  assert.deepEqual(made(plan, { lane: 2, call: 4 }), [4, 0, 4, 0]);
-  assert.deepEqual(made(plan, { lane: 1, call: 2 }), [5, 2, 5, 0]);
-  assert.deepEqual(made(plan, { lane: 3, call: 1 }), [5, 3, 5, 1]);
+  assert.deepEqual(callsMade(plan, { lane: 2, call: 4 }), [4, 0, 4, 0]);
+  assert.deepEqual(callsMade(plan, { lane: 1, call: 2 }), [5, 2, 5, 0]);
+  assert.deepEqual(callsMade(plan, { lane: 3, call: 1 }), [5, 3, 5, 1]);
   const together = [dpm2, dpm2].map((calls) => ({ group: 0, calls }));
-  assert.deepEqual(made(together, { lane: null, call: 3 }), [3, 3]);
+  assert.deepEqual(callsMade(together, { lane: null, call: 3 }), [3, 3]);
 });

@@ -1,4 +1,4 @@
-// Under the plot: what the doctor found of the form's schedules, and buttons that fix it.
+// Under the plot: the doctor's findings about the form's schedules, with buttons for their fixes.
 
 import { applySettings } from "../settings/form.js";
 import { laneLetter, make } from "../shared/dom.js";
@@ -12,14 +12,14 @@ export function mount({ element }) {
   const find = (name) => element.querySelector(name);
   const [problemList, noteList, head] = [find(".problems"), find(".notes"), find(".fold-head")];
   const fold = makeFold(element, head, (is) => fold.open((open = is)));
-  let open = null; // as the user left it; null while nobody has touched it
+  let open = null; // the user's choice; null before there is one
   let shown = "";
 
-  // Without findings the form cannot be read: the last ones stay, pale.
+  // An answer without findings is of an invalid form: the last findings stay, faded.
   function show(findings) {
     element.toggleAttribute("data-stale", !findings);
     const json = findings && JSON.stringify(findings);
-    find(".cost").hidden = !findings; // nothing is known of what the form would cost
+    find(".cost").hidden = !findings; // the cost of the form is unknown
     if (!json || json === shown) return; // nothing new for a screen reader either
     shown = json;
     const cost = findings.filter(({ code }) => code === "cost");

@@ -1,4 +1,4 @@
-// Editing on the plot: a lane's sigmas move up and down, come and go; the lane gets them as a list.
+// Editing on the plot: a lane's sigmas are moved, inserted and removed; the lane gets them as a list.
 
 import { applySettings } from "../settings/form.js";
 import { make } from "../shared/dom.js";
@@ -10,7 +10,7 @@ const APART = 1 + 1e-4; // between neighbours, so that the list decreases
 const SMALLEST = 1e-4;
 const KEY_STEP = 1.02;
 const KEYS_REST_MS = 250;
-const ANSWER_MS = 5000; // then the server's curve is shown, whatever it is
+const ANSWER_MS = 5000; // after which the server's curve is shown in any case
 
 export function makeEditor({ element, area, bar, count, redraw }) {
   const plot = element.querySelector(".plot");
@@ -18,9 +18,9 @@ export function makeEditor({ element, area, bar, count, redraw }) {
   const grips = laneKeys(count).map((lane, index) => makeGrip(lane, index));
 
   let editing = false;
-  let lists = []; // the sigmas of each lane as the server knows them; null for a lane that has none
+  let lists = []; // each lane's sigmas from the server; null for a lane without
   let axis = "step";
-  const pending = new Map(); // lane -> { sigmas, asked }: moved here, not yet drawn by the server
+  const pending = new Map(); // lane -> { sigmas, sentAt }: moved here, not yet drawn by the server
   let chosen = { lane: 0, at: 0 };
   let drag = null; // { lane, before, ranges } while a finger or the mouse holds a point
   let rest = 0;
@@ -45,15 +45,15 @@ export function makeEditor({ element, area, bar, count, redraw }) {
   function receive({ points, x }) {
     lists = JSON.parse(points);
     axis = x;
-    for (const [lane, { sigmas, asked }] of pending) {
+    for (const [lane, { sigmas, sentAt }] of pending) {
       const answered = lists[lane]?.length === sigmas.length && sigmas.every((s, at) => near(s, lists[lane][at]));
-      if (answered || !lists[lane] || (drag?.lane !== lane && Date.now() - asked > ANSWER_MS)) pending.delete(lane);
+      if (answered || !lists[lane] || (drag?.lane !== lane && Date.now() - sentAt > ANSWER_MS)) pending.delete(lane);
     }
     if (!lanes().includes(chosen.lane)) chosen = { lane: lanes()[0] ?? 0, at: 0 };
     showChosen();
   }
 
-  // Put what has been moved here into a figure of the server's.
+  // Apply the moves made here to a figure from the server.
   function amend({ data, layout }) {
     if (drag) {
       layout.hovermode = false;
@@ -66,7 +66,7 @@ export function makeEditor({ element, area, bar, count, redraw }) {
       const moved = pending.get(lane)?.sigmas;
       if (!moved || moved.length !== lists[lane].length) continue;
       if (kind !== "sigma" && kind !== "left out") {
-        trace.opacity = 0.25; // of the schedule before
+        trace.opacity = 0.25; // of the previous schedule
         continue;
       }
       const from = kind === "sigma" ? lists[lane].length - steps(trace) : 0;
@@ -87,7 +87,7 @@ export function makeEditor({ element, area, bar, count, redraw }) {
     return sigmas(lane).map((sigma, at) => [xaxis.d2p(along[at]), yaxis.d2p(sigma)]);
   }
 
-  // Where the points of lanes lie upon each other, it is the chosen lane's that is meant.
+  // Where points of several lanes overlap, the chosen lane's counts.
   function nearest({ clientX, clientY }) {
     const box = area.querySelector(".nsewdrag").getBoundingClientRect();
     let best = { distance: Infinity };
@@ -143,7 +143,7 @@ export function makeEditor({ element, area, bar, count, redraw }) {
   // --- what moves them ---
 
   function keep(lane, list) {
-    pending.set(lane, { sigmas: list, asked: Date.now() });
+    pending.set(lane, { sigmas: list, sentAt: Date.now() });
     choose(lane, chosen.at);
     redraw();
   }
@@ -175,7 +175,7 @@ export function makeEditor({ element, area, bar, count, redraw }) {
   function ask(lane) {
     clearTimeout(rest);
     const list = sigmas(lane);
-    const waiting = { sigmas: list, asked: Date.now() };
+    const waiting = { sigmas: list, sentAt: Date.now() };
     pending.set(lane, waiting);
     setTimeout(() => pending.get(lane) === waiting && pending.delete(lane) && redraw(), ANSWER_MS);
     applySettings(lane, { sigmas: list.map((sigma) => String(Number(sigma.toPrecision(8)))).join(", ") });
@@ -211,7 +211,7 @@ export function makeEditor({ element, area, bar, count, redraw }) {
   function hold(down) {
     if (!editing || !down.target.closest(".nsewdrag")) return;
     down.stopPropagation();
-    down.preventDefault(); // or Plotly takes the mouse, and no click becomes a double one
+    down.preventDefault(); // or Plotly captures the mouse, and there are no double clicks
     const { distance, lane, at } = nearest(down);
     if (distance > (REACH[down.pointerType] ?? REACH.mouse)) return;
     choose(lane, at);
@@ -219,14 +219,14 @@ export function makeEditor({ element, area, bar, count, redraw }) {
     const { xaxis, yaxis } = area._fullLayout;
     drag = { lane, before: sigmas(lane), ranges: { xaxis: xaxis.range, yaxis: yaxis.range } };
     const stop = new AbortController();
-    let asked = 0;
+    let frame = 0;
     const follow = (event) => {
-      cancelAnimationFrame(asked);
-      asked = requestAnimationFrame(() => drag && move(lane, at, sigmaAt(event)));
+      cancelAnimationFrame(frame);
+      frame = requestAnimationFrame(() => drag && move(lane, at, sigmaAt(event)));
     };
     const end = (event) => {
       stop.abort();
-      cancelAnimationFrame(asked);
+      cancelAnimationFrame(frame);
       if (event.type === "pointerup" && event.clientY !== down.clientY) move(lane, at, sigmaAt(event));
       const { before } = drag;
       drag = null;
@@ -238,7 +238,8 @@ export function makeEditor({ element, area, bar, count, redraw }) {
     document.addEventListener("pointercancel", end, { signal: stop.signal });
   }
 
-  // On a point: it goes. Elsewhere: the chosen lane gets one, at the pointer's height where it can.
+  // On a point: remove it. Elsewhere: insert one into the chosen lane, if possible at the pointer's
+  // height.
   function doubleClick(event) {
     if (!editing || !event.target.closest(".nsewdrag")) return;
     event.stopPropagation();
@@ -250,7 +251,7 @@ export function makeEditor({ element, area, bar, count, redraw }) {
     insert(chosen.lane, Math.max(before, 0), sigmaAt(event));
   }
 
-  // Before Plotly and the scrubber hear of it.
+  // Before Plotly and the scrubber get the event.
   area.addEventListener("pointerdown", hold, { capture: true });
   area.addEventListener("dblclick", doubleClick, { capture: true });
   bar.querySelector(".insert").addEventListener("click", () => insert(chosen.lane, chosen.at));
@@ -265,5 +266,5 @@ export function makeEditor({ element, area, bar, count, redraw }) {
 
 const near = (one, other) => Math.abs(one / other - 1) < 1e-5;
 
-// The end, which no call stands at, is no point.
+// The end, at which there is no call, is not a point.
 const steps = ({ text }) => text.length - (text.at(-1) === "the end" ? 1 : 0);

@@ -1,7 +1,7 @@
-// Lists of sigmas, one a lane: which of them are the same.
+// Lists of sigmas, one per lane, and which of them are equal.
 
-// Lists that are equal as one, with the lanes that have them.
-export function alike(lists) {
+// Merge equal lists into one, with the lanes that have it.
+export function mergeEqual(lists) {
   const byContent = new Map();
   lists.forEach((list, lane) => {
     const key = JSON.stringify([list.sigma, list.a1111]);

@@ -7,7 +7,7 @@ const DASHES = ["6 3", "2 2", "9 3 2 3", "14 4"]; // of their lines, in turn
 
 set({ pins: stored() });
 
-// Each is { id, label, steps, lane, dash, hidden }; `lane` is what the server calls the settings.
+// Each is { id, label, steps, lane, dash, hidden }; `lane` has the settings as the server names them.
 export const pinned = () => state.pins;
 
 export const dashesOf = ({ dash }) => DASHES[dash % DASHES.length];
@@ -27,7 +27,7 @@ export const unpinAll = () => change([]);
 export const toggle = (id) =>
   change(state.pins.map((pin) => (pin.id === id ? { ...pin, hidden: !pin.hidden } : pin)));
 
-// Take the pins back to an earlier list of them.
+// Restore an earlier list of pins.
 export function restorePins(list) {
   if (JSON.stringify(list) !== JSON.stringify(state.pins)) change(list);
 }
@@ -41,7 +41,7 @@ function change(pins) {
   set({ pins });
 }
 
-// Two schedules may have one name: those of another beta, say.
+// Two schedules may have the same name, for example if only their betas differ.
 function named({ label }, others) {
   const taken = (name) => others.some((pin) => pin.label === name);
   let [name, number] = [label, 1];
@@ -49,7 +49,7 @@ function named({ label }, others) {
   return { label: name, id: `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}` };
 }
 
-// Whatever was stored, by whomever: what is no pin is left, the server judges the rest.
+// The storage may contain anything: entries that are no pins are skipped, the server checks the rest.
 function stored() {
   try {
     const list = JSON.parse(sessionStorage.getItem(STORED) ?? "[]");

@@ -3,7 +3,7 @@
 import { makeEditor } from "./editor.js";
 import { dashesOf, pinned } from "./pins.js";
 import { summaryOf } from "../settings/problems.js";
-import { appear, fileUrl, make, styleOf } from "../shared/dom.js";
+import { waitForElement, fileUrl, make, styleOf } from "../shared/dom.js";
 import { laneKeys, letter } from "../shared/names.js";
 import { emit } from "../shared/signals.js";
 import { follow, known, set, state, subscribe } from "../shared/store.js";
@@ -20,7 +20,7 @@ const AXIS = {
   log_sigma: ({ sigma }) => sigma,
 };
 
-// How high a call stands on each y axis that a sigma alone decides.
+// A call's height on each y axis that depends on sigma only.
 const HEIGHT = {
   sigma: ({ sigma }) => sigma,
   log_snr: ({ sigma }) => -2 * Math.log(sigma),
@@ -36,7 +36,7 @@ export async function mount({ element, props }) {
   const marks = laneKeys(props.lanes).map((lane, index) => makeMark(element, lane, index));
   let palette = readPalette(props.lanes);
 
-  // What is said below the plot needs none.
+  // The text below the plot needs no plotly.
   follow("answer", ({ answer: { problems } }) => {
     sentence.textContent = summaryOf(problems);
     element.toggleAttribute("data-stale", problems.length > 0);
@@ -52,7 +52,7 @@ export async function mount({ element, props }) {
     area.replaceWith(Object.assign(make("p", "sentence", FAILED), { role: "alert" }));
     return set({ plotFailed: true });
   }
-  const bar = await appear(".legend .editing");
+  const bar = await waitForElement(".legend .editing");
   const editor = makeEditor({ element, area, bar, count: props.lanes, redraw: draw });
 
   // Are the curves those of the run whose frames are on screen?
@@ -78,7 +78,7 @@ export async function mount({ element, props }) {
   function mark() {
     const { curves: shown, cursor } = state;
     const { xaxis, yaxis } = area._fullLayout;
-    const [x, y] = [area.offsetLeft, area.offsetTop]; // asked for once: it lays out what has changed
+    const [x, y] = [area.offsetLeft, area.offsetTop]; // read once: it forces a layout
     marks.forEach((mark, lane) => {
       const point = cursor.points[lane];
       mark.hidden = !point;
@@ -143,7 +143,8 @@ export async function mount({ element, props }) {
   }).observe(document.body, { attributeFilter: ["class"] });
 }
 
-// A number that the plot's edge would cut is left out, as Plotly does; but measured once a drawing.
+// Tick labels that the plot's edge would cut are left out, as Plotly does, but measured once per
+// drawing.
 function hideCutLabels(area) {
   const edge = area.getBoundingClientRect();
   const labels = [...area.querySelectorAll(":is(.xtick, .ytick) text")];
@@ -179,13 +180,13 @@ function makeMark(element, lane, index) {
 function load(path) {
   return new Promise((resolve, reject) => {
     const script = make("script");
-    const done = () => (window.Plotly ? resolve() : reject()); // whatever came in its place
+    const done = () => (window.Plotly ? resolve() : reject()); // whatever was loaded instead
     Object.assign(script, { src: fileUrl(path), onload: done, onerror: reject });
     document.head.append(script);
   });
 }
 
-// The colours of the page's theme. Asking for them lays the page out, so not for every figure.
+// The colours of the page's theme. Reading them forces a layout, so not for every figure.
 function readPalette(count) {
   const names = ["--ink", "--ink-2", "--ink-3", "--field", "--rule", "--rule-2", "--ground"];
   const [text, ink, faint, paper, grid, line, ground] = names.map(styleOf);

@@ -5,7 +5,7 @@ import { laneLetter, make } from "../shared/dom.js";
 import { makeFold } from "../shared/folding.js";
 import { laneKey, letter } from "../shared/names.js";
 import { follow, state } from "../shared/store.js";
-import { alike } from "./lists.js";
+import { mergeEqual } from "./lists.js";
 
 export function mount({ element }) {
   const find = (name) => element.querySelector(name);
@@ -16,12 +16,12 @@ export function mount({ element }) {
     element.toggleAttribute("data-stale", !answer.lists);
     if (!answer.lists) return;
     drawSwitches(true);
-    const distinct = alike(lists());
+    const distinct = mergeEqual(lists());
     find(".differences").replaceChildren(...distinct.filter((each) => each.difference).map(difference));
     if (fold.isOpen()) find("table").replaceChildren(...table(distinct));
   }
 
-  // A switch a lane, or one for all where they share their settings.
+  // A switch for each lane, or one for all if they share their settings.
   function drawSwitches(answered) {
     const lanes = state.lanes.same ? [null] : [...lists().keys()];
     const boxes = [...find(".switches").querySelectorAll("input")];
@@ -53,7 +53,7 @@ export function mount({ element }) {
 
   function toggle(is) {
     fold.open(is);
-    if (is) find("table").replaceChildren(...table(alike(lists())));
+    if (is) find("table").replaceChildren(...table(mergeEqual(lists())));
   }
 
   follow("answer", show);
@@ -68,7 +68,7 @@ function difference({ difference, lanes }) {
 
 const lettersOf = (lanes) => lanes.flatMap((lane) => [laneLetter(lane), " "]);
 
-// A row a step and one for the end; a column a list, and beside one that differs A1111's.
+// A row for each step and one for the end; a column for each list, and A1111's beside one that differs.
 function table(lists) {
   const columns = lists.flatMap(({ sigma, a1111, lanes }) => [
     { head: lettersOf(lanes), cells: sigma },

@@ -4,10 +4,10 @@ import { isRunning } from "./run.js";
 import { on } from "../shared/signals.js";
 import { set } from "../shared/store.js";
 
-const RUNNING_MS = 1500; // between two questions; each costs the server a dozen bytes
+const RUNNING_MS = 1500; // between two requests of a dozen bytes
 const IDLE_MS = 10_000;
 const PATIENCE_MS = 4000;
-const MISSES = 2; // one alone may be the network's
+const MISSES = 2; // a single one may be the network's fault
 
 let missed = 0;
 let timer = 0;

@@ -5,7 +5,7 @@ import { fillForm } from "../settings/form.js";
 import { addSeedButtons } from "../settings/seed.js";
 import { followLists } from "../settings/steps.js";
 import { begin, isRunning, isStopping, stop } from "./run.js";
-import { appear } from "../shared/dom.js";
+import { waitForElement } from "../shared/dom.js";
 import { letter, stepName } from "../shared/names.js";
 import { on } from "../shared/signals.js";
 import { state, subscribe } from "../shared/store.js";
@@ -14,7 +14,7 @@ const SOON_MS = 1000;
 const SPOKEN_EVERY_MS = 4000; // screen readers get a sentence now and then, not twelve a second
 
 export async function mount({ element }) {
-  const [runButton, stopButton] = await Promise.all(["#run", "#stop"].map(appear));
+  const [runButton, stopButton] = await Promise.all(["#run", "#stop"].map(waitForElement));
   const [bar, where, note, seed, spoken] = [
     "progress",
     ".where",
@@ -25,8 +25,8 @@ export async function mount({ element }) {
   let spokenAt = 0;
   let stoppingSince = 0;
   let fraction = 0; // of the calls of all lanes
-  let ended = null; // the last event, while the bar says what came of it
-  let left = new Set(); // frames that a stop has left approximate, until they come in full size
+  let ended = null; // the last event, while the bar shows the run's result
+  let left = new Set(); // frames that are approximate because of a stop, until they arrive in full size
 
   function show(position, remark = "", { speak = false } = {}) {
     where.textContent = position;
@@ -92,7 +92,7 @@ export async function mount({ element }) {
     refresh();
     show("Ready", "", { speak: true });
   });
-  // What the bar says is of the run on screen, and Run would make another.
+  // The bar describes the run on screen, while Run would give another.
   subscribe("stale", ({ stale }) => [element, runButton].forEach((each) => each.toggleAttribute("data-stale", stale)));
 
   seed.addEventListener("click", () => fillForm({ seed: state.recorded.seed }));

@@ -1,25 +1,25 @@
-// One run after the other: what the page knows of it, from the click on Run to its last event.
+// The state of a run on the page, from the click on Run to its last event.
 
-import { made } from "../viewer/align.js";
+import { callsMade } from "../viewer/align.js";
 import { emit, on } from "../shared/signals.js";
 import { follow, set, state, subscribe } from "../shared/store.js";
 import "../shared/readable.js";
 
 const ENDS = ["done", "cancelled", "error"];
-const APPLIED_MS = 100; // until Gradio has put what came with the model into the form
+const APPLIED_MS = 100; // until Gradio has filled in the model's settings
 const LOST = "The connection to the server is lost; the settings here are kept";
-const SILENCE_MS = 60_000; // of a server that speaks at least twice a second
+const SILENCE_MS = 60_000; // from a server that normally sends at least twice a second
 
 let stopping = false;
 let watchdog = 0;
-let pending = ""; // how far a model is that the form will be filled for
+let pending = ""; // the progress of loading a model whose settings will be filled in
 let waiting = false; // Run was pressed meanwhile
 let before = null; // the state to return to when a run ends before it began
 
 export const isRunning = () => state.run.state === "running";
 export const isStopping = () => stopping;
 
-// Begin a run; false where it must wait for a model, after which it begins by itself.
+// Begin a run; returns false if it has to wait for a model, and then begins by itself.
 export function begin() {
   before = state.run;
   stopping = false;
@@ -31,7 +31,7 @@ export function begin() {
   return !waiting;
 }
 
-// A server that has gone cannot say so.
+// A server that is gone cannot report it.
 function listen() {
   clearTimeout(watchdog);
   watchdog = setTimeout(() => end({ state: "error", message: "The server is silent" }), SILENCE_MS);
@@ -43,7 +43,7 @@ export function stop() {
   emit("progress", { state: "running", message: "Stopping" });
 }
 
-// Called with every value that the server gives the viewer.
+// Called with every value that the viewer gets from the server.
 export function receive(event) {
   if (!event) return;
   if (event.plan) set({ plan: event.plan });
@@ -53,14 +53,15 @@ export function receive(event) {
   if (event.key) set({ key: event.key });
   listen();
   emit("progress", event.call && state.plan.length ? { ...event, ...progressOf(event) } : event);
-  // Stop was pressed before the server knew of the run: say it again, now that it does.
+  // Stop was pressed before the server knew of the run: repeat it, now that it does.
   if (stopping) document.querySelector("#stop").click();
 }
 
-// What news of a call says of every lane: the calls that each has made, and their share of all.
+// The progress of every lane, derived from an event about one call: the calls made, and their share of
+// all.
 function progressOf(event) {
   const { plan } = state;
-  const calls = made(plan, event);
+  const calls = callsMade(plan, event);
   const sum = (counts) => counts.reduce((total, count) => total + count, 0);
   const group = plan[event.lane ?? 0].group;
   const together = [...plan.keys()].filter((lane) => plan[lane].group === group);
@@ -94,14 +95,14 @@ function resume() {
   document.querySelector("#run").click();
 }
 
-// An error goes with its cause: the settings that were refused, a server that was away.
+// An error is cleared with its cause: settings that were refused, or a lost connection.
 function clearError() {
   if (state.run.state !== "error" || !state.connected) return;
   update({ state: "idle" });
   emit("rest");
 }
 
-on("unrefused", clearError);
+on("refusal cleared", clearError);
 subscribe("connected", ({ connected }) => {
   if (connected) return clearError();
   if (isRunning()) return end({ state: "error", message: LOST });

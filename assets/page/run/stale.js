@@ -1,29 +1,29 @@
-// Are the pictures on screen those of the form? Said at the pictures, and at the button that renews
-// them; a form that is given back its values has its pictures back.
+// Whether the pictures on screen are those of the form, shown at the pictures and at Run. They are again
+// once the form has its earlier values again.
 
 import { emit, on } from "../shared/signals.js";
 import { set, state } from "../shared/store.js";
 import { changed } from "../settings/undo.js";
 
-const TYPED_MS = 60; // until what was typed last before a click on Run is part of the form
+const TYPED_MS = 60; // until text typed just before a click on Run is part of the form
 
 let shown = null; // { form, seed } of the run whose pictures are on screen
 let newest = null; // of the newest run, which may be refused
 let refused = null; // the form that was refused
 
-function judge() {
+function updateStale() {
   set({ stale: Boolean(shown?.form && state.form && differs(shown, state.form)) });
 }
 
-// A refusal is of a form that the user has changed since. What the server changes, such as the model
-// that is taken back because it did not come, is part of the refusal.
+// A refusal ends when the user changes the form. Changes by the server, such as going back to the
+// previous model because the chosen one did not load, are part of the refusal.
 function clearRefusal() {
   if (!refused?.form || !differs(refused, state.form)) return;
   refused = null;
-  emit("unrefused");
+  emit("refusal cleared");
 }
 
-// A number is itself in any spelling; the seed that a run has drawn makes its pictures again.
+// Numbers are compared by value; the seed that a run has drawn makes the same pictures.
 function differs({ form, seed }, now) {
   return changed(plain(form), plain(now)).some((field) => field !== "seed" || now.seed !== seed);
 }
@@ -41,22 +41,22 @@ on("begin", () => {
   refused = null;
   newest = { form: state.form };
   setTimeout(() => (newest.form = state.form), TYPED_MS);
-  judge();
+  updateStale();
 });
 on("progress", ({ call }) => {
   if (call && shown !== newest) {
     shown = newest;
-    judge();
+    updateStale();
   }
 });
 on("end", ({ run, state }) => {
   if (run) shown = Object.assign(newest, { seed: run.seed });
   else if (state === "error") refused = newest;
-  judge();
+  updateStale();
 });
 on("settled", () => {
-  judge();
-  setTimeout(clearRefusal); // once history.js has said whose change it is
+  updateStale();
+  setTimeout(clearRefusal); // after history.js has reported who made the change
 });
 on("edited", ({ served }) => {
   if (served && refused) refused.form = state.form;

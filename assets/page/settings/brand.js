@@ -1,11 +1,11 @@
-// The sidebar's head: the title, and when the sidebar gives way.
+// The sidebar's head: the title, and when the sidebar closes by itself.
 
-import { appear } from "../shared/dom.js";
+import { waitForElement } from "../shared/dom.js";
 import { on } from "../shared/signals.js";
 
 const PHONE = "(max-width: 767px)"; // where Gradio's sidebar covers the whole page
 
-const PATIENCE_MS = 4000; // then the settings are shown as far as they are here
+const PATIENCE_MS = 4000; // after which the settings are shown even if some are missing
 
 export async function mount() {
   const sidebar = document.querySelector("#settings");
@@ -15,7 +15,7 @@ export async function mount() {
     }
   };
 
-  // What is out of sight takes no Tab stop.
+  // Hidden controls take no Tab stop.
   const content = sidebar.querySelector(".sidebar-content");
   const hide = () => (content.inert = !sidebar.classList.contains("open"));
   new MutationObserver(hide).observe(sidebar, { attributeFilter: ["class"] });
@@ -23,7 +23,7 @@ export async function mount() {
   giveWay();
   hide();
   const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
-  await Promise.race([patience, Promise.all([appear("#seed input"), appear(".lane-grid")])]);
+  await Promise.race([patience, Promise.all([waitForElement("#seed input"), waitForElement(".lane-grid")])]);
   sidebar.toggleAttribute("data-ready", true);
-  on("progress", giveWay); // not before the run is taken: a refusal is about what stands there
+  on("progress", giveWay); // not before the run is accepted: a refusal refers to the settings
 }

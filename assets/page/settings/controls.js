@@ -18,10 +18,10 @@ export function makeControl(field, { label, hint, onValue, files, onFile }) {
   return field.kind === "list" ? [box, ...fileButton(label, files, onFile)] : [box];
 }
 
-// Make a control show a value; what stands there already, and its caret, are left alone.
+// Make a control show a value; an equal value, and the caret, are left alone.
 export function showValue({ kind, choices, empty }, box, value) {
   if (empty && Number(value) === 0) {
-    // Whoever is typing "0.5" has a 0 on the way.
+    // Somebody who types "0.5" types a 0 first.
     if (document.activeElement !== box || Number(box.value) !== 0) box.value = "";
     return;
   }

@@ -1,9 +1,9 @@
-// What the lanes' table knows of its fields: where they apply, and what differs from the model's defaults.
-// Draws nothing. `state` is the part's value, {lanes: [{field: value}], same}.
+// The fields of the lanes' table: where they apply, and what differs from the model's defaults.
+// Does not touch the DOM. `state` is the component's value, {lanes: [{field: value}], same}.
 
 import { letter } from "../shared/names.js";
 
-// The columns that a run will have: under "same" all are lane A's, but for their samplers.
+// The columns of a run: under "same" all are lane A's, except for their samplers.
 export function columnsOf({ lanes, same }) {
   return lanes.map((lane) => (same ? { ...lanes[0], sampler: lane.sampler } : lane));
 }
@@ -25,7 +25,7 @@ export function acts(field, lane, state) {
   return shared ? columns.some((column) => applies(field, column)) : applies(field, columns[lane]);
 }
 
-// As people type them, numbers and lists are equal in many spellings.
+// Equal numbers and lists can be typed in many ways.
 export function differs({ name, kind }, column, defaults) {
   if (!(name in defaults)) return false;
   const [value, wanted] = [asText(column[name]), asText(defaults[name])];
@@ -67,9 +67,9 @@ function valueText({ name, kind, choices }, column) {
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
 }
 
-// The column of a lane that is added: the last one's with the next sampler that no lane has yet, and
-// the settings that this sampler cannot do as they are left alone. Under "same" those are all lanes',
-// so it is the next sampler that can do them.
+// The column of an added lane: the last one's with the next unused sampler, and with defaults for
+// settings that this sampler does not support. Under "same" all lanes share the settings, so it is the
+// next sampler that supports them.
 export function nextColumn(state, samplers, defaults) {
   const columns = columnsOf(state);
   const last = { ...columns.at(-1) };

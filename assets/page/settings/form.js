@@ -1,21 +1,21 @@
-// The whole form as plain data by field: Gradio tells of every change, and all controls can be filled
-// at once, whatever kind they are. Whatever the page itself sets goes through here, and Gradio tells
-// the server of it as of any other change. The lanes are the field "lanes": {lanes: [{field: value}], same}.
+// The whole form as plain data by field: Gradio reports every change, and all controls can be filled at
+// once, whatever kind they are. All changes by the page itself go through here, and Gradio reports them
+// to the server like any other change. The lanes are the field "lanes": {lanes: [{field: value}], same}.
 
 import { emit } from "../shared/signals.js";
 import { set, state, subscribe } from "../shared/store.js";
 
 const UNCHANGED = { __type__: "update" }; // to Gradio
-const SETTLED_MS = 20; // what belongs to one change of several controls comes together
+const SETTLED_MS = 20; // to combine the events of one change of several controls
 
 let names = []; // of the fields, in the order of the controls
 let trigger = null; // asks Gradio for its events "ask" and "fill"
-let wanted = null; // what the form is to hold, until Gradio fetches it
-let asked = null; // what Gradio has fetched for the lanes' table, until that holds it
+let wanted = null; // the values to fill in, until Gradio fetches them
+let fetchedLanes = null; // the lanes that Gradio has fetched, until the table has them
 let timer = 0;
 
-// What the controls show. Gradio tells of no change once it has lost the server: what has been typed
-// since, and changed in the table, is read from the boxes themselves.
+// The values that the controls show. Gradio reports no changes once it has lost the server: text typed
+// since then, and changes in the table, are read from the controls themselves.
 export function formShown() {
   if (!state.form) return null;
   const shown = { ...state.form, lanes: state.lanes.value ?? state.form.lanes };
@@ -38,24 +38,24 @@ function chosenIn({ value: text }, name, known) {
 const TEXT = ":is(textarea, input[type=number], input[type=text]:not([role]))";
 const numberIn = ({ value }) => (value === "" ? null : Number(value));
 
-// `part` is history.js', whose Gradio component has the two events.
+// `part` is the component of history.js, which has the two Gradio events.
 export function connect(part) {
   names = part.names;
   trigger = part.trigger;
   trigger("ask");
 }
 
-// Make the controls hold these values; fields that are not named keep theirs.
+// Fill the controls with these values; other fields keep theirs.
 export function fillForm(values) {
   wanted = { ...wanted, ...values };
   if (state.form) trigger("fill"); // else as soon as the form is known
 }
 
-// The same for settings of lanes as well: those of one, counted from 0, or, where `lane` is null, of all.
-// Returns what the lanes' table will hold; null before there is one.
+// The same including settings of lanes: of one lane, from 0, or of all if `lane` is null. Returns the
+// table's future value; null before there is a table.
 export function applySettings(lane, values) {
   if (!state.lanes.value) return null;
-  const { lanes, same } = structuredClone(wanted?.lanes ?? asked ?? state.lanes.value);
+  const { lanes, same } = structuredClone(wanted?.lanes ?? fetchedLanes ?? state.lanes.value);
   const ofLanes = Object.keys(values).filter((field) => field in lanes[0]);
   for (const field of ofLanes) {
     const all = lane === null || (same && field !== "sampler");
@@ -66,13 +66,13 @@ export function applySettings(lane, values) {
   return { lanes, same };
 }
 
-subscribe("lanes", () => (asked = null));
+subscribe("lanes", () => (fetchedLanes = null));
 
 // Gradio calls these two.
 window.samplerExplorerForm = {
   wanted() {
     const values = names.map((name) => (wanted && name in wanted ? wanted[name] : UNCHANGED));
-    asked = wanted?.lanes ?? asked;
+    fetchedLanes = wanted?.lanes ?? fetchedLanes;
     wanted = null;
     return plain(values);
   },

@@ -9,16 +9,16 @@ import { changed, makeHistory } from "./undo.js";
 
 const STORED = "sampler-explorer-form";
 const TYPED = "textarea, [role=slider], input:not([type=checkbox], [type=radio], [role=combobox])";
-const OTHERS = ".scheduler-file textarea"; // text that is no part of the form keeps its own undo
+const OTHERS = ".scheduler-file textarea"; // text outside the form keeps the browser's undo
 
 export function mount({ element, props, trigger }) {
   const [undoButton, redoButton] = [".undo", ".redo"].map((query) => element.querySelector(query));
   const spoken = element.querySelector("[role=status]");
   let history = null;
-  let asked = 0; // when the user did the latest thing since the newest entry; 0: nothing
-  let unread = false; // was anything typed since the last undo that Gradio may not have told of yet?
+  let actedAt = 0; // when the user last acted since the newest entry; 0: not at all
+  let unread = false; // may Gradio not have reported something typed since the last undo?
   let chosen = false; // is the newest entry the choice of a model, whose settings are still to come?
-  let pressed = false; // a press of the pointer and what comes of it are one entry, however late
+  let pressed = false; // a pointer press and all its effects are one entry, however late
 
   function note(values) {
     if (!history) return begin(values);
@@ -26,11 +26,11 @@ export function mount({ element, props, trigger }) {
     const fields = changed(history.present(), values);
     if (!fields.length) return;
     const typed = pressed || Boolean(document.activeElement?.matches(TYPED));
-    const served = !asked;
+    const served = !actedAt;
     const follows = served && (chosen || !history.canUndo());
-    history.record(values, { now: asked || Date.now(), typed, follows, patience: pressed ? Infinity : undefined });
+    history.record(values, { now: actedAt || Date.now(), typed, follows, patience: pressed ? Infinity : undefined });
     chosen = follows ? chosen : fields.includes("model");
-    asked = 0;
+    actedAt = 0;
     refresh();
     emit("edited", { fields, served });
   }
@@ -48,7 +48,7 @@ export function mount({ element, props, trigger }) {
     const before = history?.present();
     const values = history?.[act]();
     if (!values) return;
-    asked = 0;
+    actedAt = 0;
     chosen = false;
     spoken.textContent = "";
     restorePins(values.pins);
@@ -70,7 +70,7 @@ export function mount({ element, props, trigger }) {
     if (!(event.ctrlKey || event.metaKey) || event.altKey || event.isComposing) return;
     const key = event.key.toLowerCase();
     if ((key !== "z" && key !== "y") || event.target.closest?.(OTHERS)) return;
-    event.preventDefault(); // or the box takes back what the form has taken back already
+    event.preventDefault(); // or the control undoes once more what the form has undone
     event.stopPropagation();
     if (key === "y" || event.shiftKey) redo();
     else undo();
@@ -80,7 +80,7 @@ export function mount({ element, props, trigger }) {
   redoButton.addEventListener("click", redo);
   document.addEventListener("keydown", press, true);
   for (const name of ["input", "change", "click", "keydown", "drop"]) {
-    document.addEventListener(name, () => (asked = Date.now()), true);
+    document.addEventListener(name, () => (actedAt = Date.now()), true);
   }
   document.addEventListener("input", () => (unread = true), true);
   document.addEventListener("pointerdown", () => hold(true), true);
@@ -95,7 +95,7 @@ export function mount({ element, props, trigger }) {
 
   on("settled", note);
   subscribe("pins", () => history && note(history.present()));
-  subscribe("model", ({ model }) => (asked = model.loading ? asked : 0)); // what comes with it is the server's
+  subscribe("model", ({ model }) => (actedAt = model.loading ? actedAt : 0)); // its settings come from the server
   window.addEventListener("pagehide", () => keep(formShown()));
   connect({ names: props.value, trigger });
 }
@@ -104,11 +104,11 @@ function keep(values) {
   try {
     if (values) sessionStorage.setItem(STORED, JSON.stringify(values));
   } catch {
-    // full or forbidden: then a reload begins anew
+    // full or forbidden: then a reload starts with an empty form
   }
 }
 
-// What the page held before it was reloaded; nothing where it was opened anew.
+// The form before a reload; null if the page was opened in another way.
 function stored() {
   try {
     const [navigation] = performance.getEntriesByType("navigation");

@@ -1,16 +1,16 @@
-// Which lanes of a wide table are out of sight: in its corner, two buttons that name and show them.
+// In the corner of a wide table: two buttons that name the lanes out of sight, and scroll to them.
 
 import { laneLetter, make } from "../shared/dom.js";
 import { letter } from "../shared/names.js";
 
-const LETTER = 14; // pixels of a head: where its letter is in sight, the lane is
+const LETTER = 14; // pixels of a head: a lane is in sight if its letter is
 const GAP = 6;
 
 export function makeScroller(table) {
   const buttons = [makeButton("before", -1), makeButton("after", 1)];
   const corner = make("span", "out-of-sight", ...buttons.map(({ button }) => button));
   let heads = [];
-  let asked = 0;
+  let frame = 0;
 
   function makeButton(name, sign) {
     const button = Object.assign(make("button", `${name} quiet-button`), { type: "button" });
@@ -29,7 +29,7 @@ export function makeScroller(table) {
   }
 
   function refresh() {
-    asked = 0;
+    frame = 0;
     if (!corner.isConnected) return;
     for (const { button, sign } of buttons) {
       const lanes = hidden(sign);
@@ -42,7 +42,7 @@ export function makeScroller(table) {
     }
   }
 
-  // The nearest one that is out of sight comes into it, with as many more as there is room for.
+  // Scroll to the nearest lane that is out of sight, and as many more as there is room for.
   function show(sign) {
     const lanes = hidden(sign);
     const nearest = heads[sign < 0 ? lanes.at(-1) : lanes[0]];
@@ -51,7 +51,7 @@ export function makeScroller(table) {
     table.scrollBy({ left: sign < 0 ? head.right - sight.right : head.left - label.right - GAP });
   }
 
-  const ask = () => (asked ||= requestAnimationFrame(refresh));
+  const ask = () => (frame ||= requestAnimationFrame(refresh));
   table.addEventListener("scroll", ask, { passive: true });
   new ResizeObserver(ask).observe(table);
 

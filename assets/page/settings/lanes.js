@@ -1,4 +1,4 @@
-// The lanes' part: holds their settings, tells the server of them, and does what is asked of it.
+// The component of the lanes: holds their settings, sends them to the server, and applies changes.
 
 import { readAsBase64 } from "./controls.js";
 import { dragNumbers } from "./drag.js";
@@ -10,7 +10,7 @@ import { follow, set as share } from "../shared/store.js";
 import { makeTable } from "./table.js";
 import { giveTips } from "./tip.js";
 
-const SEND_AFTER_MS = 0; // what one event changes is one update; Gradio keeps the last of several
+const SEND_AFTER_MS = 0; // all changes of one event are one update: Gradio keeps only the last of several
 const NUMBERS = ["No", "One", "Two", "Three", "Four", "Five", "Six"];
 
 export function mount({ element, props, watch, server }) {
@@ -60,7 +60,7 @@ export function mount({ element, props, watch, server }) {
     add.textContent = full ? `${NUMBERS[count] ?? count} lanes are the most` : "Add lane";
     spoken.textContent = announcement;
     changed();
-    showProblems(); // the page hears nothing of an answer that equals the one before
+    showProblems(); // the store reports no answer that equals the previous one
   }
 
   add.addEventListener("click", () => {
@@ -71,7 +71,7 @@ export function mount({ element, props, watch, server }) {
   });
 
   function remove(lane) {
-    // Under "same" lane A holds what all share.
+    // Under "same" lane A has the settings that all share.
     if (lane === 0 && state.same) state.lanes[1] = columnsOf(state)[1];
     state.lanes.splice(lane, 1);
     redraw(`Lane ${letter(lane)} removed.`);
@@ -135,11 +135,11 @@ export function mount({ element, props, watch, server }) {
   follow("answer", ({ answer }) => {
     answer.problems.forEach(({ control }) => control && table.reveal(control));
     showProblems();
-    table.refresh(state, modelDefaults); // a row may have been there for its sentence only
+    table.refresh(state, modelDefaults); // a row may have been shown only for its sentence
   });
   giveTips(element.querySelector(".lane-table"), element.querySelector(".tip"));
   dragNumbers(document.querySelector("#settings"));
 }
 
-// The part's value without the watchers that Gradio's page wraps it in.
+// The component's value without Gradio's reactive proxies.
 const plain = (value) => JSON.parse(JSON.stringify(value));

@@ -1,17 +1,17 @@
-// Sentences beside the controls that they are about.
+// Error messages beside their controls.
 
 import { make } from "../shared/dom.js";
 import { on } from "../shared/signals.js";
 import { state } from "../shared/store.js";
 
-// Those of the newest answer, {control, sentence} with the control by its element id; others go.
+// Show those of the newest answer, {control, sentence} with the control's element id; remove others.
 export function showProblems() {
   document.querySelectorAll(".sentence.beside").forEach((old) => old.remove());
   document.querySelectorAll("[aria-invalid]").forEach(clearInvalid);
   state.answer?.problems.forEach(({ control, sentence }) => control && place(control, sentence));
 }
 
-// What is wrong, in a place far from the controls: those that say it themselves are only named.
+// A summary for places far from the controls: controls that show their problem are only named.
 export function summaryOf(problems) {
   const names = problems.map(({ control }) => nameOf(control));
   const sentences = problems.filter((_, at) => !names[at]).map(({ sentence }) => sentence);
@@ -21,13 +21,13 @@ export function summaryOf(problems) {
 }
 
 function nameOf(id) {
-  const control = id ? document.getElementById(id) : null; // some problems are of no control
+  const control = id ? document.getElementById(id) : null; // some problems belong to no control
   const row = control?.closest(".field") ?? control;
   const name = row?.querySelector(".name, [data-testid=block-info]");
   return name?.textContent.trim() ?? "";
 }
 
-// A run was refused: what has to be corrected comes into sight, where the settings are open.
+// A run was refused: scroll to the setting to correct, if the settings are open.
 on("end", ({ state }) => {
   if (state !== "error") return;
   document.querySelector("#settings.open [aria-invalid=true]")?.scrollIntoView({ block: "nearest" });
@@ -40,7 +40,7 @@ export function place(id, sentence) {
   note.id = `${id}_problem`;
   const row = control.closest(".row, .field");
   if (row) row.append(note);
-  else control.after(note); // inside, a control of a fixed height would let it stand over the next
+  else control.after(note); // inside a control of a fixed height it would overlap the next one
   const box = control.querySelector("input, select, textarea");
   box?.setAttribute("aria-invalid", "true");
   box?.setAttribute("aria-describedby", note.id);

@@ -1,4 +1,4 @@
-// A sentence under the prompt: words that the model does not know, or why the prompt will not do.
+// A note under the prompt: words that the model does not know, or why the prompt is invalid.
 
 export function mount({ element, props, watch }) {
   const sentence = element.querySelector(".sentence");

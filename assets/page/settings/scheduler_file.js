@@ -11,7 +11,7 @@ export function mount({ element, props, server }) {
   const [menu, text, input] = [find("select"), find("textarea"), find("input[type=file]")];
   const column = () => state.lanes.columns[menu.selectedIndex];
 
-  let lanes = ""; // the columns that the newest message is about
+  let lanes = ""; // the columns to which the newest message refers
 
   function report(message, notes = [], wrong = false, columns = state.lanes.columns) {
     lanes = JSON.stringify(columns);
@@ -20,7 +20,7 @@ export function mount({ element, props, server }) {
     find(".notes").replaceChildren(...notes.map((note) => make("li", "", note)));
   }
 
-  // The server's sentence says first whether the file was taken over; a refusal leaves the lane.
+  // The message begins with whether the file was taken over; a refusal does not change the lane.
   async function take(content) {
     if (!content.trim()) return report("Paste the file's text, or open one.", [], true);
     const lane = menu.selectedIndex;
@@ -38,7 +38,7 @@ export function mount({ element, props, server }) {
     report(`Written as ${props.value.name}.`);
   }
 
-  // One choice where all lanes share what a file can say, or where there is one.
+  // A single choice if all lanes share the settings of a file, or if there is one lane.
   function fillMenu() {
     const chosen = menu.selectedIndex;
     const names = state.lanes.same ? ["All lanes"] : state.lanes.columns.map((_, lane) => `Lane ${letter(lane)}`);
@@ -61,12 +61,12 @@ export function mount({ element, props, server }) {
   });
   text.addEventListener("input", () => report(""));
   follow("lanes", () => {
-    if (JSON.stringify(state.lanes.columns) !== lanes) report(""); // old news by now
+    if (JSON.stringify(state.lanes.columns) !== lanes) report(""); // outdated
     fillMenu();
   });
 }
 
-// What the server answers; that it does not is an answer too.
+// The server's answer; a problem if there is none.
 async function ask(server, given) {
   try {
     return await server(given);

@@ -1,4 +1,4 @@
-// Lanes with a list of sigmas do not take their steps from Steps: it says which, and how many they have.
+// Lanes with custom sigmas ignore Steps: a note there says which, and how many steps they have.
 
 import { make } from "../shared/dom.js";
 import { letter } from "../shared/names.js";
@@ -7,7 +7,7 @@ import { follow } from "../shared/store.js";
 export function followLists() {
   const note = Object.assign(make("p", "from-list"), { id: "steps_from_list" });
 
-  // A form that cannot be read changes nothing.
+  // An invalid form changes nothing.
   follow("curves", ({ curves: { listed } }) => {
     note.textContent = noteOf(listed);
     const control = document.querySelector("#steps");

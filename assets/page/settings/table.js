@@ -1,4 +1,4 @@
-// The lanes' table: a row a field, in it one control a lane; rows in groups that fold.
+// The lanes' table: a row for each field with one control per lane, in groups that fold.
 
 import { iconButton, makeControl, showValue } from "./controls.js";
 import { acts, condition, differs, lanesOf, summary } from "./fields.js";
@@ -21,7 +21,7 @@ export function makeTable(element, spec, on) {
   let hints = []; // by lane, what an empty box stands for
   const scroller = makeScroller(element);
 
-  // Draw the table for so many lanes; the focus stays where it was.
+  // Draw the table for the present lanes; the focus stays where it was.
   function draw(state) {
     const focus = remember(element);
     rows = [];
@@ -92,13 +92,13 @@ export function makeTable(element, spec, on) {
       return { lane, cell, box: cell.firstChild };
     });
     row.append(...cells.map(({ cell }) => cell));
-    // Out of the cells: there the setting's own control is the only one.
+    // Outside the cells, where the setting's control must be the only one.
     row.append(...row.querySelectorAll("input[type=file]"));
     rows.push({ field, row, cells });
     return row;
   }
 
-  // Make every control show what it holds, and show the rows that matter. Cheap: no row is made.
+  // Update every control's value, and show the rows that matter. Cheap: no row is created.
   function refresh(state, defaults) {
     for (const { field, row, cells } of rows) {
       const seen = cells.map(({ lane, cell, box }) => {
@@ -111,7 +111,7 @@ export function makeTable(element, spec, on) {
         return { acting, kept };
       });
       const idle = !seen.some(({ acting }) => acting);
-      // What does not act is out of sight, unless somebody has set it: then it must not be lost.
+      // Settings without effect are hidden, unless they were changed: then they must not be lost.
       const lost = idle && !seen.some(({ kept }) => kept);
       row.toggleAttribute("data-idle", idle);
       row.hidden = lost && !row.querySelector(".sentence") && !row.contains(document.activeElement);
@@ -127,7 +127,7 @@ export function makeTable(element, spec, on) {
     });
   }
 
-  // Unfold what holds the control with this id.
+  // Unfold the group of the control with this id.
   function reveal(id) {
     const control = document.getElementById(id);
     const at = folds.find(({ head, section }) => head && control && section.contains(control));
@@ -146,7 +146,7 @@ function button(name, label, path, pressed) {
   return made;
 }
 
-// Where the focus and the caret are, by the id of the cell: a table that is drawn anew has new nodes.
+// The focus and the caret by the cell's id, since redrawing the table replaces its nodes.
 function remember(element) {
   const focused = element.contains(document.activeElement) ? document.activeElement : null;
   const cell = focused?.closest(".cell");

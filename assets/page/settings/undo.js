@@ -1,9 +1,9 @@
-// Undo and redo of plain data: what a form held before each change. Knows nothing of the page.
+// Undo and redo of plain data: a form's values before each change. Does not touch the DOM.
 
-const TYPING_MS = 1000; // changes of one field no further apart than this are one entry
+const TYPING_MS = 1000; // changes of one field at shorter intervals are one entry
 const MOST = 300;
 
-// `present` is what the form holds now: an object of plain JSON by field.
+// `present` has the form's present values: an object of plain JSON by field.
 export function makeHistory(present) {
   const past = [];
   const future = [];
@@ -15,7 +15,7 @@ export function makeHistory(present) {
     const fields = changed(present, next);
     if (!fields.length) return false;
     if (follows && !past.length) {
-      present = next; // the page's own beginning
+      present = next; // the page's initial values
       return true;
     }
     const field = fields.length === 1 ? fields[0] : "";
@@ -26,7 +26,7 @@ export function makeHistory(present) {
     present = shared(present, next);
     future.length = 0;
     last = { field: typed ? field : "", at: now };
-    // Typed back to what it was, or given back: no change is left to undo.
+    // The field has its earlier value again: no change is left to undo.
     if (joins && !changed(past.at(-1), present).length) {
       past.pop();
       last = null;
@@ -46,7 +46,7 @@ export function makeHistory(present) {
     record,
     undo: () => move(past, future),
     redo: () => move(future, past),
-    // The next change is an entry of its own, whatever it is.
+    // The next change starts a new entry in any case.
     close: () => (last = null),
     present: () => present,
     canUndo: () => past.length > 0,

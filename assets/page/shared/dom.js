@@ -2,7 +2,7 @@
 
 import { laneKey, letter } from "./names.js";
 
-// Strings among the children become text, never markup.
+// String children become text, never markup.
 export function make(tag, className = "", ...children) {
   const element = document.createElement(tag);
   if (className) element.className = className;
@@ -24,8 +24,8 @@ export function icon(path) {
   return drawing;
 }
 
-// Parts mount in no fixed order: wait for an element of another.
-export async function appear(query) {
+// Components are mounted in no fixed order: wait for an element of another one.
+export async function waitForElement(query) {
   for (;;) {
     const element = document.querySelector(query);
     if (element) return element;
@@ -35,6 +35,6 @@ export async function appear(query) {
 
 export const styleOf = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
-// Where a browser fetches a file that the server has named, under the app's own root.
+// The URL of a file named by the server, under the app's root path.
 export const fileUrl = (path) =>
   path.startsWith("data:") ? path : `${window.gradio_config.root}/${path}`;

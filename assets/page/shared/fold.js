@@ -12,7 +12,7 @@ export function mount({ element, props }) {
   follow("answer", ({ answer: { folds, problems } }) => {
     if (folds) summary.textContent = folds[key] ?? "";
     summary.toggleAttribute("data-stale", !folds);
-    // A sentence beside a control must be seen.
+    // An error message beside a control must be visible.
     if (problems.some(({ control }) => control && element.querySelector(`#${control}`))) open(true);
   });
 }

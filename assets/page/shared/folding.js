@@ -1,6 +1,6 @@
-// A head that opens and closes what lies below it: a button in an element that has the state.
+// A head that opens and closes the content below it: a button in an element that has the state.
 
-// `pressed`, called with what the state would be, decides what a press does; by default it does that.
+// `pressed`, called with the next state, decides what a press does; by default it applies that state.
 export function makeFold(element, head, pressed) {
   const isOpen = () => element.hasAttribute("data-open");
 

@@ -1,4 +1,4 @@
-// What lanes and calls are called.
+// Names of lanes and calls.
 
 // A lane, counted from 0, in ids, classes and colours; how many there may be is the server's to say.
 export const laneKey = (lane) => String.fromCharCode("a".charCodeAt(0) + lane);

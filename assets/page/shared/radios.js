@@ -1,10 +1,10 @@
 // Gradio gives every radio button a name of its own: ten groups of one. Make each set one group, that
 // is, one stop of the Tab key whose arrows choose, and give it the name that stands beside it.
 
-import { appear } from "./dom.js";
+import { waitForElement } from "./dom.js";
 
 export async function groupRadios(id) {
-  await appear(`#${id} input[type=radio]`);
+  await waitForElement(`#${id} input[type=radio]`);
   const group = document.getElementById(id);
   const label = group.querySelector("[data-testid=block-info]");
   group.setAttribute("role", "radiogroup");

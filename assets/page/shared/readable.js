@@ -1,4 +1,4 @@
-// What tests and extensions read of the page: samplerExplorer.state, .call, .calls and .frame.
+// The state for tests and extensions: samplerExplorer.state, .call, .calls and .frame.
 
 import { state } from "./store.js";
 

@@ -1,12 +1,12 @@
-// What the page knows, each thing once. Whoever shows it subscribes to its key; whoever learns of it
-// sets it. Knows nothing of the page itself.
+// The page's state, each thing once. Modules that show it subscribe to its key; modules that change it
+// call `set`. Does not touch the DOM.
 
-// What is not known yet is null.
+// Unknown values are null.
 export function makeStore(initial) {
   const state = { ...initial };
   const subscribers = new Set(); // {keys, listener}
 
-  // Take over what has changed, then call each listener of a changed key once.
+  // Apply a patch, then call each listener of a changed key once.
   function set(patch) {
     const changed = Object.keys(patch).filter((key) => !Object.is(state[key], patch[key]));
     const unknown = Object.keys(patch).find((key) => !(key in state));
@@ -17,7 +17,7 @@ export function makeStore(initial) {
     }
   }
 
-  // One listener's fault is no other's.
+  // An error of one listener does not affect the others.
   function call(listener) {
     try {
       listener(state);
@@ -26,7 +26,7 @@ export function makeStore(initial) {
     }
   }
 
-  // Call `listener(state)` after every change of one of the keys; the answer ends that.
+  // Call `listener(state)` after every change of one of the keys; returns a function that ends it.
   function subscribe(keys, listener) {
     const unknown = [keys].flat().find((key) => !(key in state));
     if (unknown) throw new Error(`the page's state has no "${unknown}"`);
@@ -35,7 +35,7 @@ export function makeStore(initial) {
     return () => subscribers.delete(subscriber);
   }
 
-  // The same, and at once where one of the keys is known: parts mount in no fixed order.
+  // The same, and also at once if one of the keys is known: components are mounted in no fixed order.
   function follow(keys, listener) {
     const end = subscribe(keys, listener);
     if ([keys].flat().some((key) => state[key] !== null)) call(listener);
@@ -54,7 +54,7 @@ export const { state, set, subscribe, follow, known } = makeStore({
   // Of the newest run. state: idle, running, done, cancelled or error; call of calls: how far it came;
   // frame: the recorded call on screen, from 0, or -1 while there is none.
   run: { state: "idle", call: 0, calls: 0, frame: -1 },
-  plan: [], // what the newest run calls: each lane's label, group, steps and calls
+  plan: [], // the newest run's lanes: label, group, steps and calls
   key: "", // of the schedules of the run on screen
   recorded: null, // the newest run that has ended with frames: its seed, its lanes' calls and files
   cursor: { calls: [], points: [] }, // on screen, by lane: the number of its call, and the call

@@ -1,4 +1,4 @@
-// Where the lanes of a run stand beside each other, and how far each of them is.
+// Aligns the lanes of a run by step or sigma, and counts the calls that each has made.
 
 // The lane that the scrubber moves: the first of those with the most calls.
 export function longest(lanes) {
@@ -8,7 +8,7 @@ export function longest(lanes) {
 // The last call that is not past another lane's step: steps stand beside steps of the same number,
 // midpoints beside midpoints where there are any, and a lane with fewer steps waits at its last.
 export function atStep(calls, there) {
-  if (!calls.length) return -1; // its turn did not come
+  if (!calls.length) return -1; // it was not reached
   const place = ({ step, second_call }) => step + (second_call ? 0.5 : 0);
   return Math.max(0, calls.findLastIndex((call) => place(call) <= place(there)));
 }
@@ -19,9 +19,9 @@ export function atSigma(calls, { sigma }) {
   return calls.reduce((best, call, at) => (distance(call) < distance(calls[best]) ? at : best), 0);
 }
 
-// The calls that each lane has made, by news of one lane, which is news of all of its group: groups
-// take turns, in their order. News without a lane is of all.
-export function made(plan, { lane, call }) {
+// The number of calls that each lane has made, from an event about one lane, which applies to its whole
+// group: groups run one after another. An event without a lane applies to all.
+export function callsMade(plan, { lane, call }) {
   const now = plan[lane ?? 0].group;
   return plan.map(({ group, calls }) => (group === now ? call : group < now ? calls.length : 0));
 }

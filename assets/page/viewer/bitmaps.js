@@ -6,7 +6,7 @@ import { fileUrl } from "../shared/dom.js";
 const MOST_BYTES = 32e6; // decoded, of all lanes together
 const MOST_UNDER_WAY = 20e6; // bytes of the pictures that are being decoded, or else one of them
 const BYTES_A_PIXEL = 4;
-const AT_ONCE = 4; // fetched and decoded side by side
+const AT_ONCE = 4; // fetched and decoded at the same time
 const AT_REST = " in its file's size"; // after a key
 
 export class Bitmaps {
@@ -38,7 +38,7 @@ export class Bitmaps {
     this.#work();
   }
 
-  // The picture, where it is decoded.
+  // The picture, if it is decoded.
   get(key) {
     return this.#decoded.get(key + AT_REST) ?? this.#decoded.get(key) ?? null;
   }
@@ -97,7 +97,7 @@ export class Bitmaps {
       const scale = id.endsWith(AT_REST) ? 1 : this.#scale();
       this.#keep(id, await createImageBitmap(await response.blob(), this.#smaller(scale)));
     } catch {
-      this.#failed.add(id); // its small frame stays
+      this.#failed.add(id); // the small frame is shown
     }
     this.#underWay.delete(id);
     if (!this.#closed) this.#work();

@@ -9,7 +9,7 @@ const GREY = 128;
 export class Film {
   #sheets = {};
 
-  // `planned` is how many calls the lane would have made, had nobody stopped the run.
+  // `planned` is the number of calls of the lane's whole run, even if it was stopped.
   constructor({ label, steps, calls, planned = calls.length, approximate = {}, grid = NO_FRAMES, denoised, noisy, image }) {
     Object.assign(this, { label, steps, calls, planned, approximate, grid });
     this.urls = { denoised, noisy, image };
@@ -29,7 +29,7 @@ export class Film {
     return Promise.all(fetched);
   }
 
-  // Give the decoded pictures back; a long run's are large.
+  // Free the decoded pictures; those of a long run are large.
   close() {
     Object.values(this.#sheets).forEach((sheet) => sheet.close());
     this.#sheets = {};
@@ -59,7 +59,7 @@ export class Film {
     return view === "denoised" && call === this.calls.length - 1 ? this.#sheets.image : null;
   }
 
-  // How the prediction changed since the call before: grey where it did not.
+  // The change of the prediction since the previous call: grey where there is none.
   #drawChange(canvas, call) {
     if (!this.#sheets.denoised) return;
     const now = this.#pixels(call);

@@ -1,9 +1,8 @@
-// The calls of the run on screen in full size: asked for when a run has ended, and which of their
-// files are there yet.
+// Requests the calls of the run on screen in full size when the run has ended, and receives their files.
 
 import { emit, on } from "../shared/signals.js";
 
-let run = 0; // the number of the run on screen, so that what is late is not taken for it
+let run = 0; // the number of the run on screen, to ignore late answers for earlier ones
 
 export function mount({ props, trigger, watch }) {
   on("frames", ({ cursor, view }) => trigger("ask", { run: ++run, cursor, view }));

@@ -62,6 +62,6 @@ function placeholder(canvas) {
   context.putImageData(noise, 0, 0);
 }
 
-// Four digits that matter, and never an exponent for the sizes that occur.
+// Four significant digits, without an exponent for the usual sizes.
 const round = (sigma) => (sigma >= 1000 ? sigma.toFixed(0) : sigma.toPrecision(4));
 const tenths = (timestep) => (Number.isInteger(timestep) ? timestep : timestep.toFixed(1));

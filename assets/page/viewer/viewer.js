@@ -22,7 +22,7 @@ export function mount({ element, props, watch }) {
   const play = element.querySelector(".play");
   const where = element.querySelector("output");
   const unequal = element.querySelector(".unequal");
-  const unwritten = element.querySelector(".unwritten"); // what the server had no room for
+  const unwritten = element.querySelector(".unwritten"); // about frames that the server could not write
   const area = element.querySelector(".panes");
   const panes = []; // one a lane: of the run on screen, of the form before the first one
 
