@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from explorer.capture.stored_arrays import ScaledFloat16, StoredArray
+from explorer.settings.limits import LIMITS
+from explorer.settings.text import encodable
 from explorer.whole_files import write_whole
 
 FORMAT = "sampler-explorer trajectory"
 VERSION = 2  # 1 had a single picture, `image`
+
+MOST_PLAIN_BYTES = 2**24  # of settings and calls as JSON, beside a start picture
 
 DONE, CANCELLED, ERROR = "done", "cancelled", "error"
 
@@ -171,6 +175,9 @@ class Trajectory:
             with safe_open(str(path), framework="numpy") as file:
                 metadata = file.metadata() or {}
                 _check_format(path, metadata)
+                most = MOST_PLAIN_BYTES + 2 * LIMITS.kept_picture_bytes
+                if len(metadata["trajectory"]) > most:
+                    raise _broken(path)
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         except (SafetensorError, AttributeError, KeyError, TypeError) as error:
             raise _broken(path) from error
@@ -182,13 +189,17 @@ class Trajectory:
     @classmethod
     def _restore(cls, values: dict[str, Any], tensors: dict[str, np.ndarray]) -> "Trajectory":
         rows = values.pop("calls")
+        values = {name: values[name] for name in _PLAIN_FIELDS if name in values}
         if "image" in tensors:
             tensors["images"] = tensors.pop("image")[None]
         _check_tensors(tensors, len(rows))
         _check_values(values, _KINDS)
+        if values.get("lane", 0) < 0:
+            raise TypeError("there is no such lane")
         calls = []
         for position, row in enumerate(rows):
-            latent_scale, denoised_scale = row.pop("scales")
+            latent_scale, denoised_scale = row["scales"]
+            row = {name: row[name] for name in _SCALARS if name in row}
             _check_values(row, _CALL_KINDS)
             _check_values({"scale": latent_scale, "scales": denoised_scale}, {})
             latent = ScaledFloat16(tensors["latents"][position], latent_scale)
@@ -211,13 +222,17 @@ _LEVELS = ("sigma_next", "sigma_mid", "sigma_down", "sigma_up")  # that a call m
 
 
 def _check_values(values: dict[str, Any], kinds: dict[str, type]) -> None:
-    """Raise TypeError for a value that is not of its kind; those without one are numbers."""
+    """Raise TypeError or OverflowError for a value that is not of its kind, by default a number."""
     for name, value in values.items():
         kind = kinds.get(name)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         missing = value is None and name in _LEVELS
         if not (missing or (is_number if kind is None else type(value) is kind)):
             raise TypeError(f"{name} is no {(kind and kind.__name__) or 'number'}")
+        if is_number and kind is None:
+            float(value)  # raises OverflowError for a whole number that none of ours can be
+        elif name == "stage" and encodable(value) != value:
+            raise TypeError("the stage is no text")
 
 
 def _check_tensors(tensors: dict[str, np.ndarray], calls: int) -> None:

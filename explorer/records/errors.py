@@ -1,7 +1,13 @@
 """What may be wrong with a saved run: a kind of error each, every one with a sentence."""
 
 import errno
+import os
+from pathlib import Path
 from typing import ClassVar
+
+from explorer.settings.text import encodable
+
+LONGEST_SHOWN = 100  # characters of a name in a sentence
 
 
 class RecordError(ValueError):
@@ -53,6 +59,20 @@ REASONS = {
     errno.ENAMETOOLONG: "its name is too long; choose a shorter one",
     errno.ENOTDIR: "it lies under a file, not a folder; choose another place",
 }
+
+
+def shown_name(path: Path) -> str:
+    """A path's last part as a sentence can hold it: short, and of characters only."""
+    name = encodable((path.name or str(path)).replace("\0", "\ufffd"))
+    return name if len(name) <= LONGEST_SHOWN else f"{name[: LONGEST_SHOWN - 10]}...{name[-10:]}"
+
+
+def is_nameable(path: Path) -> bool:
+    """Whether a file or folder can have this path: it ends in a name that the system can write."""
+    try:
+        return bool(path.name) and b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def not_saved(name: str, error: OSError, verb: str = "saved") -> NotSaved:

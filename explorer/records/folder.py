@@ -1,5 +1,6 @@
 """A folder of a run's files: written whole or not at all, and read without trusting it."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from explorer.records.errors import DamagedRun, ForeignRun, UnfinishedRun, not_saved
+from explorer.records.errors import DamagedRun, ForeignRun, UnfinishedRun, not_saved, shown_name
 from explorer.records.manifest import MANIFEST, MOST_BYTES, FileEntry, Manifest, read_manifest
 
 PART = ".part"  # ends the name of a folder that is being written
@@ -37,7 +38,7 @@ def write_folder(path: Path, files: Iterable[tuple[str, bytes]], called: str = "
         part.rename(path)
         _sync(path.parent)
     except OSError as error:
-        raise not_saved(called or path.name, error) from error
+        raise not_saved(called or shown_name(path), error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return path
@@ -65,7 +66,7 @@ class RunFolder:
 
     def __init__(self, path: Path, called: str = ""):
         self.path = path
-        self.name = called or path.name or str(path)
+        self.name = called or shown_name(path)
 
     def manifest(self) -> Manifest:
         """What the folder's `run.json` says.
@@ -121,9 +122,13 @@ class RunFolder:
             if (self.path / name).is_symlink():
                 raise DamagedRun(f"{self.name} is damaged: {name} is a link.")
             handle = os.open(self.path / name, os.O_RDONLY | no_links | getattr(os, "O_BINARY", 0))
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, DamagedRun):
             raise
+        except ValueError:  # a name that no file has
+            raise FileNotFoundError(name) from None
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise FileNotFoundError(name) from None
             raise DamagedRun(f"{self.name}: {name} cannot be read ({error.strerror}).") from error
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
@@ -134,8 +139,8 @@ class RunFolder:
     def _without_manifest(self) -> ForeignRun | UnfinishedRun:
         try:
             names = os.listdir(self.path)
-        except OSError:
+        except (OSError, ValueError):
             return ForeignRun(f"There is no run {self.name}.")
-        if self.name.endswith(PART) or any(name.startswith("lane-") for name in names):
+        if self.path.name.endswith(PART) or any(name.startswith("lane-") for name in names):
             return UnfinishedRun(f"{self.name} was not written to its end; it can be deleted.")
         return ForeignRun(f"{self.name} is no run that Sampler Explorer saved.")

@@ -1,6 +1,7 @@
 """A run's `run.json`: which files it has, and what it was, in short. Read without trust."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -100,13 +101,22 @@ def json_text(data: Any) -> str:
 def read_json(data: bytes) -> Any:
     """Strict JSON; raises ValueError for anything else, however deep or large its numbers."""
     try:
-        return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+        return json.loads(
+            data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
 def _refuse_constant(word: str) -> float:
     raise ValueError(f"{word} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is no number that can be written again")
+    return value
 
 
 def is_file_name(name: Any) -> bool:
@@ -170,6 +180,9 @@ def _manifest(fields: "_Fields") -> Manifest:
     named = [manifest.settings, manifest.thumbnail, manifest.start_picture]
     for lane in manifest.lanes:
         named += [lane.trajectory, lane.picture, *(each.file for each in lane.frames.values())]
+    read = [name for name in named if name is not None]
+    if len(set(read)) < len(read):  # each would be read and held once more
+        raise _Wrong("files")
     if not manifest.lanes or any(name is not None and name not in files for name in named):
         raise _Wrong("files")
     return manifest

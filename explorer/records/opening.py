@@ -1,15 +1,17 @@
 """Opening a run that was saved: what it was, as it was, with nothing computed."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 from explorer.capture.sheets import FrameSheet
-from explorer.capture.trajectory import Trajectory
+from explorer.capture.trajectory import MOST_PLAIN_BYTES, Trajectory
 from explorer.records.errors import DamagedRun
 from explorer.records.folder import RunFolder
 from explorer.records.layout import start_picture_url
 from explorer.records.manifest import LaneEntry, Manifest, read_json
 from explorer.records.run import RecordedLane, RecordedRun
+from explorer.settings.limits import LIMITS
 
 
 def open_run(path: str | Path) -> RecordedRun:
@@ -18,7 +20,7 @@ def open_run(path: str | Path) -> RecordedRun:
     Raises ForeignRun, UnfinishedRun, NewerRun or DamagedRun, each a RecordError with a sentence.
     """
     path = Path(path)
-    if path.suffix == ".zip" and path.is_file():
+    if path.suffix == ".zip" and os.path.isfile(path):
         from explorer.records.zip_file import read_zip
 
         return read_zip(path)
@@ -46,7 +48,10 @@ def open_folder(path: Path, called: str = "") -> RecordedRun:
 
 
 def _settings(folder: RunFolder, manifest: Manifest) -> dict[str, Any]:
-    data = folder.read(manifest.settings, manifest.files[manifest.settings])
+    entry = manifest.files[manifest.settings]
+    if entry.bytes > MOST_PLAIN_BYTES + 2 * LIMITS.kept_picture_bytes:
+        raise DamagedRun(f"{folder.name} is damaged: its {manifest.settings} is too large.")
+    data = folder.read(manifest.settings, entry)
     try:
         settings = read_json(data)
     except ValueError:
@@ -64,8 +69,11 @@ def _lane(
     path = folder.check(entry.trajectory, manifest.files[entry.trajectory])
     try:
         trajectory = Trajectory.load(path)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise DamagedRun(f"{folder.name} is damaged: {error}") from error
+    except OSError as error:  # its text holds the path
+        reason = f"{entry.trajectory} cannot be read ({error.strerror})"
+        raise DamagedRun(f"{folder.name} is damaged: {reason}.") from error
     if manifest.start_picture and trajectory.settings.get("init_image") == "":
         trajectory.settings["init_image"] = settings["init_image"]
     sheets = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from explorer.capture.sheets import FrameSheet, frame_sheet
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Trajectory
+from explorer.records.errors import NotSaved, is_nameable
 from explorer.records.made_with import versions
 from explorer.records.manifest import MOST_LANES
 from explorer.records.pictures import lane_png
@@ -113,14 +114,17 @@ class RecordedRun:
         It is there whole or not at all; docs/run_format.md says what is in it. Raises NotSaved,
         with a sentence.
         """
-        if Path(path).suffix == ".zip":
+        path = Path(path)
+        if not is_nameable(path):
+            raise NotSaved("The run was not saved: nothing can have that name; choose another.")
+        if path.suffix == ".zip":
             from explorer.records.zip_file import save_zip
 
-            return save_zip(self, Path(path))
+            return save_zip(self, path)
         from explorer.records.folder import write_folder
         from explorer.records.layout import run_files
 
-        return write_folder(Path(path), run_files(self))
+        return write_folder(path, run_files(self))
 
 
 def _lane(

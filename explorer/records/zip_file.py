@@ -11,12 +11,20 @@ import tempfile
 import uuid
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from explorer.byte_sizes import size_text
 from explorer.records import marks
-from explorer.records.errors import DamagedRun, ForeignRun, NotSaved, RecordError, not_saved
+from explorer.records.errors import (
+    DamagedRun,
+    ForeignRun,
+    NotSaved,
+    RecordError,
+    not_saved,
+    shown_name,
+)
 from explorer.records.layout import run_files
 from explorer.records.manifest import MANIFEST, MOST_BYTES, is_file_name, read_manifest
 from explorer.records.opening import open_folder
@@ -27,6 +35,7 @@ MOST_ENTRIES = 200  # 26 lanes with a recording, a picture and two sheets, and t
 MOST_DIRECTORY_BYTES = 2**18
 HIGHEST_RATIO = 200  # unpacked to packed; a table of numbers reaches some tens
 CHUNK_BYTES = 2**20
+FIRST_TIME, LAST_TIME = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)  # that a .zip can say
 END, END_64 = b"PK\5\6", b"PK\6\7"
 END_BYTES, END_64_BYTES, LONGEST_COMMENT = 22, 20, 2**16
 JUNK = (".DS_Store", "Thumbs.db", "desktop.ini", marks.FILE)  # others' files, and the history's
@@ -54,12 +63,14 @@ def save_zip(run: RecordedRun, path: Path) -> Path:
         part.rename(path)
     except zipfile.LargeZipFile:
         raise NotSaved(
-            f"{path.name} was not saved: a .zip holds at most 4 GiB; save the run as a folder."
+            f"{shown_name(path)} was not saved: a .zip holds at most 4 GiB; "
+            "save the run as a folder."
         ) from None
     except OSError as error:
-        raise not_saved(path.name, error) from error
+        raise not_saved(shown_name(path), error) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return path
 
 
@@ -68,10 +79,10 @@ def write_zip(run: RecordedRun, file: BinaryIO) -> None:
 
     Raises OSError, and zipfile.LargeZipFile beyond 4 GiB.
     """
-    time = run.created.timetuple()[:6]
+    time = min(max(run.created.timetuple()[:6], FIRST_TIME), LAST_TIME)
     with zipfile.ZipFile(file, "w", allowZip64=False) as archive:
         for name, data in run_files(run):
-            info = zipfile.ZipInfo(f"run-{run.id[:8]}/{name}", max(time, (1980, 1, 1, 0, 0, 0)))
+            info = zipfile.ZipInfo(f"run-{run.id[:8]}/{name}", time)
             info.external_attr = (stat.S_IFREG | 0o644) << 16
             packed = name.endswith(PACKED)
             info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_runs import made_run, made_settings, start_picture
-from safetensors.numpy import save_file
+from safetensors import safe_open
+from safetensors.numpy import save, save_file
 
+from explorer.capture.trajectory import Trajectory
 from explorer.records import RecordError, open_run
-from explorer.records.errors import DamagedRun, ForeignRun, NewerRun, UnfinishedRun
+from explorer.records.errors import DamagedRun, ForeignRun, NewerRun, NotSaved, UnfinishedRun
 
 
 @pytest.fixture(scope="module")
@@ -222,3 +224,84 @@ def test_more_fields_and_files_than_known_are_left_alone(run):
     (run / "notes.md").write_text("mine")
     rewrite(run, manifest(run) | {"mood": "calm"})
     assert len(open_run(run)) == 2
+
+
+def rewrite_trajectory(run: Path, change) -> None:
+    """Change what the file of lane A says of itself."""
+    with safe_open(run / "lane-a.safetensors", framework="numpy") as file:
+        metadata = file.metadata()
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    values = json.loads(metadata["trajectory"])
+    change(values)
+    metadata["trajectory"] = json.dumps(values)
+    put(run, "lane-a.safetensors", save(tensors, metadata=metadata))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lane: lane.update(lane=-9),
+        lambda lane: lane["calls"][0].update(stage="\ud800"),
+        lambda lane: lane["calls"][0].update(sigma=10**400),
+        lambda lane: lane["calls"][0].update(sigma_next=10**400),
+        lambda lane: lane["calls"][0].update(scales=[1, 10**400]),
+        lambda lane: lane["settings"].update(prompt="x" * (2**24 + 2**23)),
+    ],
+    ids=["lane", "stage", "sigma", "level", "scale", "size"],
+)
+def test_a_recording_that_could_not_be_written_again_is_damage(run, change):
+    rewrite_trajectory(run, change)
+    assert "lane-a.safetensors is broken" in refused(run, DamagedRun)
+
+
+def test_more_fields_of_a_recording_are_left_alone(run):
+    def change(lane):
+        lane["mood"] = "calm"
+        lane["calls"][0]["weather"] = "fair"
+
+    rewrite_trajectory(run, change)
+    assert len(open_run(run)[0].calls) == 5
+
+
+def test_settings_that_could_not_be_written_again_are_damage(run):
+    put(run, "settings.json", b'{"cfg_scale": 1e999}')
+    assert "its settings are no JSON object" in refused(run, DamagedRun)
+
+
+def test_settings_of_gigabytes_are_not_read(run):
+    put(run, "settings.json", b'{"prompt": "%s"}' % (b"x" * (2**24 + 2**23)))
+    assert "its settings.json is too large" in refused(run, DamagedRun)
+
+
+def test_lanes_do_not_share_a_file(run):
+    """Twenty-six lanes of one large file would take its size in memory for each of them."""
+    data = manifest(run)
+    data["lanes"] = data["lanes"][:1] * 2
+    rewrite(run, data)
+    assert "'files' of its run.json" in refused(run, DamagedRun)
+
+
+NO_NAMES = ["a\0b", "a\0b.zip", "\ud800", "\ud800.zip", "x" * 300, "x" * 300 + ".zip", "x" * 10**6]
+
+
+@pytest.mark.parametrize("name", NO_NAMES, ids=lambda name: ascii(name[-9:]))
+def test_a_name_that_no_file_has_is_a_short_sentence(tmp_path, name):
+    assert len(refused(tmp_path / name, ForeignRun)) < 200
+    with pytest.raises(NotSaved, match="choose") as caught:
+        made_run().save(tmp_path / name)
+    assert len(str(caught.value).encode()) < 300
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_a_run_is_not_saved_without_a_name(path):
+    with pytest.raises(NotSaved, match="choose another"):
+        made_run().save(path)
+
+
+def test_a_file_that_goes_while_it_is_read_is_a_sentence_without_its_path(run, monkeypatch):
+    def gone(path):
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    monkeypatch.setattr(Trajectory, "load", gone)
+    assert "cannot be read (No such file" in refused(run, DamagedRun)

@@ -10,13 +10,14 @@ import stat
 import struct
 import zipfile
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from made_runs import made_run, made_settings, start_picture
 
 import explorer
-from explorer.records import History
+from explorer.records import History, open_run
 from explorer.records.errors import DamagedRun, ForeignRun, NewerRun, NotSaved, RecordError
 from explorer.records.zip_file import read_zip, write_zip
 from explorer.settings.limits import Limits, set_limits
@@ -330,3 +331,9 @@ def test_passwords_and_other_methods_are_refused():
 def test_a_run_of_many_lanes_fits():
     run = replace(RUN, lanes=RUN.lanes[:1] * 26)
     assert len(read_zip(io.BytesIO(packed(run)))) == 26
+
+
+@pytest.mark.parametrize("year", [1, 1979, 2200, 9999])
+def test_a_clock_that_is_centuries_wrong_does_not_hinder_a_zip(tmp_path, year):
+    run = made_run(created=datetime(year, 6, 1, tzinfo=UTC))
+    assert open_run(run.save(tmp_path / "run.zip")).created == run.created
