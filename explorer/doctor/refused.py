@@ -92,8 +92,8 @@ def _overflows(case: Case) -> bool:
 
 def _ends_below(case: Case, limit: float, **changed: float) -> bool:
     names = ("beta_schedule", "beta_start", "beta_end", "trained_betas", "num_train_timesteps")
-    asked: dict[str, Any] = {name: case.get(name) for name in names} | changed
-    given = {name: value for name, value in asked.items() if value is not None}
+    arguments: dict[str, Any] = {name: case.get(name) for name in names} | changed
+    given = {name: value for name, value in arguments.items() if value is not None}
     with suppress(ValueError, TypeError), np.errstate(all="ignore"):
         betas = training_betas(
             **given, rescale_betas_zero_snr=bool(case.get("rescale_betas_zero_snr"))

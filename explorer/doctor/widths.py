@@ -69,19 +69,19 @@ def widest(case: StepsCase) -> Iterator[Finding]:
         return
     high, low = float(table.sigma[step]), float(table.sigma[step + 1])
     numbers = {"step": step + 1, "sigma": high, "sigma_next": low, "fold": fold, "medians": medians}
-    way = f"from sigma {high:.3g} to {low:.3g}, is {medians:.1f} times the median width"
+    extent = f"from sigma {high:.3g} to {low:.3g}, is {medians:.1f} times the median width"
     # For our two samplers other programs drop a sigma; for a baseline the step is only wide.
     lowest = step == table.steps - 2 and not case.listed and case.takes("discard_penultimate_sigma")
     if lowest and not case.get("discard_penultimate_sigma"):
         if fold >= LAST_FOLD:
-            yield _last_step(case, way, numbers)
+            yield _last_step(case, extent, numbers)
     elif fold >= WIDE_FOLD:
         evener = not case.listed and case.kind != "exponential"
         evener &= "exponential" in case.sampler.schedule_types
         yield Finding(
             severity=NOTE,
             code="wide_step",
-            sentence=f"Step {step + 1} of {table.steps}, {way} in log sigma.",
+            sentence=f"Step {step + 1} of {table.steps}, {extent} in log sigma.",
             numbers=numbers,
             field="schedule_type",
             **(case.fix("Use exponential", schedule_type="exponential") if evener else {}),
@@ -120,7 +120,7 @@ def narrowest(case: StepsCase) -> Iterator[Finding]:
     )
 
 
-def _last_step(case: StepsCase, way: str, numbers: dict[str, float]) -> Finding:
+def _last_step(case: StepsCase, extent: str, numbers: dict[str, float]) -> Finding:
     # Without noise the wide step does little harm, and dropping its end smooths the picture.
     is_warning = case.schedule.eta > 0 and numbers["fold"] >= LAST_FOLD_WARNS
     has_room = case.schedule.steps < len(case.schedule.training_sigma)  # for one more
@@ -129,7 +129,7 @@ def _last_step(case: StepsCase, way: str, numbers: dict[str, float]) -> Finding:
         severity=WARNING if is_warning else NOTE,
         code="last_step",
         sentence=(
-            f"The last step but one, {way} in log sigma; A1111 and ComfyUI leave "
+            f"The last step but one, {extent} in log sigma; A1111 and ComfyUI leave "
             f"{numbers['sigma_next']:.3g} out."
         ),
         numbers=numbers,
@@ -143,8 +143,8 @@ def midpoints(case: ScheduleCase) -> Iterator[Finding]:
     table = case.schedule
     if table.steps < 2 or not len(table.sigma_mid):
         return
-    apart = np.abs(table.sigma_mid / table.sigma_next[: len(table.sigma_mid)] - 1)
-    same = int(np.sum(apart < SAME))
+    ratio = np.abs(table.sigma_mid / table.sigma_next[: len(table.sigma_mid)] - 1)
+    same = int(np.sum(ratio < SAME))
     if same:
         yield Finding(
             severity=NOTE,

@@ -55,8 +55,8 @@ def memory_need(
     `quick` asks for an estimate from calls of the native size, fast enough for a page.
     """
     width, height = picture_size(run, model.native)
-    asked = model.native if quick else (width, height)
-    grown = width * height / (asked[0] * asked[1])
+    size = model.native if quick else (width, height)
+    grown = width * height / (size[0] * size[1])
     tiled, models = is_tiled((width, height)), [model, *([refiner] if refiner else [])]
     pair = 2 if run.cfg_scale > 1 else 1
     lanes = max(len(group.lanes) for group in groups_of(run))
@@ -66,11 +66,11 @@ def memory_need(
 
     def decode(each: Any) -> float:
         if quick and not tiled:
-            return each.memory.decode(*asked, False) * grown
+            return each.memory.decode(*size, False) * grown
         return each.memory.decode(width, height, tiled)
 
     return MemoryNeed(
-        call=int(max(each.memory.call(*asked) for each in models) * grown),
+        call=int(max(each.memory.call(*size) for each in models) * grown),
         pair=pair,
         batch=pair * lanes * run.batch_size,
         decode=int(max(map(decode, models))),

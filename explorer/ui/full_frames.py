@@ -90,13 +90,13 @@ class FullFrames:
         self.runs.forget(session)
 
     async def payloads(
-        self, session: str, asked: object, keep: Keep
+        self, session: str, request: object, keep: Keep
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield lists of new files until all are there or the page has gone.
 
-        `asked` is what the page sent: the `run` it shows, the `cursor` by lane and the `view`.
+        `request` is what the page sent: the `run` it shows, the `cursor` by lane and the `view`.
         """
-        run, cursor, view = read_request(asked)
+        run, cursor, view = read_request(request)
         cancel = self._cancels.open(session)
         made: queue.SimpleQueue[FullFrame | None] = queue.SimpleQueue()
         work = (self.runs.get(session), cursor, view, cancel, made)
@@ -139,10 +139,10 @@ class FullFrames:
             made.put(None)
 
 
-def read_request(asked: object) -> tuple[int, list[int], str]:
+def read_request(request: object) -> tuple[int, list[int], str]:
     """The run's number, the cursor and the view from a page's request, which may be anything."""
-    asked = asked if isinstance(asked, dict) else {}
-    run, cursor, view = (asked.get(name) for name in ("run", "cursor", "view"))
+    request = request if isinstance(request, dict) else {}
+    run, cursor, view = (request.get(name) for name in ("run", "cursor", "view"))
     cursor = cursor[: LIMITS.lanes] if isinstance(cursor, list) else []
     if not all(type(call) is int for call in cursor):
         cursor = []

@@ -10,7 +10,7 @@ Options = dict[str, Any]  # keyword arguments of a Gradio event
 # with all that the component holds, several times an event.
 INTERNAL: Options = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 IN_THE_BROWSER: Options = INTERNAL | {"queue": False}  # runs in the browser only
-AT_ONCE: Options = INTERNAL | {"queue": False, "trigger_mode": "always_last"}
+UNQUEUED: Options = INTERNAL | {"queue": False, "trigger_mode": "always_last"}
 SIDE_BY_SIDE: Options = INTERNAL | {"concurrency_limit": None, "trigger_mode": "multiple"}
 
 

@@ -11,7 +11,7 @@ from gradio.events import Dependency
 from explorer.models.catalog import ModelError
 from explorer.settings import RunSettings
 from explorer.ui.form import Form
-from explorer.ui.handlers import AT_ONCE
+from explorer.ui.handlers import UNQUEUED
 from explorer.views.answers import answering
 from explorer.views.curves import Curves, View, plot_payload
 from explorer.views.engine_protocol import EngineLike
@@ -45,7 +45,7 @@ def on_prompt(
 
     changes = [prompt.change for prompt in prompts]
     for event in (*changes, *(load.then for load in loads)):
-        event(check, [*prompts, menu], notes, **AT_ONCE)
+        event(check, [*prompts, menu], notes, **UNQUEUED)
 
 
 def check_models(engine: EngineLike, settings: RunSettings) -> None:
@@ -106,7 +106,7 @@ def on_settings(
         return broken("The server did not take this change; try another, or reload the page.")
 
     answer = parts.answer
-    changes = [gr.on([each.change for each in controls], redraw, inputs, answer, **AT_ONCE)]
-    changes += [event.then(redraw, inputs, answer, **AT_ONCE) for event in afterwards]
+    changes = [gr.on([each.change for each in controls], redraw, inputs, answer, **UNQUEUED)]
+    changes += [event.then(redraw, inputs, answer, **UNQUEUED) for event in afterwards]
     for change in changes:
-        change.failure(unanswered, None, answer, **AT_ONCE)
+        change.failure(unanswered, None, answer, **UNQUEUED)
