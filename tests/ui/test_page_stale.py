@@ -20,7 +20,19 @@ def bundled(engine):
 @pytest.fixture
 def ran(open_page):
     """A page with a run on screen, of the settings in its form."""
-    page = open_page()
+    return with_a_run(open_page())
+
+
+@pytest.fixture(scope="module")
+def ran_once(context, server, engine):
+    """The same for tests that leave it as it was."""
+    from conftest import opening
+
+    with opening(context, server) as open_page:
+        yield with_a_run(open_page())
+
+
+def with_a_run(page):
     page.wait_for_selector("#history [data-ready]")
     fill(page, "seed", "5")
     fill(page, "steps", "4")
@@ -39,7 +51,8 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("control", CHANGES)
-def test_pictures_of_other_settings_say_so_until_the_settings_are_back(ran, control):
+def test_pictures_of_other_settings_say_so_until_the_settings_are_back(ran_once, control):
+    ran = ran_once
     other, back = CHANGES[control]
     fill(ran, control, other)
     expect(ran.locator(BADGES)).to_have_count(2)
@@ -86,7 +99,8 @@ def test_the_seed_of_a_random_run_is_the_seed_of_its_pictures(ran):
     expect(ran.locator(BADGES).first).to_be_visible()
 
 
-def test_rings_of_another_schedule_are_pale(ran):
+def test_rings_of_another_schedule_are_pale(ran_once):
+    ran = ran_once
     fill(ran, "a_beta_end", "0.02")
     expect(ran.locator("#plot .note")).to_be_visible()
     expect(ran.locator("#plot .mark").first).to_have_css("opacity", "0.4")
