@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,7 +94,7 @@ def read_entry(path: Path) -> HistoryEntry | None:
     return HistoryEntry(
         id=path.name,
         created=manifest.created,
-        bytes=manifest.bytes,
+        bytes=_size(path),
         name=kept.name,
         starred=kept.starred,
         added=kept.added,
@@ -109,19 +110,30 @@ def read_entry(path: Path) -> HistoryEntry | None:
     )
 
 
+def _size(path: Path) -> int:
+    """What a folder's files take, in bytes, whatever its manifest says; 0 if it cannot be seen."""
+    size = 0
+    try:
+        with os.scandir(path) as files:
+            for file in files:
+                with suppress(OSError):  # it has just gone
+                    size += file.stat(follow_symlinks=False).st_size
+    except OSError:
+        pass
+    return size
+
+
 def _without_manifest(path: Path, kept: Marks, error: RecordError) -> HistoryEntry | None:
     try:
-        changed, size = path.stat().st_mtime, 0
-        for file in os.scandir(path):
-            size += file.stat(follow_symlinks=False).st_size
+        changed = path.stat().st_mtime
     except OSError:
         if not path.is_dir():
             return None
-        changed, size = 0.0, 0
+        changed = 0.0
     return HistoryEntry(
         id=path.name,
         created=datetime.fromtimestamp(changed, UTC),
-        bytes=size,
+        bytes=_size(path),
         name=kept.name,
         starred=kept.starred,
         added=kept.added,

@@ -249,7 +249,7 @@ class History:
         """Now; where the clock was set back, a moment after the newest run."""
         now = datetime.now(UTC)
         newest = self.entries()[:1]
-        return max([now, *(each.order[0] + timedelta(microseconds=1) for each in newest)])
+        return max([now, *(_moment_after(each.order[0]) for each in newest)])
 
     def _tidy(self) -> None:
         """Remove what was deleted long ago, and what will not be written to its end."""
@@ -261,6 +261,14 @@ class History:
             for path in self.folder.iterdir():
                 if path.name.startswith(".") and is_stale_part(path):
                     shutil.rmtree(path, ignore_errors=True)
+
+
+def _moment_after(time: datetime) -> datetime:
+    """The next microsecond, but for the last one that there is."""
+    try:
+        return time.astimezone(UTC) + timedelta(microseconds=1)
+    except OverflowError:
+        return time
 
 
 def _entry(path: Path) -> HistoryEntry:

@@ -6,6 +6,7 @@ what is missing, damaged or out of date is read from the runs themselves.
 
 import json
 import os
+import stat
 import threading
 import time
 from contextlib import suppress
@@ -56,14 +57,15 @@ class Listing:
     def _read_index(self) -> dict[str, tuple[Stamp, HistoryEntry]]:
         path = self.folder / INDEX
         try:
-            if path.is_symlink() or path.stat().st_size > MOST_BYTES:
+            status = path.lstat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
                 return {}
             data = read_json(path.read_bytes())
             if data["fields"] != list(FIELDS):  # of another version
                 return {}
             rows = {name: (tuple(stamp), entry_of_row(row)) for name, stamp, row in data["runs"]}
             return {name: row for name, row in rows.items() if name == row[1].id}
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, OverflowError):
             return {}
 
     def _write_index(self) -> None:

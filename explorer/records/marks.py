@@ -1,8 +1,9 @@
 """What the history adds to a run's folder, in `marks.json`: its name, a star, when it came."""
 
 import json
+import stat
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from explorer.records.manifest import read_json
@@ -41,7 +42,7 @@ def read_marks(folder: Path) -> Marks:
     """A run's marks; those of a file that is missing or damaged are none."""
     path = folder / FILE
     try:
-        if path.is_symlink():
+        if not stat.S_ISREG(path.lstat().st_mode):  # a link elsewhere, a pipe that nobody fills
             return Marks()
         with path.open("rb") as file:
             data = read_json(file.read(MOST_BYTES))
@@ -49,8 +50,10 @@ def read_marks(folder: Path) -> Marks:
         name = checked_name(data.get("name", ""))
         if added is not None and added.tzinfo is None:
             added = None
+        if added is not None:
+            added = added.astimezone(UTC)  # the year 1 east of Greenwich has no such time
         return Marks(name=name, starred=data.get("starred") is True, added=added)
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError):
         return Marks()
 
 

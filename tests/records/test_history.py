@@ -264,6 +264,54 @@ def test_a_folder_that_cannot_be_written_is_listed_all_the_same(runs, monkeypatc
     assert not (runs.folder / ".index.json").exists()
 
 
+@pytest.mark.parametrize(
+    "added",
+    [
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59.999999-23:59",
+        "9999-12-31T23:59:59.999999Z",
+    ],
+)
+def test_marks_at_the_ends_of_time_break_nothing(runs, added):
+    many(runs, 20)
+    old = runs.entries()[-1].id
+    (runs.folder / old / "marks.json").write_text(json.dumps({"added": added}))
+    assert len(Listing(runs.folder).entries()) == 20
+    runs.add(fresh())
+    Listing(runs.folder)._write_index()
+    assert len(Listing(runs.folder).entries()) == 21
+
+
+def test_an_index_with_a_time_that_there_is_not_is_made_anew(runs):
+    many(runs, 20)
+    runs.entries()
+    index = runs.folder / ".index.json"
+    data = json.loads(index.read_text())
+    for _, _, row in data["runs"]:
+        row[data["fields"].index("created")] = "0001-01-01T00:00:00+23:59"
+    index.write_text(json.dumps(data))
+    assert len(Listing(runs.folder).entries()) == 20
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_the_place_of_marks_or_index_holds_nobody_up(runs):
+    id = runs.add(fresh()).entry.id
+    (runs.folder / id / "marks.json").unlink()
+    os.mkfifo(runs.folder / id / "marks.json")
+    os.mkfifo(runs.folder / ".index.json")
+    assert ids(runs) == [id]
+
+
+def test_a_manifest_that_lies_of_sizes_drives_no_run_out(runs):
+    sound = runs.add(fresh()).entry.id
+    liar = fresh().save(runs.folder / "liar")
+    data = json.loads((liar / "run.json").read_text("utf-8"))
+    data["files"]["lane-a.png"]["bytes"] = 2**50
+    (liar / "run.json").write_text(json.dumps(data), "utf-8")
+    assert runs.add(fresh()).removed == ()
+    assert sound in ids(runs)
+
+
 # --- what is no sound run ------------------------------------------------------------------------
 
 
