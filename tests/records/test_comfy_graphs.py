@@ -6,6 +6,7 @@ import json
 import pytest
 
 from explorer.records.interchange import ReadSettings, read_settings
+from explorer.records.interchange.comfy_nodes import Graph
 from explorer.settings.fields import SettingsError
 
 DPM2_AS_COMFYUI = {"lanes.interpolation_type": "log_linear", "lanes.round_timesteps": "off"}
@@ -265,3 +266,19 @@ def test_links_in_a_circle_come_to_an_end():
     result = read(graph)
     assert "KSampler.seed" in named(result)
     assert len(result.unmapped) < 300
+
+
+def test_of_thousands_of_samplers_each_link_is_followed_once(monkeypatch):
+    """Looking for what comes before each of them would take half a minute."""
+    samplers = {
+        str(id): node("KSampler", sampler_name="dpm_2", scheduler="normal", steps=["z0", 0])
+        for id in range(500)
+    }
+    chain = {f"z{id}": node("Note", a=[f"z{id + 1}", 0]) for id in range(500)}
+    followed = []
+    linked = Graph.linked
+    monkeypatch.setattr(
+        Graph, "linked", lambda self, value: followed.append(1) or linked(self, value)
+    )
+    read(samplers | chain)
+    assert len(followed) < 5000

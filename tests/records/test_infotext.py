@@ -566,3 +566,16 @@ def test_json_of_this_program_is_read_and_what_is_new_in_it_is_named():
 def test_json_that_is_none_or_has_no_settings_is_refused(text):
     with pytest.raises(SettingsError, match="JSON"):
         read_settings(text)
+
+
+def test_what_a1111s_page_shows_below_its_settings_is_no_settings_line():
+    text = (
+        "a boat\nNegative prompt: fog\nSteps: 9, Sampler: DPM2, CFG scale: 3, Seed: 42, "
+        "Size: 512x512, Version: v1.10.1\n\nTime taken: 5.2 sec.\n\n"
+        "A: 3.07 GB, R: 3.64 GB, Sys: 4.9/12 GB (40.8%)"
+    )
+    read = read_settings(text)
+    assert (read.settings.steps, read.settings.seed) == (9, 42)
+    assert (read.settings.prompt, read.settings.negative_prompt) == ("a boat", "fog")
+    assert {each.key for each in read.unmapped} == {"A", "R", "Sys"}
+    assert_nothing_is_lost(text, read)

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from made_runs import made_settings, made_trajectory, start_picture
-from PIL import Image
+from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 from test_comfy_graphs import BASIC
 
@@ -124,3 +124,15 @@ def test_a_bomb_of_text_is_a_sentence():
     assert len(file.getvalue()) < 10**5
     with pytest.raises(SettingsError):
         read_settings(file.getvalue())
+
+
+def test_a_picture_is_not_decoded_for_its_text(monkeypatch):
+    """A small file may hold gigabytes of pixels, and one that was cut off has its text still."""
+    file = png(parameters=TEXT)
+
+    def decoded(self):
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decoded)
+    assert read_settings(file).settings.steps == 9
+    assert read_settings(file[:-20]).settings.steps == 9

@@ -91,9 +91,8 @@ class _Reading:
                 FIELD,
                 "This ComfyUI graph has no sampler node that is known here, such as KSampler.",
             )
-        first = [
-            node for node in samplers if not any(map(_is_sampler, self.graph.sources(node)))
-        ] or samplers
+        later = self.graph.after(samplers)
+        first = [node for node in samplers if node.id not in later] or samplers
         return min(first, key=lambda node: (len(node.id), node.id))
 
     # --- what feeds the sampler ---

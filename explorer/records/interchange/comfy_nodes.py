@@ -4,7 +4,7 @@ A graph is an object of nodes by id, `{"class_type": ..., "inputs": {...}}`; an 
 a link `[id, output]` to another node.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 DEEPEST = 64  # links followed in a row
@@ -60,17 +60,21 @@ class Graph:
             value = self.use(source).read(holds)
         return None
 
-    def sources(self, node: Node) -> list[Node]:
-        """All nodes that come before one."""
-        before: dict[str, Node] = {}
-        waiting = [node]
+    def after(self, nodes: Iterable[Node]) -> set[str]:
+        """The ids of all nodes that any of these feeds; each link is followed once."""
+        fed: dict[str, list[str]] = {}
+        for node in self.nodes.values():
+            for value in node.inputs.values():
+                if (source := self.linked(value)) is not None:
+                    fed.setdefault(source.id, []).append(node.id)
+        after: set[str] = set()
+        waiting = [node.id for node in nodes]
         while waiting:
-            for value in waiting.pop().inputs.values():
-                source = self.linked(value)
-                if source is not None and source.id not in before:
-                    before[source.id] = source
-                    waiting.append(source)
-        return list(before.values())
+            for id in fed.get(waiting.pop(), ()):
+                if id not in after:
+                    after.add(id)
+                    waiting.append(id)
+        return after
 
 
 def is_node(data: Any) -> bool:

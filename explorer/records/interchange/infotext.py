@@ -56,17 +56,19 @@ class Infotext:
 def split_infotext(text: str) -> Infotext:
     """Take a text apart as A1111 does; without a line of settings all of it is prompts.
 
-    That is the last line, where it has three pairs, else the last one that begins with Steps; what
-    follows it counts as settings too.
+    That is the last one that begins with Steps, where it or no last line has three pairs, else the
+    last line where it has three; what follows it counts as settings too.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = [line.strip() for line in text.strip().split("\n")]
     first = len(lines)
-    if lines and len(_pairs(lines[-1])[0]) >= 3:
+    begins = [index for index, line in enumerate(lines) if line.startswith("Steps:")]
+    is_whole = len(_pairs(lines[-1])[0]) >= 3
+    # A1111's page shows the time and memory that it took below; a prompt may begin with Steps.
+    if begins and (not is_whole or len(_pairs(lines[begins[-1]])[0]) >= 3):
+        first = begins[-1]
+    elif is_whole:
         first -= 1
-    else:
-        begins = [index for index, line in enumerate(lines) if line.startswith("Steps:")]
-        first = begins[-1] if begins else first
     prompts: tuple[list[str], list[str]] = ([], [])
     is_negative = False
     for line in lines[:first]:

@@ -31,7 +31,8 @@ def picture_texts(file: bytes) -> dict[str, str]:
                 for key, value in picture.info.items()
                 if isinstance(key, str) and isinstance(value, str)
             }
-            comment = picture.getexif().get_ifd(EXIF_IFD).get(USER_COMMENT)
+            # A PNG's own method decodes it, to look for EXIF behind its pixels.
+            comment = Image.Image.getexif(picture).get_ifd(EXIF_IFD).get(USER_COMMENT)
     except Exception:  # a decoder of damaged bytes may raise anything
         raise SettingsError(FIELD, "This file is no picture that can be read.") from None
     if isinstance(comment, bytes):
