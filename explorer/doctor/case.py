@@ -19,9 +19,9 @@ class Case:
     latents, "" where unknown.
     """
 
-    lane: Any
+    lane: object
     steps: int
-    model_defaults: Any = None
+    model_defaults: object = None
     dtype: str = ""
 
     @cached_property

@@ -10,6 +10,7 @@ from explorer.doctor.finding import SEVERITIES, Finding
 from explorer.doctor.refused import refused
 from explorer.doctor.steps import StepTable
 from explorer.sampling.calls import CallTable
+from explorer.sampling.schedules import Schedule
 
 __all__ = ["SEVERITIES", "Cost", "Finding", "examine", "price"]
 
@@ -57,12 +58,12 @@ OF_A_BASELINE = (
 
 
 def examine(
-    lane: Any,
-    schedule: Any,
+    lane: object,
+    schedule: Schedule | CallTable | None,
     steps: int,
     *,
     index: int | None = None,
-    model_defaults: Any = None,
+    model_defaults: object = None,
     cost: Cost | None = None,
     dtype: str = "",
     problem: str = "",

@@ -32,7 +32,7 @@ class Finding:
         object.__setattr__(self, "numbers", numbers)
 
 
-def value_of(settings: Any, name: str, otherwise: Any = None) -> Any:
+def value_of(settings: object, name: str, otherwise: Any = None) -> Any:
     """A setting of a mapping or an object; `otherwise` if it has none."""
     value = settings.get(name) if isinstance(settings, Mapping) else getattr(settings, name, None)
     return otherwise if value is None else value

@@ -1,13 +1,13 @@
 """Findings about several lanes together: equal settings."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from explorer.doctor.finding import NOTE, Finding
 from explorer.sampling.wording import joined, lane_letter
+from explorer.settings.lane import LaneSettings
 
 
-def equal_lanes(lanes: Sequence[Any]) -> Iterator[Finding]:
+def equal_lanes(lanes: Sequence[LaneSettings]) -> Iterator[Finding]:
     """Lanes whose runs are identical; each of `lanes` has a `scheduler_config()`."""
     equal: dict[str, list[int]] = {}
     for index, lane in enumerate(lanes):

@@ -1,7 +1,6 @@
 """A lane's assumptions about the model's training, compared with the model's own settings."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from explorer.doctor.case import Case, StepsCase
 from explorer.doctor.ends import UNREACHED
@@ -95,7 +94,7 @@ def betas_differ(case: Case) -> Iterator[Finding]:
     )
 
 
-def _curve(settings: Any) -> tuple:
+def _curve(settings: object) -> tuple:
     """The settings that determine the betas."""
     if listed := value_of(settings, "trained_betas"):
         return tuple(listed)
@@ -103,7 +102,7 @@ def _curve(settings: Any) -> tuple:
     return (kind,) if kind == "squaredcos_cap_v2" else (kind, *ends)
 
 
-def _text(settings: Any) -> str:
+def _text(settings: object) -> str:
     if listed := value_of(settings, "trained_betas"):
         return f"a list of {len(listed):,}"
     kind, *ends = _curve(settings)

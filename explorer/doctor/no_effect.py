@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import Field, dataclass, fields
-from typing import Any
 
 from explorer.doctor.case import StepsCase
 from explorer.doctor.finding import NOTE, Finding, value_of
@@ -25,7 +24,7 @@ class Idle:
 
     name: str
     label: str
-    neutral: Any
+    neutral: object
     why: Reason
 
     def asks_nothing(self, case: StepsCase) -> bool:
@@ -36,7 +35,7 @@ class Idle:
             or value == value_of(case.model_defaults, self.name)
         )
 
-    def reset(self, case: StepsCase) -> Any:
+    def reset(self, case: StepsCase) -> object:
         return value_of(case.model_defaults, self.name, self.neutral)
 
 

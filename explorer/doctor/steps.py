@@ -1,7 +1,6 @@
 """A baseline's run for the checks: one row per step, with the names of `Schedule`."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -27,7 +26,7 @@ class StepTable:
     eta: float = 0.0  # the noise that a baseline adds is not known
 
     @classmethod
-    def of(cls, calls: CallTable, lane: Any, sampler: Sampler) -> "StepTable":
+    def of(cls, calls: CallTable, lane: object, sampler: Sampler) -> "StepTable":
         """The steps of a call table; `lane` is a `Case`'s."""
         given = {name: value_of(lane, name) for name in BETA_KEYS if sampler.takes(name)}
         given = {name: value for name, value in given.items() if value is not None}

@@ -13,7 +13,9 @@ from itertools import count
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from explorer.hosting.refusing import Scope, answer
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from explorer.hosting.refusing import answer
 from explorer.settings.limits import Limits
 
 API = "/gradio_api/"
@@ -58,14 +60,14 @@ class EventRequests:
     message, as it does behind RequestLimits.
     """
 
-    def __init__(self, app: Any, limits: Limits, events: Callable[[Any], Events]):
+    def __init__(self, app: ASGIApp, limits: Limits, events: Callable[[Any], Events]):
         self.app, self._limits, self._make = app, limits, events
         self._events: Events | None = None
         self._reading: Counter[str] = Counter()
         self._large: dict[str, int] = {}  # bytes of the large events that are waiting
         self._numbers = count()
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         _, api, route = scope.get("path", "").rpartition(API)
         if scope["type"] != "http" or not api:
             await self.app(scope, receive, send)
@@ -84,7 +86,7 @@ class EventRequests:
             await self.app(scope, receive, send)
 
     async def _post(
-        self, events: Events, route: str, receive: Any, send: Any, scope: Scope
+        self, events: Events, route: str, receive: Receive, send: Send, scope: Scope
     ) -> None:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -96,7 +98,7 @@ class EventRequests:
         left, size = [message], len(body)
         del message, body
 
-        async def replay() -> dict[str, Any]:
+        async def replay() -> Message:
             return left.pop() if left else await receive()
 
         if not _waits(route):
@@ -207,7 +209,7 @@ def _is_name(text: str) -> bool:
     return len(text) <= LONGEST_NAME and text.isprintable()
 
 
-def _count(value: Any, most: int) -> int:
+def _count(value: object, most: int) -> int:
     """The number of values in a JSON value, itself and its keys included, counted little past
     `most`.
     """
@@ -226,10 +228,10 @@ def _count(value: Any, most: int) -> int:
 class _Joined:
     """The answer to an event that joins the queue, with the event's id."""
 
-    def __init__(self, send: Any):
+    def __init__(self, send: Send):
         self._send, self.event = send, ""
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.body" and not self.event:
             with suppress(ValueError, TypeError, KeyError):
                 self.event = json.loads(message.get("body", b""))["event_id"]

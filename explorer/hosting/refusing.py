@@ -2,14 +2,13 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Any
+
+from starlette.types import Receive, Scope, Send
 
 from explorer.settings.limits import LIMITS
 
-Scope = dict[str, Any]
 
-
-async def refuse(scope: Scope, receive: Any, send: Any, status: int, sentence: str) -> None:
+async def refuse(scope: Scope, receive: Receive, send: Send, status: int, sentence: str) -> None:
     """Answer with a sentence at once, then read and discard what the client still sends.
 
     For a request whose body has not been read to its end: most clients read nothing before they
@@ -22,13 +21,13 @@ async def refuse(scope: Scope, receive: Any, send: Any, status: int, sentence: s
     await send({"type": "http.response.body", "body": b""})
 
 
-async def answer(send: Any, status: int, sentence: str) -> None:
+async def answer(send: Send, status: int, sentence: str) -> None:
     """Answer a request whose body has been read with a sentence."""
     await _begin(send, status, sentence)
     await send({"type": "http.response.body", "body": sentence.encode()})
 
 
-async def _begin(send: Any, status: int, sentence: str) -> None:
+async def _begin(send: Send, status: int, sentence: str) -> None:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(sentence.encode())).encode()),
@@ -37,7 +36,7 @@ async def _begin(send: Any, status: int, sentence: str) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
 
 
-async def read_to_end(receive: Any) -> None:
+async def read_to_end(receive: Receive) -> None:
     """Discard the rest of a request's body, as much and as long as the limits allow."""
     received, more = 0, True
     with suppress(TimeoutError):

@@ -3,12 +3,12 @@
 import asyncio
 import ipaddress
 from pathlib import Path
-from typing import Any
 
 from starlette.formparsers import MultiPartException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from explorer.byte_sizes import MIB
-from explorer.hosting.refusing import Scope, answer, header, refuse
+from explorer.hosting.refusing import answer, header, refuse
 from explorer.hosting.uploads import Uploads
 from explorer.settings.limits import Limits
 
@@ -37,13 +37,13 @@ class RequestLimits:
     Bodies are passed on whole, in one message, except for uploads.
     """
 
-    def __init__(self, app: Any, limits: Limits, folder: str | Path):
+    def __init__(self, app: ASGIApp, limits: Limits, folder: str | Path):
         self.app = app
         self.limits = limits
         self.uploads = Uploads(limits, folder)
         self._coming = 0  # bytes of the bodies being read
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
         elif any(route in scope["path"].lower() for route in CLOSED):
@@ -55,7 +55,7 @@ class RequestLimits:
         else:
             await self._request(scope, receive, send)
 
-    async def _request(self, scope: Scope, receive: Any, send: Any) -> None:
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the whole body, at most `request_bytes`, and pass it on."""
         most = self.limits.request_bytes
         if (_stated_length(scope) or 0) > most:
@@ -81,12 +81,12 @@ class RequestLimits:
         left = [{"type": "http.request", "body": bytes(body), "more_body": False}]
         del body
 
-        async def replay() -> dict[str, Any]:
+        async def replay() -> Message:
             return left.pop() if left else await receive()
 
         await self.app(scope, replay, send)
 
-    async def _read(self, body: bytearray, receive: Any) -> tuple[tuple[int, str] | None, bool]:
+    async def _read(self, body: bytearray, receive: Receive) -> tuple[tuple[int, str] | None, bool]:
         """Read a body; returns a refusal if it becomes too large, and whether more is to come.
 
         Raises ConnectionError if the client has disconnected.
@@ -105,7 +105,7 @@ class RequestLimits:
                 return (503, "Too much is coming in at present; try again in a minute."), more
         return None, False
 
-    async def _upload(self, scope: Scope, receive: Any, send: Any) -> None:
+    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an upload on while it arrives, after reserving room for it."""
         most = self.limits.upload_bytes + OVERHEAD
         stated, address = _stated_length(scope), _address(scope)
@@ -129,12 +129,12 @@ class _UploadBody:
     Only on such an error does the parser delete its unfinished files.
     """
 
-    def __init__(self, receive: Any, send: Any, most: int):
+    def __init__(self, receive: Receive, send: Send, most: int):
         self._receive, self._send, self._most = receive, send, most
         self.received = 0
         self.taken = self._whole = False
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self) -> Message:
         message = await self._receive()
         self.received += len(message.get("body", b""))
         if self.received > self._most:
@@ -144,7 +144,7 @@ class _UploadBody:
         self._whole = not message.get("more_body", False)
         return message
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.taken = message["status"] == 200
         await self._send(message)

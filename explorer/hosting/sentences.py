@@ -8,11 +8,9 @@ import errno
 import json
 import logging
 import traceback
-from typing import Any
 
 from starlette.exceptions import HTTPException
-
-from explorer.hosting.refusing import Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOG = logging.getLogger(__name__)
 
@@ -33,10 +31,10 @@ class Sentences:
     become 4xx, others 500, or 503 if the server lacks a resource.
     """
 
-    def __init__(self, app: Any):
+    def __init__(self, app: ASGIApp):
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1000})
@@ -65,12 +63,12 @@ class Sentences:
 class _Answer:
     """The application's answer; a 500 is held back until its reason is known."""
 
-    def __init__(self, scope: Scope, send: Any):
+    def __init__(self, scope: Scope, send: Send):
         self._scope, self._send = scope, send
         self.started = False
         self._body: bytearray | None = None  # of a 500
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] == 500:
             self.started, self._body = True, bytearray()
             return

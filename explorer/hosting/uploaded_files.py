@@ -7,7 +7,6 @@ the browser that sent it. So whoever knows a path of the upload folder has had t
 import os
 import stat
 from pathlib import Path
-from typing import Any
 
 from explorer.byte_sizes import MIB
 
@@ -20,7 +19,7 @@ class UploadRefused(ValueError):
     """A reference to no uploaded file; the message is a sentence to act on."""
 
 
-def read_upload(path: Any, folder: str | Path, largest: int) -> bytes:
+def read_upload(path: object, folder: str | Path, largest: int) -> bytes:
     """Return the contents of the uploaded file at `path`.
 
     `path` is whatever a browser sent, `folder` the folder of the uploads, `largest` the maximum
@@ -46,7 +45,7 @@ def read_upload(path: Any, folder: str | Path, largest: int) -> bytes:
         return file.read(largest)
 
 
-def _inside(path: Any, folder: str | Path) -> str:
+def _inside(path: object, folder: str | Path) -> str:
     """The path without links; ValueError unless it is a regular file in the folder."""
     if not isinstance(path, str) or len(path) > LONGEST_PATH:
         raise ValueError

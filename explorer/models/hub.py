@@ -4,7 +4,7 @@ import errno
 import logging
 import re
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -48,7 +48,7 @@ class Hub:
         folders = [path.parent for path in snapshots.glob("*/model_index.json")]
         return max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
 
-    def download(self, repo: str, fp16: bool, on_progress: Any) -> Path:
+    def download(self, repo: str, fp16: bool, on_progress: Callable[..., None]) -> Path:
         """Download a model and return its folder; `fp16` prefers an fp16 variant.
 
         The configuration is downloaded first, so that a model that cannot run costs no gigabytes.
@@ -72,7 +72,7 @@ class Hub:
                 f"{needed / 1e9:.1f} GB more, and {free / 1e9:.1f} GB are free."
             )
 
-    def _download(self, repo: str, fp16: bool, on_progress: Any) -> Path:
+    def _download(self, repo: str, fp16: bool, on_progress: Callable[..., None]) -> Path:
         from huggingface_hub import HfApi, hf_hub_download
 
         on_progress(f"Asking the hub for {repo}.", None)
@@ -165,7 +165,7 @@ def _is_configuration(name: str) -> bool:
     return folder in _FOLDERS and ".." not in name and bool(_CONFIGURATION.fullmatch(path.name))
 
 
-def _bar(show: Any) -> type:
+def _bar(show: Callable[..., None]) -> type:
     """A progress bar with tqdm's interface that calls `show` with the number of bytes received."""
     from tqdm.auto import tqdm
 

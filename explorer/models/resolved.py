@@ -24,6 +24,12 @@ class ResolvedModel:
     weights: Mapping[str, Weights] = field(default_factory=dict)  # by network, of a folder
     file: Path | None = None  # the single file that has the weights, if any
 
+    @property
+    def checkpoint(self) -> Path:
+        """The single file, of a model that is one."""
+        assert self.file is not None, self.entry.name
+        return self.file
+
 
 def fetch_model(
     entry: Entry, fp16: bool, on_progress: OnProgress | None = None, hub: Hub = HUB

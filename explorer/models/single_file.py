@@ -5,15 +5,20 @@ The configuration of each kind is in assets/configs; diffusers converts the keys
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from explorer.assets import asset
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.families import NETWORKS, WHAT_RUNS, Identity, identify, of_a_transformer
 from explorer.models.weights import header
 from explorer.sampling.scheduler_classes import EDM, NOT_COVERED
+
+if TYPE_CHECKING:
+    import torch
+
+    from explorer.models.resolved import ResolvedModel
 
 LOG = logging.getLogger(__name__)
 
@@ -73,7 +78,7 @@ def v_kind(kind: str, zero_snr: bool) -> str:
     return f"{kind}-v" + ("-zero-snr" if zero_snr else "")
 
 
-def measured_folder(resolved: Any, unet: Any, device: Any) -> Path:
+def measured_folder(resolved: "ResolvedModel", unet: Any, device: "torch.device") -> Path:
     """The configuration folder for a checkpoint with a loaded U-Net.
 
     If no marker key says that it predicts v, its output for noise does; whether its training ended
@@ -82,14 +87,14 @@ def measured_folder(resolved: Any, unet: Any, device: Any) -> Path:
     folder = resolved.folder
     if resolved.identity.is_v or resolved.identity.family.is_refiner:
         return folder
-    marked = ZERO_SNR_MARK in header(resolved.file)
+    marked = ZERO_SNR_MARK in header(resolved.checkpoint)
     other = folder.with_name(v_kind(folder.name, marked))
     return other if other.is_dir() and predicts_v(unet, device) else folder
 
 
-def unheeded_mark(resolved: Any) -> str:
+def unheeded_mark(resolved: "ResolvedModel") -> str:
     """A sentence if a file is marked as trained to zero terminal SNR but predicts noise."""
-    if resolved.identity.is_v or ZERO_SNR_MARK not in header(resolved.file):
+    if resolved.identity.is_v or ZERO_SNR_MARK not in header(resolved.checkpoint):
         return ""
     return (
         f"Its file is marked {ZERO_SNR_MARK} (zero terminal SNR), but it predicts noise, which "
@@ -97,7 +102,9 @@ def unheeded_mark(resolved: Any) -> str:
     )
 
 
-def components(resolved: Any, dtype: Any, on_progress: Any) -> dict[str, Any]:
+def components(
+    resolved: "ResolvedModel", dtype: "torch.dtype", on_progress: Callable[..., None]
+) -> dict[str, Any]:
     """All components of the pipeline, converted; raises ModelError if weights are missing."""
     from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
     from safetensors.torch import load_file
@@ -105,7 +112,7 @@ def components(resolved: Any, dtype: Any, on_progress: Any) -> dict[str, Any]:
     from explorer.models.model import load_scheduler
 
     label, folder = resolved.entry.label, str(resolved.folder)
-    checkpoint = load_file(resolved.file)
+    checkpoint = load_file(resolved.checkpoint)
     parts: dict[str, Any] = {}
     wanted = [part for part in NETWORKS if part in resolved.identity.parts]
     for number, part in enumerate(wanted):
@@ -121,12 +128,12 @@ def components(resolved: Any, dtype: Any, on_progress: Any) -> dict[str, Any]:
                 network = kind.from_single_file(dict(checkpoint), dtype=dtype, **place)
             whole = not any(weight.is_meta for weight in network.parameters())
         except (NotImplementedError, KeyError, ValueError):  # meta tensors; keys; shapes
-            LOG.info("loading %s of %s", part, resolved.file, exc_info=True)
+            LOG.info("loading %s of %s", part, resolved.checkpoint, exc_info=True)
             whole = False
         if not whole:
             raise ModelError(
-                f"{resolved.file.name} is incomplete: weights of {name} are missing, or it is a "
-                "smaller model than those of its family."
+                f"{resolved.checkpoint.name} is incomplete: weights of {name} are missing, or it "
+                "is a smaller model than those of its family."
             )
         parts[part] = network
     for part in ("tokenizer", "tokenizer_2"):
@@ -148,7 +155,7 @@ def tokenizer(folder: Path, part: str) -> Any:
     return clip_tokenizer("!") if is_open_clip else clip_tokenizer()
 
 
-def predicts_v(unet: Any, device: Any) -> bool:
+def predicts_v(unet: Any, device: "torch.device") -> bool:
     """Whether a U-Net predicts v: given noise at the last timestep it returns next to nothing.
 
     There alpha is 0.07: the output is all of the input's noise (epsilon), or a fifteenth of it

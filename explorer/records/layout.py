@@ -85,7 +85,7 @@ def run_files(run: RecordedRun) -> Iterator[tuple[str, bytes]]:
     yield MANIFEST, manifest.to_json().encode()
 
 
-def start_picture_file(url: Any) -> tuple[str, bytes] | None:
+def start_picture_file(url: object) -> tuple[str, bytes] | None:
     """A start picture's data URL as a file, its name and bytes, where that loses nothing.
 
     `start_picture_url` makes the same URL of it.

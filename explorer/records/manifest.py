@@ -90,7 +90,7 @@ class Manifest:
         return json_text({"format": FORMAT, "version": VERSION} | data)
 
 
-def json_text(data: Any) -> str:
+def json_text(data: object) -> str:
     """JSON for people and programs; escaped only where UTF-8 could not hold it."""
     text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
     if text.encode("utf-8", "replace").decode() != text:  # half of a surrogate pair
@@ -119,7 +119,7 @@ def _finite(text: str) -> float:
     return value
 
 
-def is_file_name(name: Any) -> bool:
+def is_file_name(name: object) -> bool:
     """Whether a run may have a file of that name: no folders, and a suffix of SUFFIXES."""
     match = _NAME.fullmatch(name) if isinstance(name, str) else None
     return bool(match) and match[1] in SUFFIXES

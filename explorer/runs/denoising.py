@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from explorer.models.model import Model
     from explorer.models.previews import VaeDecoder
+    from explorer.sampling.lockstep import LockstepScheduler
 
 
 def denoise(job: Job, model: "Model", refiner: "Model | None" = None) -> None:
@@ -143,7 +144,7 @@ class _Denoising:
         self,
         model: "Model",
         group: Group,
-        lockstep: Any,
+        lockstep: "LockstepScheduler",
         latents: "torch.Tensor",
         calls_before: int = 0,
     ) -> "torch.Tensor":

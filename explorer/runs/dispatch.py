@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR
@@ -240,7 +240,7 @@ def _preview_decoder(model: "Model", choice: str) -> "Decoder":
     return preview_decoder(model, choice)
 
 
-def in_own_thread(name: str, work: Callable[..., None], *arguments: Any) -> None:
+def in_own_thread(name: str, work: Callable[..., None], *arguments: object) -> None:
     """Do work in a thread; it reports its errors before it raises them."""
 
     def target() -> None:

@@ -40,7 +40,7 @@ class EventBuilder:
         self.problem = ""
         self._newest: tuple[int, Call] | None = None
         self._previews: tuple[bytes | None, ...] = ()
-        self._last_state: Any = None
+        self._last_state: object = None
         self._last_event_at = 0.0
         self._standing: Standing | None = None
         self._stop_seen_at: float | None = None
@@ -204,7 +204,7 @@ class EventBuilder:
     def _behind(self) -> bool:
         return self.film.behind and not self.problem
 
-    def _state(self) -> Any:
+    def _state(self) -> object:
         standing, frames = self._standing, self.film.made if self._makes_frames else 0
         return standing and (standing.phase, standing.note), self._newest, frames
 

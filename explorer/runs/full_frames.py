@@ -1,20 +1,21 @@
 """Full-size frames of a recorded run, made while no run needs the device."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from explorer.capture.trajectory import Trajectory
 from explorer.runs.device_queue import DeviceQueue
 
 if TYPE_CHECKING:
     from explorer.capture.full_frames import FullFrame
+    from explorer.models.model import Model
 
 POLL_S = 0.05
 
 
 def made_between_runs(
     queue: DeviceQueue,
-    model_of: Callable[[], Any],
+    model_of: "Callable[[], Model | None]",
     trajectories: Sequence[Trajectory],
     cursor: Sequence[int],
     view: str,

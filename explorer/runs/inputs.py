@@ -14,6 +14,8 @@ from explorer.settings.start_picture import read_picture
 if TYPE_CHECKING:
     import torch
 
+    from explorer.sampling.lockstep import LockstepScheduler
+
 Generators = list["torch.Generator"]  # one for each picture of the batch
 
 
@@ -150,7 +152,7 @@ _EMBEDDINGS = (  # as `encode_prompt` returns them: the last two by SDXL's alone
 
 
 def add_initial_noise(
-    lockstep: Any, steps: int, latents: "torch.Tensor", noise: "torch.Tensor"
+    lockstep: "LockstepScheduler", steps: int, latents: "torch.Tensor", noise: "torch.Tensor"
 ) -> "torch.Tensor":
     """For each lane, the batch at the noise level of the first call of its step range.
 
@@ -158,5 +160,6 @@ def add_initial_noise(
     """
     lockstep.set_timesteps(steps)
     lockstep.set_begin_index(0)
-    batches = [each.repeat(len(lockstep.lanes), 1, 1, 1) for each in (latents, noise)]
-    return lockstep.add_noise(*batches, lockstep.timesteps[0][: len(batches[0])])
+    assert lockstep.timesteps is not None
+    latents, noise = (each.repeat(len(lockstep.lanes), 1, 1, 1) for each in (latents, noise))
+    return lockstep.add_noise(latents, noise, lockstep.timesteps[0][: len(latents)])

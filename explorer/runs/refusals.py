@@ -1,7 +1,7 @@
 """Refusals of runs that are impossible, before anything is computed."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 from explorer.capture.budget import Recording, limit_bytes
 from explorer.models.previews import LinearDecoder
@@ -14,10 +14,13 @@ from explorer.settings import RunSettings
 from explorer.settings.groups import groups_of
 from explorer.settings.limits import LIMITS
 
+if TYPE_CHECKING:
+    from explorer.models.model import Model
+
 REFINABLE = {"sdxl", "sdxl-refiner"}  # families that share a latent space
 
 
-def refuse(run: RunSettings, model: Any, refiner: Any = None) -> None:
+def refuse(run: RunSettings, model: "Model", refiner: "Model | None" = None) -> None:
     """Raise RunProblem for a run that these models cannot do, or that would not fit in memory."""
     if run.rng == "gpu" and noise_device(run, model.pipeline).type == "cpu":
         raise RunProblem("RNG is set to GPU, but the model runs on a CPU: set RNG to CPU.")
@@ -48,7 +51,7 @@ def refuse(run: RunSettings, model: Any, refiner: Any = None) -> None:
 
 
 def memory_need(
-    run: RunSettings, model: Any, refiner: Any = None, quick: bool = False
+    run: RunSettings, model: "Model", refiner: "Model | None" = None, quick: bool = False
 ) -> MemoryNeed:
     """The memory that the run needs before it is split; the refiner's if that is more.
 
@@ -64,7 +67,7 @@ def memory_need(
     if run.init_image and not quick:
         encode = model.memory.encode(width, height, tiled)
 
-    def decode(each: Any) -> float:
+    def decode(each: "Model") -> float:
         if quick and not tiled:
             return each.memory.decode(*size, False) * grown
         return each.memory.decode(width, height, tiled)
@@ -83,7 +86,7 @@ def memory_need(
     )
 
 
-def _noise_bytes(run: RunSettings, model: Any) -> int:
+def _noise_bytes(run: RunSettings, model: "Model") -> int:
     """The memory for the noise of the DPM++ SDE lanes that are denoised together."""
     lanes = sum(lane.solver is DPMPP_SDE for lane in run.lanes)
     if not lanes:
@@ -94,7 +97,7 @@ def _noise_bytes(run: RunSettings, model: Any) -> int:
     return lanes * motion_bytes(run.batch_size, elements)
 
 
-def at_once(run: RunSettings, model: Any, refiner: Any = None) -> int:
+def at_once(run: RunSettings, model: "Model", refiner: "Model | None" = None) -> int:
     """How many elements of the run's batch may go through the networks at once.
 
     Raises RunProblem, with the numbers, if not even one picture fits now.
@@ -106,7 +109,7 @@ def at_once(run: RunSettings, model: Any, refiner: Any = None) -> int:
         raise RunProblem(str(error)) from None
 
 
-def recording_of(run: RunSettings, model: Any) -> Recording:
+def recording_of(run: RunSettings, model: "Model") -> Recording:
     """The size of the run's recording."""
     pipe, size = model.pipeline, picture_size(run, model.native)
     return Recording.of_run(run, size, pipe.unet.config.in_channels, pipe.vae_scale_factor)

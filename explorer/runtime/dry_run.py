@@ -61,7 +61,7 @@ class _FusedAttention(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def peak_bytes(call: Callable[[], Any]) -> int:
+def peak_bytes(call: Callable[[], object]) -> int:
     """The peak bytes of `call`, on meta tensors, in addition to its inputs."""
     counted = _LivingBytes()
     with torch.no_grad(), _FusedAttention(), counted:

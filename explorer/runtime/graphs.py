@@ -7,7 +7,7 @@ only small kernels. A bounded number is kept; all are freed if memory runs out.
 import importlib.util
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
@@ -22,7 +22,7 @@ LOG = logging.getLogger(__name__)
 
 MAX_GRAPHS = 8  # graphs a network, one for each shape and precision of its inputs
 
-Key = tuple[Any, ...]
+Key = tuple[Hashable, ...]
 
 
 def fused_copy(model: torch.nn.Module) -> Network:

@@ -23,7 +23,7 @@ def is_interruptible() -> bool:
     return _CHECK.get() is not None
 
 
-def check_now(*_: Any) -> None:
+def check_now(*_: object) -> None:
     """Call this thread's check, if it has one; usable as a hook of a layer."""
     if check := _CHECK.get():
         check()

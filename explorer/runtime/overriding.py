@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 
 @contextmanager
-def overriding(target: object, name: str, value: Any) -> Iterator[None]:
+def overriding(target: object, name: str, value: object) -> Iterator[None]:
     """Within the block `target.name` is `value`; afterwards it is restored.
 
     Only this object is changed, not its class. Blocks may be nested.

@@ -6,8 +6,7 @@ graph runs the same kernels on the same weights, so its outputs are the same to 
 
 import logging
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
 
 import torch
 
@@ -62,13 +61,13 @@ class TraceCache:
     largest = LARGEST_TRACED  # numbers of the first input that are still traced
 
     def __init__(self):
-        self._graphs: dict[Any, torch.jit.ScriptModule | None] = {}
+        self._graphs: dict[Hashable, torch.jit.ScriptModule | None] = {}
 
     def __len__(self) -> int:
         return len(self._graphs)
 
     def get(
-        self, key: Any, module: Callable[[], torch.nn.Module], inputs: tuple[torch.Tensor, ...]
+        self, key: Hashable, module: Callable[[], torch.nn.Module], inputs: tuple[torch.Tensor, ...]
     ) -> torch.jit.ScriptModule | None:
         """The graph of `module()` for inputs of these shapes, traced if it is missing.
 

@@ -142,6 +142,6 @@ def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     return number
 
 
-def quoted(value: Any) -> str:
+def quoted(value: object) -> str:
     """A wrong value, shortened for a sentence."""
     return repr(value)[:40]

@@ -121,7 +121,7 @@ def check_types(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
                 raise ValueError(f"{key} must be {wanted}; got {as_json(config[key])}.")
 
 
-def as_json(value: Any) -> str:
+def as_json(value: object) -> str:
     """A value in JSON, shortened for a sentence."""
     words = {None: "null", True: "true", False: "false"}
     if isinstance(value, bool) or value is None:
@@ -131,7 +131,7 @@ def as_json(value: Any) -> str:
     return f'"{cut}"' if isinstance(value, str) else cut
 
 
-def _type_of(key: str, default: Any) -> tuple[str, Callable[[Any], bool]]:
+def _type_of(key: str, default: object) -> tuple[str, Callable[[object], bool]]:
     """The requirement on a key's value, in words and as a predicate."""
     if key == "trained_betas":
         return "a list of numbers, or null", lambda it: it is None or _are_numbers(it)
@@ -153,9 +153,9 @@ def _type_of(key: str, default: Any) -> tuple[str, Callable[[Any], bool]]:
     return "text", lambda it: isinstance(it, str)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value - value == 0
 
 
-def _are_numbers(value: Any) -> bool:
+def _are_numbers(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_number, value))

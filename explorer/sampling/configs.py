@@ -76,7 +76,7 @@ def _schedule_flags(config: Mapping[str, Any]) -> dict[str, bool]:
     return flags | ({implied: True} if implied else {})
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """A numpy number, or a fraction, as an int or float for JSON."""
     if isinstance(value, int | float) or not isinstance(value, Real):
         return value

@@ -11,6 +11,7 @@ from diffusers.schedulers.scheduling_euler_ancestral_discrete import (
 
 from explorer.sampling.calls import CORRECTION, MIDPOINT, STEP
 from explorer.sampling.configs import PREDICTION_TYPES
+from explorer.sampling.schedules import Schedule
 
 TERMINAL_ALPHA = 2.0**-24  # instead of zero terminal SNR's 0, as in diffusers' sigma tables
 
@@ -69,7 +70,7 @@ def row_of_call(scheduler: Any, timestep: Any, rows: list[Level]) -> int:
     return min(range(len(rows)), key=lambda row: abs(rows[row].timestep - wanted))
 
 
-def _from_schedule(schedule: Any) -> list[Level]:
+def _from_schedule(schedule: Schedule) -> list[Level]:
     """Our own schedulers' table; see explorer.sampling.schedules.Schedule."""
     rows = []
     for call, (sigma, timestep) in enumerate(

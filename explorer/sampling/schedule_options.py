@@ -41,7 +41,7 @@ class WholeNumber:
     low: int
     high: int
 
-    def check(self, name: str, value: Any) -> int:
+    def check(self, name: str, value: object) -> int:
         return whole(name, value, self.low, self.high)
 
 
@@ -51,7 +51,7 @@ class Choice:
 
     known: Collection[str]
 
-    def check(self, name: str, value: Any) -> str:
+    def check(self, name: str, value: object) -> str:
         if not isinstance(value, str) or value not in self.known:
             raise ValueError(f"{name} must be one of {', '.join(self.known)}; got {quoted(value)}.")
         return value
@@ -61,7 +61,7 @@ class Choice:
 class Flag:
     """True or False."""
 
-    def check(self, name: str, value: Any) -> bool:
+    def check(self, name: str, value: object) -> bool:
         if not isinstance(value, bool):
             raise ValueError(f"{name} must be True or False; got {quoted(value)}.")
         return value

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from explorer.sampling.spacings import TIMESTEP_SPACINGS, sgm_uniform, simple, timestep_to_sigma
+
+if TYPE_CHECKING:  # that module imports this one
+    from explorer.sampling.schedule_options import ScheduleOptions
 
 RHO = 7.0  # Karras et al. 2022
 DEFAULT_RHO = {"karras": RHO, "polyexponential": 1.0}
@@ -68,7 +71,7 @@ class ScheduleContext:
     """The inputs of a schedule type: the training sigmas and the options."""
 
     training_sigma: np.ndarray
-    options: Any  # ScheduleOptions, which imports this module
+    options: "ScheduleOptions"
 
     def spaced(self, n: int) -> np.ndarray:
         """The n timesteps of the timestep spacing."""

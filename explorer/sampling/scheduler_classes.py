@@ -202,6 +202,6 @@ CLASSES = {
 }
 
 
-def find_class(name: Any) -> SchedulerClass | None:
+def find_class(name: object) -> SchedulerClass | None:
     """The class that a configuration names, also by its Flax name; None for an unknown class."""
     return CLASSES.get(name.removeprefix("Flax")) if isinstance(name, str) else None

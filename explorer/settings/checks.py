@@ -20,7 +20,7 @@ SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
 def whole(low: int, high: int):
     wanted = f"a whole number from {low} to {high}"
 
-    def check(label: str, value: Any) -> int:
+    def check(label: str, value: object) -> int:
         parsed = number(label, value, wanted)
         if parsed != int(parsed) or not low <= parsed <= high:
             raise ValueError(f"{label} must be {wanted}; got {typed(value)}.")
@@ -37,7 +37,7 @@ def real(low: float, high: float, *, inside: bool = False, above: bool = False):
     elif above:
         wanted = f"a number above {low:g}, up to {high:g}"
 
-    def check(label: str, value: Any) -> float:
+    def check(label: str, value: object) -> float:
         parsed = number(label, value, wanted)
         outside = not low <= parsed <= high
         if outside or (parsed == low and (inside or above)) or (parsed == high and inside):
@@ -51,7 +51,7 @@ def zero_or(low: float, high: float, meaning: str):
     """A number from `low` to `high`, or 0, which stands for something else."""
     wanted = f"0 ({meaning}) or a number " + (f"from {low:g} to" if low else "up to") + f" {high:g}"
 
-    def check(label: str, value: Any) -> float:
+    def check(label: str, value: object) -> float:
         parsed = number(label, value, wanted)
         if parsed and not (low <= parsed <= high):
             raise ValueError(f"{label} must be {wanted}; got {typed(value)}.")
@@ -70,17 +70,17 @@ def number(label: str, value: Any, wanted: str) -> float:
     return parsed
 
 
-def typed(value: Any) -> str:
+def typed(value: object) -> str:
     """The value as typed, shortened for a sentence."""
     return str(value)[:40] if value is not None and str(value) else "nothing"
 
 
-def sampler(label: str, value: Any) -> str:
+def sampler(label: str, value: object) -> str:
     return find_sampler(str(value)[:40]).key
 
 
 def choice(choices):
-    def check(label: str, value: Any) -> str:
+    def check(label: str, value: object) -> str:
         if not isinstance(value, str) or value not in choices:
             raise ValueError(f"{label} must be one of {', '.join(choices)}; got {quoted(value)}.")
         return value
@@ -89,7 +89,7 @@ def choice(choices):
 
 
 def text(longest: int):
-    def check(label: str, value: Any) -> str:
+    def check(label: str, value: object) -> str:
         if not isinstance(value, str):
             raise ValueError(f"{label} must be text; got {quoted(value)}.")
         if len(value) > longest:
@@ -106,7 +106,7 @@ def text(longest: int):
     return check
 
 
-def prompt(label: str, value: Any) -> str:
+def prompt(label: str, value: object) -> str:
     return text(LIMITS.prompt_characters)(label, value)
 
 
@@ -137,13 +137,13 @@ def sigmas(label: str, value: Any) -> tuple[float, ...] | None:
         raise ValueError(str(error).replace("sigmas", label, 1)) from None
 
 
-def flag(label: str, value: Any) -> bool:
+def flag(label: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{label} must be on or off; got {str(value)[:40]!r}.")
     return value
 
 
-def side(label: str, value: Any) -> int:
+def side(label: str, value: object) -> int:
     """A picture's width or height; 0 leaves it to the model."""
     wanted = f"0 (the model's default) or a multiple of 8 from {SMALLEST_SIDE} to {LARGEST_SIDE:,}"
     parsed = number(label, value, wanted)
@@ -152,7 +152,7 @@ def side(label: str, value: Any) -> int:
     return int(parsed)
 
 
-def start_picture(label: str, value: Any) -> str:
+def start_picture(label: str, value: object) -> str:
     """A data URL that start_picture.py reads, or nothing."""
     if value in (None, ""):
         return ""

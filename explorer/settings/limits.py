@@ -4,7 +4,7 @@ Each field is a flag of the command line and an environment variable too (limit_
 """
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from explorer.byte_sizes import GIB, MIB
@@ -91,7 +91,7 @@ class Limits:
                 raise ValueError(f"{each.name} must be {in_range(each)}; got {value}.")
 
 
-def in_range(each: Any) -> str:
+def in_range(each: Field) -> str:
     """A field's range in words."""
     least, most = each.metadata["least"], each.metadata["most"]
     return f"from {least:g}" + (f" to {most:g}" if most < math.inf else " upwards")
