@@ -229,7 +229,7 @@ def _check_values(values: dict[str, Any], kinds: dict[str, type]) -> None:
         missing = value is None and name in _LEVELS
         if not (missing or (is_number if kind is None else type(value) is kind)):
             raise TypeError(f"{name} is no {(kind and kind.__name__) or 'number'}")
-        if is_number and kind is None:
+        if isinstance(value, int | float) and kind is None:
             float(value)  # raises OverflowError for a whole number that none of ours can be
         elif name == "stage" and encodable(value) != value:
             raise TypeError("the stage is no text")
