@@ -157,7 +157,7 @@ def _checked_entries(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.Z
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise ForeignRun(f"{name} holds a link or a device, {shown}, which no run has.")
-        if info.is_dir() and "/" not in folder and folder != "..":
+        if info.filename.endswith("/") and "/" not in folder and folder != "..":
             continue
         is_plain = info.orig_filename == info.filename and "/" not in folder and folder != ".."
         if not is_plain or not is_file_name(file) or info.filename.startswith("/"):

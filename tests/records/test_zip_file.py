@@ -337,3 +337,12 @@ def test_a_run_of_many_lanes_fits():
 def test_a_clock_that_is_centuries_wrong_does_not_hinder_a_zip(tmp_path, year):
     run = made_run(created=datetime(year, 6, 1, tzinfo=UTC))
     assert open_run(run.save(tmp_path / "run.zip")).created == run.created
+
+
+def test_an_entry_without_a_name_is_refused():
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("x", b"")
+    nameless = data.getvalue().replace(b"x", b"\0")  # in the directory and before the file
+    with pytest.raises(ForeignRun, match="which is no file of a run"):
+        read_zip(io.BytesIO(nameless))
