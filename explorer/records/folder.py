@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from explorer.records.errors import DamagedRun, ForeignRun, UnfinishedRun, not_saved, shown_name
 from explorer.records.manifest import MANIFEST, MOST_BYTES, FileEntry, Manifest, read_manifest
+from explorer.settings.limits import LIMITS
 
 PART = ".part"  # ends the name of a folder that is being written
 CHUNK_BYTES = 2**20
@@ -86,6 +87,8 @@ class RunFolder:
 
     def read(self, name: str, entry: FileEntry) -> bytes:
         """One file's bytes; raises DamagedRun where they are not those that were saved."""
+        if entry.bytes > LIMITS.imported_run_bytes:  # a file with holes takes no disk
+            raise DamagedRun(f"{self.name} is damaged: {name} is too large.")
         with self._checked(name, entry) as file:
             data = file.read(entry.bytes)
             self._compare(name, entry, [data])

@@ -14,7 +14,7 @@ from explorer.records.errors import DamagedRun, ForeignRun, NewerRun
 FORMAT = "sampler-explorer run"
 VERSION = 1
 MANIFEST = "run.json"
-MOST_BYTES = 2**20  # of it
+MOST_BYTES = 2**22  # of it; that of sixteen lanes with long lists takes 1.4 million
 MOST_LANES = 26  # they are letters
 MOST_CALLS = 100_000
 VIEWS = ("denoised", "noisy")

@@ -94,7 +94,7 @@ def test_a_newer_format_asks_for_an_update(run):
         b"[" * 200_000,
         b'{"a": NaN}',
         b'{"a": ' + b"1" * 5000 + b"}",
-        b" " * (2**20 + 1),
+        b" " * (2**22 + 1),
     ],
 )
 def test_a_manifest_that_is_no_json_is_damage(run, text):
@@ -305,3 +305,11 @@ def test_a_file_that_goes_while_it_is_read_is_a_sentence_without_its_path(run, m
 
     monkeypatch.setattr(Trajectory, "load", gone)
     assert "cannot be read (No such file" in refused(run, DamagedRun)
+
+
+def test_a_picture_with_holes_of_gigabytes_is_not_read(run):
+    os.truncate(run / "lane-a.png", 2**34)
+    data = manifest(run)
+    data["files"]["lane-a.png"]["bytes"] = 2**34
+    rewrite(run, data)
+    assert "lane-a.png is too large" in refused(run, DamagedRun)

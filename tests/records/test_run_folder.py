@@ -19,11 +19,12 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 import explorer
+from explorer.capture.sheets import FrameSheet
 from explorer.capture.trajectory import Trajectory
-from explorer.records import RecordedRun, open_run
+from explorer.records import RecordedLane, RecordedRun, open_run
 from explorer.records.errors import NotSaved
 from explorer.records.made_with import model_fingerprint
-from explorer.settings import RunSettings
+from explorer.settings import LaneSettings, RunSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = Path(__file__).with_name("data") / "run_v1"
@@ -280,3 +281,23 @@ def test_the_versions_are_those_that_are_installed():
     found = made_run().versions
     assert found["numpy"] == np.__version__
     assert found["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
+
+
+def test_the_largest_manifest_is_small_enough_to_be_read(tmp_path):
+    """Sixteen lanes of a thousand steps with long lists, all of whose frames are approximate."""
+    numbers = tuple(14.6 - index / 73.13 for index in range(1000))
+    lane = LaneSettings(sigmas=numbers, trained_betas=tuple(each / 1000 for each in numbers[::-1]))
+    settings = RunSettings(steps=1000, lanes=(lane,) * 16).to_dict()
+    sheet = FrameSheet(file=b"a sheet", count=2000, columns=40, width=8, height=8)
+    calls = tuple(range(2000))
+    lanes = tuple(
+        RecordedLane(
+            trajectory=Trajectory(settings=settings, lane=index),
+            sheets={"denoised": sheet, "noisy": sheet},
+            approximate={"denoised": calls, "noisy": calls},
+        )
+        for index in range(16)
+    )
+    path = RecordedRun(settings=settings, lanes=lanes).save(tmp_path / "run")
+    assert (path / "run.json").stat().st_size > 2**20
+    assert len(open_run(path)) == 16

@@ -304,7 +304,7 @@ def test_a_size_that_is_a_lie_is_counted(monkeypatch):
 
 
 def test_a_manifest_of_gigabytes_is_refused():
-    entries = files() | {FOLDER + "run.json": b" " * (2**20 + 1)}
+    entries = files() | {FOLDER + "run.json": b" " * (2**22 + 1)}
     assert "run.json is too large" in refused(made(entries.items()), DamagedRun)
 
 
