@@ -56,6 +56,8 @@ def pytest_collection_modifyitems(config, items) -> None:
     A test in a browser that fails is run once more: on a busy machine a page may be late.
     """
     for item in items:
+        if "context" in getattr(item, "fixturenames", ()):  # pages are opened in one
+            item.add_marker(pytest.mark.browser)
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))
         if item.path.relative_to(TESTS).as_posix() in SLOW_FILES:

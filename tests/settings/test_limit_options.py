@@ -188,10 +188,11 @@ def test_lines_of_the_log_are_as_long_as_the_limit_says(limited):
     assert stream.getvalue() == "a" * 100 + " [cut]\n"
 
 
-def test_the_program_ends_when_the_limit_says(limited, monkeypatch):
+def test_the_program_ends_when_the_limit_says(limited, monkeypatch, tmp_path):
     from explorer.hosting import ending
+    from explorer.whole_files import PICTURES, WholeFiles
 
-    waited = []
+    waited, files = [], WholeFiles()
 
     def serve() -> None:
         raise ending.Ending(3)
@@ -200,10 +201,15 @@ def test_the_program_ends_when_the_limit_says(limited, monkeypatch):
         raise SystemExit(code)
 
     monkeypatch.setattr(ending.os, "_exit", leave)
+    monkeypatch.setattr(ending.logging, "shutdown", lambda: None)  # the other tests' log, too
+    monkeypatch.setattr(ending, "PICTURES", files)  # those of this process stay open
     limited(Limits(ending_s=5))
     with pytest.raises(SystemExit):
         ending.until_signal(serve, lambda seconds: waited.append(seconds) or True)
     assert waited == [5]
+    with pytest.raises(OSError, match="ending"):
+        files.write(tmp_path / "late", b"")
+    PICTURES.write(tmp_path / "next", b"")
 
 
 def test_the_pages_threads_are_the_operators():
