@@ -4,6 +4,7 @@ import copy
 import json
 
 import pytest
+from settings_read import values_of
 
 from explorer.records.interchange import ReadSettings, read_settings
 from explorer.records.interchange.comfy_nodes import Graph
@@ -97,16 +98,6 @@ CUSTOM_VALUES = {
 
 def read(graph: dict, models=("dream.safetensors",)) -> ReadSettings:
     return read_settings(json.dumps(graph), models)
-
-
-def values_of(read: ReadSettings) -> dict:
-    (lane,) = read.settings.lanes
-    return {
-        name: getattr(lane, name.removeprefix("lanes."))
-        if name.startswith("lanes.")
-        else getattr(read.settings, name)
-        for name in read.given
-    }
 
 
 def named(read: ReadSettings) -> set[str]:

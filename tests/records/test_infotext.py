@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from settings_read import values_of
 
 from explorer.records.interchange import ReadSettings, read_settings
 from explorer.records.interchange.infotext import parameters, quoted, split_infotext, write_infotext
@@ -359,17 +360,6 @@ TEXTS: dict[str, tuple[str, str, dict, set[str]]] = {
         set(),
     ),
 }
-
-
-def values_of(read: ReadSettings) -> dict:
-    """The fields that were given, with their values."""
-    (lane,) = read.settings.lanes
-    return {
-        name: getattr(lane, name.removeprefix("lanes."))
-        if name.startswith("lanes.")
-        else getattr(read.settings, name)
-        for name in read.given
-    }
 
 
 def assert_nothing_is_lost(text: str, read: ReadSettings) -> None:
