@@ -199,6 +199,26 @@ def test_typing_is_one_entry_and_boxes_do_not_undo_by_themselves(open_page):
     expect(page.locator("#prompt textarea")).not_to_have_value("")
 
 
+def test_an_undo_before_gradio_reports_the_typed_text_takes_it_back(open_page):
+    page = open_page()
+    prompt, steps = page.locator("#prompt textarea"), page.locator("#steps input")
+    before = prompt.input_value()
+    fill(page, "steps", "9")
+    can_undo(page)
+    page.evaluate("""() => {  // in one task: no event of Gradio comes between
+        const box = document.querySelector("#prompt textarea");
+        box.focus();
+        box.value = "a boat";
+        box.dispatchEvent(new Event("input", { bubbles: true }));
+        box.dispatchEvent(new KeyboardEvent("keydown", { key: "z", ctrlKey: true, bubbles: true }));
+    }""")
+    expect(prompt).to_have_value(before)
+    expect(steps).to_have_value("9")
+    page.keyboard.press("Control+z")
+    expect(steps).to_have_value("20")
+    expect(prompt).to_have_value(before)
+
+
 def test_text_that_is_no_part_of_the_form_keeps_its_own_undo(open_page):
     page = open_page()
     fill(page, "steps", "9")
