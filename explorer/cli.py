@@ -12,6 +12,9 @@ from explorer.hosting.address import check_address
 from explorer.hosting.ending import until_signal
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.logs import truncate_log_lines
+from explorer.hosting.run_store import RunStore
+from explorer.hosting.runs_folder import NO_HISTORY, RUNS_DIR, runs_folder
+from explorer.hosting.visitors import is_loopback, share
 from explorer.settings.limit_options import add_flags, read_limits
 from explorer.settings.limits import LIMITS, set_limits
 
@@ -29,17 +32,19 @@ def main() -> None:
     try:
         set_limits(read_limits(vars(options), os.environ))
         host, port = check_address(options.host, options.port)
+        runs = runs_folder(options.runs_dir, options.no_history, os.environ)
         _check_device(options.device, options.offload)
         engine = _engine(options)
     except ValueError as error:
         parser.exit(2, f"{error}\n")
 
+    share(not is_loopback(host or os.environ.get("GRADIO_SERVER_NAME") or "localhost"))
     choose_temp_folder()  # Gradio reads where it is when it is imported
 
     def serve() -> object:
         from explorer import ui
 
-        page = ui.build(engine, LIMITS)
+        page = ui.build(engine, LIMITS, RunStore(runs))
         launch_options = ui.launch_options(LIMITS)
         page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options)
         return page
@@ -155,5 +160,12 @@ def _arguments() -> argparse.ArgumentParser:
         default="none",
         help="for a small GPU: keep idle parts, or all layers but the current one, on the host",
     )
+    add(
+        "--runs-dir",
+        metavar="FOLDER",
+        help="keep the history of runs in this folder (default: the user's data folder, and on a "
+        f"Space none; {RUNS_DIR})",
+    )
+    add("--no-history", action="store_true", help=f"keep no runs ({NO_HISTORY}=1)")
     add_flags(parser)
     return parser

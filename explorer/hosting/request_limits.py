@@ -13,6 +13,7 @@ from explorer.hosting.uploads import Uploads
 from explorer.settings.limits import Limits
 
 UPLOAD = "/gradio_api/upload"
+RUNS = "/runs"  # a .zip of a run is posted there
 OVERHEAD = 4 * MIB  # of an upload beyond its file; a file a little too large gets its own sentence
 SMALL_BODY = 2**16  # bytes; smaller bodies are always accepted
 # Routes of Gradio that the page does not use: they write files, or fetch from elsewhere.
@@ -49,7 +50,9 @@ class RequestLimits:
         elif any(route in scope["path"].lower() for route in CLOSED):
             await refuse(scope, receive, send, 404, "There is nothing here.")
         elif scope["path"].endswith(UPLOAD):
-            await self._upload(scope, receive, send)
+            await self._upload(scope, receive, send, self.limits.upload_bytes + OVERHEAD)
+        elif scope["path"].endswith(RUNS) and scope["method"] == "POST":
+            await self._upload(scope, receive, send, self.limits.uploads_per_visitor_bytes)
         elif header(scope, b"content-type").lower().startswith("multipart/"):
             await refuse(scope, receive, send, 415, "Files are uploaded before they are used.")
         else:
@@ -105,9 +108,8 @@ class RequestLimits:
                 return (503, "Too much is coming in at present; try again in a minute."), more
         return None, False
 
-    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _upload(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         """Pass an upload on while it arrives, after reserving room for it."""
-        most = self.limits.upload_bytes + OVERHEAD
         stated, address = _stated_length(scope), _address(scope)
         if stated is not None and stated > most:
             await refuse(scope, receive, send, 413, _too_large(most))

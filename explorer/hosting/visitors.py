@@ -7,14 +7,18 @@ names it in a header of its own, which no foreign website can send without askin
 import ipaddress
 import os
 import re
+import threading
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 VISITOR = "x-visitor"
 LOCAL = ""  # the owner of runs on the user's own machine, the same as in Python
 _ID = re.compile(r"[0-9a-f]{32}")
 _PORT = re.compile(r":\d{1,5}$")
 # A proxy on this machine: whom it serves may be anywhere.
-FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+SHARED = ("SPACE_ID", "GRADIO_ROOT_PATH")  # of a Space, of a server below another one's path
+_shared = threading.Event()  # set: this process serves other machines
 
 
 class NoVisitor(ValueError):
@@ -29,9 +33,10 @@ def is_id(text: object) -> bool:
 def owner_of(headers: Mapping[str, str]) -> str:
     """Whose runs a request is about: the visitor's id, or "" on the user's own machine.
 
-    That is where the request's host is a loopback address, and this is no Space. `headers` have
-    lower-case names, or ignore case. Raises NoVisitor where the visitor's header is missing or
-    malformed, on the user's own machine too.
+    That is where the request's host is a loopback address and no other website asks, and this is
+    neither a Space nor shared (see `share`). `headers` have lower-case names, or ignore case.
+    Raises NoVisitor where the visitor's header is missing or malformed, on the user's own machine
+    too.
     """
     visitor = headers.get(VISITOR, "")
     if not is_id(visitor):
@@ -41,12 +46,33 @@ def owner_of(headers: Mapping[str, str]) -> str:
 
 def is_local(headers: Mapping[str, str]) -> bool:
     """Whether a request came to the user's own machine, by the address that the browser shows."""
-    if os.environ.get("SPACE_ID") or any(name in headers for name in FORWARDED):
+    if _shared.is_set() or any(os.environ.get(name) for name in SHARED):
         return False
-    host = _PORT.sub("", headers.get("host", "").strip().lower()).strip("[]")
+    if any(name in headers for name in FORWARDED):
+        return False
+    origin = headers.get("origin", "")
+    return is_loopback(headers.get("host", "")) and (not origin or is_loopback(_host_of(origin)))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, with or without a port, is this machine and reached by no other."""
+    host = _PORT.sub("", host.strip().lower()).strip("[]")
     if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def share(is_shared: bool = True) -> None:
+    """Take every request for a visitor's from now on, whatever host it names: the server listens
+    to other machines, which can name any."""
+    (_shared.set if is_shared else _shared.clear)()
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""

@@ -29,6 +29,7 @@ from explorer.records.layout import run_files
 from explorer.records.marks import Marks, checked_name, read_marks, write_marks
 from explorer.records.opening import open_run
 from explorer.records.run import RecordedRun, new_run_id
+from explorer.records.shown import ShownRun, open_shown
 from explorer.records.zip_file import read_zip
 from explorer.sampling.wording import counted
 from explorer.settings.limits import LIMITS
@@ -116,6 +117,10 @@ class History:
         """A run as it was; raises ForeignRun where this owner has none of that id, and what
         `open_run` raises."""
         return open_run(self._path(id))
+
+    def shown(self, id: str) -> ShownRun:
+        """What is shown of a run, its latents unread; raises what `open` raises."""
+        return open_shown(self._path(id))
 
     def thumbnail(self, id: str) -> bytes | None:
         """A run's small picture, a JPEG file, or None; raises what `open` raises."""

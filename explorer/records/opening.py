@@ -31,7 +31,7 @@ def open_folder(path: Path, called: str = "") -> RecordedRun:
     """Open a run's folder, of which sentences say what it is `called`; raises as `open_run`."""
     folder = RunFolder(path, called)
     manifest = folder.manifest()
-    settings = _settings(folder, manifest)
+    settings = read_settings(folder, manifest)
     lanes = tuple(_lane(folder, manifest, entry, settings) for entry in manifest.lanes)
     return RecordedRun(
         settings=settings,
@@ -47,7 +47,8 @@ def open_folder(path: Path, called: str = "") -> RecordedRun:
     )
 
 
-def _settings(folder: RunFolder, manifest: Manifest) -> dict[str, Any]:
+def read_settings(folder: RunFolder, manifest: Manifest) -> dict[str, Any]:
+    """A run's settings as plain data, with its start picture; raises DamagedRun."""
     entry = manifest.files[manifest.settings]
     if entry.bytes > MOST_PLAIN_BYTES + 2 * LIMITS.kept_picture_bytes:
         raise DamagedRun(f"{folder.name} is damaged: its {manifest.settings} is too large.")
@@ -76,7 +77,23 @@ def _lane(
         raise DamagedRun(f"{folder.name} is damaged: {reason}.") from error
     if manifest.start_picture and trajectory.settings.get("init_image") == "":
         trajectory.settings["init_image"] = settings["init_image"]
-    sheets = {
+    return RecordedLane(
+        trajectory=trajectory,
+        picture=read_picture(folder, manifest, entry),
+        sheets=read_sheets(folder, manifest, entry),
+        approximate={view: each.approximate for view, each in entry.frames.items()},
+    )
+
+
+def read_picture(folder: RunFolder, manifest: Manifest, entry: LaneEntry) -> bytes | None:
+    """A lane's picture as a PNG file, where it has one; raises DamagedRun."""
+    name = entry.picture
+    return None if name is None else folder.read(name, manifest.files[name])
+
+
+def read_sheets(folder: RunFolder, manifest: Manifest, entry: LaneEntry) -> dict[str, FrameSheet]:
+    """A lane's frames by view; raises DamagedRun."""
+    return {
         view: FrameSheet(
             file=folder.read(each.file, manifest.files[each.file]),
             count=each.count,
@@ -86,10 +103,3 @@ def _lane(
         )
         for view, each in entry.frames.items()
     }
-    picture = entry.picture
-    return RecordedLane(
-        trajectory=trajectory,
-        picture=None if picture is None else folder.read(picture, manifest.files[picture]),
-        sheets=sheets,
-        approximate={view: each.approximate for view, each in entry.frames.items()},
-    )

@@ -7,8 +7,8 @@ from gradio.themes import Base
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
+from explorer.hosting import files, history_routes
 from explorer.hosting.event_requests import EventRequests
-from explorer.hosting.files import routes
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.request_limits import OVERHEAD, RequestLimits
 from explorer.hosting.sentences import Sentences
@@ -17,6 +17,7 @@ from explorer.settings.limits import LIMITS, Limits
 from explorer.ui.components import PAGE_FILES, page_file, style_sheets
 from explorer.ui.event_queue import EventQueue
 from explorer.ui.listeners import most_events
+from explorer.ui.runs_of_page import show_run, store_of
 
 SANS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
 MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "monospace"]
@@ -48,7 +49,10 @@ def launch_options(limits: Limits = LIMITS) -> dict[str, Any]:
         "enable_monitoring": False,
         "state_session_capacity": limits.sessions,
         "app_kwargs": {
-            "routes": routes(PAGE_FILES, plotly_script(), get_upload_folder),
+            "routes": [
+                *files.routes(PAGE_FILES, plotly_script(), get_upload_folder),
+                *history_routes.routes(store_of, show_run),
+            ],
             "middleware": [
                 Middleware(Sentences),
                 Middleware(RequestLimits, limits=limits, folder=folder),

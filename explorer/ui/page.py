@@ -4,6 +4,7 @@ import gradio as gr
 
 from explorer.hosting.files import PLOTLY
 from explorer.hosting.folders import choose_temp_folder
+from explorer.hosting.run_store import RunStore
 from explorer.plots.curves import QUANTITIES
 from explorer.plots.figures import X_AXES
 from explorer.settings import RunSettings
@@ -15,7 +16,9 @@ from explorer.ui.history import history_buttons, on_fill, on_form
 from explorer.ui.lanes import lanes_table, scheduler_file
 from explorer.ui.listeners import most_events
 from explorer.ui.model_events import ModelEvents
+from explorer.ui.picture_files import keep_files
 from explorer.ui.run_events import RunParts, on_run
+from explorer.ui.runs_of_page import serve_runs
 from explorer.ui.sessions import keep_no_forms
 from explorer.ui.settings_events import PlotParts, on_prompt, on_settings
 from explorer.ui.unchecked import as_sent, sanitize_payloads
@@ -26,8 +29,11 @@ from explorer.views.lanes import most_lanes
 from explorer.views.model_card import model_card, model_choices, refiner_choices
 
 
-def build(engine: EngineLike, limits: Limits = LIMITS) -> gr.Blocks:
-    """The whole page for one engine, which loads nothing before a browser has the page."""
+def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = None) -> gr.Blocks:
+    """The whole page for one engine, which loads nothing before a browser has the page.
+
+    Runs are kept in `store`, else nowhere.
+    """
     choose_temp_folder()
     keep_no_forms()
     defaults = engine.facts.defaults()
@@ -60,6 +66,7 @@ def build(engine: EngineLike, limits: Limits = LIMITS) -> gr.Blocks:
         parts = RunParts(page, run, stop, viewer, full_frames)
         runs = on_run(engine, form, parts, doctor)
         on_settings(engine, form, plot, doctor, (*loads, runs))
+    serve_runs(page, store or RunStore(), keep_files(viewer), engine)
     sanitize_payloads(page)
     return page.queue(max_size=most_events(limits))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from explorer.hosting.visitors import NoVisitor, is_id, owner_of
+from explorer.hosting.visitors import NoVisitor, is_id, is_loopback, owner_of, share
 
 ME = "0123456789abcdef" * 2
 
@@ -10,6 +10,9 @@ ME = "0123456789abcdef" * 2
 @pytest.fixture(autouse=True)
 def no_space(monkeypatch):
     monkeypatch.delenv("SPACE_ID", raising=False)
+    monkeypatch.delenv("GRADIO_ROOT_PATH", raising=False)
+    yield
+    share(False)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,27 @@ def test_who_does_not_say_who_it_is_is_refused(text):
     with pytest.raises(NoVisitor):
         owner_of({"host": "127.0.0.1"})
     assert not is_id(None)
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://example.org", "null", "http://[::2", "http://10.0.0.7"]
+)
+def test_another_website_does_not_ask_for_the_users_runs(origin):
+    assert owner_of({"host": "localhost:7860", "x-visitor": ME, "origin": origin}) == ME
+    same = {"host": "localhost:7860", "origin": "http://localhost:7860"}
+    assert owner_of({"x-visitor": ME} | same) == ""
+
+
+def test_where_other_machines_are_served_a_named_host_proves_nothing(monkeypatch):
+    request = {"host": "localhost:7860", "x-visitor": ME}
+    monkeypatch.setenv("GRADIO_ROOT_PATH", "/explorer")
+    assert owner_of(request) == ME
+    monkeypatch.delenv("GRADIO_ROOT_PATH")
+    assert owner_of(request) == ""
+    share()
+    assert owner_of(request) == ME
+
+
+def test_which_hosts_only_this_machine_reaches():
+    assert all(map(is_loopback, ["localhost", "127.0.0.2", "[::1]"]))
+    assert not any(map(is_loopback, ["0.0.0.0", "example.org", "10.0.0.7", "[::]", ""]))

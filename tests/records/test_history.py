@@ -512,7 +512,7 @@ def test_threads_share_a_history(runs):
 def test_processes_share_a_folder(tmp_path):
     script = f"""
 import sys
-sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}, {str(Path(__file__).parent)!r}]
 from test_history import History, fresh
 runs = History({str(tmp_path)!r})
 for round in range(3):

@@ -1,0 +1,186 @@
+"""The routes of the history: its list, a run opened, named, starred, deleted and brought back, and
+a .zip of a run taken in. Errors are `{"message"}` with a sentence."""
+
+import asyncio
+import functools
+import json
+import tempfile
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from explorer.byte_sizes import size_text
+from explorer.hosting.run_store import NO_RUN, RunStore
+from explorer.hosting.visitors import NoVisitor, owner_of
+from explorer.records import History
+from explorer.records.errors import ForeignRun, NotSaved, RecordError
+from explorer.records.shown import ShownRun
+from explorer.settings.limits import LIMITS
+from explorer.views.history import history_page, history_run
+from explorer.views.opened import Opened
+
+RUNS = "runs"
+OFF = "No runs are kept here."
+LONGEST = 1000  # characters of a query
+
+Handler = Callable[[Request, RunStore, str], Awaitable[Any]]
+StoreOf = Callable[[Request], RunStore]
+Show = Callable[[Request, ShownRun], Opened]
+
+
+class Refused(ValueError):
+    """A request that is refused with a status and a sentence."""
+
+    def __init__(self, status: int, sentence: str):
+        super().__init__(sentence)
+        self.status = status
+
+
+def routes(store_of: StoreOf, show: Show) -> list[BaseRoute]:
+    """The routes, for the store that a request's application has; `show` makes a run's payload."""
+    asked = functools.partial(_route, store_of)
+    return [
+        asked("", _list, "GET"),
+        asked("", _take, "POST"),
+        asked("/{id}", functools.partial(_open, show), "GET"),
+        asked("/{id}", _mark, "POST"),
+        asked("/{id}", _delete, "DELETE"),
+        asked("/{id}/restore", _restore, "POST"),
+    ]
+
+
+def _route(store_of: StoreOf, path: str, handler: Handler, method: str) -> Route:
+    async def answer(request: Request) -> Response:
+        try:
+            store = store_of(request)
+            owner = owner_of(request.headers)
+            return JSONResponse(await handler(request, store, owner), headers=FRESH)
+        except Refused as error:
+            return refusal(error.status, str(error))
+        except NoVisitor as error:
+            return refusal(403, str(error))
+        except ForeignRun as error:
+            return refusal(404, str(error))
+        except NotSaved as error:
+            return refusal(507, str(error))
+        except RecordError as error:
+            return refusal(422, str(error))
+
+    return Route(f"/{RUNS}{path}", answer, methods=[method])
+
+
+FRESH = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+def refusal(status: int, sentence: str) -> JSONResponse:
+    """An answer that says why not."""
+    return JSONResponse({"message": sentence}, status, headers=FRESH)
+
+
+async def _list(request: Request, store: RunStore, owner: str) -> Any:
+    """`?q=&after=`: some of the owner's runs, as views.history.HistoryPage."""
+    history = store.history(owner)
+    if history is None:
+        return {"runs": [], "after": "", "matching": 0, "total": 0, "bytes": 0, "most_bytes": 0}
+    query, after = (request.query_params.get(name, "")[:LONGEST] for name in ("q", "after"))
+    return await asyncio.to_thread(history_page, history, query, after)
+
+
+async def _open(show: Show, request: Request, store: RunStore, owner: str) -> Any:
+    """A run as views.opened.Opened."""
+
+    def work() -> Opened:
+        return show(request, store.shown(request.path_params["id"], owner))
+
+    return await asyncio.to_thread(work)
+
+
+async def _mark(request: Request, store: RunStore, owner: str) -> Any:
+    """`{"name"}` or `{"starred"}`: the run as views.history.HistoryRun."""
+    marks, history = await _object(request), _kept(store, owner)
+    id, unknown = request.path_params["id"], set(marks) - {"name", "starred"}
+    if unknown or not marks:
+        raise Refused(422, "A run has a name and a star; the request names neither.")
+    if not isinstance(marks.get("name", ""), str) or not isinstance(
+        marks.get("starred", True), bool
+    ):
+        raise Refused(422, "A run's name is text, and its star is on or off.")
+
+    def work() -> Any:
+        entry = None
+        try:
+            if "name" in marks:
+                entry = history.rename(id, marks["name"])
+            if "starred" in marks:
+                entry = history.star(id, marks["starred"])
+        except RecordError:
+            raise
+        except ValueError as error:
+            raise Refused(422, str(error)) from None
+        assert entry is not None
+        return history_run(history, entry)
+
+    return await asyncio.to_thread(work)
+
+
+async def _delete(request: Request, store: RunStore, owner: str) -> Any:
+    """Delete a run; it can be restored for `keep_deleted_s`."""
+    await asyncio.to_thread(_kept(store, owner).delete, request.path_params["id"])
+    return {"message": "Deleted."}
+
+
+async def _restore(request: Request, store: RunStore, owner: str) -> Any:
+    """Bring a deleted run back: it as views.history.HistoryRun."""
+    history = _kept(store, owner)
+
+    def work() -> Any:
+        return history_run(history, history.restore(request.path_params["id"]))
+
+    return await asyncio.to_thread(work)
+
+
+async def _take(request: Request, store: RunStore, owner: str) -> Any:
+    """A .zip of a run as the body: `{"id", "message"}` of the run that the history now has."""
+    history = store.history(owner)
+    if history is None:
+        raise Refused(403, f"{OFF} {NEEDED}")
+    most = LIMITS.uploads_per_visitor_bytes
+    with tempfile.TemporaryFile() as file:
+        size = 0
+        try:
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise Refused(413, f"A run's .zip may have at most {size_text(most)}.")
+                await asyncio.to_thread(file.write, part)
+        except MultiPartException as error:
+            raise Refused(413, error.message) from None
+        except ClientDisconnect:
+            raise Refused(400, "The .zip did not arrive whole; try again.") from None
+        added = await asyncio.to_thread(history.add_zip, file)
+    return {"id": added.entry.id, "message": added.message}
+
+
+NEEDED = "To open a .zip, start the program with --runs-dir."
+
+
+def _kept(store: RunStore, owner: str) -> History:
+    """The owner's history, where there is one: a stranger's request makes no folder."""
+    history = store.history(owner)
+    if history is None or not history.folder.is_dir():
+        raise ForeignRun(NO_RUN)
+    return history
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    try:
+        data = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        raise Refused(422, "The request must be a JSON object.")
+    return data

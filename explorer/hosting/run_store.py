@@ -1,0 +1,75 @@
+"""The runs of a server: what may be opened, and where a run is kept."""
+
+import logging
+from pathlib import Path
+from typing import Protocol
+
+from explorer.records.errors import ForeignRun, NotSaved, RecordError
+from explorer.records.history_folder import History
+from explorer.records.run import RecordedRun
+from explorer.records.shown import ShownRun, shown
+
+LOG = logging.getLogger(__name__)
+
+NO_RUN = "There is no such run, or it is no longer kept."
+
+
+class LiveRuns(Protocol):
+    """The runs of this process: see explorer.runs.registry."""
+
+    def recorded(self, id: str, owner: str, /) -> RecordedRun | None:
+        """A run that has ended and is still in memory."""
+        ...
+
+
+class RunStore:
+    """The runs by id and owner: those in memory, and those of the history's `folder`.
+
+    Without a folder nothing is kept. An owner is one of visitors.py; the runs of this machine's
+    user are also those of `explorer.history()`. For any thread.
+    """
+
+    def __init__(self, folder: Path | None = None, registry: LiveRuns | None = None):
+        self.folder = folder
+        self.registry = registry
+
+    def history(self, owner: str) -> History | None:
+        """The history of an owner; None where nothing is kept."""
+        return None if self.folder is None else History(self.folder, owner)
+
+    def open(self, id: str, owner: str) -> RecordedRun:
+        """A run that has ended, from memory or from the history; raises RecordError."""
+        run = self.registry.recorded(id, owner) if self.registry else None
+        if run is not None:
+            return run
+        history = self.history(owner)
+        if history is None:
+            raise ForeignRun(NO_RUN)
+        return history.open(id)
+
+    def shown(self, id: str, owner: str) -> ShownRun:
+        """What is shown of such a run, its latents unread; raises RecordError."""
+        run = self.registry.recorded(id, owner) if self.registry else None
+        if run is not None:
+            return shown(run)
+        history = self.history(owner)
+        if history is None:
+            raise ForeignRun(NO_RUN)
+        return history.shown(id)
+
+    def keep(self, run: RecordedRun, owner: str) -> str:
+        """Take a run into its owner's history; returns a sentence on what had to make room, or "".
+
+        Raises NotSaved, with a sentence, whatever prevents it.
+        """
+        history = self.history(owner)
+        if history is None:
+            raise NotSaved("The run was not kept: this server has no history.")
+        try:
+            return history.add(run).message
+        except RecordError as error:
+            LOG.warning("a run was not kept: %s", error)
+            raise
+        except Exception as error:
+            LOG.exception("A run was not kept")
+            raise NotSaved("The run was not kept; the server's log has the reason.") from error

@@ -1,0 +1,133 @@
+"""A run that is over, opened again: what the page shows of it, with nothing computed.
+
+The shape: `Opened`.
+"""
+
+from collections.abc import Collection
+from dataclasses import fields
+from typing import Any, TypedDict
+
+from explorer.records.shown import ShownCall, ShownLane, ShownRun
+from explorer.settings import RunSettings
+from explorer.settings.text import encodable
+from explorer.views.kept_pictures import Keep, Keeping
+from explorer.views.lanes import lane_values, lanes_value, most_lanes
+from explorer.views.plan import CallPlace, LanePlan, call_place, plan_payload
+from explorer.views.result import Grid, LaneResult, Result
+
+SIZES = ("width", "height")  # an empty box is the model's own
+OF_THE_MENU = ("model", "refiner")  # fields that name a model which the server may not offer
+
+
+class Opened(TypedDict):
+    """A run as the page shows it.
+
+    `state` and `message` are those of its last event, `result` what it recorded, `plan` its lanes
+    as they were to run, and `key` that of its schedules, "" where this version has others.
+    `settings` are the values of the form's controls by field, a start picture as a data URL; None
+    where this version cannot have them. `notes` are sentences on what could not be shown as it was.
+    """
+
+    id: str
+    created: str
+    state: str
+    message: str
+    model: str
+    result: Result
+    plan: list[LanePlan]
+    key: str
+    settings: dict[str, Any] | None
+    notes: list[str]
+
+
+def opened_payload(
+    run: ShownRun, keep: Keep, models: Collection[str] = (), first: str = ""
+) -> Opened:
+    """The payload of a run, whose pictures are stored by `keep`.
+
+    `models` are the names that the server offers, `first` the one that an empty name stands for;
+    without names any model is taken.
+    """
+    keeping = Keeping(keep)
+    lanes = [_lane(lane, keeping) for lane in run.lanes]
+    settings, notes = None, []
+    plan, key = [_plan_of_calls(lane, at) for at, lane in enumerate(lanes)], ""
+    try:
+        made_with = RunSettings.from_dict(dict(run.settings))
+        settings, notes = _form(made_with, models, first)
+        planned = plan_payload(made_with)
+        if len(planned["plan"]) == len(plan):
+            plan, key = planned["plan"], planned["key"]
+    except (ValueError, TypeError, AttributeError) as error:  # of another version, or made by hand
+        reason = f" ({str(error)[:200]})" if isinstance(error, ValueError) else ""
+        notes = [f"Its settings are not all settings of this version{reason}: the form is kept."]
+    if keeping.sentence:
+        notes.append(keeping.sentence)
+    return encodable(
+        {
+            "id": run.id,
+            "created": run.created.isoformat(),
+            "state": run.state,
+            "message": run.message,
+            "model": run.model,
+            "result": {"id": run.id, "seed": run.seed, "lanes": lanes},
+            "plan": plan,
+            "key": key,
+            "settings": settings,
+            "notes": notes,
+        }
+    )
+
+
+def _form(
+    settings: RunSettings, models: Collection[str], first: str
+) -> tuple[dict[str, Any], list[str]]:
+    """What every control of the form holds, and sentences on what it cannot hold."""
+    values: dict[str, Any] = {}
+    notes: list[str] = []
+    for spec in fields(settings):
+        value = getattr(settings, spec.name)
+        if spec.name == "lanes":
+            continue
+        if spec.name == "model":
+            value = value or first
+        if spec.name in OF_THE_MENU and value and models and value not in models:
+            label = spec.metadata["label"]
+            notes.append(f"{label} {value[:80]} is not offered here; the form keeps its own.")
+            continue
+        values[spec.name] = (str(value) if value else "") if spec.name in SIZES else value
+    lanes = settings.lanes
+    if len(lanes) > most_lanes():
+        left_out = len(lanes) - most_lanes()
+        notes.append(f"The page has {most_lanes()} lanes; the other {left_out} are left out.")
+        lanes = lanes[: most_lanes()]
+    columns = [{**lane_values(lane), "sampler": ""} for lane in lanes]
+    is_same = all(column == columns[0] for column in columns)
+    values["lanes"] = lanes_value(lanes, same=is_same)
+    return values, notes
+
+
+def _lane(lane: ShownLane, keeping: Keeping) -> LaneResult:
+    what = f"the frames of {lane.label}"
+    payload: LaneResult = {"label": lane.label, "calls": [_place(call) for call in lane.calls]}
+    grids = {(each.columns, each.width, each.height) for each in lane.sheets.values()}
+    if len(grids) == 1 and all(each.count >= len(lane.calls) for each in lane.sheets.values()):
+        payload["grid"] = Grid(**dict(zip(("columns", "width", "height"), *grids, strict=True)))
+        payload["approximate"] = dict(lane.approximate)
+        for view in ("denoised", "noisy"):
+            sheet = lane.sheets.get(view)
+            payload[view] = sheet and keeping.address(sheet.file, f"{view}.jpg", what)
+    picture = lane.picture
+    what = f"the picture of {lane.label}"
+    payload["image"] = keeping.address(picture, "image.png", what) if picture else None
+    return payload
+
+
+def _place(call: ShownCall) -> CallPlace:
+    return call_place(call.step, call.second_call, call.sigma, call.timestep)
+
+
+def _plan_of_calls(lane: LaneResult, group: int) -> LanePlan:
+    """A lane's plan from the calls that it made."""
+    steps = len({call["step"] for call in lane["calls"]})
+    return LanePlan(label=lane["label"], steps=steps, group=group, calls=lane["calls"])
