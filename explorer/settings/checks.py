@@ -5,6 +5,8 @@ what to do.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from explorer.sampling.betas import quoted
@@ -17,7 +19,26 @@ from explorer.settings.text import broken_at
 SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
 
 
-def whole(low: int, high: int):
+@dataclass(frozen=True)
+class Ranged:
+    """The check of a number, called as any other, with the ends of its range."""
+
+    check: Callable[[str, Any], Any]
+    low: float
+    high: float
+
+    def __call__(self, label: str, value: object) -> Any:
+        return self.check(label, value)
+
+    def nearest(self, value: Any) -> float:
+        """The end of the range that a number lies beyond; ValueError for any other value."""
+        parsed = number("", value, "")
+        if self.low <= parsed <= self.high:
+            raise ValueError
+        return self.low if parsed < self.low else self.high
+
+
+def whole(low: int, high: int) -> Ranged:
     wanted = f"a whole number from {low} to {high}"
 
     def check(label: str, value: object) -> int:
@@ -26,10 +47,10 @@ def whole(low: int, high: int):
             raise ValueError(f"{label} must be {wanted}; got {typed(value)}.")
         return int(parsed)
 
-    return check
+    return Ranged(check, low, high)
 
 
-def real(low: float, high: float, *, inside: bool = False, above: bool = False):
+def real(low: float, high: float, *, inside: bool = False, above: bool = False) -> Ranged:
     """A number from `low` to `high`; `above` excludes `low`, `inside` excludes both."""
     wanted = f"a number from {low:g} to {high:g}"
     if inside:
@@ -44,10 +65,10 @@ def real(low: float, high: float, *, inside: bool = False, above: bool = False):
             raise ValueError(f"{label} must be {wanted}; got {typed(value)}.")
         return parsed
 
-    return check
+    return Ranged(check, low, high)
 
 
-def zero_or(low: float, high: float, meaning: str):
+def zero_or(low: float, high: float, meaning: str) -> Ranged:
     """A number from `low` to `high`, or 0, which stands for something else."""
     wanted = f"0 ({meaning}) or a number " + (f"from {low:g} to" if low else "up to") + f" {high:g}"
 
@@ -57,7 +78,7 @@ def zero_or(low: float, high: float, meaning: str):
             raise ValueError(f"{label} must be {wanted}; got {typed(value)}.")
         return parsed
 
-    return check
+    return Ranged(check, low, high)
 
 
 def number(label: str, value: Any, wanted: str) -> float:

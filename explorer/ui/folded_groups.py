@@ -4,7 +4,8 @@ import gradio as gr
 
 from explorer.settings import RunSettings
 from explorer.ui.components import component
-from explorer.ui.form import SIZES, Controls, run_control
+from explorer.ui.form import Controls, run_control
+from explorer.views.form_values import SIZES
 
 
 def folded(key: str, title: str) -> gr.HTML:

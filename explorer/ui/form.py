@@ -1,7 +1,7 @@
 """The form: one control for every field of RunSettings, the lanes' table, and back to settings."""
 
 from collections.abc import Collection
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -16,13 +16,8 @@ from explorer.settings.limits import LIMITS
 from explorer.settings.start_picture import kept_picture, picture_url
 from explorer.ui.start_picture import start_picture
 from explorer.ui.unchecked import as_sent
-from explorer.views.lanes import code_name, read_lanes
-from explorer.views.problems import FormError, Problem
-
-RUN_FIELDS = {spec.name: spec for spec in fields(RunSettings) if spec.name != "lanes"}
-FORM_FIELDS = (*RUN_FIELDS, "lanes")
-SIZES = ("width", "height")  # an empty box is the model's own
-LONGEST_SIZE = 9  # digits
+from explorer.views.form_values import LANES, RUN_FIELDS, SIZES, control_value, read_form
+from explorer.views.lanes import code_name
 
 Control = gr.Textbox | gr.Number | gr.Dropdown | gr.Image
 Controls = dict[str, Control]  # by field
@@ -53,33 +48,8 @@ class Form:
         A control of the run that is missing from `values`, or whose field is in `without`, counts
         as untouched.
         """
-        lanes, wrong = read_lanes(values[self.lanes])
-        problems = [Problem(*each) for each in wrong]
-        settings = RunSettings()
-        try:
-            read: dict[str, Any] = {
-                name: _read(name, values[control])
-                for name, control in self.run.items()
-                if control in values and name not in without
-            }
-            if not wrong:
-                read["lanes"] = lanes
-            settings = RunSettings(**read)
-        except SettingsError as error:
-            problems.insert(0, Problem(error.name, str(error)))
-        if problems:
-            raise FormError(problems)
-        return settings
-
-
-def _read(name: str, value: Any) -> Any:
-    """A setting from what its control holds; raises SettingsError."""
-    if name in SIZES:
-        text = str(value or "0").strip()
-        return int(text) if text.isdecimal() and len(text) <= LONGEST_SIZE else value
-    if name == "init_image":
-        return _uploaded(value) if value else ""
-    return value
+        named = {name: values[control] for name, control in self.run.items() if control in values}
+        return read_form(named | {LANES: values[self.lanes]}, _uploaded, without)
 
 
 @lru_cache(maxsize=4)  # an upload's path depends on its contents, and every redraw asks
@@ -92,15 +62,6 @@ def _uploaded(named: str) -> str:
         return picture_url(read_upload(named, get_upload_folder(), LIMITS.upload_bytes))
     except ValueError as error:
         raise SettingsError("init_image", f"{label}: {error}") from None
-
-
-def control_value(name: str, value: Any) -> Any:
-    """What the control of a field holds for a setting's value."""
-    if name in SIZES:
-        return str(value) if value else ""
-    if name == "init_image":
-        return None  # a picture comes by upload
-    return value
 
 
 def run_control(name: str, value: Any, **kwargs: Any) -> Control:

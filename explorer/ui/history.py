@@ -8,8 +8,9 @@ import gradio as gr
 from gradio.events import Dependency
 
 from explorer.ui.components import component
-from explorer.ui.form import FORM_FIELDS, Form
+from explorer.ui.form import Form
 from explorer.ui.handlers import IN_THE_BROWSER
+from explorer.views.form_values import FORM_FIELDS
 
 ON_CHANGE = "(...values) => { window.samplerExplorerForm?.changed(values); return []; }"
 WANTED = "() => window.samplerExplorerForm.wanted()"

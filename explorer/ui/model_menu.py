@@ -9,8 +9,9 @@ import gradio as gr
 
 from explorer.models.catalog import ModelError
 from explorer.settings import LaneSettings, RunSettings
-from explorer.ui.form import RUN_FIELDS, Form, Values, control_value
+from explorer.ui.form import Form, Values
 from explorer.views.engine_protocol import EngineLike
+from explorer.views.form_values import RUN_FIELDS, control_value
 from explorer.views.lanes import (
     LANE_FIELDS,
     group_of,

@@ -10,6 +10,7 @@ from explorer.plots.figures import X_AXES
 from explorer.settings import RunSettings
 from explorer.settings.limits import LIMITS, Limits
 from explorer.ui.components import component
+from explorer.ui.engines import keep_engine
 from explorer.ui.folded_groups import folded, picture_group, refiner_group, start_group
 from explorer.ui.form import Form, run_control
 from explorer.ui.history import history_buttons, on_fill, on_form
@@ -68,6 +69,7 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
         on_settings(engine, form, plot, doctor, (*loads, runs))
     serve_runs(page, store or RunStore(), keep_files(viewer), engine)
     sanitize_payloads(page)
+    keep_engine(page, engine)
     return page.queue(max_size=most_events(limits))
 
 

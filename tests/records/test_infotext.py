@@ -430,6 +430,41 @@ def test_a_text_that_is_too_long_is_refused_and_a_long_line_is_read_soon():
     assert read.settings.steps == 9
 
 
+OTHER_HANDS = {  # written by people and by other programs than A1111
+    "a decimal comma": ("a boat\nSteps: 20, Sampler: DPM2, CFG scale: 7,5, Seed: 3", ()),
+    "a decimal comma at the end": ("a boat\nSteps: 20, Sampler: DPM2, Seed: 3, CFG scale: 7,5", ()),
+    "A1111's heading": (
+        "parameters\n\na boat\nSteps: 20, Sampler: DPM2, CFG scale: 7.5, Seed: 3",
+        (),
+    ),
+    "bars between the pairs": (
+        "a boat\nSteps: 20 | Sampler: DPM2 | CFG scale: 7.5 | Seed: 3",
+        (),
+    ),
+    "bars within values": (
+        "a boat\nSteps: 20, Sampler: DPM2, CFG scale: 7.5, Seed: 3, Style: a | b, "
+        'Foo: "c: 1 | d: 2"',
+        ("Style: a | b (no setting here)", "Foo: c: 1 | d: 2 (no setting here)"),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OTHER_HANDS)
+def test_what_people_make_of_it_is_read_too(what):
+    text, left = OTHER_HANDS[what]
+    read = read_settings(text)
+    run = read.settings
+    assert (run.prompt, run.steps, run.cfg_scale, run.seed) == ("a boat", 20, 7.5, 3)
+    assert run.lanes[0].sampler == "dpm2"
+    assert tuple(map(str, read.unmapped)) == left
+
+
+def test_bars_and_a_heading_in_a_prompt_are_the_prompts():
+    for prompt in ("a | b: c | d", "parameters", "x: 1 | y: 2 | z: 3\nand more"):
+        text = f"{prompt}\nSteps: 20, Sampler: DPM2, CFG scale: 7, Seed: 3"
+        assert read_settings(text).settings.prompt == prompt
+
+
 # --- written and read again ----------------------------------------------------------------------
 
 

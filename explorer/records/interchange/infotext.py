@@ -40,6 +40,9 @@ LONGEST_LIST = 1000  # values of a list that are written out
 MOST_PIECES = 2000  # of a line that are looked at one by one
 _KEY = re.compile(r"\s*(\w[^:,\"]{0,80}?)\s*:\s*")
 _UNQUOTED = re.compile(r"[^,]*")
+_DECIMAL_COMMA = re.compile(r"(-?\d+),(\d+)\s*(?:,\s|$)")
+_PIPE = re.compile(r"\s\|\s")
+HEADING = "parameters"  # above the text on A1111's page of a PNG
 _AFTER = re.compile(r"\s*(?:,|$)")
 
 
@@ -61,6 +64,8 @@ def split_infotext(text: str) -> Infotext:
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = [line.strip() for line in text.strip().split("\n")]
+    if len(lines) > 2 and lines[0].lower() == HEADING:
+        del lines[0]
     first = len(lines)
     begins = [index for index, line in enumerate(lines) if line.startswith("Steps:")]
     is_whole = len(_pairs(lines[-1])[0]) >= 3
@@ -85,7 +90,16 @@ def split_infotext(text: str) -> Infotext:
 
 
 def _pairs(line: str) -> tuple[list[tuple[str, str]], list[str]]:
-    """The `key: value` pairs of a line, and the pieces between commas that are none."""
+    """The `key: value` pairs of a line, and the pieces between commas that are none.
+
+    Some programs write bars between the pairs, with spaces around them.
+    """
+    pieces = _PIPE.split(line, MOST_PIECES)
+    if len(pieces) > 2 and all(map(_KEY.match, pieces)):
+        parts = [_pairs(piece) for piece in pieces]
+        return [each for pairs, _ in parts for each in pairs], [
+            each for _, rest in parts for each in rest
+        ]
     pairs, rest, at = [], [], 0
     while at < len(line):
         if len(pairs) + len(rest) >= MOST_PIECES:
@@ -112,6 +126,8 @@ def _value(line: str, at: int) -> tuple[str, int]:
             end = -1
         if end > 0 and (after := _AFTER.match(line, end)):
             return (value if isinstance(value, str) else line[at:end]), after.end()
+    if comma := _DECIMAL_COMMA.match(line, at):
+        return f"{comma[1]}.{comma[2]}", comma.end()
     plain = _UNQUOTED.match(line, at)
     assert plain is not None
     return plain[0].strip(), plain.end() + 1
