@@ -10,6 +10,8 @@ SLOW_FILES = {
     "models/test_hub.py": 40,
     "models/test_model_schedulers.py": 20,
     "models/test_single_file.py": 8,
+    "records/test_python_code.py": 30,
+    "records/test_reproduction.py": 45,
     "runs/test_engine.py": 56,
     "runs/test_engine_models.py": 50,
     "runs/test_events.py": 11,

@@ -12,6 +12,7 @@ import uuid
 import zipfile
 import zlib
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,13 +26,14 @@ from explorer.records.errors import (
     not_saved,
     shown_name,
 )
+from explorer.records.exports.archive import added_files, is_added
 from explorer.records.layout import run_files
 from explorer.records.manifest import MANIFEST, MOST_BYTES, is_file_name, read_manifest
 from explorer.records.opening import open_folder
 from explorer.records.run import RecordedRun
 from explorer.settings.limits import LIMITS
 
-MOST_ENTRIES = 200  # 26 lanes with a recording, a picture and two sheets, and the rest
+MOST_ENTRIES = 200  # 26 lanes of five files each, and the rest
 MOST_DIRECTORY_BYTES = 2**18
 HIGHEST_RATIO = 200  # unpacked to packed; a table of numbers reaches some tens
 CHUNK_BYTES = 2**20
@@ -40,7 +42,7 @@ END, END_64 = b"PK\5\6", b"PK\6\7"
 END_BYTES, END_64_BYTES, LONGEST_COMMENT = 22, 20, 2**16
 JUNK = (".DS_Store", "Thumbs.db", "desktop.ini", marks.FILE)  # others' files, and the history's
 JUNK_FOLDER = "__MACOSX/"
-PACKED = (".json", ".csv", ".txt")  # pictures and recordings hardly shrink
+PACKED = (".json", ".csv", ".txt", ".py")  # pictures and recordings hardly shrink
 
 
 # --- writing ---
@@ -75,13 +77,13 @@ def save_zip(run: RecordedRun, path: Path) -> Path:
 
 
 def write_zip(run: RecordedRun, file: BinaryIO) -> None:
-    """Write a run's files as a .zip, in a folder of their own.
+    """Write a run's files as a .zip, in a folder of their own, and what runs them again.
 
     Raises OSError, and zipfile.LargeZipFile beyond 4 GiB.
     """
     time = min(max(run.created.timetuple()[:6], FIRST_TIME), LAST_TIME)
     with zipfile.ZipFile(file, "w", allowZip64=False) as archive:
-        for name, data in run_files(run):
+        for name, data in chain(run_files(run), added_files(run)):
             info = zipfile.ZipInfo(f"run-{run.id[:8]}/{name}", time)
             info.external_attr = (stat.S_IFREG | 0o644) << 16
             packed = name.endswith(PACKED)
@@ -160,6 +162,8 @@ def _checked_entries(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.Z
         if info.filename.endswith("/") and "/" not in folder and folder != "..":
             continue
         is_plain = info.orig_filename == info.filename and "/" not in folder and folder != ".."
+        if is_plain and is_added(file) and not info.filename.startswith("/"):
+            continue  # not unpacked: nothing of it is needed
         if not is_plain or not is_file_name(file) or info.filename.startswith("/"):
             raise ForeignRun(f"{name} holds {shown}, which is no file of a run.")
         if info.flag_bits & 1:

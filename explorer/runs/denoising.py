@@ -12,10 +12,10 @@ import numpy as np
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Call
 from explorer.runs import inputs
 from explorer.runs.job import Job, Stopped
+from explorer.runs.lane_schedulers import custom_steps, lane_scheduler
 from explorer.runs.problems import RunProblem, sentence
 from explorer.runs.refusals import at_once, refuse
 from explorer.runtime.interruptible import interruptible
-from explorer.sampling import baselines
 from explorer.settings.groups import Group
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ class _Denoising:
         run, count = self.job.settings, len(group.lanes)
         lockstep = partial(
             LockstepScheduler,
-            [self._scheduler(lane) for lane in group.lanes],
+            [lane_scheduler(run, lane, self.job.noise_device) for lane in group.lanes],
             [inputs.clone_generators(start.generators) for _ in group.lanes],
             images_per_lane=run.batch_size,
-            custom_steps=[self._custom_steps(lane) for lane in group.lanes],
+            custom_steps=[custom_steps(run, lane) for lane in group.lanes],
         )
         part = lockstep(
             first_call=group.first_call,
@@ -125,20 +125,6 @@ class _Denoising:
         finals = np.split(latents.float().cpu().numpy(), len(lanes))
         for lane, final in zip(lanes, finals, strict=True):
             self.job.finals[lane] = final if np.isfinite(final).all() else None
-
-    def _scheduler(self, lane: int) -> Any:
-        from explorer.sampling import schedulers
-
-        run = self.job.settings
-        solver, config = run.lanes[lane].solver, run.lanes[lane].scheduler_config()
-        if solver.baseline:
-            seeds = range(run.seed, run.seed + run.batch_size)
-            return baselines.scheduler(solver, config, seeds, self.job.noise_device)
-        return getattr(schedulers, solver.class_name)(**config)
-
-    def _custom_steps(self, lane: int) -> dict[str, Any]:
-        each = self.job.settings.lanes[lane]
-        return baselines.custom_steps(each.solver, each.sigmas) if each.sigmas else {}
 
     def _part(
         self,

@@ -232,6 +232,36 @@ def test_a_pickle_in_a_files_place_is_never_loaded(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_runs_it_again_is_passed_over_and_nothing_like_it(tmp_path, monkeypatch):
+    """Whatever stands in a stranger's script, it is not unpacked, let alone run."""
+    monkeypatch.chdir(tmp_path)
+    added = {
+        name: data for name, data in files().items() if "reproduce" in name or "config" in name
+    }
+    assert {name.removeprefix(FOLDER) for name in added} == {
+        *("reproduce.py", "lane-a-scheduler_config.json", "lane-b-scheduler_config.json"),
+    }
+    changed = {
+        FOLDER + "reproduce.py": b"open('ran', 'w')",
+        FOLDER + "lane-z-scheduler_config.json": b"\0",
+    }
+    assert len(read_zip(io.BytesIO(made((files() | changed).items())))) == 2
+    assert os.listdir(tmp_path) == []
+    for name in (
+        "other.py",
+        "reproduce.pyc",
+        "../reproduce.py",
+        "/reproduce.py",
+        "a/b/reproduce.py",
+    ):
+        prefix = "" if name[0] in "./a" else FOLDER
+        assert "is no file of a run" in refused(made((files() | {prefix + name: b"x"}).items()))
+    link = zipfile.ZipInfo(FOLDER + "reproduce.py")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    without = {name: data for name, data in files().items() if not name.endswith(".py")}
+    assert "a link or a device" in refused(made([*without.items(), (link, b"/etc/passwd")]))
+
+
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK])
 def test_links_and_devices_are_refused(kind):
     entries = files()
