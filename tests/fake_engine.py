@@ -14,6 +14,7 @@ from loops import everything
 from PIL import Image
 
 from explorer.capture.full_frames import FullFrame, outwards
+from explorer.capture.trajectory import Call, Trajectory
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.families import FAMILIES, Identity
 from explorer.runs.device_queue import DeviceQueue, QueueFull, Ticket
@@ -218,7 +219,10 @@ class FakeEngine:
         if "[boom]" in settings.prompt:
             raise RuntimeError("boom <b>bold</b>")
         pairs = zip(settings.lanes, settings.step_ranges, strict=True)
-        films = [Film(lane, step_range, settings, self.exact_calls) for lane, step_range in pairs]
+        films = [
+            Film(lane, step_range, settings, self.exact_calls, at)
+            for at, (lane, step_range) in enumerate(pairs)
+        ]
         made = [0] * len(films)
         started, shown = time.monotonic(), 0.0
 
@@ -293,8 +297,9 @@ class Film:
         step_range: StepRange,
         settings: RunSettings,
         exact_calls: int | None = None,
+        at: int = 0,
     ):
-        self.exact_calls = exact_calls
+        self.exact_calls, self.settings, self.lane = exact_calls, settings, at
         self.label = lane.label
         self.table = lane.calls(settings.steps)
         self.first = step_range.first_call
@@ -319,18 +324,31 @@ class Film:
         noisy = (clean - 0.5 + sigma * noise) / np.sqrt(1 + sigma**2) * 0.3 + 0.5
         return SimpleNamespace(denoised=pixels(clean), noisy=pixels(noisy), approximate=approximate)
 
-    def trajectory(self, calls: int) -> SimpleNamespace:
+    def place(self, call: int) -> dict[str, Any]:
+        """Where a call of this run stands."""
+        at = self.first + call
+        return {
+            "index": call,
+            "step": int(self.table.step[at]),
+            "stage": "midpoint" if self.table.second_call[at] else "step",
+            "sigma": float(self.table.sigma[at]),
+            "timestep": float(self.table.timestep[at]),
+        }
+
+    def trajectory(self, calls: int, state: str = "done") -> Trajectory:
+        blank = np.zeros((1, 4, 2, 2), np.float32)
         records = [
-            SimpleNamespace(
-                index=call,
-                step=int(self.table.step[self.first + call]),
-                stage="midpoint" if self.table.second_call[self.first + call] else "step",
-                sigma=float(self.table.sigma[self.first + call]),
-                timestep=float(self.table.timestep[self.first + call]),
-            )
-            for call in range(calls)
+            Call.of(latent=blank, denoised=blank, **self.place(call)) for call in range(calls)
         ]
-        return SimpleNamespace(label=self.label, calls=tuple(records), nbytes=0)
+        return Trajectory(
+            settings=self.settings.to_dict(),
+            lane=self.lane,
+            label=self.label,
+            calls=tuple(records),
+            state=state,
+            model="bundled",
+            device="cpu",
+        )
 
 
 def event(state, settings, films=(), made=(), lane=None, elapsed=0.0, *, message="") -> Computed:
@@ -342,16 +360,16 @@ def event(state, settings, films=(), made=(), lane=None, elapsed=0.0, *, message
     call = made[lane or 0] if made else 0
     pairs = list(zip(films, made, strict=True))
     newest = [encoded(pixels(each.clean(n - 1)), "JPEG") if n else None for each, n in pairs]
-    place = film.trajectory(call).calls[-1] if film and call else None
+    place = film.place(call - 1) if film and call else None
     calls = film.calls if film else settings.nfe
     common: dict[str, Any] = {
         "message": message,
         "lane": lane,
-        "step": place.step + 1 if place else 0,
+        "step": place["step"] + 1 if place else 0,
         "steps": film.table.steps if film else settings.steps,
         "call": call,
         "calls": calls,
-        "second_call": place is not None and place.stage != "step",
+        "second_call": place is not None and place["stage"] != "step",
         "elapsed_s": elapsed,
         "previews": tuple(newest) if any(made) else (),
         "seed": settings.seed,
@@ -363,7 +381,7 @@ def event(state, settings, films=(), made=(), lane=None, elapsed=0.0, *, message
     stopped = state == "cancelled"
     return ENDINGS[state](
         **common,
-        trajectories=tuple(each.trajectory(n) for each, n in pairs),
+        trajectories=tuple(each.trajectory(n, state) for each, n in pairs),
         frames=tuple(each.frames(n, stopped) if n else None for each, n in pairs),
         images=tuple(encoded(pixels(each.clean(n - 1)), "PNG") for each, n in pairs)
         if state == "done"

@@ -88,13 +88,15 @@ class Ended(Computed):
 
     There is a trajectory for each lane, its frames, and its pictures as PNG, a batch in one grid.
     Frames and pictures are None for a lane without any; the tuples are empty if no lane has one.
-    `approximation` is a sentence on frames that are approximate because of a stop, or "".
+    `approximation` is a sentence on frames that are approximate because of a stop, or "";
+    `model_fingerprint` tells the model's files from another's (records/made_with.py), or is "".
     """
 
     trajectories: tuple[Trajectory, ...] = ()
     frames: tuple[LaneFrames | None, ...] = ()
     images: tuple[bytes | None, ...] = ()
     approximation: str = ""
+    model_fingerprint: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -73,6 +73,10 @@ class Limits:
         1, "runs of one visitor that wait beside the one under way"
     )
     no_listener_s: int = _limit(20, "how long a run that nobody follows keeps its place")
+    grace_s: int = _limit(60, "how long a run goes on that nobody watches any more", least=0)
+    kept_runs: int = _limit(200, "finished runs that are kept in memory")
+    watched_runs: int = _limit(200, "pages that watch a run again, such as after a reload")
+    watched_runs_per_visitor: int = _limit(16, "pages of one visitor that watch a run again")
     unread_sessions: int = _limit(100, "sessions that have events which nobody reads")
     unread_messages: int = _limit(200, "messages that wait for one page that does not read")
     waiting_request_bytes: int = _limit(32 * MIB, "large requests under way, together")

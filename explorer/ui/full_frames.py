@@ -5,26 +5,27 @@ import logging
 import queue
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from explorer.capture.full_frames import VIEWS
-from explorer.runs.events import Ended, Event
+from explorer.records.errors import RecordError
+from explorer.records.run import RecordedRun
 from explorer.settings.limits import LIMITS
 from explorer.ui.cancels import Cancels
 from explorer.ui.handlers import session_of
+from explorer.ui.page_runs import RunName, run_name
 from explorer.views.engine_protocol import EngineLike
 from explorer.views.kept_pictures import Keep
 
 if TYPE_CHECKING:
     from explorer.capture.full_frames import FullFrame
-    from explorer.capture.trajectory import Trajectory
 
 LOG = logging.getLogger(__name__)
+
+OpenRun = Callable[[str, str], RecordedRun]
 
 MIN_INTERVAL_S = 0.1  # between two lists of new files
 UNWRITTEN = (
@@ -34,72 +35,33 @@ HEARTBEAT_S = 1.0  # a closed page is noticed only when something is sent to it
 POLL_S = 0.05
 
 
-class RecordedRuns:
-    """The newest recorded run of each open page, up to a total number of bytes.
+class FullFrames:
+    """Makes and sends the frames in full size that pages ask for.
 
-    The newest one is kept however large it is.
+    `open_run(id, owner)` is an owner's run that has ended; it raises RecordError where there is
+    none, and is called in a thread.
     """
 
-    def __init__(self, most: int | None = None):
-        self._most = LIMITS.kept_recordings_bytes if most is None else most
-        self._runs: OrderedDict[str, Sequence[Trajectory]] = OrderedDict()
-
-    async def watched(
-        self, session: str, events: AsyncGenerator[Event, None]
-    ) -> AsyncGenerator[Event, None]:
-        """The events of a page's run; its recording replaces that of the run before."""
-        self.forget(session)
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, Ended) and any(event.frames):
-                    self._runs[session] = event.trajectories
-                    self._drop_oldest()
-                yield event
-
-    @property
-    def nbytes(self) -> int:
-        """The memory that all of them take, in bytes."""
-        return sum(each.nbytes for run in self._runs.values() for each in run)
-
-    def _drop_oldest(self) -> None:
-        while len(self._runs) > 1 and self.nbytes > self._most:
-            self._runs.popitem(last=False)
-
-    def forget(self, session: str) -> None:
-        self._runs.pop(session, None)
-
-    def get(self, session: str) -> "Sequence[Trajectory]":
-        return self._runs.get(session, ())
-
-
-class FullFrames:
-    """Makes and sends the frames in full size that pages ask for."""
-
-    def __init__(self, engine: EngineLike):
-        self.engine = engine
-        self.runs = RecordedRuns()
+    def __init__(self, engine: EngineLike, open_run: OpenRun):
+        self.engine, self._open_run = engine, open_run
         self._cancels = Cancels()
 
     def end(self, session: str) -> None:
         """Stop making frames for this page."""
         self._cancels.set(session)
 
-    def leave(self, session: str) -> None:
-        """The page was closed: drop its recorded run."""
-        self.end(session)
-        self.runs.forget(session)
-
     async def payloads(
-        self, session: str, request: object, keep: Keep
+        self, session: str, name: RunName, request: object, keep: Keep
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield lists of new files until all are there or the page has gone.
 
-        `request` is what the page sent: the `run` it shows, the `cursor` by lane and the `view`.
+        `name` is the run's, `request` what the page sent: its number `run` for what it shows, the
+        `cursor` by lane and the `view`.
         """
         run, cursor, view = read_request(request)
         cancel = self._cancels.open(session)
         made: queue.SimpleQueue[FullFrame | None] = queue.SimpleQueue()
-        work = (self.runs.get(session), cursor, view, cancel, made)
+        work = (name, cursor, view, cancel, made)
         threading.Thread(target=self._make, args=work, name="full-frames", daemon=True).start()
         sent_at, over = time.monotonic(), False
         try:
@@ -124,16 +86,19 @@ class FullFrames:
 
     def _make(
         self,
-        trajectories: "Sequence[Trajectory]",
+        name: RunName,
         cursor: list[int],
         view: str,
         cancel: threading.Event,
         made: "queue.SimpleQueue[FullFrame | None]",
     ) -> None:
         try:
+            trajectories = self._open_run(name.id, name.owner).trajectories
             for frame in self.engine.full_frames(trajectories, cursor, view, cancel):
                 made.put(frame)
-        except Exception:  # the small frames stay
+        except RecordError as error:  # the small frames stay
+            LOG.info("no frames in full size: %s", error)
+        except Exception:
             LOG.exception("Frames in full size broke off")
         finally:
             made.put(None)
@@ -176,7 +141,8 @@ def on_ask(frames: FullFrames, part: gr.HTML, keep: Keep, **internal: Any) -> No
     """Send the page its frames when it asks."""
 
     async def ask(request: gr.Request, event: gr.EventData) -> AsyncIterator[dict[str, Any]]:
-        async for payload in frames.payloads(session_of(request), event._data, keep):
+        session, name = session_of(request), run_name(event._data, request)
+        async for payload in frames.payloads(session, name, event._data, keep):
             yield payload
 
     part.ask(ask, None, part, concurrency_limit=None, trigger_mode="multiple", **internal)

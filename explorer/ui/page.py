@@ -7,6 +7,7 @@ from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.run_store import RunStore
 from explorer.plots.curves import QUANTITIES
 from explorer.plots.figures import X_AXES
+from explorer.runs.registry import RunRegistry
 from explorer.settings import RunSettings
 from explorer.settings.limits import LIMITS, Limits
 from explorer.ui.components import component
@@ -17,6 +18,7 @@ from explorer.ui.history import history_buttons, on_fill, on_form
 from explorer.ui.lanes import lanes_table, scheduler_file
 from explorer.ui.listeners import most_events
 from explorer.ui.model_events import ModelEvents
+from explorer.ui.page_runs import PageWithRuns
 from explorer.ui.picture_files import keep_files
 from explorer.ui.run_events import RunParts, on_run
 from explorer.ui.runs_of_page import serve_runs
@@ -30,15 +32,20 @@ from explorer.views.lanes import most_lanes
 from explorer.views.model_card import model_card, model_choices, refiner_choices
 
 
-def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = None) -> gr.Blocks:
+def build(
+    engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = None
+) -> PageWithRuns:
     """The whole page for one engine, which loads nothing before a browser has the page.
 
     Runs are kept in `store`, else nowhere.
     """
+    store = store or RunStore()
+    store.registry = runs = RunRegistry(limits, store.keep if store.folder else None)
     choose_temp_folder()
     keep_no_forms()
     defaults = engine.facts.defaults()
-    with gr.Blocks(
+    with PageWithRuns(
+        runs,
         title="Sampler Explorer",
         fill_width=True,
         analytics_enabled=False,
@@ -53,7 +60,7 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
         with gr.Row(elem_id="bar"):
             run = gr.Button("Run", variant="primary", elem_id="run", min_width=0)
             stop = gr.Button("Stop", elem_id="stop", min_width=0)
-            component("progress")
+            bar = component("progress")
         viewer = component("viewer", lanes=len(defaults.lanes))
         full_frames = component("full_frames", events=("ask",))
         doctor = Doctor(engine)
@@ -64,13 +71,14 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
         on_form(form, history)
         loads = ModelEvents(engine, form, page, card, on_fill(form, history)).loaded
         on_prompt(engine, form, notes, loads)
-        parts = RunParts(page, run, stop, viewer, full_frames)
-        runs = on_run(engine, form, parts, doctor)
-        on_settings(engine, form, plot, doctor, (*loads, runs))
-    serve_runs(page, store or RunStore(), keep_files(viewer), engine)
+        parts = RunParts(page, run, stop, bar, viewer, full_frames)
+        started = on_run(engine, form, parts, doctor, store)
+        on_settings(engine, form, plot, doctor, (*loads, started))
+    serve_runs(page, store, keep_files(viewer), engine)
     sanitize_payloads(page)
     keep_engine(page, engine)
-    return page.queue(max_size=most_events(limits))
+    page.queue(max_size=most_events(limits))
+    return page
 
 
 def _settings(engine: EngineLike, defaults: RunSettings) -> tuple[Form, gr.HTML, gr.HTML]:

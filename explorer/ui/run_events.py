@@ -11,12 +11,14 @@ from typing import Any
 import gradio as gr
 from gradio.events import Dependency
 
+from explorer.hosting.run_store import RunStore
+from explorer.runs.live_run import LiveRun
 from explorer.settings import RunSettings
-from explorer.ui.cancels import Cancels
 from explorer.ui.form import Form
 from explorer.ui.full_frames import FullFrames, on_ask
 from explorer.ui.handlers import INTERNAL, session_of
 from explorer.ui.listeners import Listeners
+from explorer.ui.page_runs import PageWithRuns, run_name
 from explorer.ui.picture_files import keep_files
 from explorer.views.answers import UNEXPECTED
 from explorer.views.engine_protocol import EngineLike
@@ -28,68 +30,90 @@ from explorer.views.run import run_payloads
 
 LOG = logging.getLogger(__name__)
 
+# The page names its run before the server knows of it (assets/page/run/run_name.js).
+RUN_NAME = "window.samplerExplorerRun?.name() ?? null"
+WITH_NAME = f"(...values) => [...values.slice(0, -1), {RUN_NAME}]"
+NAME_ALONE = f"() => {RUN_NAME}"
+
 
 @dataclass(frozen=True)
 class RunParts:
-    """The components of a run: the page that it belongs to, its two buttons and its viewer."""
+    """The components of a run: its page, its two buttons, its bar, its viewer.
 
-    page: gr.Blocks
+    The `bar` takes the place of the run's name among the values that the page sends.
+    """
+
+    page: PageWithRuns
     run: gr.Button
     stop: gr.Button
+    bar: gr.HTML
     viewer: gr.HTML
     full_frames: gr.HTML
 
 
-def on_run(engine: EngineLike, form: Form, parts: RunParts, doctor: Doctor) -> Dependency:
-    """Run streams into the viewer; Stop, and closing the page, set the run's flag.
+def on_run(
+    engine: EngineLike, form: Form, parts: RunParts, doctor: Doctor, store: RunStore
+) -> Dependency:
+    """Run streams into the viewer, as a watcher of the run; Stop stops it.
+
+    Frames in full size are those of any run in the `store`.
 
     Returns the event of a run, which ends when the run does.
     """
-    cancels, listeners = Cancels(), Listeners(parts.page)
-    full = FullFrames(engine)
+    runs, listeners = parts.page.runs, Listeners(parts.page)
+    full = FullFrames(engine, store.open)
     keep = keep_files(parts.viewer)
     one_by_one = asyncio.Lock()  # is fair: places in the queue are taken in the order of clicks
+    inputs = {*form.controls(), parts.bar}
+    assert max(inputs, key=lambda each: each._id) is parts.bar  # the last of the page's values
 
     def prepared(values: dict) -> tuple[RunSettings, Plan]:
         settings = form.read(values, hidden_fields(engine, values[form.run["model"]]))
         return settings, plan_payload(settings)
 
+    async def begin(live: LiveRun, values: dict, came: float | None) -> None:
+        async with one_by_one:
+            settings, plan = await asyncio.to_thread(prepared, values)
+            events = engine.astream(
+                settings, live.cancel, visitor=live.session, listening=live.listening, came=came
+            )
+            payloads_of = partial(run_payloads, keep=keep, plan=plan)
+            runs.begin(live, plan, doctor.timed(settings, events), payloads_of)
+            await live.begun()  # it has its place
+
     async def run(values: dict, request: gr.Request) -> AsyncGenerator[Mapping[str, Any], None]:
-        session = session_of(request)
-        cancel, came = cancels.open(session), listeners.came(session, "run")
+        session, name = session_of(request), run_name(values[parts.bar], request)
+        came = listeners.came(session, "run")
         full.end(session)
         try:
-            async with one_by_one:
-                settings, plan = await asyncio.to_thread(prepared, values)
-                events = engine.astream(
-                    settings,
-                    cancel,
-                    visitor=session,
-                    listening=partial(listeners.reads, session),
-                    came=came,
-                )
-                events = full.runs.watched(session, doctor.timed(settings, events))
-                payloads = run_payloads(events, keep, plan)
-                first = await anext(payloads)  # takes the place
-        except ValueError as error:  # its message is a sentence: FormError, SettingsError, ...
+            live = runs.open(name.id, name.owner, session)
+        except ValueError as error:  # the id is taken
             yield failure(str(error))
             return
-        except Exception:
+        try:
+            await begin(live, values, came)
+        except ValueError as error:  # its message is a sentence: FormError, SettingsError, ...
+            runs.fail(live, failure(str(error)))
+        except BaseException as error:
+            runs.fail(live, failure(UNEXPECTED))
+            if not isinstance(error, Exception):
+                raise
             LOG.exception("A run could not be prepared")
-            yield failure(UNEXPECTED)
-            return
-        async with aclosing(payloads):
-            yield first
+        newest: Mapping[str, Any] = {}
+        async with aclosing(live.watch(partial(listeners.reads, session))) as payloads:
             async for payload in payloads:
-                yield payload
+                newest = payload or newest  # once more: Gradio closes a generator at a yield
+                if newest:
+                    yield newest
 
-    def stop(request: gr.Request) -> None:
-        cancels.set(session_of(request))
+    def stop(sent: object, request: gr.Request) -> None:
+        name = run_name(sent, request)
+        if not (name.id and runs.stop(name.id, name.owner)):
+            runs.stop_session(session_of(request))
         full.end(session_of(request))
 
     def leave(request: gr.Request) -> None:
-        stop(request)
-        full.leave(session_of(request))
+        full.end(session_of(request))
 
     def refused() -> Failure:
         return failure(
@@ -98,14 +122,15 @@ def on_run(engine: EngineLike, form: Form, parts: RunParts, doctor: Doctor) -> D
 
     started = parts.run.click(
         run,
-        form.controls(),
+        inputs,
         parts.viewer,
         concurrency_limit=None,  # the engine's own queue has an order, and limits
         trigger_mode="multiple",  # the page itself refuses a click while a run goes on
+        js=WITH_NAME,
         **INTERNAL,
     )
     started.failure(refused, None, parts.viewer, queue=False, **INTERNAL)
-    parts.stop.click(stop, None, None, queue=False, **INTERNAL)
+    parts.stop.click(stop, parts.bar, None, queue=False, js=NAME_ALONE, **INTERNAL)
     parts.page.unload(leave)
     on_ask(full, parts.full_frames, keep_files(parts.full_frames), **INTERNAL)
     return started

@@ -1,7 +1,7 @@
 """A recorded run for the viewer: its calls, its frames on sheets, its pictures.
 
-The shape: `Result`, `{"seed", "lanes": [LaneResult]}`. A lane that was not reached has a label and
-no calls.
+The shape: `Result`, `{"id", "seed", "lanes": [LaneResult]}`. A lane that was not reached has a
+label and no calls.
 """
 
 from typing import TYPE_CHECKING, NotRequired, TypedDict
@@ -45,8 +45,12 @@ class LaneResult(TypedDict):
 
 
 class Result(TypedDict):
-    """What a run recorded; `seed` is the one drawn for the run if the form left it open."""
+    """What a run recorded; `seed` is the one drawn for the run if the form left it open.
 
+    `id` is the run's, where it has one.
+    """
+
+    id: NotRequired[str]
     seed: int
     lanes: list[LaneResult]
 

@@ -3,11 +3,14 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from fake_engine import FakeEngine
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from reading import choose, fill, run_to_end, wait_for
+
+from explorer.settings.limits import LIMITS
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 30_000  # a condition's patience on a busy machine; nothing is timed
@@ -33,7 +36,7 @@ def server(engine) -> Iterator[str]:
     """The address of the page."""
     from explorer import ui
 
-    page = ui.build(engine)
+    page = ui.build(engine, replace(LIMITS, grace_s=3))
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
     yield url
     page.close(verbose=False)

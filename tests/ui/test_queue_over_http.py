@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -23,7 +24,7 @@ def engine():
 
 @pytest.fixture
 def site(engine):
-    page = ui.build(engine)
+    page = ui.build(engine, replace(LIMITS, grace_s=1))
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
     yield Site(page, url)
     page.close(verbose=False)

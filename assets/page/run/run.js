@@ -1,6 +1,7 @@
 // The state of a run on the page, from the click on Run to its last event.
 
 import { callsMade } from "../viewer/align.js";
+import { nameRun } from "./run_name.js";
 import { emit, on } from "../shared/signals.js";
 import { follow, set, state, subscribe } from "../shared/store.js";
 import "../shared/readable.js";
@@ -24,6 +25,7 @@ export function begin() {
   before = state.run;
   stopping = false;
   waiting = pending !== "";
+  nameRun();
   set({ plan: [], run: { state: "running", call: 0, calls: 0, frame: -1 } });
   emit("begin");
   if (waiting) wait();

@@ -1,11 +1,15 @@
 // Requests the calls of the run on screen in full size when the run has ended, and receives their files.
 
 import { emit, on } from "../shared/signals.js";
+import { state } from "../shared/store.js";
+import { visitor } from "../shared/visitor.js";
 
 let run = 0; // the number of the run on screen, to ignore late answers for earlier ones
 
 export function mount({ props, trigger, watch }) {
-  on("frames", ({ cursor, view }) => trigger("ask", { run: ++run, cursor, view }));
+  on("frames", ({ cursor, view }) =>
+    trigger("ask", { run: ++run, id: state.recorded?.id, visitor: visitor(), cursor, view }),
+  );
   on("begin", () => (run += 1));
   watch("value", () => {
     const payload = props.value;
