@@ -5,7 +5,6 @@ nothing piles up for one that is slow.
 """
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -23,16 +22,14 @@ Payload = dict[str, Any]
 class LiveRun:
     """A run under its `id`, of an `owner` and a `session`; set `cancel` to stop it.
 
-    `plan` is what the page needs to draw any payload. `last` is the last payload with the plan, as
-    JSON, None while the run goes on; `recorded` is what was recorded, if anything was. Everything
-    but `cancel` belongs to one event loop.
+    `plan` is what the page needs to draw any payload. `recorded` is what was recorded, if
+    anything was. Everything but `cancel` belongs to one event loop.
     """
 
     def __init__(self, id: str, owner: str, session: str, grace_s: float):
         self.id, self.owner, self.session = id, owner, session
         self.cancel = threading.Event()
         self.plan: Mapping[str, Any] = {}
-        self.last: bytes | None = None
         self.recorded: RecordedRun | None = None
         self.ended = False
         self._grace_s = grace_s
@@ -77,7 +74,6 @@ class LiveRun:
     def end(self) -> None:
         """The newest payload is the last one."""
         if not self.ended:
-            self.last = json.dumps(self._whole, separators=(",", ":")).encode()
             self.ended = True
             self._wake()
 
@@ -86,7 +82,8 @@ class LiveRun:
         news.set()
 
     @property
-    def _whole(self) -> Payload:
+    def whole(self) -> Payload:
+        """The newest payload with the plan."""
         return {"id": self.id, **self.plan, **self._newest}
 
     async def begun(self) -> None:
@@ -110,7 +107,7 @@ class LiveRun:
             while True:
                 news = self._news
                 if self._count > seen and (self.ended or not seen or reads()):
-                    payload = self._newest if seen else self._whole
+                    payload = self._newest if seen else self.whole
                     seen = self._count
                 elif self.ended:
                     return

@@ -1,6 +1,7 @@
 """The runs of this process by id: those that go on, whoever watches, and those that have ended."""
 
 import asyncio
+import json
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
@@ -154,7 +155,7 @@ class RunRegistry:
         run.end()
         self._runs.pop(run.id, None)
         self._ended[run.id] = run
-        self._bytes[run.id] = len(run.last or b"") + _nbytes(run.recorded)
+        self._bytes[run.id] = len(json.dumps(run.whole)) + _nbytes(run.recorded)
         most, limit = self._limits.kept_runs, self._limits.kept_recordings_bytes
         while len(self._ended) > 1 and (len(self._ended) > most or self.nbytes > limit):
             self._bytes.pop(self._ended.popitem(last=False)[0])

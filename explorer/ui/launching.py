@@ -7,7 +7,7 @@ from gradio.themes import Base
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
-from explorer.hosting import files, history_routes, settings_routes
+from explorer.hosting import files, history_routes, run_events, settings_routes
 from explorer.hosting.event_requests import EventRequests
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.request_limits import OVERHEAD, RequestLimits
@@ -18,6 +18,7 @@ from explorer.ui.components import PAGE_FILES, page_file, style_sheets
 from explorer.ui.engines import engine_of
 from explorer.ui.event_queue import EventQueue
 from explorer.ui.listeners import most_events
+from explorer.ui.page_runs import runs_of
 from explorer.ui.runs_of_page import show_run, store_of
 
 SANS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
@@ -52,6 +53,7 @@ def launch_options(limits: Limits = LIMITS) -> dict[str, Any]:
         "app_kwargs": {
             "routes": [
                 *files.routes(PAGE_FILES, plotly_script(), get_upload_folder),
+                *run_events.routes(runs_of, limits),
                 *history_routes.routes(store_of, show_run),
                 *settings_routes.routes(engine_of),
             ],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from starlette.requests import Request
 
 from explorer.hosting.visitors import LOCAL, is_id, is_local
 from explorer.runs.registry import RunRegistry
@@ -16,6 +17,11 @@ class PageWithRuns(gr.Blocks):
     def __init__(self, runs: RunRegistry, **options: Any):
         super().__init__(**options)
         self.runs = runs
+
+
+def runs_of(request: Request) -> RunRegistry:
+    """The runs of the page that a request is for."""
+    return request.app.get_blocks().runs
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,76 @@
+"""A run watched again: `runs/{id}/events`, for a page that was reloaded or has lost its connection.
+
+Server-sent events: the plan and the newest payload first, then each newer one, as the page can read
+them; the last one ends the stream. A comment in between says that the server is still there.
+"""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from explorer.hosting.run_store import NO_RUN
+from explorer.hosting.visitors import VISITOR, NoVisitor, owner_of
+from explorer.runs.live_run import LiveRun
+from explorer.runs.registry import RunRegistry
+from explorer.settings.limits import Limits
+
+ALIVE = b":\n\n"
+HEADERS = {
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",  # nginx, which is before every Space, passes each event on at once
+    "x-content-type-options": "nosniff",
+}
+TOO_MANY = "Too many pages watch runs at present; close some, or try again in a minute."
+
+
+def routes(runs_of: Callable[[Request], RunRegistry], limits: Limits) -> list[BaseRoute]:
+    """The route, for the runs of a request's application.
+
+    It answers 403 where a request does not say whose it is, 404 where that visitor has no such run
+    in this process, and 429 beyond `limits`, each with a sentence as `message`.
+    """
+    watching: Counter[str] = Counter()  # by visitor
+
+    async def events(request: Request) -> Response:
+        try:
+            owner = owner_of(request.headers)
+        except NoVisitor as error:
+            return _refusal(403, str(error))
+        run = runs_of(request).get(request.path_params["id"], owner)
+        if run is None:
+            return _refusal(404, NO_RUN)
+        visitor = request.headers[VISITOR]
+        full = watching.total() >= limits.watched_runs
+        if full or watching[visitor] >= limits.watched_runs_per_visitor:
+            return _refusal(429, TOO_MANY)
+        return StreamingResponse(stream(run, visitor), headers=HEADERS, media_type=EVENTS)
+
+    async def stream(run: LiveRun, visitor: str) -> AsyncIterator[bytes]:
+        watching[visitor] += 1
+        try:
+            async with aclosing(run.watch()) as payloads:
+                async for payload in payloads:
+                    yield ALIVE if payload is None else event(payload)
+        finally:
+            watching.subtract([visitor])
+            if not watching[visitor]:
+                del watching[visitor]
+
+    return [Route("/runs/{id}/events", events, methods=["GET"])]
+
+
+EVENTS = "text/event-stream"
+
+
+def event(payload: dict) -> bytes:
+    """A payload as a server-sent event."""
+    return b"data: " + json.dumps(payload, separators=(",", ":")).encode() + b"\n\n"
+
+
+def _refusal(status: int, sentence: str) -> JSONResponse:
+    return JSONResponse({"message": sentence}, status, headers=HEADERS)
