@@ -43,6 +43,7 @@ SLOW_FILES = {
 }
 # Seconds of files that drive a browser.
 BROWSER_FILES = {
+    "ui/test_exported_page.py": 10,
     "ui/test_page_access.py": 110,
     "ui/test_page_approximate.py": 20,
     "ui/test_page_connection.py": 30,

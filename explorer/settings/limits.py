@@ -86,6 +86,11 @@ class Limits:
     history_bytes: int = _limit(4 * GIB, "the runs of a history, together")
     keep_deleted_s: int = _limit(24 * 3600, "how long a deleted run can be brought back", least=0)
     imported_run_bytes: int = _limit(2 * GIB, "a run out of a .zip, unpacked")
+    exports: int = _limit(2, "files of runs that are made at a time, for visitors to take away")
+    animations: int = _limit(1, "animations that are made at a time")
+    waiting_animations: int = _limit(8, "animations that wait, or are made and not fetched yet")
+    animations_per_visitor: int = _limit(2, "the same of one visitor")
+    keep_animations_s: int = _limit(300, "how long a finished animation waits to be fetched")
 
     def __post_init__(self):
         for each in fields(self):
