@@ -1,12 +1,13 @@
 """The files that browsers fetch, under names that reveal nothing about the machine."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
 PAGE, KEPT, PLOTLY = "page", "kept", "plotly.js"
@@ -30,6 +31,13 @@ def routes(page: Path, plotly: Path, kept: Callable[[], str]) -> list[BaseRoute]
     stored under the SHA-256 of their contents, which only its recipients know.
     """
 
+    modules = _Checked(directory=page)
+
+    async def module(request: Request) -> Response:
+        """No mount: behind a proxy that strips its path, one would look for the wrong file."""
+        name = os.path.normpath(request.path_params["name"])
+        return await modules.get_response(name, request.scope)
+
     async def script(request: Request) -> Response:
         return FileResponse(
             plotly, media_type="text/javascript", headers={"cache-control": FOR_A_DAY}
@@ -44,7 +52,7 @@ def routes(page: Path, plotly: Path, kept: Callable[[], str]) -> list[BaseRoute]
         return FileResponse(path, headers=headers)
 
     return [
-        Mount(f"/{PAGE}", _Checked(directory=page)),
+        Route(f"/{PAGE}/{{name:path}}", module),
         Route(f"/{PLOTLY}", script),
         Route(f"/{KEPT}/{{name:path}}", picture),
     ]

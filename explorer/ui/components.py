@@ -12,7 +12,18 @@ import gradio as gr
 from explorer.assets import asset
 
 PAGE_FILES = asset("page")
-STYLES = ("base", "controls", "lanes", "stage", "plot", "doctor", "files", "narrow", "contrast")
+STYLES = (
+    "base",
+    "controls",
+    "lanes",
+    "stage",
+    "plot",
+    "doctor",
+    "files",
+    "report",
+    "narrow",
+    "contrast",
+)
 
 
 @cache

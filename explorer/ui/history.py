@@ -10,15 +10,17 @@ from gradio.events import Dependency
 from explorer.ui.components import component
 from explorer.ui.form import Form
 from explorer.ui.handlers import IN_THE_BROWSER
-from explorer.views.form_values import FORM_FIELDS
+from explorer.views.engine_protocol import EngineLike
+from explorer.views.form_values import FORM_FIELDS, form_version
 
 ON_CHANGE = "(...values) => { window.samplerExplorerForm?.changed(values); return []; }"
 WANTED = "() => window.samplerExplorerForm.wanted()"
 
 
-def history_buttons() -> gr.HTML:
+def history_buttons(engine: EngineLike) -> gr.HTML:
     """The two buttons; their value is the list of the form's controls by name, in their order."""
-    return component("history", list(FORM_FIELDS), events=("ask", "fill"))
+    version = form_version(engine)
+    return component("history", list(FORM_FIELDS), events=("ask", "fill"), version=version)
 
 
 def on_fill(form: Form, history: gr.HTML) -> Dependency:

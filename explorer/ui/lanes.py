@@ -1,8 +1,9 @@
-"""The lanes' table, and a lane as a settings file, as parts of the page."""
+"""The lanes' table, and settings out of files, as parts of the page."""
 
 import gradio as gr
 
 from explorer.settings import LaneSettings
+from explorer.settings.limits import LIMITS
 from explorer.ui.components import component
 from explorer.views.lanes import TABLE, lanes_value, model_prop, numbers_of_file, spec
 from explorer.views.lists import largest_file
@@ -21,6 +22,12 @@ def lanes_table(defaults: tuple[LaneSettings, ...]) -> gr.HTML:
         model=model_prop(defaults[0]),
         server_functions=[numbers_of_file],
     )
+
+
+def open_settings() -> gr.HTML:
+    """Open a picture, a text or a file with settings; what is dropped anywhere comes here too."""
+    sizes = {"largest": LIMITS.upload_bytes, "longest": LIMITS.text_characters}
+    return component("open_settings", sizes)
 
 
 def scheduler_file() -> gr.HTML:

@@ -15,7 +15,7 @@ from explorer.ui.engines import keep_engine
 from explorer.ui.folded_groups import folded, picture_group, refiner_group, start_group
 from explorer.ui.form import Form, run_control
 from explorer.ui.history import history_buttons, on_fill, on_form
-from explorer.ui.lanes import lanes_table, scheduler_file
+from explorer.ui.lanes import lanes_table, open_settings, scheduler_file
 from explorer.ui.listeners import most_events
 from explorer.ui.model_events import ModelEvents
 from explorer.ui.page_runs import PageWithRuns
@@ -52,15 +52,17 @@ def build(
         delete_cache=(3600, limits.keep_uploads_s),
     ) as page:
         component("skip")
+        component("report")
         with gr.Sidebar(width=384, elem_id="settings"):
             with gr.Row(elem_id="head"):
                 component("brand")
-                history = history_buttons()
+                history = history_buttons(engine)
             form, card, notes = _settings(engine, defaults)
         with gr.Row(elem_id="bar"):
             run = gr.Button("Run", variant="primary", elem_id="run", min_width=0)
             stop = gr.Button("Stop", elem_id="stop", min_width=0)
             bar = component("progress")
+            component("copy_link")
         viewer = component("viewer", lanes=len(defaults.lanes))
         full_frames = component("full_frames", events=("ask",))
         doctor = Doctor(engine)
@@ -110,6 +112,7 @@ def _settings(engine: EngineLike, defaults: RunSettings) -> tuple[Form, gr.HTML,
     run |= refiner_group(defaults, refiner_choices(engine), any_name)
     lanes = lanes_table(defaults.lanes)
     with folded("file", "Settings file"):
+        open_settings()
         scheduler_file()
     return Form(run, lanes), card, notes
 

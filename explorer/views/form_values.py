@@ -3,14 +3,17 @@
 The shape: `{field: value}` for every field of RunSettings, the lanes as `lanes_value` has them.
 """
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
 from explorer.models.catalog import ModelError
 from explorer.settings import RunSettings, SettingsError
+from explorer.settings.checks import Ranged
+from explorer.settings.limits import LIMITS
 from explorer.views.engine_protocol import EngineLike
-from explorer.views.lanes import lane_values, lanes_value, most_lanes, read_lanes
+from explorer.views.lanes import LANE_FIELDS, lane_values, lanes_value, most_lanes, read_lanes
 from explorer.views.problems import FormError, Problem
 
 LANES = "lanes"
@@ -50,6 +53,19 @@ def default_values(engine: EngineLike, model: str = "") -> dict[str, Any]:
     prompt = defaults.prompt or next(iter(engine.facts.examples(name)), "")
     values = form_values(defaults) | {"model": name, "prompt": prompt}
     return values | {LANES: lanes_value(defaults.lanes)}
+
+
+def form_version(engine: EngineLike) -> str:
+    """A name for the fields, their ranges and the models on offer: 16 hexadecimal digits.
+
+    A form that was kept under the same name can be filled in as it is.
+    """
+    facts: list[Any] = [LIMITS, most_lanes(), [entry.name for entry in engine.entries]]
+    for name, spec in (RUN_FIELDS | LANE_FIELDS).items():
+        check = spec.metadata["check"]
+        ends = (check.low, check.high) if isinstance(check, Ranged) else ()
+        facts.append((name, spec.type, ends, spec.metadata.get("choices")))
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def read_form(

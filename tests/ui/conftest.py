@@ -16,6 +16,13 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 30_000  # a condition's patience on a busy machine; nothing is timed
 START_MS = 120_000  # of a browser whose files are not in memory, on a machine with other work
 expect.set_options(timeout=WAIT_MS)
+# Every page that is opened is a new visitor's, who has kept nothing, but for a second tab of one.
+NEW_VISITOR = """
+if (!sessionStorage.getItem("opened by a test")) {
+    if (location.hash !== "#same-visitor") localStorage.clear();
+    sessionStorage.setItem("opened by a test", "yes");
+}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +64,7 @@ def context(tmp_path_factory) -> Iterator[BrowserContext]:
             timeout=START_MS,
         )
         context.set_default_timeout(WAIT_MS)
+        context.add_init_script(NEW_VISITOR)
         yield context
         context.close()
 

@@ -48,6 +48,7 @@ export function connect(part) {
 // Fill the controls with these values; other fields keep theirs.
 export function fillForm(values) {
   wanted = { ...wanted, ...values };
+  emit("filling");
   if (state.form) trigger("fill"); // else as soon as the form is known
 }
 

@@ -1,15 +1,24 @@
 // Undo and redo of every change of the form and of the pinned schedules, by two buttons and by keys;
-// and a form that outlives a reload, such as Gradio's own when a server is back.
+// and a form that outlives the page: a reload, a restart of the browser, another version.
 
+import { beginning } from "./beginning.js";
 import { connect, fillForm, formShown } from "./form.js";
+import { keptBy } from "./kept_form.js";
+import { keepPicture } from "./kept_picture.js";
+import { showReport } from "./report.js";
 import { pinned, restorePins } from "../plot/pins.js";
 import { emit, on } from "../shared/signals.js";
 import { subscribe } from "../shared/store.js";
 import { changed, makeHistory } from "./undo.js";
 
-const STORED = "sampler-explorer-form";
+const KEEP_AFTER_MS = 300;
 const TYPED = "textarea, [role=slider], input:not([type=checkbox], [type=radio], [role=combobox])";
 const OTHERS = ".scheduler-file textarea"; // text outside the form keeps the browser's undo
+
+const NO_ROOM = {
+  title: "Not kept",
+  problem: "This browser has no room for these settings: they end with the page. Save them as a file.",
+};
 
 export function mount({ element, props, trigger }) {
   const [undoButton, redoButton] = [".undo", ".redo"].map((query) => element.querySelector(query));
@@ -19,6 +28,9 @@ export function mount({ element, props, trigger }) {
   let unread = false; // may Gradio not have reported something typed since the last undo?
   let chosen = false; // is the newest entry the choice of a model, whose settings are still to come?
   let pressed = false; // a pointer press and all its effects are one entry, however late
+  let begun = false; // is the form what the page begins with?
+  let timer = 0;
+  const kept = keptBy(props.version);
 
   function note(values) {
     if (!history) return begin(values);
@@ -35,11 +47,34 @@ export function mount({ element, props, trigger }) {
     emit("edited", { fields, served });
   }
 
-  function begin(values) {
+  // What was brought back, or opened by a link, is undone as one change: the defaults come before it.
+  async function begin(values) {
     history = makeHistory({ ...values, pins: pinned() });
+    const start = await beginning(kept, props.value);
+    const wanted = { ...history.present(), ...start?.values };
+    if (start && changed(history.present(), wanted).length) {
+      history.record(wanted);
+      fillForm(start.values);
+      actedAt = 0;
+      chosen = true; // a model's settings that are still to come belong to it
+    }
+    begun = true;
     element.toggleAttribute("data-ready", true);
-    const kept = stored();
-    if (kept && changed(values, { ...values, ...kept }).length) fillForm(kept);
+    refresh();
+    if (start?.title) showReport(start);
+  }
+
+  function keep() {
+    clearTimeout(timer);
+    const form = begun && formShown();
+    if (!form) return;
+    keepPicture(form.init_image);
+    if (!kept.keep(form)) showReport(NO_ROOM);
+  }
+
+  function keepSoon() {
+    clearTimeout(timer);
+    timer = setTimeout(keep, KEEP_AFTER_MS);
   }
 
   function move(act, announcement) {
@@ -48,11 +83,11 @@ export function mount({ element, props, trigger }) {
     const before = history?.present();
     const values = history?.[act]();
     if (!values) return;
-    actedAt = 0;
     chosen = false;
     spoken.textContent = "";
     restorePins(values.pins);
     if (changed(before, { ...values, pins: before.pins }).length) fillForm(values);
+    actedAt = 0;
     refresh();
     requestAnimationFrame(() => (spoken.textContent = announcement));
     emit("edited", { fields: [], served: false });
@@ -94,27 +129,11 @@ export function mount({ element, props, trigger }) {
   }
 
   on("settled", note);
+  on("settled", keepSoon);
+  on("filling", () => (actedAt = Date.now()));
   subscribe("pins", () => history && note(history.present()));
   subscribe("model", ({ model }) => (actedAt = model.loading ? actedAt : 0)); // its settings come from the server
-  window.addEventListener("pagehide", () => keep(formShown()));
+  window.addEventListener("pagehide", keep);
+  document.addEventListener("visibilitychange", () => document.hidden && keep()); // phones end pages then
   connect({ names: props.value, trigger });
-}
-
-function keep(values) {
-  try {
-    if (values) sessionStorage.setItem(STORED, JSON.stringify(values));
-  } catch {
-    // full or forbidden: then a reload starts with an empty form
-  }
-}
-
-// The form before a reload; null if the page was opened in another way.
-function stored() {
-  try {
-    const [navigation] = performance.getEntriesByType("navigation");
-    const values = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
-    return navigation?.type === "reload" && values && typeof values === "object" ? values : null;
-  } catch {
-    return null;
-  }
 }

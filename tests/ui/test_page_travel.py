@@ -1,0 +1,423 @@
+"""Settings that survive the page and travel: the kept form, links, what is dropped or pasted."""
+
+import base64
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from below_a_path import below
+from made_runs import made_trajectory
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from playwright.sync_api import Page, expect
+from reading import choose, fill, wait_for
+
+from explorer import ui
+from explorer.records.permalinks import read_permalink, write_permalink
+from explorer.records.pictures import lane_png
+from explorer.settings import LaneSettings, RunSettings
+
+pytestmark = pytest.mark.browser
+
+A1111 = (
+    "a boat\nNegative prompt: fog\nSteps: 25, Sampler: DPM2 a, Schedule type: Karras, "
+    "CFG scale: 6.5, Seed: 42, Size: 512x768, Model: other, Clip skip: 2, Version: v1.10.1"
+)
+SETTINGS = RunSettings(
+    prompt="a <img src=x onerror=window.hit=1> ${window.hit=2} boat",
+    steps=12,
+    model="bundled",
+    lanes=(LaneSettings(schedule_type="karras", rho=5), LaneSettings(sampler="euler")),
+)
+FORM = "JSON.parse(localStorage['sampler-explorer.form']).form"
+
+
+@pytest.fixture(autouse=True)
+def bundled(engine):
+    """A page opens with the model that is resident, whoever chose it."""
+    yield
+    engine.load("bundled")
+
+
+def ready(page: Page) -> Page:
+    page.wait_for_selector("#history [data-ready]")
+    return page
+
+
+def holds(page: Page, prompt: str, steps: str, lanes: int) -> None:
+    expect(page.locator("#prompt textarea")).to_have_value(prompt)
+    expect(page.locator("#steps input")).to_have_value(steps)
+    expect(page.locator(".lane-heads .head")).to_have_count(lanes)
+
+
+def holds_defaults(page: Page) -> None:
+    holds(page, "a red sailboat on the sea at sunset with mountains", "20", 2)
+
+
+def report(page: Page):
+    shown = page.locator(".report")
+    expect(shown).to_be_visible()
+    return shown
+
+
+def kept(page: Page, condition: str) -> None:
+    wait_for(page, f"'sampler-explorer.form' in localStorage && {FORM}.{condition}")
+
+
+def give(page: Page, target: str, how: str, text: str = "", **files: bytes) -> None:
+    """Drop or paste files, by name, or a text on an element as the browser reports it."""
+    page.evaluate(
+        """([target, how, text, files]) => {
+            const data = new DataTransfer();
+            for (const [name, type, content] of files) {
+                const bytes = Uint8Array.from(atob(content), (each) => each.charCodeAt(0));
+                data.items.add(new File([bytes], name, { type }));
+            }
+            if (text) data.setData("text/plain", text);
+            const more = { bubbles: true, cancelable: true };
+            const element = document.querySelector(target);
+            const fire = (name) =>
+                element.dispatchEvent(new DragEvent(name, { ...more, dataTransfer: data }));
+            if (how === "drop") fire("dragover"), fire("drop");
+            else {
+                const paste = new ClipboardEvent("paste", { ...more, clipboardData: data });
+                element.dispatchEvent(paste);
+            }
+        }""",
+        [
+            target,
+            how,
+            text,
+            [
+                (name.replace("_", "."), kind(name), base64.b64encode(content).decode())
+                for name, content in files.items()
+            ],
+        ],
+    )
+
+
+def kind(name: str) -> str:
+    ends = {"png": "image/png", "webp": "image/webp", "jpg": "image/jpeg", "json": "", "txt": ""}
+    return ends.get(name.rpartition("_")[2], "application/octet-stream")
+
+
+def picture(text: str = "", file: str = "PNG") -> bytes:
+    data, more = io.BytesIO(), {}
+    image = Image.fromarray(np.random.default_rng(1).integers(0, 255, (300, 300, 3), np.uint8))
+    if text and file == "PNG":
+        more["pnginfo"] = PngInfo()
+        more["pnginfo"].add_text("parameters", text)
+    elif text:
+        more["exif"] = Image.Exif()
+        comment = b"UNICODE\0" + text.encode("utf-16-be")
+        more["exif"].get_ifd(0x8769)[0x9286] = comment
+    image.save(data, file, **more)
+    return data.getvalue()
+
+
+# --- the form is kept ----------------------------------------------------------------------------
+
+
+def test_the_form_outlives_the_tab_and_one_undo_brings_the_defaults_back(open_page, engine):
+    page = ready(open_page())
+    fill(page, "prompt", "a car")
+    fill(page, "steps", "9")
+    page.click("#lanes .add")
+    choose(page, "#model", "Turbo")
+    expect(page.locator("#steps input")).to_have_value("4")  # as that model wants
+    kept(page, "model === 'turbo'")
+    page.close()
+    engine.load("bundled")  # as after a restart
+
+    page = ready(open_page("#same-visitor"))
+    holds(page, "a car", "4", 3)
+    expect(page.locator("#model_card .facts")).to_contain_text("512")  # loaded as when chosen
+    expect(page.locator(".report")).to_be_hidden()  # nothing to be said
+    assert page.evaluate("samplerExplorer.state") == "idle"
+    page.click("#history .undo")
+    holds_defaults(page)
+    expect(page.locator("#model_card .facts")).to_contain_text("128 × 128")
+    expect(page.locator("#history .undo")).to_be_disabled()
+    page.click("#history .redo")
+    holds(page, "a car", "4", 3)
+
+
+def test_a_form_of_another_version_is_mended_and_what_changed_is_said(open_page):
+    page = ready(open_page())
+    fill(page, "prompt", "a car")
+    kept(page, "prompt === 'a car'")
+    page.evaluate(f"""() => {{
+        const form = {FORM};
+        const gone = "<img src=x onerror=window.hit=1>";
+        Object.assign(form, {{ steps: 5000, gone, model: "gone" }});
+        delete form.cfg_scale;
+        form.lanes.lanes[0].rho = 1e9;
+        form.lanes.lanes[0].old = 1;
+        const text = JSON.stringify({{ version: "of yesterday", form }});
+        const keep = () => sessionStorage.setItem("sampler-explorer.form", text);
+        addEventListener("pagehide", keep);  // after the page itself
+        document.addEventListener("visibilitychange", keep);
+    }}""")
+    page.reload()
+    holds(ready(page), "a car", "1000", 2)
+    expect(page.locator("#cfg_scale input")).to_have_value("3")  # this model's default
+    said = report(page).inner_text()
+    for piece in (
+        "Steps must be a whole number from 1 to 1000; got 5000",
+        "gone is no setting of this version",
+        "Lane A: Rho must be",
+        "Lane A: old is no setting",
+        "The model gone is not in the menu here",
+    ):
+        assert piece in said, said
+    assert page.evaluate("window.hit") is None
+    page.click("#history .undo")
+    holds_defaults(page)
+
+
+def test_a_start_picture_is_kept_and_sent_again_where_the_server_lost_it(open_page, tmp_path):
+    page = ready(open_page())
+    path = tmp_path / "red.png"
+    Image.new("RGB", (96, 64), "red").save(path)
+    page.click("#start_group .fold-head")
+    page.set_input_files("#init_image input[type=file]", path)
+    page.wait_for_selector("#init_image img")
+    kept(page, "init_image")
+    uploaded = Path(page.evaluate(f"{FORM}.init_image.path"))
+    wait_for(  # in the browser's database
+        page,
+        """new Promise(async (resolve) => {
+            if (!(await indexedDB.databases()).some(({ name }) => name === "sampler-explorer"))
+                return resolve(false);
+            const opened = indexedDB.open("sampler-explorer", 1);
+            opened.onsuccess = () => {
+                const all = opened.result.transaction("pictures").objectStore("pictures").count();
+                all.onsuccess = () => resolve(all.result > 0);
+            };
+        })""",
+    )
+    uploaded.unlink()
+    page.reload()
+    ready(page).wait_for_selector("#init_image img", state="attached")
+    assert uploaded.exists()
+    expect(page.locator(".report")).to_be_hidden()
+
+    uploaded.unlink()
+    page.evaluate("indexedDB.deleteDatabase('sampler-explorer')")
+    page.reload()
+    ready(page)
+    expect(report(page)).to_contain_text("The start picture was not kept: choose it again.")
+    expect(page.locator("#init_image img")).to_have_count(0)
+
+
+def test_without_storage_all_works_but_the_keeping(context, server):
+    page = context.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.add_init_script("""
+        const get = () => { throw new DOMException("no", "SecurityError"); };
+        for (const name of ["localStorage", "sessionStorage", "indexedDB"])
+            Object.defineProperty(window, name, { get });
+    """)
+    page.goto(server)
+    fill(ready(page), "prompt", "a car")
+    page.click("#lanes .add")
+    give(page, "#viewer", "drop", text=A1111)
+    expect(report(page)).to_contain_text("Settings from A1111")
+    holds(page, "a boat", "25", 1)
+    page.click(".copy-link")
+    wait_for(page, "location.search.startsWith('?s=1.')")
+    page.reload()
+    holds(ready(page), "a boat", "25", 1)  # by the link in the address
+    page.goto(server)
+    holds_defaults(ready(page))
+    page.close()
+    assert [error for error in errors if "SecurityError" not in error and error != "no"] == []
+
+
+# --- links ---------------------------------------------------------------------------------------
+
+
+def test_a_link_wins_over_what_was_kept_until_something_is_made_of_it(open_page, engine):
+    page = ready(open_page())
+    fill(page, "prompt", "a car")
+    kept(page, "prompt === 'a car'")
+    runs = len(engine.starts)
+    page = ready(open_page(f"?s={write_permalink(SETTINGS)}#same-visitor"))
+    holds(page, SETTINGS.prompt, "12", 2)
+    expect(page.locator("#a_rho input")).to_have_value("5")
+    expect(page.locator("#history .undo")).to_be_enabled()
+    assert page.evaluate("window.hit") is None
+    fill(page, "prompt", "a truck")
+    kept(page, "prompt === 'a truck'")
+    page.reload()
+    holds(ready(page), "a truck", "12", 2)
+    assert len(engine.starts) == runs  # a link runs nothing
+    assert page.evaluate("samplerExplorer.state") == "idle"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("9.AAAA", "newer version"),
+        ("<img src=x onerror=window.hit=1>", "holds no settings"),
+        ("${window.hit=1}", "holds no settings"),
+        ("1." + "A" * 20_000, "at most 8,000 characters"),
+        ("1.AAAA", "damaged"),
+    ],
+)
+def test_a_hostile_link_is_a_sentence(open_page, text, sentence):
+    page = ready(open_page(f"?s={text}"))
+    expect(report(page)).to_contain_text(sentence)
+    holds_defaults(page)
+    assert page.evaluate("window.hit") is None
+
+
+@pytest.mark.parametrize("path", ["", "/explorer"])
+def test_a_copied_link_is_this_pages_address_wherever_it_stands(context, engine, server, path):
+    """At a root of its own, and below a path of another server."""
+    if not path:
+        copied_and_opened(context, server)
+        return
+    built = ui.build(engine)
+    options = ui.launch_options() | {"root_path": path}
+    _, inner, _ = built.launch(prevent_thread_lock=True, quiet=True, **options)
+    try:
+        with below(path, inner) as address:
+            copied_and_opened(context, address)
+    finally:
+        built.close(verbose=False)
+
+
+def copied_and_opened(context, address: str) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{address}?__theme=dark")
+    fill(ready(page), "prompt", "a car & a boat?")
+    choose(page, "#b_sampler", "Euler")
+    page.click(".copy-link")
+    expect(page.locator(".copy-link")).to_contain_text("Copied")
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == page.url
+    assert link.startswith(f"{address}?__theme=dark&s=1.")
+    assert read_permalink(link).settings.lanes[1].sampler == "euler"
+    page.close()
+    page = context.new_page()
+    page.goto(link)
+    holds(ready(page), "a car & a boat?", "20", 2)
+    assert page.evaluate("document.body.classList.contains('dark')")
+    page.close()
+
+
+def test_a_form_that_is_wrong_makes_no_link(open_page):
+    page = ready(open_page())
+    fill(page, "steps", "0")
+    page.click(".copy-link")
+    expect(report(page)).to_contain_text("Steps must be a whole number from 1 to 1000; got 0.")
+    assert "s=" not in page.url
+
+
+# --- dropped, pasted, opened ---------------------------------------------------------------------
+
+
+def test_our_picture_brings_its_run_back_as_one_change(open_page):
+    page = ready(open_page())
+    trajectory = made_trajectory(SETTINGS, 1)
+    give(page, "#viewer", "drop", lane_png=lane_png(trajectory))
+    expect(report(page)).to_contain_text("Settings from Sampler Explorer")
+    holds(page, SETTINGS.prompt, "12", 2)
+    expect(page.locator("#a_rho input")).to_have_value("5")
+    assert page.evaluate("window.hit") is None
+    page.keyboard.press("Control+z")
+    holds_defaults(page)
+    expect(page.locator("#history .undo")).to_be_disabled()
+
+
+def test_a_text_of_a1111_is_taken_and_the_rest_is_listed(open_page):
+    page = ready(open_page())
+    give(page, "#viewer", "paste", text=A1111)
+    shown = report(page)
+    for piece in (
+        "Settings from A1111",
+        "Changed: Prompt a boat, Negative prompt fog, Seed 42, Steps 25, CFG scale 6.5",
+        "As A1111 runs DPM2 a: Discard penultimate sigma on",
+        "It names no RNG",
+        "Model: other (not among the models here)",
+        "Clip skip: 2 (the text encoder's last layer is used here)",
+        "No run depends on: Version.",
+    ):
+        expect(shown).to_contain_text(piece)
+    holds(page, "a boat", "25", 1)
+    page.click(".report .close")
+    expect(shown).to_be_hidden()
+    page.keyboard.press("Control+z")
+    holds_defaults(page)
+
+
+def test_every_kind_of_picture_and_file_is_read(open_page):
+    page = ready(open_page())
+    given = {
+        "a_png": picture(A1111),
+        "a_jpg": picture(A1111, "JPEG"),
+        "a_webp": picture(A1111, "WEBP"),
+        "a_txt": A1111.encode(),
+        "a_json": json.dumps(replace(SETTINGS, prompt="a boat", steps=25).to_dict()).encode(),
+    }
+    for name, content in given.items():
+        give(page, "#viewer", "drop", "", **{name: content})
+        expect(report(page)).to_contain_text("Settings from")
+        expect(page.locator("#steps input")).to_have_value("25")
+        page.click(".report .close")
+        page.keyboard.press("Control+z")
+        expect(page.locator("#steps input")).to_have_value("20")
+    page.click("#file_group .fold-head >> nth=0")
+    page.set_input_files(
+        "#open_settings input[type=file]",
+        {"name": "a.png", "mimeType": "image/png", "buffer": given["a_png"]},
+    )
+    holds(page, "a boat", "25", 1)
+
+
+def test_a_picture_without_settings_may_become_the_start_picture(open_page):
+    page = ready(open_page())
+    give(page, "#viewer", "drop", red_png=picture(), more_png=picture(A1111))
+    shown = report(page)
+    expect(shown).to_contain_text("There are no settings in this picture.")
+    expect(shown).to_contain_text("One file at a time: more.png was left out.")
+    shown.get_by_role("button", name="Use it as the start picture").click()
+    page.wait_for_selector("#init_image img")
+    expect(shown).to_be_hidden()
+    page.keyboard.press("Control+z")
+    expect(page.locator("#init_image img")).to_have_count(0)
+
+
+def test_what_cannot_be_opened_is_a_sentence(open_page):
+    page = ready(open_page())
+    for files, text, sentence in (
+        ({"x_exe": b"MZ"}, "", "x.exe is of no kind that can be opened here"),
+        ({"x_txt": b"hello"}, "", "There are no settings in this text."),
+        ({"x_json": b"{}"}, "", "There are no settings in this JSON."),
+        ({"x_png": b"x"}, "", "This file is no picture that can be read."),
+        ({}, "x" * 500_000, "at most 400,000 characters"),
+        ({}, "<img src=x onerror=window.hit=1>\nFoo: ${window.hit=1}", "no settings in this text"),
+    ):
+        give(page, "#viewer", "drop", text=text, **files)
+        expect(report(page)).to_contain_text(sentence)
+        page.click(".report .close")
+    assert page.evaluate("window.hit") is None
+    holds_defaults(page)
+    expect(page.locator("#history .undo")).to_be_disabled()
+
+
+def test_text_boxes_and_the_start_pictures_control_keep_what_is_theirs(open_page):
+    page = ready(open_page())
+    page.click("#start_group .fold-head")
+    for target, how in (("#prompt textarea", "paste"), ("#prompt textarea", "drop")):
+        give(page, target, how, text=A1111)
+    give(page, "#init_image", "drop", a_png=picture(A1111))
+    page.wait_for_timeout(500)
+    expect(page.locator(".report")).to_be_hidden()
+    expect(page.locator("#steps input")).to_have_value("20")
