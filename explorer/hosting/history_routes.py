@@ -129,7 +129,9 @@ async def _mark(request: Request, store: RunStore, owner: str) -> Any:
 
 async def _delete(request: Request, store: RunStore, owner: str) -> Any:
     """Delete a run; it can be restored for `keep_deleted_s`."""
-    await asyncio.to_thread(_kept(store, owner).delete, request.path_params["id"])
+    id = request.path_params["id"]
+    await asyncio.to_thread(_kept(store, owner).delete, id)
+    store.forget(id, owner)
     return {"message": "Deleted."}
 
 

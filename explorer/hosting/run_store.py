@@ -21,6 +21,10 @@ class LiveRuns(Protocol):
         """A run that has ended and is still in memory."""
         ...
 
+    def forget(self, id: str, owner: str, /) -> None:
+        """Drop such a run."""
+        ...
+
 
 class RunStore:
     """The runs by id and owner: those in memory, and those of the history's `folder`.
@@ -56,6 +60,11 @@ class RunStore:
         if history is None:
             raise ForeignRun(NO_RUN)
         return history.shown(id)
+
+    def forget(self, id: str, owner: str) -> None:
+        """Drop a run from memory: it was deleted. For the thread of the event loop."""
+        if self.registry:
+            self.registry.forget(id, owner)
 
     def keep(self, run: RecordedRun, owner: str) -> str:
         """Take a run into its owner's history; returns a sentence on what had to make room, or "".

@@ -58,7 +58,7 @@ def run_files(run: RecordedRun) -> Iterator[tuple[str, bytes]]:
     yield entered(SETTINGS, json_text(settings).encode())
     yield entered(STEPS, steps_csv(run.trajectories).encode())
     yield entered(README, README_TEXT.encode())
-    small = thumbnail(run.trajectories)
+    small = thumbnail(run.lanes)
     if small:
         yield entered(THUMBNAIL, small)
     for position, lane in enumerate(run.lanes):

@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +14,9 @@ from explorer.capture.trajectory import Trajectory
 from explorer.records.interchange.infotext import parameters, write_infotext
 from explorer.records.interchange.picture_text import KEY, PARAMETERS
 from explorer.settings import RunSettings
+
+if TYPE_CHECKING:
+    from explorer.records.run import RecordedLane
 
 THUMBNAIL_SIDE = 96  # pixels
 THUMBNAIL_LANES = 4
@@ -67,11 +72,14 @@ def provenance(trajectory: Trajectory) -> dict:
     return facts | {"settings": settings}
 
 
-def thumbnail(trajectories: Sequence[Trajectory]) -> bytes | None:
-    """The first lanes' pictures side by side as a small JPEG file; None where no lane has one."""
+def thumbnail(lanes: "Sequence[RecordedLane]") -> bytes | None:
+    """The first lanes' pictures side by side as a small JPEG file; None where no lane has one.
+
+    Where a run was stopped, they are its last predictions.
+    """
     from PIL import Image
 
-    pictures = [tile(each.images) for each in trajectories if each.images is not None]
+    pictures = [picture for lane in lanes if (picture := _newest(lane)) is not None]
     if not pictures:
         return None
     small = []
@@ -82,3 +90,13 @@ def thumbnail(trajectories: Sequence[Trajectory]) -> bytes | None:
     data = io.BytesIO()
     Image.fromarray(np.concatenate(small, axis=1)).save(data, "JPEG", quality=80)
     return data.getvalue()
+
+
+def _newest(lane: "RecordedLane") -> np.ndarray | None:
+    """A lane's picture, a batch tiled, else its last frame, uint8 (H, W, 3)."""
+    if lane.trajectory.images is not None:
+        return tile(lane.trajectory.images)
+    if sheet := lane.sheets.get("denoised"):
+        with suppress(ValueError):  # a sheet made by others
+            return sheet.frames()[-1]
+    return None

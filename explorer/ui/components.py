@@ -21,6 +21,7 @@ STYLES = (
     "doctor",
     "files",
     "report",
+    "past_runs",
     "narrow",
     "contrast",
 )

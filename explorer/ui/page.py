@@ -63,6 +63,8 @@ def build(
             stop = gr.Button("Stop", elem_id="stop", min_width=0)
             bar = component("progress")
             component("copy_link")
+        if store.folder is not None:
+            component("past_runs")
         viewer = component("viewer", lanes=len(defaults.lanes))
         full_frames = component("full_frames", events=("ask",))
         doctor = Doctor(engine)

@@ -4,18 +4,17 @@ The shape: `Opened`.
 """
 
 from collections.abc import Collection
-from dataclasses import fields
 from typing import Any, TypedDict
 
 from explorer.records.shown import ShownCall, ShownLane, ShownRun
 from explorer.settings import RunSettings
 from explorer.settings.text import encodable
+from explorer.views.form_values import RUN_FIELDS, form_values
 from explorer.views.kept_pictures import Keep, Keeping
-from explorer.views.lanes import lane_values, lanes_value, most_lanes
+from explorer.views.lanes import most_lanes
 from explorer.views.plan import CallPlace, LanePlan, call_place, plan_payload
 from explorer.views.result import Grid, LaneResult, Result
 
-SIZES = ("width", "height")  # an empty box is the model's own
 OF_THE_MENU = ("model", "refiner")  # fields that name a model which the server may not offer
 
 
@@ -25,7 +24,8 @@ class Opened(TypedDict):
     `state` and `message` are those of its last event, `result` what it recorded, `plan` its lanes
     as they were to run, and `key` that of its schedules, "" where this version has others.
     `settings` are the values of the form's controls by field, a start picture as a data URL; None
-    where this version cannot have them. `notes` are sentences on what could not be shown as it was.
+    where this version cannot have them, and `whole` says that all of the run's are among them.
+    `notes` are sentences on what could not be shown as it was.
     """
 
     id: str
@@ -37,6 +37,7 @@ class Opened(TypedDict):
     plan: list[LanePlan]
     key: str
     settings: dict[str, Any] | None
+    whole: bool
     notes: list[str]
 
 
@@ -61,6 +62,7 @@ def opened_payload(
     except (ValueError, TypeError, AttributeError) as error:  # of another version, or made by hand
         reason = f" ({str(error)[:200]})" if isinstance(error, ValueError) else ""
         notes = [f"Its settings are not all settings of this version{reason}: the form is kept."]
+    whole = settings is not None and not notes
     if keeping.sentence:
         notes.append(keeping.sentence)
     return encodable(
@@ -74,6 +76,7 @@ def opened_payload(
             "plan": plan,
             "key": key,
             "settings": settings,
+            "whole": whole,
             "notes": notes,
         }
     )
@@ -83,27 +86,16 @@ def _form(
     settings: RunSettings, models: Collection[str], first: str
 ) -> tuple[dict[str, Any], list[str]]:
     """What every control of the form holds, and sentences on what it cannot hold."""
-    values: dict[str, Any] = {}
+    values = form_values(settings)
+    values["init_image"] = settings.init_image
+    values["model"] = settings.model or first
     notes: list[str] = []
-    for spec in fields(settings):
-        value = getattr(settings, spec.name)
-        if spec.name == "lanes":
-            continue
-        if spec.name == "model":
-            value = value or first
-        if spec.name in OF_THE_MENU and value and models and value not in models:
-            label = spec.metadata["label"]
-            notes.append(f"{label} {value[:80]} is not offered here; the form keeps its own.")
-            continue
-        values[spec.name] = (str(value) if value else "") if spec.name in SIZES else value
-    lanes = settings.lanes
-    if len(lanes) > most_lanes():
-        left_out = len(lanes) - most_lanes()
+    for name in OF_THE_MENU:
+        if models and values[name] and values[name] not in models:
+            label = RUN_FIELDS[name].metadata["label"]
+            notes.append(f"{label} {values.pop(name)[:80]} is not offered here.")
+    if left_out := max(0, len(settings.lanes) - most_lanes()):
         notes.append(f"The page has {most_lanes()} lanes; the other {left_out} are left out.")
-        lanes = lanes[: most_lanes()]
-    columns = [{**lane_values(lane), "sampler": ""} for lane in lanes]
-    is_same = all(column == columns[0] for column in columns)
-    values["lanes"] = lanes_value(lanes, same=is_same)
     return values, notes
 
 

@@ -2,14 +2,16 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_runs import made_settings, made_trajectory, pixels
+from made_runs import SIDE, made_frames, made_settings, made_trajectory, pixels
 from PIL import Image
 
 from explorer.capture.grids import grid
 from explorer.capture.trajectory import Trajectory
+from explorer.records import RecordedLane, RecordedRun
 from explorer.records.interchange.picture_text import KEY
 from explorer.records.pictures import THUMBNAIL_SIDE, lane_png, thumbnail
 from explorer.settings import RunSettings
@@ -34,11 +36,20 @@ def test_the_file_says_how_the_pictures_came():
 def test_a_lane_without_pictures_has_no_file():
     with pytest.raises(ValueError, match="no pictures"):
         lane_png(Trajectory())
-    assert thumbnail([Trajectory()]) is None
+    assert thumbnail([RecordedLane(trajectory=Trajectory())]) is None
 
 
 def test_a_thumbnail_shows_the_first_lanes_beside_each_other():
     lanes = [made_trajectory(made_settings(), lane) for lane in (0, 1)]
-    picture = Image.open(io.BytesIO(thumbnail([Trajectory(), *lanes])))
+    picture = Image.open(io.BytesIO(thumbnail(RecordedRun.of([Trajectory(), *lanes]).lanes)))
     assert picture.size == (4 * THUMBNAIL_SIDE, THUMBNAIL_SIDE)  # two pictures a lane
     assert picture.format == "JPEG"
+
+
+def test_a_stopped_run_has_its_last_predictions_as_its_thumbnail():
+    made = made_trajectory(made_settings(), 0, images=None, final=None, state="cancelled")
+    (lane,) = RecordedRun.of([made], [made_frames(0)]).lanes
+    shown = np.asarray(Image.open(io.BytesIO(thumbnail([lane]))).resize((SIDE, SIDE)), int)
+    assert np.abs(shown - made_frames(0).denoised[-1]).mean() < 6
+    broken = replace(lane.sheets["denoised"], file=b"no picture")
+    assert thumbnail([replace(lane, sheets={"denoised": broken})]) is None

@@ -66,7 +66,10 @@ export async function mount({ element }) {
     if (event.message) return show(event.message, event.making_frames ? remaining(event.eta) : "");
     return show(position(event), remaining(event.eta));
   });
-  on("end", (event) => {
+  on("end", showEnd);
+  on("opened", showEnd);
+
+  function showEnd(event) {
     if (event.state === "done") fraction = 1;
     refresh();
     ended = event;
@@ -74,7 +77,7 @@ export async function mount({ element }) {
     show(summary(event, left), "", { speak: true });
     seed.hidden = !event.run;
     if (event.run) seed.textContent = `seed ${event.run.seed}`;
-  });
+  }
 
   on("full", (frames) => {
     if (!ended || !left.size) return;
@@ -154,7 +157,7 @@ function outcome({ state, message, lane, call, calls, elapsed, run }) {
   const counts = [...new Set(run?.lanes.map((lane) => lane.calls.length) ?? [calls])];
   if (state === "done") {
     const each = run?.lanes.length > 1 ? " per lane" : "";
-    const took = `${listed(counts)} calls${each} in ${elapsed.toFixed(1)} s`;
+    const took = `${listed(counts)} calls${each}${elapsed === null ? "" : ` in ${elapsed.toFixed(1)} s`}`;
     return message ? `${took}. ${message}` : took;
   }
   if (state === "error") return message || "The run broke off";

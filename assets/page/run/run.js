@@ -79,6 +79,16 @@ function end(event) {
   emit("end", event);
 }
 
+// Show a run that is over, from the history or after a reload, in place of the newest one; `form` are
+// the values that the form is about to be filled with, null where they are not those of the run.
+export function open({ result, plan, key, ...event }) {
+  const calls = Math.max(0, ...plan.map((lane) => lane.calls.length));
+  const call = Math.max(0, ...result.lanes.map((lane) => lane.calls.length));
+  before = null;
+  set({ plan, key, recorded: result, run: { state: event.state, call, calls, frame: -1 } });
+  emit("opened", { elapsed: null, lane: null, call, calls, ...event, run: result });
+}
+
 const update = (patch) => set({ run: { ...state.run, ...patch } });
 
 follow("model", ({ model: { waits, loading, problem } }) => {

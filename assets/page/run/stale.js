@@ -6,13 +6,16 @@ import { set, state } from "../shared/store.js";
 import { changed } from "../settings/undo.js";
 
 const TYPED_MS = 60; // until text typed just before a click on Run is part of the form
+const FILLED_MS = 2000; // until the form has the settings of a run that was opened, if it differs
+const NOT_THE_FORMS = { lanes: { lanes: [] } }; // the settings of pictures that no form has
 
 let shown = null; // { form, seed } of the run whose pictures are on screen
 let newest = null; // of the newest run, which may be refused
 let refused = null; // the form that was refused
+let filling = 0; // the timer while the form is filled with a run's settings
 
 function updateStale() {
-  set({ stale: Boolean(shown?.form && state.form && differs(shown, state.form)) });
+  if (!filling) set({ stale: Boolean(shown?.form && state.form && differs(shown, state.form)) });
 }
 
 // A refusal ends when the user changes the form. Changes by the server, such as going back to the
@@ -31,7 +34,9 @@ function differs({ form, seed }, now) {
 function plain({ lanes, ...run }) {
   const numbers = (column) =>
     Object.fromEntries(Object.entries(column).map(([name, value]) => [name, asNumber(value)]));
-  return { ...numbers(run), prompt: run.prompt, lanes: { ...lanes, lanes: lanes.lanes.map(numbers) } };
+  const picture = run.init_image?.path ?? null; // Gradio adds to what it is given
+  const table = { ...lanes, lanes: lanes.lanes.map(numbers) };
+  return { ...numbers(run), init_image: picture, prompt: run.prompt, lanes: table };
 }
 
 const asNumber = (value) =>
@@ -54,8 +59,23 @@ on("end", ({ run, state }) => {
   else if (state === "error") refused = newest;
   updateStale();
 });
-on("settled", () => {
+// The form is about to be filled with the run's settings.
+on("opened", ({ run, form }) => {
+  refused = null;
+  newest = shown = { form: form ? { ...state.form, ...form } : NOT_THE_FORMS, seed: run.seed };
+  clearTimeout(filling);
+  filling = form ? setTimeout(filled, FILLED_MS) : 0;
   updateStale();
+});
+
+function filled() {
+  clearTimeout(filling);
+  filling = 0;
+  updateStale();
+}
+
+on("settled", () => {
+  filled();
   setTimeout(clearRefusal); // after history.js has reported who made the change
 });
 on("edited", ({ served }) => {

@@ -13,7 +13,7 @@ import { changed, makeHistory } from "./undo.js";
 
 const KEEP_AFTER_MS = 300;
 const TYPED = "textarea, [role=slider], input:not([type=checkbox], [type=radio], [role=combobox])";
-const OTHERS = ".scheduler-file textarea"; // text outside the form keeps the browser's undo
+const OTHERS = ".scheduler-file textarea, .past-runs input"; // text outside the form keeps the browser's undo
 
 const NO_ROOM = {
   title: "Not kept",

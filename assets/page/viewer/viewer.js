@@ -154,6 +154,14 @@ export function mount({ element, props, watch }) {
     enable(films.length > 0);
   }
 
+  function reopen({ run }) {
+    unwritten.hidden = true;
+    setPlaying(false);
+    viewer.removeAttribute("data-waiting");
+    open(run);
+    enable(films.length > 0);
+  }
+
   function open(run) {
     close();
     viewer.removeAttribute("data-empty");
@@ -226,6 +234,7 @@ export function mount({ element, props, watch }) {
   on("begin", begin);
   on("progress", progress);
   on("end", end);
+  on("opened", reopen);
   on("seek", ({ call, lane }) => {
     if (isRunning()) return;
     setPlaying(false);

@@ -1,0 +1,291 @@
+// The history above the pictures: earlier runs as thumbnails, the newest first. A click opens one; the
+// chosen one is named, starred and deleted beside them.
+
+import { isRunning } from "../run/run.js";
+import { icon, make } from "../shared/dom.js";
+import { takeFiles } from "../shared/drop.js";
+import { runsFetch, sentenceOf } from "../shared/runs_api.js";
+import { on } from "../shared/signals.js";
+import { known, subscribe } from "../shared/store.js";
+import { openRun, takeZip } from "./open_run.js";
+import { describe, sizeOf, titleOf } from "./run_words.js";
+
+const STAR = "M8 1.8l1.9 4 4.4.6-3.2 3 .8 4.3L8 11.6l-3.9 2.1.8-4.3-3.2-3 4.4-.6z";
+const BIN = "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.6 8.5h5.8l.6-8.5";
+const BROKEN = "M8 4.5v4.2M8 11v.2M8 1.8l6.4 12H1.6z";
+const ZIP = /\.zip$/i;
+const ZIP_TYPES = ["application/zip", "application/x-zip-compressed"];
+const TYPED_MS = 200; // from the last key in the search box to its request
+const SAID_MS = 12_000; // how long a deleted run can be brought back by the button beside
+const NEAR = 300; // pixels from the end of the list at which more is asked for
+
+export function mount({ element }) {
+  const find = (query) => element.querySelector(query);
+  const [root, list, chosen, name, star, bin] = [
+    ".past-runs",
+    ".runs",
+    ".chosen",
+    ".name",
+    ".star",
+    ".delete",
+  ].map(find);
+  const [said, text, again, query, size, spoken] = [
+    ".said",
+    ".text",
+    ".again",
+    ".query",
+    ".size",
+    "[role=status]",
+  ].map(find);
+
+  let runs = []; // those that are listed, of which `choice` is the chosen one's id
+  let choice = "";
+  let after = ""; // asks for the next ones
+  let asking = null; // the newest request for a list
+  let deleted = ""; // the id of a run that the button beside brings back
+  let timers = {};
+
+  // --- requests ----------------------------------------------------------------------------------
+
+  async function ask(path, options) {
+    const response = await runsFetch(path, options).catch((error) => {
+      throw error.name === "AbortError" ? error : new Error("The server did not answer; try again.");
+    });
+    if (!response.ok) throw new Error(await sentenceOf(response));
+    return response.json();
+  }
+
+  async function refresh(more = false) {
+    asking?.abort();
+    const request = (asking = new AbortController());
+    const asked = new URLSearchParams({ q: query.value, after: more ? after : "" });
+    try {
+      const page = await ask(`runs?${asked}`, { signal: request.signal });
+      if (request === asking) show(page, more);
+    } catch (error) {
+      if (error.name !== "AbortError") say(error.message);
+    } finally {
+      if (request === asking) asking = null;
+    }
+  }
+
+  async function change(options, path = "") {
+    try {
+      return await ask(`runs/${encodeURIComponent(choice)}${path}`, options);
+    } catch (error) {
+      say(error.message);
+      return null;
+    }
+  }
+
+  const mark = (marks) =>
+    change({ method: "POST", body: JSON.stringify(marks), headers: { "content-type": "application/json" } });
+
+  // --- drawing -----------------------------------------------------------------------------------
+
+  function show(page, more) {
+    runs = more ? [...runs, ...page.runs] : page.runs;
+    after = page.after;
+    const focused = list.contains(document.activeElement) ? document.activeElement.dataset.id : "";
+    if (more) list.append(...page.runs.map(item));
+    else list.replaceChildren(...runs.map(item));
+    root.toggleAttribute("data-empty", page.total === 0);
+    root.toggleAttribute("data-known", true);
+    find(".quiet").textContent = page.total
+      ? page.matching ? "" : "No run has these words."
+      : "Finished runs are kept here.";
+    size.textContent = page.total ? `${sizeOf(page.bytes)} of ${sizeOf(page.most_bytes)}` : "";
+    size.title = `${page.total} ${page.total === 1 ? "run" : "runs"}. Beyond ${sizeOf(page.most_bytes)} the oldest without a star are removed.`;
+    choose(choice);
+    if (focused) list.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  function item(run) {
+    const button = make("button", "past-run");
+    button.type = "button";
+    button.dataset.id = run.id;
+    button.tabIndex = -1;
+    button.setAttribute("aria-label", describe(run));
+    button.title = titleOf(run);
+    button.toggleAttribute("data-starred", run.starred);
+    button.toggleAttribute("data-problem", Boolean(run.problem));
+    if (run.thumbnail) {
+      const picture = make("img");
+      Object.assign(picture, { src: run.thumbnail, alt: "", draggable: false });
+      button.append(picture);
+    } else {
+      button.append(run.problem ? icon(BROKEN) : make("span", "without", run.labels[0] ?? "run"));
+    }
+    if (run.starred) button.append(icon(STAR));
+    return make("li", "", button);
+  }
+
+  function replace(run) {
+    runs = runs.map((each) => (each.id === run.id ? run : each));
+    const old = buttonOf(run.id);
+    const focused = old === document.activeElement;
+    old?.parentElement.replaceWith(item(run));
+    choose(choice);
+    if (focused) buttonOf(run.id).focus();
+  }
+
+  const buttonOf = (id) => list.querySelector(`[data-id="${CSS.escape(id)}"]`);
+  const buttons = () => [...list.querySelectorAll(".past-run")];
+
+  // Mark a run as the chosen one: its name, star and deletion are beside the list.
+  function choose(id) {
+    const run = runs.find((each) => each.id === id);
+    choice = run ? id : "";
+    for (const button of buttons()) {
+      if (button.dataset.id === choice) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+    }
+    const entry = buttonOf(choice) ?? buttons()[0];
+    if (entry && !list.querySelector("[tabindex='0']")) entry.tabIndex = 0;
+    chosen.hidden = !run;
+    if (!run) return;
+    if (document.activeElement !== name) name.value = run.name;
+    name.disabled = Boolean(run.problem);
+    star.setAttribute("aria-pressed", run.starred);
+  }
+
+  function say(sentence, undo = "") {
+    clearTimeout(timers.said);
+    text.textContent = spoken.textContent = sentence;
+    text.title = sentence;
+    deleted = undo;
+    again.hidden = !undo;
+    said.toggleAttribute("data-wrong", Boolean(sentence) && !undo);
+    root.toggleAttribute("data-saying", Boolean(sentence));
+    if (sentence) root.scrollLeft = 0; // on a phone the sentence is in front of the runs
+    if (undo) timers.said = setTimeout(() => say(""), SAID_MS);
+  }
+
+  // --- what a user does --------------------------------------------------------------------------
+
+  async function openChosen(id) {
+    say("");
+    choose(id);
+    const problem = runs.find((each) => each.id === id)?.problem;
+    if (problem) return say(problem);
+    try {
+      const opened = await openRun(id);
+      if (opened) say(opened.notes.join(" "));
+      const run = runs.find((each) => each.id === id);
+      if (opened && run) spoken.textContent = `Opened: ${describe(run)}`;
+    } catch (error) {
+      say(error.message);
+    }
+  }
+
+  async function take(file) {
+    if (isRunning()) return say("A run is under way: stop it, or wait for its end, to open another.");
+    say(`Reading ${file.name}`);
+    try {
+      const id = await takeZip(file);
+      query.value = "";
+      await refresh();
+      await openChosen(id);
+    } catch (error) {
+      say(`${file.name}: ${error.message}`);
+    }
+  }
+
+  async function remove() {
+    const id = choice;
+    const at = runs.findIndex((each) => each.id === id);
+    if (at < 0 || !(await change({ method: "DELETE" }))) return;
+    const focused = chosen.contains(document.activeElement) || list.contains(document.activeElement);
+    runs.splice(at, 1);
+    buttonOf(id)?.parentElement.remove();
+    choose("");
+    say("Deleted.", id);
+    if (focused) again.focus();
+    refresh();
+  }
+
+  async function restore() {
+    const id = deleted;
+    try {
+      await ask(`runs/${encodeURIComponent(id)}/restore`, { method: "POST" });
+    } catch (error) {
+      return say(error.message);
+    }
+    say("");
+    await refresh();
+    choose(id);
+    move(buttonOf(id));
+    spoken.textContent = "The run is back.";
+  }
+
+  function move(button) {
+    if (!button) return;
+    list.querySelectorAll("[tabindex='0']").forEach((each) => (each.tabIndex = -1));
+    button.tabIndex = 0;
+    button.focus();
+    button.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  list.addEventListener("click", ({ target }) => {
+    const button = target.closest(".past-run");
+    if (button) openChosen(button.dataset.id);
+  });
+  list.addEventListener("keydown", (key) => {
+    const all = buttons();
+    const at = all.indexOf(document.activeElement);
+    const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[key.key];
+    if (next !== undefined) {
+      key.preventDefault();
+      move(all[next]);
+    } else if (key.key === "Delete" && at >= 0) {
+      choose(all[at].dataset.id);
+      remove();
+    }
+  });
+  list.addEventListener("focusin", ({ target }) => target.matches(".past-run") && target.tabIndex && move(target));
+  list.addEventListener("scroll", () => {
+    const left = list.scrollWidth - list.scrollLeft - list.clientWidth;
+    if (after && !asking && left < NEAR) refresh(true);
+  });
+  list.addEventListener("wheel", (wheel) => {
+    if (!wheel.deltaY || wheel.shiftKey || list.scrollWidth <= list.clientWidth) return;
+    wheel.preventDefault(); // a wheel without a second axis moves along the row
+    list.scrollLeft += wheel.deltaY;
+  }, { passive: false });
+  name.addEventListener("change", async () => {
+    const run = await mark({ name: name.value });
+    if (run) replace(run);
+  });
+  name.addEventListener("keydown", (key) => {
+    if (key.key === "Enter") name.blur();
+    if (key.key !== "Escape") return;
+    name.value = runs.find((each) => each.id === choice)?.name ?? "";
+    name.blur();
+  });
+  star.addEventListener("click", async () => {
+    const run = await mark({ starred: star.getAttribute("aria-pressed") !== "true" });
+    if (run) replace(run);
+  });
+  bin.addEventListener("click", remove);
+  again.addEventListener("click", restore);
+  query.addEventListener("input", () => {
+    clearTimeout(timers.query);
+    timers.query = setTimeout(refresh, TYPED_MS);
+  });
+
+  takeFiles({ takes: ({ name, type }) => ZIP.test(name) || ZIP_TYPES.includes(type), take });
+
+  // --- what happens elsewhere --------------------------------------------------------------------
+
+  on("begin", () => choose(""));
+  on("end", async ({ run }) => {
+    if (!run) return;
+    await refresh();
+    choose(run.id ?? "");
+  });
+  subscribe("run", () => root.toggleAttribute("data-running", isRunning()));
+  document.addEventListener("visibilitychange", () => document.hidden || refresh()); // another tab may have run
+  star.append(icon(STAR));
+  bin.append(icon(BIN));
+  known("curves").then(() => refresh()); // the page's own load comes first
+}
