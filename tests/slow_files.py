@@ -57,6 +57,7 @@ BROWSER_FILES = {
     "ui/test_page_models.py": 20,
     "ui/test_page_plot.py": 50,
     "ui/test_page_run.py": 20,
+    "ui/test_page_save.py": 30,
     "ui/test_page_settings.py": 20,
     "ui/test_page_stale.py": 45,
     "ui/test_page_start.py": 20,

@@ -22,6 +22,7 @@ STYLES = (
     "files",
     "report",
     "past_runs",
+    "save",
     "narrow",
     "contrast",
 )
