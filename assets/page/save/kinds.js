@@ -1,5 +1,6 @@
 // Files and texts of a run from the server: they are fetched with the visitor's id, then saved or copied.
 
+import { copyText } from "../shared/copy_text.js";
 import { runsFetch, sentenceOf } from "../shared/runs_api.js";
 
 const GONE = "The server cannot be reached.";
@@ -40,20 +41,6 @@ const nameOf = (response) =>
 // A text to the clipboard: {text, missing, isCopied}.
 export async function copyKind(id, kind, lane) {
   const answer = ask(id, `${kind}?${ofLane(lane)}`).then((response) => response.json());
-  const isCopied = await copied(answer.then(({ text }) => text));
+  const isCopied = await copyText(answer.then(({ text }) => text));
   return { ...(await answer), isCopied };
-}
-
-// Safari copies only what was promised during the click.
-async function copied(text) {
-  try {
-    const file = text.then((plain) => new Blob([plain], { type: "text/plain" }));
-    await navigator.clipboard.write([new ClipboardItem({ "text/plain": file })]);
-    return true;
-  } catch {
-    return text.then((plain) => navigator.clipboard.writeText(plain)).then(
-      () => true,
-      () => false, // plain http, or not allowed
-    );
-  }
 }

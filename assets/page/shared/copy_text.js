@@ -1,10 +1,18 @@
-// A text to the clipboard; false where the browser allows that to no page, as on plain http.
+// A text, or a promise of one, to the clipboard; false where the browser allows that to no page, as on
+// plain http. Rejects where the promise does.
 
 export async function copyText(text) {
+  const promised = Promise.resolve(text);
   try {
-    await navigator.clipboard.writeText(text);
+    // Safari copies what comes later only if it was promised during the click.
+    const file = promised.then((plain) => new Blob([plain], { type: "text/plain" }));
+    await navigator.clipboard.write([new ClipboardItem({ "text/plain": file })]);
     return true;
   } catch {
-    return false;
+    const plain = await promised;
+    return navigator.clipboard?.writeText(plain).then(
+      () => true,
+      () => false,
+    ) ?? false;
   }
 }
