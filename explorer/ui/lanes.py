@@ -7,6 +7,7 @@ from explorer.settings.limits import LIMITS
 from explorer.ui.components import component
 from explorer.views.lanes import TABLE, lanes_value, model_prop, numbers_of_file, spec
 from explorer.views.lists import largest_file
+from explorer.views.presets import preset_list
 from explorer.views.scheduler_files import NAME, make_file, take_file
 
 
@@ -28,6 +29,11 @@ def open_settings() -> gr.HTML:
     """Open a picture, a text or a file with settings; what is dropped anywhere comes here too."""
     sizes = {"largest": LIMITS.upload_bytes, "longest": LIMITS.text_characters}
     return component("open_settings", sizes)
+
+
+def presets() -> gr.HTML:
+    """The field's presets, and the user's own, which the browser keeps."""
+    return component("presets", preset_list())
 
 
 def scheduler_file() -> gr.HTML:

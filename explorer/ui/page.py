@@ -16,7 +16,7 @@ from explorer.ui.engines import keep_engine
 from explorer.ui.folded_groups import folded, picture_group, refiner_group, start_group
 from explorer.ui.form import Form, run_control
 from explorer.ui.history import history_buttons, on_fill, on_form
-from explorer.ui.lanes import lanes_table, open_settings, scheduler_file
+from explorer.ui.lanes import lanes_table, open_settings, presets, scheduler_file
 from explorer.ui.listeners import most_events
 from explorer.ui.model_events import ModelEvents
 from explorer.ui.page_runs import PageWithRuns
@@ -115,6 +115,8 @@ def _settings(engine: EngineLike, defaults: RunSettings) -> tuple[Form, gr.HTML,
     run |= start_group(defaults)
     run |= refiner_group(defaults, refiner_choices(engine), any_name)
     lanes = lanes_table(defaults.lanes)
+    with folded("presets", "Presets"):
+        presets()
     with folded("file", "Settings file"):
         open_settings()
         scheduler_file()

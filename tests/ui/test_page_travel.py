@@ -421,3 +421,111 @@ def test_text_boxes_and_the_start_pictures_control_keep_what_is_theirs(open_page
     page.wait_for_timeout(500)
     expect(page.locator(".report")).to_be_hidden()
     expect(page.locator("#steps input")).to_have_value("20")
+
+
+# --- presets -------------------------------------------------------------------------------------
+
+
+def preset(page: Page, label: str) -> None:
+    page.locator(".preset", has=page.get_by_text(label, exact=True)).click()
+
+
+def test_a_preset_of_the_field_is_one_change_that_is_said(open_page):
+    page = ready(open_page())
+    page.click("#presets_group .fold-head")
+    preset(page, "A1111 and ComfyUI, Karras")
+    shown = report(page)
+    expect(shown).to_contain_text("Changed: Schedule type Karras, Discard penultimate sigma on")
+    expect(page.get_by_label("as A1111 / ComfyUI")).to_be_checked()
+    preset(page, "Few steps")
+    expect(shown).to_contain_text("Changed: Steps 8, Schedule type Automatic")
+    expect(page.locator("#steps input")).to_have_value("8")
+    for left in ("20", "20"):
+        page.locator("#history .undo").click()
+        expect(page.locator("#steps input")).to_have_value(left)
+    expect(page.locator("#a_schedule_type select")).to_have_value("0")  # Automatic
+    expect(page.locator("#history .undo")).to_be_disabled()
+    preset(page, "Zero terminal SNR")  # not for this model, which the doctor says
+    expect(page.locator("#doctor")).to_contain_text("The model was trained without betas rescaled")
+
+
+def test_a_users_own_presets_are_kept_renamed_deleted_and_brought_back(open_page, tmp_path):
+    page = ready(open_page())
+    page.click("#presets_group .fold-head")
+    fill(page, "steps", "9")
+    name = "mine <img src=x onerror=window.hit=1>"
+    page.fill(".save-preset input", name)
+    page.click(".save-preset button")
+    own = page.locator(".own-presets .preset")
+    expect(own).to_have_text([name])
+    with page.expect_download() as download:
+        page.click(".presets .export")
+    file = tmp_path / "presets.json"
+    download.value.save_as(file)
+    page.close()
+
+    page = ready(open_page("#same-visitor"))
+    page.click("#presets_group .fold-head")
+    own = page.locator(".own-presets .preset")
+    fill(page, "steps", "5")
+    fill(page, "prompt", "a car")
+    own.click()
+    expect(report(page)).to_contain_text("Changed: Steps 9.")
+    holds(page, "a car", "9", 2)  # what is drawn stays
+    page.locator(".own-presets .rename").click()
+    page.keyboard.type("other")
+    page.keyboard.press("Enter")
+    expect(own).to_have_text(["other"])
+    page.locator(".own-presets .remove").click()
+    expect(own).to_have_count(0)
+    page.get_by_role("button", name="Undo", exact=True).last.click()
+    expect(own).to_have_text(["other"])
+    give(page, "#viewer", "drop", "", presets_json=file.read_bytes())
+    expect(report(page)).to_contain_text("1 preset added.")
+    expect(own).to_have_text(["other", name])
+    page.set_input_files(
+        ".presets input[type=file]",
+        {"name": "x.json", "mimeType": "application/json", "buffer": b'{"presets": []}'},
+    )
+    expect(page.locator(".presets > .sentence")).to_have_text(
+        "This file holds no presets of this program."
+    )
+    assert page.evaluate("window.hit") is None
+
+
+def test_the_defaults_come_back_by_one_button(open_page, tmp_path):
+    page = ready(open_page())
+    page.click("#presets_group .fold-head")
+    fill(page, "prompt", "a car")
+    page.click("#lanes .add")
+    page.uncheck("#same input")
+    page.click(".presets .reset")
+    holds_defaults(page)
+    expect(page.locator("#same input")).to_be_checked()
+    expect(report(page)).to_contain_text("Changed: Prompt a red sailboat")
+    page.click("#history .undo")
+    holds(page, "a car", "20", 3)
+
+
+# --- how it looks --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 600), (390, 844)])
+def test_the_report_covers_no_button_of_the_bar_and_moves_nothing(open_page, width, height):
+    page = ready(open_page(width=width, height=height))
+    places = "[...document.querySelectorAll('#bar, #viewer, #plot')].map((e) => e.offsetTop)"
+    before = page.evaluate(places)
+    give(page, "#viewer", "paste", text=A1111 + ", Foo: " + "x" * 3000)
+    expect(report(page)).to_contain_text("Foo: xxx")
+    page.keyboard.press("Control+z")
+    box, bar = report(page).bounding_box(), page.locator("#bar").bounding_box()
+    assert box and bar
+    assert box["y"] + box["height"] <= bar["y"] or box["y"] >= bar["y"] + bar["height"]
+    assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["y"] >= 0
+    holds_defaults(page)
+    page.wait_for_timeout(300)
+    assert page.evaluate(places) == before
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for button in ("#run", "#stop", ".copy-link"):
+        inside = page.locator(button).bounding_box()
+        assert inside and inside["x"] >= 0 and inside["x"] + inside["width"] <= width

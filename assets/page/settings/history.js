@@ -17,7 +17,7 @@ const OTHERS = ".scheduler-file textarea, .past-runs input"; // text outside the
 
 const NO_ROOM = {
   title: "Not kept",
-  problem: "This browser has no room for these settings: they end with the page. Save them as a file.",
+  problem: "This browser has no room for these settings: they end with the page.",
 };
 
 export function mount({ element, props, trigger }) {

@@ -10,6 +10,12 @@ import { take } from "./taking.js";
 const PICTURE = /\.(png|jpe?g|webp|avif)$/i;
 const TEXT = /\.(json|txt)$/i;
 
+let presets = null; // {isOne(text), take(text)} of presets.js
+
+export function onPresets(isOne, taking) {
+  presets = { isOne, take: taking };
+}
+
 export function mount({ element, props }) {
   const [choose, paste, input] = [".choose", ".paste", "input"].map((query) => element.querySelector(query));
   const { largest, longest } = props.value;
@@ -45,6 +51,7 @@ export function mount({ element, props }) {
 
   async function text(content, name = "The text", others = []) {
     if (content.length > longest) return refuse(name, `A text with settings may have at most ${longest.toLocaleString("en")} characters.`);
+    if (presets?.isOne(content)) return presets.take(content);
     await brought(openText(content), name, others);
   }
 
