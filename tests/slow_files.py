@@ -5,6 +5,7 @@ SLOW_FILES = {
     "capture/test_recorder.py": 12,
     "hosting/test_disk_over_http.py": 20,
     "hosting/test_ending.py": 70,
+    "hosting/test_history_over_http.py": 25,
     "hosting/test_start_up.py": 10,
     "models/test_bundled.py": 26,
     "models/test_hub.py": 40,

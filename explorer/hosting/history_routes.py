@@ -1,13 +1,13 @@
 """The routes of the history: its list, a run opened, named, starred, deleted and brought back, and
 a .zip of a run taken in. Errors are `{"message"}` with a sentence."""
 
-import asyncio
 import functools
 import json
 import tempfile
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -26,6 +26,8 @@ from explorer.views.opened import Opened
 RUNS = "runs"
 OFF = "No runs are kept here."
 LONGEST = 1000  # characters of a query
+
+THREADS = CapacityLimiter(4)
 
 Handler = Callable[[Request, RunStore, str], Awaitable[Any]]
 StoreOf = Callable[[Request], RunStore]
@@ -87,7 +89,7 @@ async def _list(request: Request, store: RunStore, owner: str) -> Any:
     if history is None:
         return {"runs": [], "after": "", "matching": 0, "total": 0, "bytes": 0, "most_bytes": 0}
     query, after = (request.query_params.get(name, "")[:LONGEST] for name in ("q", "after"))
-    return await asyncio.to_thread(history_page, history, query, after)
+    return await _in_thread(history_page, history, query, after)
 
 
 async def _open(show: Show, request: Request, store: RunStore, owner: str) -> Any:
@@ -96,7 +98,7 @@ async def _open(show: Show, request: Request, store: RunStore, owner: str) -> An
     def work() -> Opened:
         return show(request, store.shown(request.path_params["id"], owner))
 
-    return await asyncio.to_thread(work)
+    return await _in_thread(work)
 
 
 async def _mark(request: Request, store: RunStore, owner: str) -> Any:
@@ -124,13 +126,13 @@ async def _mark(request: Request, store: RunStore, owner: str) -> Any:
         assert entry is not None
         return history_run(history, entry)
 
-    return await asyncio.to_thread(work)
+    return await _in_thread(work)
 
 
 async def _delete(request: Request, store: RunStore, owner: str) -> Any:
     """Delete a run; it can be restored for `keep_deleted_s`."""
     id = request.path_params["id"]
-    await asyncio.to_thread(_kept(store, owner).delete, id)
+    await _in_thread(_kept(store, owner).delete, id)
     store.forget(id, owner)
     return {"message": "Deleted."}
 
@@ -142,7 +144,7 @@ async def _restore(request: Request, store: RunStore, owner: str) -> Any:
     def work() -> Any:
         return history_run(history, history.restore(request.path_params["id"]))
 
-    return await asyncio.to_thread(work)
+    return await _in_thread(work)
 
 
 async def _take(request: Request, store: RunStore, owner: str) -> Any:
@@ -158,16 +160,21 @@ async def _take(request: Request, store: RunStore, owner: str) -> Any:
                 size += len(part)
                 if size > most:
                     raise Refused(413, f"A run's .zip may have at most {size_text(most)}.")
-                await asyncio.to_thread(file.write, part)
+                await _in_thread(file.write, part)
         except MultiPartException as error:
             raise Refused(413, error.message) from None
         except ClientDisconnect:
             raise Refused(400, "The .zip did not arrive whole; try again.") from None
-        added = await asyncio.to_thread(history.add_zip, file)
+        added = await _in_thread(history.add_zip, file)
     return {"id": added.entry.id, "message": added.message}
 
 
 NEEDED = "To open a .zip, start the program with --runs-dir."
+
+
+async def _in_thread(work: Callable[..., Any], *args: Any) -> Any:
+    """Work on the disk in threads of its own: others answer while ten thousand runs are read."""
+    return await to_thread.run_sync(functools.partial(work, *args), limiter=THREADS)
 
 
 def _kept(store: RunStore, owner: str) -> History:

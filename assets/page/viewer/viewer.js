@@ -174,8 +174,6 @@ export function mount({ element, props, watch }) {
     large = new Bitmaps((key) => isOnScreen(key) && redraw(), () => sideOnScreen);
     fetchFrames(films);
     seek(last);
-    const view = chosen("view") === "noisy" ? "noisy" : "denoised";
-    emit("frames", { cursor, view });
   }
 
   function redraw() {
@@ -192,6 +190,8 @@ export function mount({ element, props, watch }) {
     viewer.removeAttribute("data-fetching");
     seek(cursor[longest(films)]);
     if (failed instanceof Error) where.textContent = "the frames could not be fetched";
+    const view = chosen("view") === "noisy" ? "noisy" : "denoised";
+    emit("frames", { cursor, view }); // those on screen come first
   }
 
   function close() {
