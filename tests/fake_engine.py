@@ -18,7 +18,15 @@ from explorer.capture.trajectory import Call, Trajectory
 from explorer.models.catalog import Entry, ModelError
 from explorer.models.families import FAMILIES, Identity
 from explorer.runs.device_queue import DeviceQueue, QueueFull, Ticket
-from explorer.runs.events import ENDINGS, Computed, Denoising, Event, Queued
+from explorer.runs.events import (
+    ENDINGS,
+    Computed,
+    Denoising,
+    Event,
+    Loading,
+    MakingFrames,
+    Queued,
+)
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.groups import groups_of
 from explorer.settings.step_range import StepRange
@@ -116,6 +124,7 @@ class FakeEngine:
     def __init__(self, pace: float = 0.005, device: str = "cpu", anything: bool = False):
         self.pace = pace
         self.hold_at: int | None = None
+        self.hold_in = ""  # "loading" or "frames": there a run waits until that changes
         self.queue = DeviceQueue()
         self.no_listener_s = 20.0
         self.lock = Lock(self.queue)
@@ -229,6 +238,9 @@ class FakeEngine:
         def tell(state: str, **more) -> Computed:
             return event(state, settings, films, made, at, time.monotonic() - started, **more)
 
+        while self.hold_in == "loading" and not cancel.is_set():
+            yield Loading(message="Loading the model.", seed=settings.seed)
+            time.sleep(0.1)
         at = None  # the lane that news is of, where not all run together
         for group in groups_of(settings):
             at = group.lanes[-1] if len(group.lanes) < len(films) else None
@@ -250,6 +262,9 @@ class FakeEngine:
                 if time.monotonic() - shown > 0.08:
                     shown = time.monotonic()
                     yield tell("running")
+        while self.hold_in == "frames" and not cancel.is_set():
+            yield tell("frames")
+            time.sleep(0.1)
         yield tell("done")
 
 
@@ -376,6 +391,9 @@ def event(state, settings, films=(), made=(), lane=None, elapsed=0.0, *, message
     }
     if state == "running":
         return Denoising(**common, eta_s=elapsed / call * (calls - call) if call else None)
+    if state == "frames":
+        common["message"] = "Making frames, 3 of 20."
+        return MakingFrames(**common, made=3, due=20)
     if not any(made):
         return ENDINGS[state](**common)
     stopped = state == "cancelled"

@@ -157,7 +157,8 @@ function outcome({ state, message, lane, call, calls, elapsed, run }) {
   const counts = [...new Set(run?.lanes.map((lane) => lane.calls.length) ?? [calls])];
   if (state === "done") {
     const each = run?.lanes.length > 1 ? " per lane" : "";
-    const took = `${listed(counts)} calls${each}${elapsed === null ? "" : ` in ${elapsed.toFixed(1)} s`}`;
+    const seconds = Number.isFinite(elapsed) ? ` in ${elapsed.toFixed(1)} s` : "";
+    const took = `${listed(counts)} calls${each}${seconds}`;
     return message ? `${took}. ${message}` : took;
   }
   if (state === "error") return message || "The run broke off";

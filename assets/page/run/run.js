@@ -1,7 +1,7 @@
 // The state of a run on the page, from the click on Run to its last event.
 
 import { callsMade } from "../viewer/align.js";
-import { nameRun } from "./run_name.js";
+import { nameRun, runId } from "./run_name.js";
 import { emit, on } from "../shared/signals.js";
 import { follow, set, state, subscribe } from "../shared/store.js";
 import "../shared/readable.js";
@@ -10,9 +10,13 @@ const ENDS = ["done", "cancelled", "error"];
 const APPLIED_MS = 100; // until Gradio has filled in the model's settings
 const LOST = "The connection to the server is lost; the settings here are kept";
 const SILENCE_MS = 60_000; // from a server that normally sends at least twice a second
+const QUIET_MS = 5000; // after which the run is asked for in another way
 
 let stopping = false;
-let watchdog = 0;
+let watchdogs = [];
+let lost = ""; // the run that went on when the server was lost
+let followed = false; // does watch.js follow the run? Then what Gradio still delivers is old
+let heard = false; // has the server told of the run?
 let pending = ""; // the progress of loading a model whose settings will be filled in
 let waiting = false; // Run was pressed meanwhile
 let before = null; // the state to return to when a run ends before it began
@@ -22,22 +26,43 @@ export const isStopping = () => stopping;
 
 // Begin a run; returns false if it has to wait for a model, and then begins by itself.
 export function begin() {
-  before = state.run;
-  stopping = false;
   waiting = pending !== "";
   nameRun();
-  set({ plan: [], run: { state: "running", call: 0, calls: 0, frame: -1 } });
-  emit("begin");
+  rise({ form: state.form, again: false });
   if (waiting) wait();
   else listen();
   return !waiting;
 }
 
-// A server that is gone cannot report it.
-function listen() {
-  clearTimeout(watchdog);
-  watchdog = setTimeout(() => end({ state: "error", message: "The server is silent" }), SILENCE_MS);
+// Come back to a run that was made with this form; what is known of it follows.
+export function resumeRun(id, form) {
+  waiting = false;
+  nameRun(id);
+  rise({ form, again: true });
+  listen();
 }
+
+function rise(detail) {
+  before = state.run;
+  lost = "";
+  stopping = followed = heard = false;
+  set({ plan: [], run: { state: "running", call: 0, calls: 0, frame: -1 } });
+  emit("begin", detail);
+}
+
+// A server that is gone cannot report it, nor a stream that was cut.
+export function listen() {
+  watchdogs.forEach(clearTimeout);
+  const silent = { state: "error", message: "The server is silent", lost: true };
+  watchdogs = [setTimeout(() => end(silent), SILENCE_MS), setTimeout(() => followed || emit("cut"), QUIET_MS)];
+}
+
+// Whether the server has told of the run; the run that was lost with the server.
+export const isKnown = () => heard;
+export const lostRun = () => lost;
+
+// From now on the run's events come from watch.js, or from Gradio again.
+export const setFollowed = (is) => (followed = is);
 
 export function stop() {
   if (waiting) return end({ state: "cancelled" });
@@ -45,9 +70,17 @@ export function stop() {
   emit("progress", { state: "running", message: "Stopping" });
 }
 
-// Called with every value that the viewer gets from the server.
+// Called with every value that the viewer gets from Gradio. The end of its stream may be that of the
+// connection: then the server is asked for the run itself.
 export function receive(event) {
-  if (!event) return;
+  if (!event || followed || (event.id && event.id !== runId())) return;
+  if (event.id || !ENDS.includes(event.state) || !isRunning()) take(event);
+  else emit("cut", event);
+}
+
+// Called with every event of the run.
+export function take(event) {
+  heard ||= Boolean(event.id);
   if (event.plan) set({ plan: event.plan });
   if (event.calls) update({ call: event.call, calls: event.calls });
   if (ENDS.includes(event.state)) return end(event);
@@ -70,8 +103,8 @@ function progressOf(event) {
   return { made: calls, fraction: sum(calls) / sum(plan.map((lane) => lane.calls.length)), together };
 }
 
-function end(event) {
-  clearTimeout(watchdog);
+export function end(event) {
+  watchdogs.forEach(clearTimeout);
   stopping = waiting = false;
   if (!event.run && before) update({ frame: before.frame });
   update({ state: event.state });
@@ -84,7 +117,10 @@ function end(event) {
 export function open({ result, plan, key, ...event }) {
   const calls = Math.max(0, ...plan.map((lane) => lane.calls.length));
   const call = Math.max(0, ...result.lanes.map((lane) => lane.calls.length));
+  watchdogs.forEach(clearTimeout);
+  stopping = waiting = false;
   before = null;
+  lost = "";
   set({ plan, key, recorded: result, run: { state: event.state, call, calls, frame: -1 } });
   emit("opened", { elapsed: null, lane: null, call, calls, ...event, run: result });
 }
@@ -116,8 +152,11 @@ function clearError() {
 
 on("refusal cleared", clearError);
 subscribe("connected", ({ connected }) => {
-  if (connected) return clearError();
-  if (isRunning()) return end({ state: "error", message: LOST });
+  if (connected) return lost ? emit("found") : clearError();
+  if (isRunning()) {
+    lost = waiting ? "" : runId();
+    return end({ state: "error", message: LOST, lost: true });
+  }
   update({ state: "error" });
   emit("lost", LOST);
 });

@@ -42,10 +42,10 @@ function plain({ lanes, ...run }) {
 const asNumber = (value) =>
   typeof value === "string" && value.trim() !== "" && Number.isFinite(Number(value)) ? Number(value) : value;
 
-on("begin", () => {
+on("begin", ({ form, again }) => {
   refused = null;
-  newest = { form: state.form };
-  setTimeout(() => (newest.form = state.form), TYPED_MS);
+  const begun = (newest = { form });
+  if (!again) setTimeout(() => (begun.form = state.form), TYPED_MS);
   updateStale();
 });
 on("progress", ({ call }) => {

@@ -6,7 +6,7 @@ import { visitor } from "../shared/visitor.js";
 
 let run = 0; // the number of the run on screen, to ignore late answers for earlier ones
 
-export function mount({ props, trigger, watch }) {
+export function mount({ element, props, trigger, watch }) {
   on("frames", ({ cursor, view }) =>
     trigger("ask", { run: ++run, id: state.recorded?.id, visitor: visitor(), cursor, view }),
   );
@@ -17,4 +17,5 @@ export function mount({ props, trigger, watch }) {
     if (payload.frames.length) emit("full", payload.frames);
     if (payload.message) emit("unwritten", payload.message);
   });
+  element.toggleAttribute("data-ready", true);
 }

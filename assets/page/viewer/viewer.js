@@ -6,6 +6,7 @@ import { Film, paintPreview } from "./film.js";
 import { makePane } from "./pane.js";
 import "../run/stale.js";
 import { isRunning, receive } from "../run/run.js";
+import { comeBack } from "../run/watch.js";
 import { laneKey, letter, stepName } from "../shared/names.js";
 import { emit, on } from "../shared/signals.js";
 import { follow, set, state, subscribe } from "../shared/store.js";
@@ -246,6 +247,7 @@ export function mount({ element, props, watch }) {
   }).observe(area);
   if (!panes.length) setLanes(props.lanes); // before anything is known of them: nothing moves when it is
   watch("value", () => receive(props.value));
+  comeBack();
 }
 
 const keyOf = (lane, call, view) => `${lane} ${call} ${view}`;
