@@ -5,6 +5,7 @@ import functools
 import json
 import tempfile
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from anyio import CapacityLimiter, to_thread
@@ -18,13 +19,14 @@ from explorer.hosting.run_store import NO_RUN, RunStore
 from explorer.hosting.visitors import NoVisitor, owner_of
 from explorer.records import History
 from explorer.records.errors import ForeignRun, NotSaved, RecordError
+from explorer.records.run import new_run_id
 from explorer.records.shown import ShownRun
+from explorer.records.zip_file import read_zip
 from explorer.settings.limits import LIMITS
 from explorer.views.history import history_page, history_run
 from explorer.views.opened import Opened
 
 RUNS = "runs"
-OFF = "No runs are kept here."
 LONGEST = 1000  # characters of a query
 
 THREADS = CapacityLimiter(4)
@@ -148,10 +150,11 @@ async def _restore(request: Request, store: RunStore, owner: str) -> Any:
 
 
 async def _take(request: Request, store: RunStore, owner: str) -> Any:
-    """A .zip of a run as the body: `{"id", "message"}` of the run that the history now has."""
+    """A .zip of a run as the body: `{"id", "message"}` of the run that the owner now has.
+
+    Without a history it is kept in memory, like a run that has just ended.
+    """
     history = store.history(owner)
-    if history is None:
-        raise Refused(403, f"{OFF} {NEEDED}")
     most = LIMITS.uploads_per_visitor_bytes
     with tempfile.TemporaryFile() as file:
         size = 0
@@ -165,11 +168,14 @@ async def _take(request: Request, store: RunStore, owner: str) -> Any:
             raise Refused(413, error.message) from None
         except ClientDisconnect:
             raise Refused(400, "The .zip did not arrive whole; try again.") from None
-        added = await _in_thread(history.add_zip, file)
-    return {"id": added.entry.id, "message": added.message}
-
-
-NEEDED = "To open a .zip, start the program with --runs-dir."
+        if history is not None:
+            added = await _in_thread(history.add_zip, file)
+            return {"id": added.entry.id, "message": added.message}
+        run = replace(await _in_thread(read_zip, file), id=new_run_id())
+    if store.registry is None:
+        raise ForeignRun(NO_RUN)
+    store.registry.adopt(run, owner)
+    return {"id": run.id, "message": ""}
 
 
 async def _in_thread(work: Callable[..., Any], *args: Any) -> Any:

@@ -21,6 +21,10 @@ class LiveRuns(Protocol):
         """A run that has ended and is still in memory."""
         ...
 
+    def adopt(self, run: RecordedRun, owner: str, /) -> None:
+        """Have a run that ended elsewhere among these."""
+        ...
+
     def forget(self, id: str, owner: str, /) -> None:
         """Drop such a run."""
         ...

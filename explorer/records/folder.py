@@ -7,7 +7,7 @@ import shutil
 import stat
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,20 +29,45 @@ def write_folder(path: Path, files: Iterable[tuple[str, bytes]], called: str = "
     try:
         if os.path.lexists(path):
             raise FileExistsError(17, "File exists")
-        part.mkdir(parents=True)
-        for name, data in files:
-            with (part / name).open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        _sync(part)
-        part.rename(path)
-        _sync(path.parent)
+        with parents_made(path):
+            try:
+                _write(part, files)
+                part.rename(path)
+                _sync(path.parent)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
         raise not_saved(called or shown_name(path), error) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return path
+
+
+def _write(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Make a folder with these files, and wait until the disk has them; raises OSError."""
+    folder.mkdir()
+    for name, data in files:
+        with (folder / name).open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    _sync(folder)
+
+
+@contextmanager
+def parents_made(path: Path) -> Iterator[None]:
+    """With the folders above a path; those that are new go again where the block fails.
+
+    Raises OSError.
+    """
+    new = [each for each in path.parents if not os.path.lexists(each)]
+    try:
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for each in new:
+            with suppress(OSError):
+                each.rmdir()
+        raise
 
 
 def remove_folder(path: Path) -> None:

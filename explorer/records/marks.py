@@ -2,6 +2,7 @@
 
 import json
 import stat
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from explorer.whole_files import write_whole
 
 FILE = "marks.json"
 MOST_BYTES = 4096
+DRAFT = ".part"  # ends the name of one that is being written
 LONGEST_NAME = 200  # characters
 
 
@@ -58,5 +60,11 @@ def read_marks(folder: Path) -> Marks:
 
 
 def write_marks(folder: Path, marks: Marks) -> None:
-    """Replace a run's marks; raises OSError, and then nothing has changed."""
+    """Replace a run's marks; raises OSError, and then nothing has changed.
+
+    What a program that was killed has left of earlier ones goes.
+    """
     write_whole(folder / FILE, [marks.to_json()])
+    with suppress(OSError):
+        for draft in folder.glob(f".{FILE}.*{DRAFT}"):
+            draft.unlink()

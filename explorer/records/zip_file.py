@@ -27,6 +27,7 @@ from explorer.records.errors import (
     shown_name,
 )
 from explorer.records.exports.archive import added_files, is_added
+from explorer.records.folder import parents_made
 from explorer.records.layout import run_files
 from explorer.records.manifest import MANIFEST, MOST_BYTES, is_file_name, read_manifest
 from explorer.records.opening import open_folder
@@ -57,12 +58,16 @@ def save_zip(run: RecordedRun, path: Path) -> Path:
     try:
         if os.path.lexists(path):
             raise FileExistsError(17, "File exists")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("xb") as file:
-            write_zip(run, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
+        with parents_made(path):
+            try:
+                with part.open("xb") as file:
+                    write_zip(run, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                part.rename(path)
+            finally:
+                with suppress(OSError):
+                    part.unlink()
     except zipfile.LargeZipFile:
         raise NotSaved(
             f"{shown_name(path)} was not saved: a .zip holds at most 4 GiB; "
@@ -70,9 +75,6 @@ def save_zip(run: RecordedRun, path: Path) -> Path:
         ) from None
     except OSError as error:
         raise not_saved(shown_name(path), error) from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
     return path
 
 

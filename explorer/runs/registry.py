@@ -51,6 +51,13 @@ class RunRegistry:
         run = self.get(id, owner)
         return run.recorded if run else None
 
+    def adopt(self, run: RecordedRun, owner: str) -> None:
+        """Have a run that ended elsewhere among those of an owner that have ended here."""
+        live = LiveRun(run.id, owner, "", self._limits.grace_s)
+        live.recorded = run
+        live.publish({"state": run.state, "message": run.message})
+        self._end(live)
+
     def forget(self, id: str, owner: str) -> None:
         """Drop an owner's run that has ended: it was deleted."""
         if self.get(id, owner) and self._ended.pop(id, None):

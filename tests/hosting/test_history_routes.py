@@ -19,6 +19,7 @@ from explorer.hosting.sentences import Sentences
 from explorer.records import History
 from explorer.records.run import new_run_id
 from explorer.records.zip_file import write_zip
+from explorer.runs.registry import RunRegistry
 from explorer.settings.limits import Limits, set_limits
 from explorer.views.opened import opened_payload
 
@@ -352,7 +353,18 @@ def test_where_nothing_is_kept_the_list_says_so_and_changes_are_refused(site):
     assert (page["runs"], page["most_bytes"]) == ([], 0)
     for method, path in REQUESTS[2:]:
         assert site.ask(method, path, json={"starred": True}).status_code == 404
-    assert "--runs-dir" in site.ask("POST", "/runs", content=zipped()).json()["message"]
+    assert site.ask("POST", "/runs", content=zipped()).status_code == 404
+    assert site.ask("POST", "/runs", content=b"no run").status_code == 404
+
+
+def test_without_a_history_a_zip_is_opened_in_memory_for_its_visitor(site):
+    site.store.folder = None
+    site.store.registry = RunRegistry()
+    answer = site.ask("POST", "/runs", content=zipped())
+    id = answer.json()["id"]
+    assert site.ask("GET", f"/runs/{id}").json()["result"]["seed"] == 7
+    assert site.ask("GET", f"/runs/{id}", OTHER).status_code == 404
+    assert id != MADE.id
 
 
 def test_damaged_foreign_unfinished_and_newer_runs_are_listed_with_a_sentence(site):

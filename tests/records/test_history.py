@@ -537,6 +537,14 @@ for round in range(3):
     assert len(set(orders)) == 6
 
 
+def test_marks_that_a_killed_program_was_writing_go_with_the_next_ones(runs):
+    id = runs.add(fresh()).entry.id
+    (runs.folder / id / ".marks.json.0123.part").write_text("{")
+    runs.star(id)
+    assert not list((runs.folder / id).glob(".*"))
+    assert runs.open(id).seed == 7
+
+
 # --- where it is ---------------------------------------------------------------------------------
 
 

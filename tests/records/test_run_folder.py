@@ -235,6 +235,20 @@ def test_a_place_under_a_file_and_a_name_too_long_are_sentences(tmp_path):
         made_run().save(tmp_path / ("long" * 100))
 
 
+@pytest.mark.parametrize("name", ["a/b/run", "a/b/run.zip"])
+def test_new_folders_above_a_run_go_with_it(tmp_path, monkeypatch, name):
+    def fail(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "a").mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(NotSaved):
+            made_run().save(tmp_path / name)
+    assert [path.name for path in tmp_path.rglob("*")] == ["a"]
+    assert made_run().save(tmp_path / name).exists()
+
+
 def test_what_breaks_while_the_files_are_made_leaves_nothing(tmp_path):
     run = replace(made_run(), settings={"not": {"plain": object()}})
     with pytest.raises(TypeError):

@@ -251,7 +251,10 @@ def test_a_zip_is_opened_as_a_run(page, runs, site, tmp_path):
     wrong = tmp_path / "<b>wrong.zip"
     wrong.write_bytes(made.read_bytes()[:-900])
     chooser.set_input_files(wrong)
-    expect(page.locator(".said .text")).to_contain_text("<b>wrong.zip: The .zip is no .zip")
+    report = page.locator(".report")
+    expect(report.locator(".title")).to_have_text("<b>wrong.zip was not opened")
+    expect(report.locator(".sentence")).to_contain_text("The .zip is no .zip, or not all of one.")
+    report.locator(".close").click()
     assert len(runs) == 3
 
 

@@ -27,10 +27,10 @@ export async function openRun(id, { fill = true } = {}) {
   return opened;
 }
 
-// Resolves to the id of the run that a .zip held, which the history then has; rejects as `openRun`.
+// Resolves to {id, message} of the run that a .zip held, which the server then has; rejects as `openRun`.
 export async function takeZip(file) {
   const headers = { "content-type": "application/zip" };
-  return (await answerTo("runs", { method: "POST", body: file, headers })).id;
+  return answerTo("runs", { method: "POST", body: file, headers });
 }
 
 async function answerTo(path, options) {

@@ -3,18 +3,15 @@
 
 import { isRunning } from "../run/run.js";
 import { icon, make } from "../shared/dom.js";
-import { takeFiles } from "../shared/drop.js";
 import { runsFetch, sentenceOf } from "../shared/runs_api.js";
 import { on } from "../shared/signals.js";
 import { known, subscribe } from "../shared/store.js";
-import { openRun, takeZip } from "./open_run.js";
+import { openRun } from "./open_run.js";
 import { describe, sizeOf, titleOf } from "./run_words.js";
 
 const STAR = "M8 1.8l1.9 4 4.4.6-3.2 3 .8 4.3L8 11.6l-3.9 2.1.8-4.3-3.2-3 4.4-.6z";
 const BIN = "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.6 8.5h5.8l.6-8.5";
 const BROKEN = "M8 4.5v4.2M8 11v.2M8 1.8l6.4 12H1.6z";
-const ZIP = /\.zip$/i;
-const ZIP_TYPES = ["application/zip", "application/x-zip-compressed"];
 const TYPED_MS = 200; // from the last key in the search box to its request
 const SAID_MS = 12_000; // how long a deleted run can be brought back by the button beside
 const NEAR = 300; // pixels from the end of the list at which more is asked for
@@ -145,7 +142,7 @@ export function mount({ element }) {
     chosen.hidden = !run;
     if (!run) return;
     if (document.activeElement !== name) name.value = run.name;
-    name.disabled = Boolean(run.problem);
+    chosen.toggleAttribute("data-problem", Boolean(run.problem)); // it can only be deleted
     star.setAttribute("aria-pressed", run.starred);
   }
 
@@ -175,19 +172,6 @@ export function mount({ element }) {
       if (opened && run) spoken.textContent = `Opened: ${describe(run)}`;
     } catch (error) {
       say(error.message);
-    }
-  }
-
-  async function take(file) {
-    if (isRunning()) return say("A run is under way: stop it, or wait for its end, to open another.");
-    say(`Reading ${file.name}`);
-    try {
-      const id = await takeZip(file);
-      query.value = "";
-      await refresh();
-      await openChosen(id);
-    } catch (error) {
-      say(`${file.name}: ${error.message}`);
     }
   }
 
@@ -273,11 +257,14 @@ export function mount({ element }) {
     timers.query = setTimeout(refresh, TYPED_MS);
   });
 
-  takeFiles({ takes: ({ name, type }) => ZIP.test(name) || ZIP_TYPES.includes(type), take });
-
   // --- what happens elsewhere --------------------------------------------------------------------
 
   on("begin", () => choose(""));
+  on("taken", async (id) => {
+    query.value = "";
+    await refresh();
+    choose(id);
+  });
   on("end", async ({ run }) => {
     if (!run) return;
     await refresh();

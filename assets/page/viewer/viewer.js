@@ -4,6 +4,7 @@ import { atSigma, atStep, longest } from "./align.js";
 import { Bitmaps } from "./bitmaps.js";
 import { Film, paintPreview } from "./film.js";
 import { makePane } from "./pane.js";
+import "../history/zip_files.js";
 import "../run/stale.js";
 import { isRunning, receive } from "../run/run.js";
 import { comeBack } from "../run/watch.js";
