@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from explorer.sampling.wording import joined
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.fields import SettingsError
 from explorer.settings.mending import LANE_FIELDS, RUN_FIELDS, mend
@@ -131,7 +132,7 @@ def _too_long(settings: RunSettings, length: int) -> str:
         for name, spec in LANE_FIELDS.items()
         if any(isinstance(getattr(lane, name), tuple) for lane in settings.lanes)
     ]
-    cause = " and ".join(lists) or "The prompts"
+    cause = joined(lists) or "The prompts"
     return (
         f"A link to these settings would have {length:,} characters, and many servers refuse one "
         f"of more than {MOST_CHARACTERS:,}. {cause} take the most: pass a file on instead."
