@@ -108,7 +108,16 @@ def test_what_diffusers_can_express_runs_on_diffusers_alone(recorded, family_fol
     more = {
         "batch": (replace(RUN, batch_size=2, lanes=(ALONE["dpm2_a"],), cfg_scale=1), "sd1"),
         "rescaled": (replace(RUN, cfg_rescale=0.7, width=64, height=80), "sd1"),
-        "picture": (replace(RUN, init_image=start_picture(), strength=0.7, batch_size=2), "sd1"),
+        "picture": (
+            replace(
+                RUN,
+                init_image=start_picture(),
+                strength=0.7,
+                batch_size=2,
+                lanes=tuple(ALONE.values()),
+            ),
+            "sd1",
+        ),
         "xl": (replace(RUN, negative_prompt=""), "sdxl"),
         "v": (replace(RUN, lanes=(LaneSettings(prediction_type="v_prediction"),)), "sd2"),
     }
@@ -117,7 +126,7 @@ def test_what_diffusers_can_express_runs_on_diffusers_alone(recorded, family_fol
         pictures[place] = run[lane].images
     for name, (settings, family) in more.items():
         other = recorded(settings, family)
-        assert python_code(other, 0).missing == ()
+        assert [python_code(other, lane).missing for lane in range(len(other))] == [()] * len(other)
         for place, lane in written(other, tmp_path / name, family_folder(family)):
             pictures[place] = other[lane].images
             picture_file(other, place)

@@ -78,6 +78,8 @@ class _Code:
         yield 'device = "cuda" if torch.cuda.is_available() else "cpu"'
         yield 'dtype = torch.float16 if device == "cuda" else torch.float32'
         yield from self._load()
+        if picture:  # before the scheduler: a pipeline's constructor may change its config
+            yield "pipe = AutoPipelineForImage2Image.from_pipe(pipe)"
         arguments = dict(code.arguments)
         if self.each.solver is DPMPP_SDE:
             seeds = range(settings.seed, settings.seed + settings.batch_size)
@@ -85,7 +87,6 @@ class _Code:
             yield "# Its noise is drawn where the latents are: a GPU makes another picture."
         yield from _call(f"pipe.scheduler = {code.class_name}", arguments)
         if picture:
-            yield "pipe = AutoPipelineForImage2Image.from_pipe(pipe)"
             yield ""
             yield from self._picture()
         yield ""
