@@ -6,13 +6,13 @@ import math
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from loops import everything
 from PIL import Image
 
+from explorer.capture.frames import LaneFrames
 from explorer.capture.full_frames import FullFrame, outwards
 from explorer.capture.trajectory import Call, Trajectory
 from explorer.models.catalog import Entry, ModelError
@@ -330,14 +330,14 @@ class Film:
         picture = rows[..., None] * 0.3 + disc[..., None] * self.tint * 0.7
         return np.tile(picture, (self.side, self.side, 1))
 
-    def frames(self, calls: int, stopped: bool = False) -> SimpleNamespace:
+    def frames(self, calls: int, stopped: bool = False) -> LaneFrames:
         due = range(calls if self.exact_calls is None else self.exact_calls, calls)
         approximate = {view: tuple(due) for view in ("denoised", "noisy")} if stopped else {}
         clean = np.stack([self.clean(call) for call in range(calls)])
         sigma = self.table.sigma[self.first :][:calls, None, None, None]
         noise = self.random.normal(size=(1, *clean.shape[1:]))
         noisy = (clean - 0.5 + sigma * noise) / np.sqrt(1 + sigma**2) * 0.3 + 0.5
-        return SimpleNamespace(denoised=pixels(clean), noisy=pixels(noisy), approximate=approximate)
+        return LaneFrames(pixels(clean), pixels(noisy), approximate)
 
     def place(self, call: int) -> dict[str, Any]:
         """Where a call of this run stands."""

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
 
 from explorer.capture.grids import tile
+from explorer.capture.sheets import FrameSheet, frame_sheet
 from explorer.capture.trajectory import Call
 from explorer.models.previews import Decoder, grown, jpeg, resized
 
@@ -29,6 +31,11 @@ class LaneFrames:
     denoised: np.ndarray
     noisy: np.ndarray
     approximate: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def sheets(self) -> dict[str, FrameSheet]:
+        """Both views on sheets, made once for all who show or keep them."""
+        return {"denoised": frame_sheet(self.denoised), "noisy": frame_sheet(self.noisy)}
 
 
 class Filmstrip:

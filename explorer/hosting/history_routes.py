@@ -30,6 +30,7 @@ RUNS = "runs"
 LONGEST = 1000  # characters of a query
 
 THREADS = CapacityLimiter(4)
+ZIPS = CapacityLimiter(1)  # unpacked at a time: each may be large
 
 Handler = Callable[[Request, RunStore, str], Awaitable[Any]]
 StoreOf = Callable[[Request], RunStore]
@@ -169,9 +170,9 @@ async def _take(request: Request, store: RunStore, owner: str) -> Any:
         except ClientDisconnect:
             raise Refused(400, "The .zip did not arrive whole; try again.") from None
         if history is not None:
-            added = await _in_thread(history.add_zip, file)
+            added = await to_thread.run_sync(history.add_zip, file, limiter=ZIPS)
             return {"id": added.entry.id, "message": added.message}
-        run = replace(await _in_thread(read_zip, file), id=new_run_id())
+        run = replace(await to_thread.run_sync(read_zip, file, limiter=ZIPS), id=new_run_id())
     if store.registry is None:
         raise ForeignRun(NO_RUN)
     store.registry.adopt(run, owner)

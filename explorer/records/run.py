@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.capture.sheets import FrameSheet, frame_sheet
+from explorer.capture.sheets import FrameSheet
 from explorer.capture.trajectory import CANCELLED, DONE, ERROR, Trajectory
 from explorer.records.errors import NotSaved, is_nameable
 from explorer.records.made_with import versions
@@ -137,6 +137,6 @@ def _lane(
     return RecordedLane(
         trajectory=trajectory,
         picture=picture,
-        sheets={"denoised": frame_sheet(frames.denoised), "noisy": frame_sheet(frames.noisy)},
+        sheets=frames.sheets,
         approximate={view: tuple(calls) for view, calls in frames.approximate.items()},
     )

@@ -4,9 +4,10 @@ The shape: `Result`, `{"id", "seed", "lanes": [LaneResult]}`. A lane that was no
 label and no calls.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from explorer.capture.sheets import SHEET_PIXELS, frame_sheet
+from explorer.capture.sheets import FrameSheet, frame_sheet
 from explorer.sampling.calls import STEP
 from explorer.views.kept_pictures import Keeping
 from explorer.views.plan import CallPlace, call_place
@@ -77,17 +78,19 @@ def _lane(
         "approximate": frames.approximate,
     }
     if not keeping.failed:
-        _add_sheets(lane, frames, SHEET_PIXELS, keeping)
+        _add_sheets(lane, frames.sheets, keeping)
     if keeping.failed:  # both sheets have one grid
-        _add_sheets(lane, frames, INLINE_SHEET_PIXELS, keeping)
+        views = {"denoised": frames.denoised, "noisy": frames.noisy}
+        small = {view: frame_sheet(each, INLINE_SHEET_PIXELS) for view, each in views.items()}
+        _add_sheets(lane, small, keeping)
     what = f"the picture of {trajectory.label}"
     lane["image"] = keeping.address(image, "image.png", what) if image else None
     return lane
 
 
-def _add_sheets(lane: LaneResult, frames: "LaneFrames", pixels: int, keeping: Keeping) -> None:
+def _add_sheets(lane: LaneResult, sheets: Mapping[str, FrameSheet], keeping: Keeping) -> None:
     what = f"the frames of {lane['label']}"
-    denoised, noisy = (frame_sheet(each, pixels) for each in (frames.denoised, frames.noisy))
+    denoised, noisy = sheets["denoised"], sheets["noisy"]
     lane["grid"] = Grid(columns=noisy.columns, width=noisy.width, height=noisy.height)
     lane["denoised"] = keeping.address(denoised.file, "denoised.jpg", what)
     lane["noisy"] = keeping.address(noisy.file, "noisy.jpg", what)

@@ -20,6 +20,7 @@ from explorer import ui
 from explorer.hosting.run_store import RunStore
 from explorer.records import History
 from explorer.records.run import new_run_id
+from explorer.settings.limits import Limits, set_limits
 
 ME, OTHER = "0123456789abcdef" * 2, "f" * 32
 PATIENCE_S = 60
@@ -149,6 +150,28 @@ def test_a_read_only_disk_costs_no_run(disk):
         assert ask(url, "GET", f"runs/{id}").status_code == 200
 
 
+def test_what_has_to_make_room_is_said_when_it_goes(tmp_path):
+    with served(tmp_path / "runs") as (_, url):
+        first = run(url)["run"]["id"]
+        size = ask(url, "GET", "runs").json()["bytes"]
+        set_limits(Limits(history_bytes=int(2.5 * size)))
+        try:
+            assert run(url)["message"] == ""
+            ended = run(url)
+            assert ended["kept"] is True
+            assert ended["message"].startswith("1 older run was removed: the history may take ")
+            page = ask(url, "GET", "runs").json()
+            assert page["total"] == 2
+            assert first not in [each["id"] for each in page["runs"]]
+            for each in page["runs"]:
+                ask(url, "POST", f"runs/{each['id']}", json={"starred": True})
+            full = run(url)
+            assert full["kept"] is False
+            assert "starred runs fill" in full["message"]
+        finally:
+            set_limits(Limits())
+
+
 def test_a_folder_that_is_removed_while_a_run_goes_on_is_made_again(site, folder):
     engine, url = site
     run(url)
@@ -228,6 +251,15 @@ def _seconds(work) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+def test_a_zip_is_opened_without_a_history(tmp_path):
+    with served(None) as (_, url):
+        made = made_run().save(tmp_path / "run.zip").read_bytes()
+        id = ask(url, "POST", "runs", content=made).json()["id"]
+        assert ask(url, "GET", f"runs/{id}").json()["result"]["seed"] == 7
+        assert ask(url, "GET", f"runs/{id}", OTHER, "example.org").status_code == 404
+        assert ask(url, "GET", "runs").json()["most_bytes"] == 0
 
 
 # --- two visitors of a shared host -----------------------------------------------------------

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from conftest import opening
 from fake_engine import FakeEngine
+from PIL import Image
 from playwright.sync_api import expect
 from reading import facts, fill, picture, run_to_end, scrub_to, wait_for
+from test_page_access import small_targets, violations
+from test_page_steady import WATCH, shifts, total
 
 from explorer.hosting.run_store import RunStore
 from explorer.records import History
@@ -256,6 +259,42 @@ def test_a_zip_is_opened_as_a_run(page, runs, site, tmp_path):
     expect(report.locator(".sentence")).to_contain_text("The .zip is no .zip, or not all of one.")
     report.locator(".close").click()
     assert len(runs) == 3
+
+
+def test_a_run_from_a_picture_comes_back_with_it(page, site, tmp_path):
+    path = tmp_path / "start.png"
+    Image.new("RGB", (80, 64), "teal").save(path)
+    page.set_input_files("#init_image input[type=file]", path)
+    wait_for(page, "document.querySelector('#start_group .summary').textContent !== ''")
+    run_with(page, 3)
+    began = site[1].settings.init_image
+    open_run(page, 1)
+    wait_for(page, "document.querySelector('#start_group .summary').textContent === ''")
+    open_run(page, 0)
+    wait_for(page, "document.querySelector('#start_group .summary').textContent !== ''")
+    page.wait_for_selector(".viewer:not([data-stale])")
+    run_with(page, 4)
+    assert site[1].settings.init_image == began
+    page.evaluate("document.querySelector('[aria-label=\"Remove Image\"]').click()")
+    wait_for(page, "document.querySelector('#start_group .summary').textContent === ''")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (1280, 600), (390, 844)])
+def test_nothing_jumps_when_the_runs_come(page, context, open_another, width, height):
+    context.add_init_script(f"if (!window.shifts) {{ {WATCH} }}")
+    another = open_another(width=width, height=height)
+    expect(another.locator(".past-run")).to_have_count(2)
+    wait_for(another, "document.querySelector('#doctor .cost').textContent !== ''")
+    loading = shifts(another)
+    assert total(loading) < 0.05, loading
+    another.evaluate("document.querySelector('.past-run').click()")
+    another.wait_for_selector(".viewer:not([data-empty], [data-fetching])")
+    assert another.evaluate("document.documentElement.scrollWidth") <= width
+    assert another.evaluate(
+        f"document.querySelector('#plot').getBoundingClientRect().top < {height}"
+    )
+    assert violations(another) == []
+    assert small_targets(another) == []
 
 
 def test_a_folder_that_has_gone_costs_no_run(page, runs):
