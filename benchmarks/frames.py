@@ -20,6 +20,7 @@ import torch
 from benchmarks.random_models import save_sd15
 from explorer.capture.full_frames import outwards
 from explorer.engine import BUNDLED, Engine
+from explorer.records import RecordedRun
 from explorer.runs.denoising import vae_decoder
 from explorer.settings import RunSettings
 
@@ -29,7 +30,7 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def measure(engine: Engine, trajectories: list, device: str) -> None:
+def measure(engine: Engine, trajectories: RecordedRun, device: str) -> None:
     """Make every frame and print what it took."""
     counts = [each.nfe for each in trajectories]
     middle = [count // 2 for count in counts]
@@ -51,7 +52,7 @@ def measure(engine: Engine, trajectories: list, device: str) -> None:
     print(flush=True)
 
 
-def half_precision(engine: Engine, trajectories: list) -> None:
+def half_precision(engine: Engine, trajectories: RecordedRun) -> None:
     """What decoding the recorded last latent, in half precision, changes of a picture."""
     decode = vae_decoder(engine.model())
     for each in trajectories:

@@ -21,6 +21,7 @@ from explorer.settings.limits import LIMITS, set_limits
 if TYPE_CHECKING:
     from explorer.engine import Engine
 
+KEEPING_S = 3.0  # for the run that the program's end has stopped
 DEVICES = re.compile(r"cpu|mps|cuda(:\d{1,2})?")
 
 
@@ -40,18 +41,25 @@ def main() -> None:
 
     share(not is_loopback(host or os.environ.get("GRADIO_SERVER_NAME") or "localhost"))
     choose_temp_folder()  # Gradio reads where it is when it is imported
+    store = RunStore(runs)
 
     def serve() -> object:
         from explorer import ui
 
-        page = ui.build(engine, LIMITS, RunStore(runs))
+        page = ui.build(engine, LIMITS, store)
         launch_options = ui.launch_options(LIMITS)
         page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options)
         return page
 
+    def close(seconds: float) -> bool:
+        free = engine.close(seconds)
+        if free:
+            store.settle(KEEPING_S)
+        return free
+
     threading.Thread(target=load_on_gpu, args=(engine,), name="load model", daemon=True).start()
     try:
-        until_signal(serve, engine.close)
+        until_signal(serve, close)
     except OSError as error:  # somebody was quicker, or no port is free
         parser.exit(2, f"The server could not be started: {str(error)[:300]}\n")
 

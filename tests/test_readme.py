@@ -21,13 +21,21 @@ def front_matter() -> dict[str, str]:
     return {key: value.strip(' "') for key, value in (line.split(":", 1) for line in lines)}
 
 
-def test_the_python_block_runs(tmp_path, monkeypatch, capsys):
-    block = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
-    assert len([line for line in block.splitlines() if line.strip()]) == 6
+def test_the_python_blocks_run(tmp_path, monkeypatch, capsys):
+    first, *others = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len([line for line in first.splitlines() if line.strip()]) == 6
     monkeypatch.chdir(tmp_path)
-    exec(compile(block, "README.md", "exec"), {})
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    names = {}
+    exec(compile(first, "README.md", "exec"), names)
     assert (tmp_path / "dpm2.safetensors").exists()
     assert len(capsys.readouterr().out.splitlines()) == 2 * 20 - 1
+    for block in others:
+        exec(compile(block, "README.md", "exec"), names)
+    assert names["dpm2_a"].nfe == 2 * 4 - 1
+    (kept,) = names["explorer"].history()
+    assert kept.prompt == "a blue house"
+    assert len(names["run"].model_fingerprint) == 64
 
 
 @pytest.mark.parametrize("path", re.findall(r"^  ?  ?(\S+\.py) ", MAP, re.MULTILINE))

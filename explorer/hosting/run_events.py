@@ -42,7 +42,7 @@ def routes(runs_of: Callable[[Request], RunRegistry], limits: Limits) -> list[Ba
         except NoVisitor as error:
             return _refusal(403, str(error))
         run = runs_of(request).get(request.path_params["id"], owner)
-        if run is None:
+        if run is None or (run.recorded and not run.plan):  # one that was taken in has no events
             return _refusal(404, NO_RUN)
         visitor = request.headers[VISITOR]
         full = watching.total() >= limits.watched_runs

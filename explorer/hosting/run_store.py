@@ -25,6 +25,10 @@ class LiveRuns(Protocol):
         """Have a run that ended elsewhere among these."""
         ...
 
+    def settle(self, timeout: float, /) -> bool:
+        """Wait until all runs have ended and are kept."""
+        ...
+
     def forget(self, id: str, owner: str, /) -> None:
         """Drop such a run."""
         ...
@@ -64,6 +68,10 @@ class RunStore:
         if history is None:
             raise ForeignRun(NO_RUN)
         return history.shown(id)
+
+    def settle(self, timeout: float) -> bool:
+        """Wait, at most so many seconds, until what ran has ended and is kept; whether it is."""
+        return self.registry is None or self.registry.settle(timeout)
 
     def forget(self, id: str, owner: str) -> None:
         """Drop a run from memory: it was deleted. For the thread of the event loop."""

@@ -89,6 +89,11 @@ class Residents:
         resolved = self._resolved.get(name)
         return resolved and resolved.folder
 
+    def files(self, name: str) -> Path | None:
+        """A fetched model's folder or its single file, with its weights."""
+        resolved = self._resolved.get(name)
+        return resolved and (resolved.file or resolved.folder)
+
     def on_progress(self, text: str, fraction: float | None = None) -> None:
         """Store the progress of loading."""
         self.progress = text, fraction

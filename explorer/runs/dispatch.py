@@ -14,6 +14,7 @@ from explorer.models.resident import Residents
 from explorer.runs.denoising import denoise, vae_decoder
 from explorer.runs.device_queue import DeviceQueue, QueueFull, device_queue
 from explorer.runs.events import LOADING
+from explorer.runs.fingerprints import Fingerprints
 from explorer.runs.job import Job, Stopped
 from explorer.runs.paces import Paces
 from explorer.runs.problems import sentence
@@ -41,6 +42,7 @@ class Dispatcher:
         # The best device is known only once torch has been imported.
         self.queue = device_queue(device) if device else DeviceQueue(is_open=False)
         self._jobs: WeakSet[Job] = WeakSet()
+        self._fingerprints = Fingerprints()
         self.closing = False
 
     def on_progress(self, text: str, fraction: float | None = None) -> None:
@@ -200,6 +202,8 @@ class Dispatcher:
             models.make_resident(entries, self._progress_of(job))
             models.progress = None
             chosen = [model for entry in entries if (model := models.get(entry.name))]
+            files = models.files(chosen[0].name)
+            job.model_fingerprint = self._fingerprints.of(chosen[0], files)
             decoders.append(_preview_decoder(chosen[0], job.settings.preview_decoder))
             job.linear_colours = chosen[0].approximate.colours
             job.has_better_frames = decoders[0] is not chosen[0].approximate

@@ -11,6 +11,7 @@ from explorer.models.catalog import BUNDLED_FOLDER as BUNDLED
 from explorer.models.catalog import Catalog, Entry, ModelError
 from explorer.models.hub import Hub
 from explorer.models.resident import Residents
+from explorer.records.run import RecordedRun
 from explorer.runs.device_queue import device_queue
 from explorer.runs.dispatch import Dispatcher
 from explorer.runs.event_stream import event_stream, event_stream_async
@@ -193,16 +194,22 @@ class Engine:
 
     # --- running ---------------------------------------------------------------------------------
 
-    def run(self, settings: RunSettings, cancel: threading.Event | None = None) -> list[Trajectory]:
-        """Run in this thread and return the recording, also that of a cancelled run.
+    def run(self, settings: RunSettings, cancel: threading.Event | None = None) -> RecordedRun:
+        """Run in this thread and return the recorded run, also a cancelled one.
 
-        Raises SettingsError, or RunError with the recording up to the failure.
+        It is a sequence of its lanes' trajectories, and can be saved. Raises SettingsError, or
+        RunError with the recording up to the failure.
         """
         job = self._dispatcher.job(settings, cancel)
         self._dispatcher.run_here(job)
         if job.state == ERROR:
             raise RunError(job.message, job.trajectories())
-        return list(job.trajectories())
+        return RecordedRun.of(
+            job.trajectories(),
+            state=job.state,
+            message=job.message,
+            model_fingerprint=job.model_fingerprint(),
+        )
 
     def stream(
         self,
@@ -283,7 +290,7 @@ def default_engine() -> Engine:
     return Engine()
 
 
-def run(settings: RunSettings, cancel: threading.Event | None = None) -> list[Trajectory]:
+def run(settings: RunSettings, cancel: threading.Event | None = None) -> RecordedRun:
     """`Engine.run` on the bundled model."""
     return default_engine().run(settings, cancel)
 

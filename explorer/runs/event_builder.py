@@ -189,6 +189,7 @@ class EventBuilder:
             frames=frames,
             images=images,
             approximation=self._approximation(),
+            model_fingerprint=job.model_fingerprint() if any(counts) else "",
         )
 
     def _approximation(self) -> str:

@@ -68,6 +68,7 @@ class Job:
         self.ticket: Ticket | None = None  # its place in the device's queue
         self.admitted = False  # whether it may take its turn
         self.loading_progress: Callable[[], str] = str
+        self.model_fingerprint: Callable[[], str] = str  # "" until the model is known
         self.at_once = 0  # elements of a batch that go through the networks together
         self.on_gpu = self.has_spare_core = False
         self.decode_live: VaeDecoder | None = None  # for previews during the run, where asked for

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
@@ -16,6 +17,7 @@ from explorer.settings.limits import LIMITS, Limits
 
 LOG = logging.getLogger(__name__)
 
+POLL_S = 0.02
 KEEPING_S = 10.0  # how long the end of a run waits for its being written
 WRITING = "The run is still being written to the history."
 NOT_KEPT = "The run could not be kept; whoever runs the server finds the reason in its log."
@@ -116,6 +118,16 @@ class RunRegistry:
             run.cancel.set()
         return run is not None
 
+    def settle(self, timeout: float) -> bool:
+        """Wait until all runs have ended and are kept, at most so many seconds; whether they are.
+
+        For the program's end, in another thread than the event loop's.
+        """
+        deadline = time.monotonic() + timeout
+        while self._runs and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        return not self._runs
+
     # --- the parts -------------------------------------------------------------------------------
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -165,7 +177,13 @@ class RunRegistry:
         self._bytes[run.id] = len(json.dumps(run.whole)) + _nbytes(run.recorded)
         most, limit = self._limits.kept_runs, self._limits.kept_recordings_bytes
         while len(self._ended) > 1 and (len(self._ended) > most or self.nbytes > limit):
-            self._bytes.pop(self._ended.popitem(last=False)[0])
+            self._drop_one()
+
+    def _drop_one(self) -> None:
+        """Drop the oldest run, first without a recording: anybody can have many refused."""
+        *older, _ = self._ended.values()
+        oldest = next((run for run in older if run.recorded is None), older[0])
+        del self._ended[oldest.id], self._bytes[oldest.id]
 
 
 def recorded_run(id: str, event: Ended) -> RecordedRun:

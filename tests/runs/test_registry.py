@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import replace
@@ -303,3 +304,37 @@ def test_a_run_has_the_context_of_its_caller():
 
     within(visit())
     assert seen == ["the handler's"]
+
+
+def test_refused_runs_take_no_places_of_recorded_ones():
+    runs = RunRegistry(replace(LIMITS, kept_runs=3))
+
+    async def visit():
+        await taken(started(FakeEngine(pace=0), runs))
+        for at in range(20):
+            runs.fail(runs.open("", "you", f"page {at}"), failure("It is refused."))
+
+    within(visit())
+    assert runs.recorded(ID, "me")
+
+
+def test_the_programs_end_waits_for_what_is_being_kept():
+    kept = []
+
+    def keep(run, owner):
+        time.sleep(0.5)
+        kept.append(run.id)
+        return ""
+
+    engine, runs = FakeEngine(), RunRegistry(keep=keep)
+    engine.hold_at = 2
+
+    async def visit():
+        assert runs.settle(0)
+        run = started(engine, runs)
+        await taken_until(run, lambda payload: payload["call"] == 2)
+        assert not runs.settle(0.1)
+        run.cancel.set()
+        return await asyncio.to_thread(runs.settle, PATIENCE_S), list(kept)
+
+    assert within(visit()) == (True, [ID])
