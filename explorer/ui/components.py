@@ -67,6 +67,11 @@ def component(
     )
 
 
+def early_script() -> str:
+    """The script of the page's head, which runs before anything is drawn."""
+    return f"<script>{page_file('early.js').read_text(encoding='utf-8')}</script>"
+
+
 def style_sheets() -> str:
     """The page's style sheets for its head, in the order in which they apply.
 

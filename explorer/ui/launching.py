@@ -14,7 +14,7 @@ from explorer.hosting.request_limits import OVERHEAD, RequestLimits
 from explorer.hosting.sentences import Sentences
 from explorer.plots.figures import plotly_script
 from explorer.settings.limits import LIMITS, Limits
-from explorer.ui.components import PAGE_FILES, page_file, style_sheets
+from explorer.ui.components import PAGE_FILES, early_script, page_file, style_sheets
 from explorer.ui.engines import engine_of
 from explorer.ui.event_queue import EventQueue
 from explorer.ui.listeners import most_events
@@ -42,7 +42,7 @@ def launch_options(limits: Limits = LIMITS) -> dict[str, Any]:
     )
     return {
         "theme": theme,
-        "head": style_sheets(),
+        "head": style_sheets() + early_script(),
         "favicon_path": page_file("favicon.png"),
         "footer_links": [],
         "run_history": False,

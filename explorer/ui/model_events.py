@@ -1,6 +1,7 @@
 """When a page is opened or another model is chosen: the model is loaded, the form follows."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from itertools import count
@@ -38,6 +39,7 @@ class ModelEvents:
         self._settled = gr.State(self._first)  # the model that the form was last filled for
         self._newest = Cancels()
         self._loading: dict[str, str] = {}  # the model that a page waits for, by page
+        self._brought_back: set[str] = set()  # pages whose form is not to be filled for it
         self._revisions = count(1)
 
         inputs = {*form.controls(), self._settled}
@@ -56,9 +58,14 @@ class ModelEvents:
         engine = self._engine
         name = engine.resident or self._first
         waits = name != self._first or engine.facts.identity(name) is None
+        session = session_of(request)
+        cancel = self._begin(session, name)
         if not engine.resident:
             await asyncio.sleep(PAGE_FIRST_S)
-        async for update in self._follow(values, session_of(request), name, waits):
+        if cancel.is_set():  # the page has brought another model back meanwhile
+            yield {self._settled: gr.skip()}
+            return
+        async for update in self._follow(values, session, name, waits, cancel):
             yield update
 
     async def chosen(self, values: dict, request: gr.Request) -> Updates:
@@ -68,28 +75,39 @@ class ModelEvents:
         if name == self._loading.get(session) or name == before == self._engine.resident:
             yield {self._settled: gr.skip()}  # Gradio sends one choice twice
             return
-        async for update in self._follow(values, session, name, waits=name != before):
+        cancel = self._begin(session, name)
+        async for update in self._follow(values, session, name, name != before, cancel):
             yield update
 
     async def restored(self, values: dict, request: gr.Request) -> Updates:
         """The page has filled its form, including the menu."""
         name, session = model_name(values[self._menu]) or self._first, session_of(request)
+        if name == self._loading.get(session):  # a kept form, while a server has just started
+            self._brought_back.add(session)
         if name == self._loading.get(session, values[self._settled]):
             yield {self._settled: gr.skip()}
             return
-        async for update in self._follow(values, session, name, waits=False):
+        cancel = self._begin(session, name)
+        async for update in self._follow(values, session, name, False, cancel):
             yield update
 
     def left(self, request: gr.Request) -> None:
         """A page was closed."""
         self._newest.set(session_of(request))
         self._loading.pop(session_of(request), None)
+        self._brought_back.discard(session_of(request))
 
-    async def _follow(self, values: dict, session: str, name: str, waits: bool) -> Updates:
-        """Load a model, report progress, fill the form; `waits` says whether a run has to wait."""
-        engine, card = self._engine, self._card
-        cancel, revision = self._newest.open(session), next(self._revisions)
+    def _begin(self, session: str, name: str) -> threading.Event:
+        """Wait for this model from now on; returns what is set when another takes over."""
+        cancel = self._newest.open(session)
         self._loading[session] = name
+        return cancel
+
+    async def _follow(
+        self, values: dict, session: str, name: str, waits: bool, cancel: threading.Event
+    ) -> Updates:
+        """Load a model, report progress, fill the form; `waits` says whether a run has to wait."""
+        engine, card, revision = self._engine, self._card, next(self._revisions)
         try:
             load = Load(engine, name)
             async with aclosing(load.followed(cancel)) as followed:
@@ -99,8 +117,11 @@ class ModelEvents:
         finally:
             if not cancel.is_set():
                 self._loading.pop(session, None)
-        if cancel.is_set():
-            return  # another choice has taken over, or the page is closed
+                waits = waits and session not in self._brought_back
+                self._brought_back.discard(session)
+        if cancel.is_set():  # another choice has taken over, or the page is closed
+            yield {self._settled: gr.skip()}  # without any answer, Gradio would empty the controls
+            return
         before = values[self._settled]
         if load.problem:
             name = engine.resident or before

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from below_a_path import below
+from fake_engine import IDENTITIES
 from made_runs import made_trajectory
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -143,6 +144,65 @@ def test_the_form_outlives_the_tab_and_one_undo_brings_the_defaults_back(open_pa
     expect(page.locator("#history .undo")).to_be_disabled()
     page.click("#history .redo")
     holds(page, "a car", "4", 3)
+
+
+def test_no_default_is_seen_that_is_about_to_be_replaced(context, open_page, server):
+    page = ready(open_page())
+    fill(page, "prompt", "a car")
+    kept(page, "prompt === 'a car'")
+    page = context.new_page()
+    page.add_init_script("""
+        window.seen = [];
+        const look = () => {
+            const box = document.querySelector("#prompt textarea");
+            const settings = document.querySelector(".sidebar-content");
+            if (box && getComputedStyle(settings).opacity === "1") seen.push(box.value);
+            requestAnimationFrame(look);
+        };
+        requestAnimationFrame(look);
+    """)
+    page.goto(f"{server}#same-visitor")
+    wait_for(page, "window.seen.length > 5")
+    assert page.evaluate("[...new Set(seen)]") == ["a car"]
+    page.close()
+
+
+def test_a_model_that_is_still_being_loaded_leaves_what_was_brought_back(open_page, engine):
+    """As after a restart of a server whose model is not on its disk yet."""
+    page = ready(open_page())
+    fill(page, "prompt", "a car")
+    fill(page, "steps", "9")
+    fill(page, "a_beta_end", "0.02")
+    kept(page, "lanes.lanes[0].beta_end === '0.02'")
+    known = IDENTITIES.pop("bundled")
+    engine.resident = ""
+    engine.slow.set()
+    try:
+        page = ready(open_page("#same-visitor"))
+        holds(page, "a car", "9", 2)
+        expect(page.locator("#model_card .loading")).to_contain_text("Loading")
+    finally:
+        IDENTITIES["bundled"] = known
+        engine.slow.clear()
+    expect(page.locator("#model_card .facts")).to_contain_text("128 × 128")
+    page.wait_for_timeout(300)
+    holds(page, "a car", "9", 2)
+    expect(page.locator("#a_beta_end input")).to_have_value("0.02")
+
+
+def test_a_server_that_has_just_started_loads_the_model_that_is_brought_back(open_page, engine):
+    """It would load its first one for a new page, half a second after that came up."""
+    page = ready(open_page())
+    choose(page, "#model", "Turbo")
+    expect(page.locator("#steps input")).to_have_value("4")
+    kept(page, "steps === 4")
+    engine.resident = ""
+    page = ready(open_page("#same-visitor"))
+    expect(page.locator("#model_card .facts")).to_contain_text("512")
+    page.wait_for_timeout(1000)
+    expect(page.locator("#model input")).to_have_value("Turbo")
+    assert engine.resident == "turbo"
+    expect(page.locator("#steps input")).to_have_value("4")
 
 
 def test_a_form_of_another_version_is_mended_and_what_changed_is_said(open_page):
@@ -304,6 +364,10 @@ def copied_and_opened(context, address: str) -> None:
     assert link == page.url
     assert link.startswith(f"{address}?__theme=dark&s=1.")
     assert read_permalink(link).settings.lanes[1].sampler == "euler"
+    fill(page, "prompt", "a truck")
+    kept(page, "prompt === 'a truck'")
+    page.reload()  # with the link in its address, of which something was made since
+    holds(ready(page), "a truck", "20", 2)
     page.close()
     page = context.new_page()
     page.goto(link)
@@ -417,8 +481,9 @@ def test_text_boxes_and_the_start_pictures_control_keep_what_is_theirs(open_page
     page.click("#start_group .fold-head")
     for target, how in (("#prompt textarea", "paste"), ("#prompt textarea", "drop")):
         give(page, target, how, text=A1111)
-    give(page, "#init_image", "drop", a_png=picture(A1111))
-    page.wait_for_timeout(500)
+    give(page, "#init_image button", "drop", a_png=picture(A1111))
+    page.wait_for_selector("#init_image img")
+    page.wait_for_timeout(300)
     expect(page.locator(".report")).to_be_hidden()
     expect(page.locator("#steps input")).to_have_value("20")
 

@@ -5,6 +5,7 @@ import { readEvents } from "./event_stream.js";
 import { forgetAll, forgetNewest, keepBegun, keepOpened, keepShown, keptRun } from "./kept_run.js";
 import { end, isKnown, isRunning, listen, lostRun, open, resumeRun, setFollowed, take } from "./run.js";
 import { runId } from "./run_name.js";
+import { opensLink } from "../settings/beginning.js";
 import { waitForElement } from "../shared/dom.js";
 import { runsFetch } from "../shared/runs_api.js";
 import { emit, on } from "../shared/signals.js";
@@ -26,7 +27,7 @@ let heardAt = 0;
 // link to settings goes before it.
 export async function comeBack() {
   const { newest, shown } = keptRun();
-  if (!newest || new URLSearchParams(location.search).has("s")) return;
+  if (!newest || opensLink) return;
   await Promise.all(["#progress[data-state], #progress [data-state]", "#full_frames [data-ready], #full_frames[data-ready]"].map(waitForElement));
   if (isRunning()) return; // Run was pressed meanwhile
   if (shown && shown.id !== newest.id) await openEnded(shown);

@@ -1,21 +1,26 @@
 // What a page's form begins with: a link in the address, else what this tab or this browser has kept.
 
-import { openForm, openLink } from "./opening.js";
+import { keptBy } from "./kept_form.js";
 import { broughtBack } from "./kept_picture.js";
+import { openForm, openLink } from "./opening.js";
 
 export const QUERY = "s"; // of an address with settings
 
+const link = new URLSearchParams(location.search).get(QUERY);
+const again = ["reload", "back_forward"].includes(performance.getEntriesByType("navigation")[0]?.type);
+
+// Does the page begin with a link? One that this tab has opened or copied counts no more after a reload:
+// what was made of its settings does.
+export const opensLink = link !== null && !(again && keptBy().hasOpened(link));
+
 // {values, notes, title, problem} of the settings to begin with; null for the defaults. Nothing is run.
 export async function beginning(kept, names) {
-  const link = new URL(location.href).searchParams.get(QUERY);
-  const [navigation] = performance.getEntriesByType("navigation");
-  const again = ["reload", "back_forward"].includes(navigation?.type);
-  if (link !== null && !(again && kept.hasOpened(link))) return withPicture(await fromLink(link, kept, names));
+  if (opensLink) return withPicture(await fromLink(kept, names));
   const found = kept.kept();
   return found && withPicture(await fromKept(found, names));
 }
 
-async function fromLink(link, kept, names) {
+async function fromLink(kept, names) {
   try {
     const opened = await openLink(link);
     kept.noteLink(link);

@@ -3,6 +3,7 @@
 import { copyText } from "../shared/copy_text.js";
 import { QUERY } from "./beginning.js";
 import { formShown } from "./form.js";
+import { keptBy } from "./kept_form.js";
 import { makeLink } from "./opening.js";
 import { showReport } from "./report.js";
 
@@ -22,7 +23,10 @@ export function mount({ element }) {
     try {
       const { link, address, notes } = await makeLink(form);
       const url = address || addressHere(link);
-      if (!address) history.replaceState(history.state, "", url);
+      if (!address) {
+        history.replaceState(history.state, "", url);
+        keptBy().noteLink(link);
+      }
       const copied = await copyText(url);
       if (copied) confirm();
       if (!copied || notes.length) showReport({ title: copied ? "Link copied" : "The link", notes, link: copied ? "" : url });

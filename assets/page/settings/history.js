@@ -12,6 +12,7 @@ import { subscribe } from "../shared/store.js";
 import { changed, makeHistory } from "./undo.js";
 
 const KEEP_AFTER_MS = 300;
+const FILLED_MS = 500; // after which the settings are shown, whatever Gradio has filled in
 const TYPED = "textarea, [role=slider], input:not([type=checkbox], [type=radio], [role=combobox])";
 const OTHERS = ".scheduler-file textarea, .past-runs input"; // text outside the form keeps the browser's undo
 
@@ -57,12 +58,16 @@ export function mount({ element, props, trigger }) {
       fillForm(start.values);
       actedAt = 0;
       chosen = true; // a model's settings that are still to come belong to it
-    }
+      once("settled", FILLED_MS, show);
+    } else show();
     begun = true;
     element.toggleAttribute("data-ready", true);
     refresh();
     if (start?.title) showReport(start);
   }
+
+  // Until then early.js has the settings hidden: no default is seen that is about to be replaced.
+  const show = () => document.documentElement.removeAttribute("data-beginning");
 
   function keep() {
     clearTimeout(timer);
@@ -136,4 +141,15 @@ export function mount({ element, props, trigger }) {
   window.addEventListener("pagehide", keep);
   document.addEventListener("visibilitychange", () => document.hidden && keep()); // phones end pages then
   connect({ names: props.value, trigger });
+}
+
+// Call `act` at the next signal, or after so long.
+function once(signal, patience, act) {
+  let done = false;
+  const first = () => {
+    if (!done) act();
+    done = true;
+  };
+  on(signal, first);
+  setTimeout(first, patience);
 }

@@ -50,10 +50,10 @@ export function makeKept(storageOf, version) {
   return {
     keep,
     kept,
-    // A link that this tab has opened already: after a reload, what was made of it counts.
+    // A link that this tab has opened or made already.
     noteLink: (link) => put(parts.tab, LINK, link),
     hasOpened: (link) => get(parts.tab, LINK) === link && read(parts.tab) !== null,
   };
 }
 
-export const keptBy = (version) => makeKept((part) => window[part], version);
+export const keptBy = (version = "") => makeKept((part) => window[part], version);
