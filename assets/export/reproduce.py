@@ -128,7 +128,9 @@ def main():
         names = [chosen.model or run.model or "bundled"]
         names += [chosen.refiner or settings.refiner] if settings.refiner else []
         models = [Engine(name, chosen.device, dtype).model() for name in names]
-    except (RecordError, ModelError, ValueError, AttributeError) as error:
+    except ModelError as error:
+        sys.exit(f"{error} Where the model lies elsewhere, name it with --model.")
+    except (RecordError, ValueError, AttributeError) as error:
         sys.exit(str(error))
     for sentence in differences(run, models[0]):
         print(f"Note: {sentence}.")

@@ -9,6 +9,7 @@ Errors are `{"message"}` with a sentence.
 import asyncio
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,7 +25,7 @@ from explorer.hosting.visitors import NoVisitor, owner_of
 from explorer.records.errors import ForeignRun, NotSaved, RecordError, not_saved
 from explorer.records.exports.animation import WITHOUT_MP4, can_write_mp4, write_mp4, write_webp
 from explorer.records.exports.archive import scheduler_configs
-from explorer.records.exports.film import film_of
+from explorer.records.exports.film import NothingToShow, film_of
 from explorer.records.exports.names import file_name
 from explorer.records.exports.python_code import python_code
 from explorer.records.exports.texts import settings_json, sigma_list
@@ -88,6 +89,19 @@ class _Saving:
     def __init__(self):
         self._jobs = AnimationJobs()
         self._turns = asyncio.Semaphore(LIMITS.exports)
+        self._asked: Counter[str] = Counter()  # by owner: what is made, or waits
+
+    async def _in_turn(self, owner: str, work: Callable[[], Any]) -> Any:
+        """What the work returns, from a thread; a visitor may have few waiting."""
+        if self._asked[owner] >= LIMITS.exports_per_visitor:
+            raise Refused(429, "Other files are being made for you: try again when they are there.")
+        self._asked[owner] += 1
+        try:
+            async with self._turns:
+                return await asyncio.to_thread(work)
+        finally:
+            self._asked[owner] -= 1
+            self._asked += Counter()  # forgets those who have none
 
     async def save(self, request: Request, store: RunStore, owner: str) -> Response:
         """A file of a run, or a text."""
@@ -104,11 +118,12 @@ class _Saving:
                 raise
             except RecordError:
                 raise
+            except NothingToShow as error:
+                raise Refused(422, str(error)) from None
             except ValueError as error:  # settings of another version
                 raise Refused(422, f"This version cannot write that of the run: {error}") from None
 
-        async with self._turns:
-            return await asyncio.to_thread(work)
+        return await self._in_turn(owner, work)
 
     async def begin(self, request: Request, store: RunStore, owner: str) -> Response:
         """`?lane=&view=&cursor=`: begin an animation; answers its progress."""
@@ -140,8 +155,7 @@ class _Saving:
             name = file_name(run, f".{kind}", lane)
             return self._jobs.start(owner, id, name, ANIMATIONS[kind], make)
 
-        async with self._turns:
-            return _progress(await asyncio.to_thread(work))
+        return _progress(await self._in_turn(owner, work))
 
     async def progress(self, request: Request, store: RunStore, owner: str) -> Response:
         """`{"job", "state", "done", "count", "message"}` of an animation."""

@@ -87,6 +87,7 @@ class Limits:
     keep_deleted_s: int = _limit(24 * 3600, "how long a deleted run can be brought back", least=0)
     imported_run_bytes: int = _limit(2 * GIB, "a run out of a .zip, unpacked")
     exports: int = _limit(2, "files of runs that are made at a time, for visitors to take away")
+    exports_per_visitor: int = _limit(6, "those of one visitor that are made or wait")
     animations: int = _limit(1, "animations that are made at a time")
     waiting_animations: int = _limit(8, "animations that wait, or are made and not fetched yet")
     animations_per_visitor: int = _limit(2, "the same of one visitor")

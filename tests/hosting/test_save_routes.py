@@ -1,11 +1,14 @@
 """A run is taken away over HTTP: files, texts, animations; and nobody takes another's."""
 
+import asyncio
 import io
 import json
 import os
+import struct
 import threading
 import time
 import zipfile
+import zlib
 from dataclasses import replace
 
 import httpx
@@ -44,7 +47,7 @@ class Site:
     """The routes as the app has them, behind its limits."""
 
     def __init__(self, folder):
-        self.memory = Memory()
+        self.folder, self.memory = folder, Memory()
         self.store = RunStore(None, self.memory)
         middleware = [
             Middleware(Sentences),
@@ -190,6 +193,65 @@ def test_a_full_disk_is_a_sentence(site, monkeypatch):
     answer = site.ask(f"/runs/{site.add()}/save/zip")
     assert answer.status_code == 507
     assert "the disk is full" in answer.json()["message"]
+
+
+def test_a_strangers_numbers_and_pictures_are_sentences_or_left_out(site):
+    run = made_run()
+    calls = tuple(replace(call, sigma=float("nan")) for call in run[0].calls)
+    odd = replace(run.lanes[0], trajectory=replace(run[0], calls=calls))
+    id = site.add(run=replace(run, lanes=(odd,)))
+    for path, method in (("html", "GET"), ("webp", "POST")):
+        answer = site.ask(f"/runs/{id}/save/{path}", method)
+        assert answer.status_code == 422
+        assert answer.json()["message"] == "The noise levels of this run are not numbers."
+    for picture in (b"\x89PNG no", bomb()):
+        lane = replace(run.lanes[0], picture=picture)
+        other = site.add(run=replace(run, lanes=(lane,)))
+        job = site.ask(f"/runs/{other}/save/webp", "POST").json()["job"]
+        assert site.ended(f"/runs/{other}/save/jobs/{job}")["state"] == "done"
+
+
+def bomb() -> bytes:
+    """A PNG that says it has 10^9 pixels."""
+    data = io.BytesIO()
+    Image.new("1", (8, 8)).save(data, "PNG")
+    head = bytearray(data.getvalue())
+    head[16:24] = struct.pack(">2I", 40_000, 30_000)
+    head[29:33] = struct.pack(">I", zlib.crc32(bytes(head[12:29])))
+    return bytes(head)
+
+
+def test_a_visitor_who_asks_for_much_at_once_waits_and_others_do_not(site, limited, monkeypatch):
+    limited(exports=1, exports_per_visitor=2)
+    site = Site(site.folder)
+    go = threading.Event()
+    monkeypatch.setitem(
+        save_routes.FILES, "html", lambda run, lane: go.wait(20) and save_routes._html(run, lane)
+    )
+    id, other = site.add(), site.add(OTHER)
+
+    async def asked():
+        transport = httpx.ASGITransport(site.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://example.org") as client:
+            path = f"/runs/{id}/save/html"
+            mine = [
+                asyncio.create_task(client.get(path, headers={"x-visitor": ME})) for _ in range(3)
+            ]
+            while not any(task.done() for task in mine):
+                await asyncio.sleep(0.01)
+            refused = [task.result().status_code for task in mine if task.done()]
+            theirs = asyncio.create_task(
+                client.get(f"/runs/{other}/save/csv", headers={"x-visitor": OTHER})
+            )
+            await asyncio.sleep(0.05)
+            go.set()
+            answers = [(await task).status_code for task in mine]
+            return refused, answers, (await theirs).status_code
+
+    refused, answers, theirs = finish(asked())
+    assert refused == [429]
+    assert sorted(answers) == [200, 200, 429]
+    assert theirs == 200
 
 
 # --- whose runs ----------------------------------------------------------------------------------

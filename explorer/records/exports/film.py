@@ -23,6 +23,7 @@ PER_SECOND = 12
 MOST_FRAMES = 240  # of a long run every other call, or fewer, is shown
 HOLD_S = 1.5  # the finished pictures
 MOST_SIDE = 1536  # pixels
+MOST_PIXELS = 2**26  # of a finished picture: sixteen of 2048 x 2048
 IN_A_ROW = 4  # lanes
 GAP, CAPTION, PLOT = 4, 18, 84  # pixels
 INK, QUIET, GROUND = "#15181c", "#666e78", "#ffffff"
@@ -52,12 +53,7 @@ class Film:
 
     @cached_property
     def _pictures(self) -> list["Image | None"]:
-        from PIL import Image
-
-        return [
-            None if lane.picture is None else Image.open(io.BytesIO(lane.picture)).convert("RGB")
-            for lane in self.lanes
-        ]
+        return [_opened(lane.picture) for lane in self.lanes]
 
     @cached_property
     def _shown(self) -> list[int]:
@@ -178,10 +174,30 @@ def film_of(
     if not shown:
         raise NothingToShow("There are no frames to animate: the run ended before its first call.")
     for at in shown:
+        check_levels(run[at].calls)
         if run.lanes[at].sheets[view].count != len(run[at].calls):
             raise NothingToShow("The frames are not those of the run's calls.")
     lanes = tuple(run.lanes[at] for at in shown)
     return Film(lanes=lanes, positions=tuple(shown), view=view, has_cursor=has_cursor)
+
+
+def check_levels(calls: Sequence[Call]) -> None:
+    """Raise NothingToShow for noise levels that are no numbers, as a stranger's file may have."""
+    if not all(math.isfinite(number) for call in calls for number in (call.sigma, call.timestep)):
+        raise NothingToShow("The noise levels of this run are not numbers.")
+
+
+def _opened(picture: bytes | None) -> "Image | None":
+    """A lane's finished picture; None for a file that is none of ours, or far too large."""
+    from PIL import Image
+
+    if picture is None:
+        return None
+    try:
+        with Image.open(io.BytesIO(picture), formats=["PNG"]) as image:
+            return image.convert("RGB") if math.prod(image.size) <= MOST_PIXELS else None
+    except Exception:  # a decoder of damaged bytes may raise anything
+        return None
 
 
 def _at_step(calls: Sequence[Call], there: Call) -> int:

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from explorer.assets import asset
+from explorer.records.exports.film import check_levels
 from explorer.records.interchange.infotext import program
 from explorer.records.pictures import infotext_of
 from explorer.records.run import RecordedLane, RecordedRun
@@ -21,8 +22,11 @@ def web_page(run: RecordedRun) -> bytes:
     """The page, UTF-8: pictures and frames are in it as data, and nothing is fetched.
 
     Texts of users are data that its script shows as text. The page's policy lets only its own style
-    and script be used, so that even markup that came through would do nothing.
+    and script be used, so that even markup that came through would do nothing. Raises NothingToShow
+    for a run whose noise levels are no numbers.
     """
+    for trajectory in run:
+        check_levels(trajectory.calls)
     style = asset("export", "page.css").read_text(encoding="utf-8")
     align = asset("page", "viewer", "align.js").read_text(encoding="utf-8")
     script = align.replace("export function", "function")
