@@ -5,7 +5,7 @@ import { isRunning } from "../run/run.js";
 import { icon, make } from "../shared/dom.js";
 import { runsFetch, sentenceOf } from "../shared/runs_api.js";
 import { on } from "../shared/signals.js";
-import { known, subscribe } from "../shared/store.js";
+import { state, subscribe } from "../shared/store.js";
 import { openRun } from "./open_run.js";
 import { describe, sizeOf, titleOf } from "./run_words.js";
 
@@ -14,6 +14,7 @@ const BIN = "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.6 8.5h5.8l.6-8.5";
 const BROKEN = "M8 4.5v4.2M8 11v.2M8 1.8l6.4 12H1.6z";
 const TYPED_MS = 200; // from the last key in the search box to its request
 const SAID_MS = 12_000; // how long a deleted run can be brought back by the button beside
+const LATEST_MS = 4000; // after which the list is asked for in any case
 const NEAR = 300; // pixels from the end of the list at which more is asked for
 
 export function mount({ element }) {
@@ -274,5 +275,14 @@ export function mount({ element }) {
   document.addEventListener("visibilitychange", () => document.hidden || refresh()); // another tab may have run
   star.append(icon(STAR));
   bin.append(icon(BIN));
-  known("curves").then(() => refresh()); // the page's own load comes first
+  pageIsThere().then(() => refresh());
+}
+
+// The page's own load comes first: its plot is the last to be there.
+function pageIsThere() {
+  return new Promise((resolve) => {
+    if (state.kinds.length || state.plotFailed) return resolve();
+    const end = subscribe(["kinds", "plotFailed"], () => resolve(end()));
+    setTimeout(resolve, LATEST_MS);
+  });
 }
