@@ -3,6 +3,7 @@
 The shape: `OpenedSettings`.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
@@ -21,6 +22,9 @@ LINK, KEPT = "a link", "the settings kept here"
 # What a text should say; what it does not is assumed, and said.
 EXPECTED = ("lanes.sampler", "lanes.schedule_type", "steps", "cfg_scale", "seed")
 LONGEST_VALUE = 120
+OF_A_SCHEDULER = (
+    "This is a scheduler_config.json: open it in Settings file, for the lane it is for."
+)
 
 
 class UnmappedJSON(TypedDict):
@@ -57,7 +61,12 @@ def open_text(engine: EngineLike, text: str) -> OpenedSettings:
     """What a text says: a link, or what `read_settings` takes; raises SettingsError likewise."""
     if is_permalink(text):
         return open_link(engine, text)
-    return _opened(engine, read_settings(text, _names(engine)))
+    try:
+        return _opened(engine, read_settings(text, _names(engine)))
+    except SettingsError:
+        if _is_scheduler_config(text):
+            raise SettingsError("", OF_A_SCHEDULER) from None
+        raise
 
 
 def open_picture(engine: EngineLike, file: bytes) -> OpenedSettings:
@@ -123,6 +132,14 @@ def _opened(engine: EngineLike, read: ReadSettings) -> OpenedSettings:
     if assumed := _assumed(read):
         notes.append(f"Not in it, so the default here: {joined(assumed)}.")
     return _answer(read.source, values, notes, read.unmapped, read.informative)
+
+
+def _is_scheduler_config(text: str) -> bool:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and ("_class_name" in data or "beta_schedule" in data)
 
 
 def _assumed(read: ReadSettings) -> list[str]:

@@ -192,6 +192,7 @@ HOSTILE = {
     "a number": b'{"text": 5}',
     "nested": b'{"text":' + b"[" * 100_000,
     "no settings": b'{"text": "a boat"}',
+    "a scheduler's": b'{"text": "{\\"_class_name\\": \\"PNDMScheduler\\"}"}',
     "no link": b'{"link": "<img src=x onerror=window.hit=1>"}',
     "a long text": json.dumps({"text": "x" * 500_000}).encode(),
     "a long link": json.dumps({"link": "1." + "A" * 100_000}).encode(),
@@ -225,3 +226,10 @@ def test_an_empty_form_is_a_sentence(client):
     assert answer.status_code == 422 and "reload the page" in answer.json()["message"]
     for form in ({}, {"lanes": 3}, {"lanes": {"lanes": [3, {"x": 1}]}}, {"steps": [[]]}):
         assert post(client, form=form)["source"] == "the settings kept here"
+
+
+def test_a_scheduler_config_is_told_where_it_belongs(client):
+    config = json.dumps({"_class_name": "PNDMScheduler", "beta_start": 0.00085})
+    answer = client.post("/settings", json={"text": config})
+    assert answer.status_code == 422
+    assert answer.json()["message"].startswith("This is a scheduler_config.json: open it in")

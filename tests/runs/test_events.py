@@ -5,10 +5,15 @@ import pytest
 from loops import finish
 
 from explorer.engine import Engine
+from explorer.records.interchange import read_settings
+from explorer.records.interchange.infotext import PROGRAM
+from explorer.records.interchange.picture_text import KEY, PARAMETERS, picture_texts
 from explorer.runs import event_stream
-from explorer.runs.events import RUNNING
+from explorer.runs.events import RUNNING, Ended
 from explorer.runs.job import Job
 from explorer.settings import LaneSettings, RunSettings
+from explorer.views.kept_pictures import Keeping
+from explorer.views.result import result_payload
 
 SETTINGS = RunSettings(prompt="a red house", seed=7, steps=3, lanes=(LaneSettings(),))
 
@@ -94,3 +99,22 @@ def test_a_run_knows_whether_a_core_is_spare(tiny_pipeline_folder, monkeypatch, 
     job = engine._dispatcher.job(SETTINGS, None)
     engine._dispatcher.run_here(job)
     assert (job.state, job.has_spare_core) == ("done", not every_core)
+
+
+def test_the_page_shows_pictures_that_say_how_they_came(tiny_pipeline_folder):
+    """Whoever saves one from the page has A1111's text in it, and ours."""
+    *_, last = Engine(tiny_pipeline_folder, "cpu").stream(SETTINGS)
+    assert isinstance(last, Ended)
+    kept: dict[str, bytes] = {}
+
+    def keep(data: bytes, name: str) -> str:
+        kept[name] = data
+        return name
+
+    assert result_payload(last, Keeping(keep))["lanes"][0].get("image") == "image.png"
+    read = read_settings(kept["image.png"])
+    assert (read.source, read.unmapped) == (PROGRAM, ())
+    assert read.settings == SETTINGS
+    texts = picture_texts(kept["image.png"])
+    assert texts[PARAMETERS].startswith("a red house\nSteps: 3, Sampler: DPM2, ")
+    assert KEY in texts

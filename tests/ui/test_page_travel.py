@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Page, expect
 from reading import choose, fill, wait_for
+from test_page_access import violations
 
 from explorer import ui
 from explorer.records.permalinks import read_permalink, write_permalink
@@ -582,6 +583,7 @@ def test_the_report_covers_no_button_of_the_bar_and_moves_nothing(open_page, wid
     before = page.evaluate(places)
     give(page, "#viewer", "paste", text=A1111 + ", Foo: " + "x" * 3000)
     expect(report(page)).to_contain_text("Foo: xxx")
+    assert violations(page) == []
     page.keyboard.press("Control+z")
     box, bar = report(page).bounding_box(), page.locator("#bar").bounding_box()
     assert box and bar

@@ -22,7 +22,7 @@ export function closeReport() {
 export function mount({ element: mine }) {
   element = mine;
   element.querySelector(".close").addEventListener("click", closeReport);
-  element.addEventListener("keydown", ({ key }) => key === "Escape" && closeReport());
+  document.addEventListener("keydown", ({ key }) => key === "Escape" && closeReport());
   on("begin", closeReport); // it is read by then
   if (pending) draw(pending);
 }
@@ -39,6 +39,7 @@ function draw({ title, problem = "", changes = "", notes = [], unmapped = [], in
   part("informative").textContent = keys ? `No run depends on: ${keys}.` : "";
   part("buttons").replaceChildren(...buttons.map(button));
   part("report").hidden = false;
+  part("spoken").textContent = [title, problem, changes].filter(Boolean).join(". ");
   const box = part("link"); // to copy by hand
   box.hidden = !link;
   box.value = link;
