@@ -48,7 +48,7 @@ BROWSER_FILES = {
     "ui/test_exported_page.py": 10,
     "ui/test_page_access.py": 110,
     "ui/test_page_approximate.py": 20,
-    "ui/test_page_comes_back.py": 90,
+    "ui/test_page_comes_back.py": 170,
     "ui/test_page_connection.py": 30,
     "ui/test_page_doctor.py": 40,
     "ui/test_page_firefox.py": 20,

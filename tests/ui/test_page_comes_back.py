@@ -9,7 +9,7 @@ import pytest
 from cut_line import CutLine
 from fake_engine import FakeEngine
 from playwright.sync_api import Page, expect
-from reading import fill, wait_for
+from reading import fill, run_to_end, scrub_to, wait_for
 
 from explorer import ui
 from explorer.hosting.run_store import RunStore
@@ -59,17 +59,32 @@ def tab(context, line) -> Iterator[Page]:
 
 
 @pytest.fixture(autouse=True)
-def at_the_first_server(servers, line) -> Iterator[None]:
-    line.join(servers[0].port)
+def let_go(servers) -> Iterator[None]:
+    """No test leaves a run held for the next one."""
     yield
     for each in servers:
-        each.engine.hold_at, each.engine.hold_in = None, ""
+        go_on(each.engine)
+
+
+def go_on(engine: FakeEngine) -> None:
+    engine.hold_at, engine.hold_in = None, ""
+    if engine.lock._ticket:
+        engine.lock.release()
+        engine.lock._ticket = None
 
 
 def ready(page: Page) -> None:
     page.wait_for_selector("#plot .nsewdrag")
     page.wait_for_selector("#history [data-ready]")
     page.wait_for_selector("#stop[aria-disabled]")
+
+
+def open_tab(context, line) -> Page:
+    """Another tab of the same browser."""
+    page = context.new_page()
+    page.goto(line.url + SAME)
+    page.wait_for_selector("#stop[aria-disabled]")
+    return page
 
 
 def said(page: Page) -> str:
@@ -108,12 +123,6 @@ class Moment:
         elif not goes_on:
             expect(page.get_by_label("Step", exact=True)).to_be_enabled()
 
-    def go_on(self, engine: FakeEngine) -> None:
-        engine.hold_at, engine.hold_in = None, ""
-        if engine.lock._ticket:
-            engine.lock.release()
-            engine.lock._ticket = None
-
 
 MOMENTS = [
     Moment("queued", "Waiting for another run"),
@@ -131,8 +140,7 @@ MOMENTS = [
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.name)
 def test_a_page_comes_back_to_its_run(context, servers, line, tab, moment):
-    engine = servers[0].engine
-    moment.reach(tab, engine)
+    moment.reach(tab, servers[0].engine)
 
     tab.reload()
     moment.expect(tab)
@@ -141,13 +149,154 @@ def test_a_page_comes_back_to_its_run(context, servers, line, tab, moment):
     tab.go_back()
     moment.expect(tab)
 
+    other = open_tab(context, line)
+    moment.expect(other)
+
     line.cut()
     if moment.state == "running":
         expect(tab.locator("#progress .where")).to_contain_text("connection to the server is lost")
     line.join(servers[0].port)
     moment.expect(tab)
 
-    moment.go_on(engine)
+    go_on(servers[0].engine)
     if moment.state == "running":
-        wait_for(tab, "samplerExplorer.state === 'done'")
-        assert said(tab).startswith("39 calls per lane")
+        for page in (tab, other):
+            wait_for(page, "samplerExplorer.state === 'done'")
+            assert said(page).startswith("39 calls per lane")
+    other.close()
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.name)
+def test_a_restarted_server_has_the_runs_that_had_ended(servers, line, tab, moment):
+    moment.reach(tab, servers[0].engine)
+    fill(tab, "negative_prompt", f"typed {moment.name}")
+    tab.evaluate("window.before = true")
+
+    line.cut()  # as a server that was killed: no stream ends as it should
+    servers.reverse()
+    line.join(servers[0].port)
+
+    wait_for(tab, "!window.before")  # Gradio reloads the page
+    ready(tab)
+    if moment.state == "running":
+        expect(tab.locator("#progress .where")).to_have_text(GONE)
+        expect(tab.locator("#run")).to_have_attribute("aria-disabled", "false")
+        expect(tab.locator("#stop")).to_have_attribute("aria-disabled", "true")
+    else:
+        moment.expect(tab)
+    expect(tab.locator("#negative_prompt textarea")).to_have_value(f"typed {moment.name}")
+
+
+def test_stop_in_another_tab_stops_the_run(context, servers, line, tab):
+    servers[0].engine.hold_at = 7
+    fill(tab, "prompt", "a red sailboat")
+    tab.click("#run")
+    wait_for(tab, "samplerExplorer.call === 7")
+    other = open_tab(context, line)
+    wait_for(other, "samplerExplorer.call === 7")
+    other.click("#stop")
+    for page in (other, tab):
+        wait_for(page, "samplerExplorer.state === 'cancelled'")
+        assert said(page) == "Stopped after call 7 of 39"
+    other.close()
+
+
+ASLEEP = """(is) => {
+    Object.defineProperty(document, "hidden", { value: is, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_phone_that_wakes_sees_what_its_run_has_become(servers, line, tab):
+    servers[0].engine.hold_at = 9
+    tab.click("#run")
+    wait_for(tab, "samplerExplorer.call === 9")
+    tab.evaluate(ASLEEP, True)
+    line.cut()
+    servers[0].engine.hold_at = 30
+    tab.wait_for_timeout(2000)
+    line.join(servers[0].port)
+    tab.evaluate(ASLEEP, False)
+    wait_for(tab, "samplerExplorer.call === 30")
+    go_on(servers[0].engine)
+    wait_for(tab, "samplerExplorer.state === 'done'")
+
+
+def test_a_link_to_settings_goes_before_the_last_run(context, servers, line):
+    page = open_tab(context, line)
+    run_to_end(page)
+    other = open_tab(context, line)
+    wait_for(other, "samplerExplorer.state === 'done'")
+    other.close()
+    page.goto(f"{line.url}?s=1.x{SAME}")
+    ready(page)
+    page.wait_for_timeout(500)  # in which another page would have come back to the run
+    assert page.evaluate("samplerExplorer.state") == "idle"
+    page.close()
+
+
+def test_a_run_that_was_lost_is_found_without_a_reload(context, servers, line):
+    engine = servers[0].engine
+    page = open_tab(context, line)
+    ready(page)
+    page.evaluate("window.before = true")
+    engine.hold_at = 6
+    page.click("#run")
+    wait_for(page, "samplerExplorer.call === 6")
+    page.route("**/app_id", lambda route: route.abort())
+    expect(page.locator("#progress .where")).to_contain_text("connection to the server is lost")
+    engine.hold_at = 8
+    page.unroute("**/app_id")
+    wait_for(page, "samplerExplorer.state === 'running' && samplerExplorer.call === 8")
+    go_on(engine)
+    wait_for(page, "samplerExplorer.state === 'done'")
+    assert page.evaluate("window.before")
+    page.close()
+
+
+def test_a_run_whose_stream_breaks_is_watched_in_another_way(context, servers, line):
+    """Gradio's stream alone is broken; Gradio says that the run has failed, and reloads the page."""
+    page = open_tab(context, line)
+    ready(page)
+    fill(page, "prompt", "a stream that breaks")
+    page.route("**/queue/data*", lambda route: route.abort())
+    page.click("#run")
+    wait_for(page, "window.samplerExplorer?.state === 'done'")
+    assert "a stream that breaks" in servers[0].engine.starts
+    page.close()
+
+
+NO_STORAGE = """
+for (const store of ["localStorage", "sessionStorage"]) {
+    const get = () => { throw new DOMException("no", "SecurityError"); };
+    Object.defineProperty(window, store, { get });
+}
+Object.defineProperty(document, "cookie", { get: () => "", set() {} });
+"""
+
+
+def test_a_visitor_without_cookies_and_storage_comes_back_too(context, servers, line):
+    engine = servers[0].engine
+    page, errors = context.new_page(), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.add_init_script(NO_STORAGE)
+    page.goto(line.url)
+    ready(page)
+    engine.hold_at = 4
+    page.click("#run")
+    wait_for(page, "samplerExplorer.call === 4")
+    page.reload()
+    page.wait_for_selector("#stop[aria-disabled=false]")
+    wait_for(page, "samplerExplorer.call === 4")
+    go_on(engine)
+    wait_for(page, "samplerExplorer.state === 'done'")
+    scrub_to(page, 3)
+    other = context.new_page()  # which knows of nothing
+    other.add_init_script(NO_STORAGE)
+    other.goto(line.url)
+    ready(other)
+    assert other.evaluate("samplerExplorer.state") == "idle"
+    run_to_end(other)
+    for each in (page, other):
+        each.close()
+    assert errors == []

@@ -1,5 +1,7 @@
 // Which run this page, and the next page of this browser, comes back to: its id, and the form it was
-// made with. A tab has its own; a new tab has the browser's. Without storage the page alone knows.
+// made with. A tab has its own; a new tab has the browser's.
+
+import { setTabState, tabState } from "../shared/tab_state.js";
 
 const STORED = "sampler-explorer.run";
 const STORES = ["sessionStorage", "localStorage"]; // the tab's comes first
@@ -10,7 +12,7 @@ const NOTHING = { newest: null, shown: null };
 let kept = null;
 
 export function keptRun() {
-  kept ??= STORES.map(read).find(Boolean) ?? NOTHING;
+  kept ??= checked(tabState().run) ?? STORES.map(read).find(Boolean) ?? NOTHING;
   return kept;
 }
 
@@ -34,13 +36,13 @@ export const forgetAll = () => write(NOTHING);
 
 function read(store) {
   try {
-    const value = JSON.parse(window[store].getItem(STORED) ?? "null");
-    return value && isRun(value.newest) && isRun(value.shown) ? value : null;
+    return checked(JSON.parse(window[store].getItem(STORED) ?? "null"));
   } catch {
     return null;
   }
 }
 
+const checked = (value) => (value && isRun(value.newest) && isRun(value.shown) ? value : null);
 const isRun = (run) => run === null || /^[0-9a-f]{32}$/.test(run?.id);
 
 function write(value) {
@@ -49,7 +51,7 @@ function write(value) {
     try {
       window[store].setItem(STORED, JSON.stringify(value));
     } catch {
-      // full or forbidden
+      setTabState({ run: value }); // full or forbidden
     }
   }
 }

@@ -1,5 +1,7 @@
 // Who this browser is to the server: a random id, which is kept where the browser allows it, else for
-// as long as the page is open. Who knows it sees the visitor's runs.
+// as long as the tab is open. Who knows it sees the visitor's runs.
+
+import { setTabState, tabState } from "./tab_state.js";
 
 const STORED = "sampler-explorer.visitor";
 const ID = /^[0-9a-f]{32}$/;
@@ -27,7 +29,7 @@ function read() {
   try {
     return localStorage.getItem(STORED);
   } catch {
-    return null;
+    return tabState().visitor;
   }
 }
 
@@ -35,6 +37,6 @@ function write(text) {
   try {
     localStorage.setItem(STORED, text);
   } catch {
-    // full or forbidden: then a reload makes a new visitor
+    setTabState({ visitor: text }); // full or forbidden
   }
 }
