@@ -119,8 +119,9 @@ class History:
         return open_run(self._path(id))
 
     def shown(self, id: str) -> ShownRun:
-        """What is shown of a run, its latents unread; raises what `open` raises."""
-        return open_shown(self._path(id))
+        """What is shown of a run, its latents unread, by the id that it has here; raises what
+        `open` raises."""
+        return replace(open_shown(self._path(id)), id=id)
 
     def thumbnail(self, id: str) -> bytes | None:
         """A run's small picture, a JPEG file, or None; raises what `open` raises."""

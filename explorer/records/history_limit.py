@@ -29,8 +29,9 @@ def make_room(root: Path, newest: Path, limit: int) -> list[HistoryEntry]:
     """Remove runs until those of all owners together take at most `limit` bytes.
 
     Returns those of the newest one's owner. What was deleted goes first, then the oldest unstarred
-    run of the owner who has the most.
-    Raises NotSaved where the starred runs alone leave no room for the newest one.
+    run of the owner who has the most. Where all others are starred, those of another visitor go who
+    has more than an equal share: stars do not take the history from everybody else.
+    Raises NotSaved where that leaves no room for the newest one.
     """
     runs = {folder: listing(folder).entries() for folder in owners(root)}
     sizes = {folder: sum(each.bytes for each in entries) for folder, entries in runs.items()}
@@ -44,6 +45,13 @@ def make_room(root: Path, newest: Path, limit: int) -> list[HistoryEntry]:
             folder: [each for each in some if not each.starred and folder / each.id != newest]
             for folder, some in runs.items()
         }
+        if not any(free.values()):
+            share = limit / len(runs)
+            spared = newest.parent, root / LOCAL
+            free = {
+                folder: some if folder not in spared and sizes[folder] > share else []
+                for folder, some in runs.items()
+            }
         if not any(free.values()):
             raise NotSaved(
                 f"The run was not kept: starred runs fill the {size_text(limit)} of the history; "

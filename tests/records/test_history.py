@@ -463,6 +463,31 @@ def test_who_has_the_most_makes_room_for_others(tmp_path, limited, size):
     assert first in ids(few)
 
 
+def test_a_visitors_stars_do_not_keep_others_out(tmp_path, limited, size):
+    limited(history_bytes=4 * size + size // 2)
+    greedy, other = History(tmp_path, new_owner_id()), History(tmp_path, new_owner_id())
+    starred = [greedy.add(fresh()).entry.id for _ in range(4)]
+    for id in starred:
+        greedy.star(id)
+    with pytest.raises(NotSaved, match="starred runs fill"):
+        greedy.add(fresh())
+    kept = [other.star(other.add(fresh()).entry.id).id for _ in range(2)]
+    assert ids(other) == kept[::-1]
+    assert ids(greedy) == starred[:1:-1]  # an equal share is left to each
+    with pytest.raises(NotSaved, match="starred runs fill"):
+        other.add(fresh())
+
+
+def test_visitors_do_not_take_the_starred_runs_of_the_machines_user(tmp_path, limited, size):
+    limited(history_bytes=4 * size + size // 2)
+    user, visitor = History(tmp_path), History(tmp_path, new_owner_id())
+    for _ in range(4):
+        user.star(user.add(fresh()).entry.id)
+    with pytest.raises(NotSaved, match="starred runs fill"):
+        visitor.add(fresh())
+    assert len(user) == 4
+
+
 # --- disks, threads and processes ----------------------------------------------------------------
 
 

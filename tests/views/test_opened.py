@@ -1,0 +1,96 @@
+"""A run opened again: what of it the page can show, and what it says of the rest."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from made_runs import made_run, made_settings, start_picture
+
+from explorer.records.shown import ShownRun, shown
+from explorer.settings import LaneSettings
+from explorer.views.opened import opened_payload
+
+
+@pytest.fixture(scope="module")
+def run() -> ShownRun:
+    return shown(made_run())
+
+
+def opened(run: ShownRun, *models: str):
+    payload = opened_payload(run, lambda data, name: f"kept/{name}", models, "scenes")
+    json.dumps(payload).encode()
+    return payload
+
+
+def test_all_settings_are_values_of_the_form(run):
+    payload = opened(run, "scenes")
+    assert payload["whole"] and payload["notes"] == []
+    settings = payload["settings"]
+    assert settings.keys() == {*made_settings().to_dict()}
+    assert (settings["model"], settings["init_image"], settings["steps"]) == ("scenes", "", 3)
+    assert settings["lanes"]["same"] is False
+    assert settings["lanes"]["lanes"][1]["schedule_type"] == "karras"
+    assert [lane["steps"] for lane in payload["plan"]] == [3, 3]
+
+
+def test_a_start_picture_is_within_the_payload():
+    run = shown(made_run(made_settings(init_image=start_picture())))
+    assert opened(run)["settings"]["init_image"] == start_picture()
+
+
+def test_a_model_that_is_not_offered_leaves_the_forms(run):
+    named = replace(run, settings={**run.settings, "model": "other <b>"})
+    payload = opened(named, "scenes")
+    assert not payload["whole"]
+    assert payload["notes"] == ["Model other <b> is not offered here."]
+    assert "model" not in payload["settings"]
+    assert opened(named)["settings"]["model"] == "other <b>"  # any model may be named here
+
+
+def test_more_lanes_than_the_page_has_are_left_out():
+    lanes = (LaneSettings(),) * 8
+    payload = opened(shown(made_run(made_settings(lanes=lanes))))
+    assert len(payload["settings"]["lanes"]["lanes"]) == 6
+    assert payload["notes"] == ["The page has 6 lanes; the other 2 are left out."]
+    assert len(payload["result"]["lanes"]) == 8
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"steps": 0},
+        {"of_the_future": 1},
+        {"lanes": [{"sampler": "of the future"}]},
+        {"lanes": "none"},
+        {"lanes": [3]},
+        {"prompt": 3},
+    ],
+)
+def test_settings_of_another_version_are_a_note_and_the_pictures_are_shown(run, settings):
+    payload = opened(replace(run, settings={**run.settings, **settings}))
+    assert payload["settings"] is None and not payload["whole"]
+    assert payload["key"] == ""
+    (note,) = payload["notes"]
+    assert note.startswith("Its settings are not all settings of this version")
+    assert [len(lane["calls"]) for lane in payload["plan"]] == [5, 5]
+    assert payload["result"]["lanes"][0]["image"] == "kept/image.png"
+
+
+def test_sheets_that_do_not_fit_the_calls_are_not_shown(run):
+    lane = run.lanes[0]
+    small = {view: replace(sheet, count=2) for view, sheet in lane.sheets.items()}
+    other = lane.sheets | {"noisy": replace(lane.sheets["noisy"], columns=1)}
+    for sheets in (small, other, {}):
+        payload = opened(replace(run, lanes=(replace(lane, sheets=sheets),)))
+        assert "denoised" not in payload["result"]["lanes"][0]
+        assert payload["result"]["lanes"][0]["image"] == "kept/image.png"
+
+
+def test_pictures_that_cannot_be_written_are_in_the_message(run):
+    def full(data: bytes, name: str) -> str:
+        raise OSError(28, "No space left on device")
+
+    payload = opened_payload(run, full)
+    assert payload["result"]["lanes"][0]["image"].startswith("data:image/png;base64,")
+    assert "No space left on device" in payload["notes"][0]
+    assert payload["whole"]
