@@ -63,7 +63,8 @@ def recorded(family_folder) -> Iterator:
 
     def run(settings: RunSettings, family: str = "sd1") -> RecordedRun:
         if family not in engines:
-            engines[family] = Engine(family_folder(family), "cpu")
+            model = family if family == "bundled" else family_folder(family)
+            engines[family] = Engine(model, "cpu")
         return RecordedRun.of(engines[family].run(settings))
 
     with pytest.MonkeyPatch.context() as patch:
@@ -73,7 +74,8 @@ def recorded(family_folder) -> Iterator:
 
 def assert_programs_make(pictures: dict[Path, np.ndarray], is_alone: bool):
     """Each folder's program, run in a clean process, saves these pictures."""
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": "" if is_alone else str(ROOT)}
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment["PYTHONPATH"] = "" if is_alone else str(ROOT)
     command = [sys.executable, "-c", RUNNER, "alone" if is_alone else "ours", *map(str, pictures)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -118,6 +120,7 @@ def test_what_diffusers_can_express_runs_on_diffusers_alone(recorded, family_fol
             ),
             "sd1",
         ),
+        "bundled": (replace(RUN, steps=4, cfg_scale=3), "bundled"),
         "xl": (replace(RUN, negative_prompt=""), "sdxl"),
         "v": (replace(RUN, lanes=(LaneSettings(prediction_type="v_prediction"),)), "sd2"),
     }
@@ -127,7 +130,8 @@ def test_what_diffusers_can_express_runs_on_diffusers_alone(recorded, family_fol
     for name, (settings, family) in more.items():
         other = recorded(settings, family)
         assert [python_code(other, lane).missing for lane in range(len(other))] == [()] * len(other)
-        for place, lane in written(other, tmp_path / name, family_folder(family)):
+        model = ROOT / "assets" if family == "bundled" else family_folder(family)
+        for place, lane in written(other, tmp_path / name, model):
             pictures[place] = other[lane].images
             picture_file(other, place)
     assert_programs_make(pictures, is_alone=True)

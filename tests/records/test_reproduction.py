@@ -52,6 +52,7 @@ def unpacked(run: RecordedRun, folder: Path) -> Path:
 
 def reproduced(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+    environment["CUDA_VISIBLE_DEVICES"] = ""
     command = [sys.executable, str(folder / "reproduce.py"), *arguments]
     return subprocess.run(
         command, env=environment, cwd=folder, capture_output=True, text=True, check=False
@@ -76,6 +77,14 @@ def test_a_refiner_takes_over_at_the_same_call(family_folder, tmp_path, untraced
     run = engine.run(replace(RUN, lanes=lanes, refiner="sdxl-refiner", refiner_switch_at=0.5))
     paths = "--model", str(folders["sdxl"]), "--refiner", str(folders["sdxl-refiner"])
     done = reproduced(unpacked(RecordedRun.of(run), tmp_path), *paths)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert done.stdout.count("the same") == 2
+
+
+def test_the_bundled_model_is_found_by_its_name(tmp_path, untraced):
+    settings = replace(RUN, steps=4, init_image=start_picture(), batch_size=2)
+    run = RecordedRun.of(Engine(device="cpu").run(settings))
+    done = reproduced(unpacked(run, tmp_path), "--device", "cpu")
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert done.stdout.count("the same") == 2
 

@@ -125,7 +125,7 @@ export function mount({ element, props }) {
     box.value = text.text;
     box.focus();
     box.select();
-    return `This browser lets no page copy here: press Ctrl+C.${note}`;
+    return `This browser lets no page copy: the text is selected here.${note}`;
   }
 
   const animate = (kind, label, hint, of, refusal) => {
@@ -143,6 +143,7 @@ export function mount({ element, props }) {
     } catch (error) {
       say(error.message);
     }
+    [said, missing, box].forEach((part) => part.scrollIntoView({ block: "nearest" })); // on a low screen
   }
 
   function say(sentence) {
