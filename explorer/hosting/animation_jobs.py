@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from explorer.records.errors import REASONS, not_saved
 from explorer.records.exports.animation import Progress
 from explorer.settings.limits import LIMITS
 
@@ -144,9 +145,11 @@ class AnimationJobs:
             state = CANCELLED
         except ValueError as error:
             job.message = str(error)
-        except Exception:
+        except Exception as error:
             LOG.exception("an animation could not be made")
             job.message = BROKEN
+            if isinstance(error, OSError) and error.errno in REASONS:
+                job.message = str(not_saved("The animation", error, "made"))
         job.ended_at, job.state = self._clock(), state
         if state != DONE or job.cancelled.is_set():
             job.close()

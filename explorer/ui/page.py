@@ -7,7 +7,7 @@ from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.run_store import RunStore
 from explorer.plots.curves import QUANTITIES
 from explorer.plots.figures import X_AXES
-from explorer.records.exports.animation import can_write_mp4
+from explorer.records.exports.animation import WITHOUT_MP4, can_write_mp4
 from explorer.runs.registry import RunRegistry
 from explorer.settings import RunSettings
 from explorer.settings.limits import LIMITS, Limits
@@ -63,7 +63,7 @@ def build(
             run = gr.Button("Run", variant="primary", elem_id="run", min_width=0)
             stop = gr.Button("Stop", elem_id="stop", min_width=0)
             bar = component("progress")
-            component("save", mp4=can_write_mp4())
+            component("save", without_mp4="" if can_write_mp4() else WITHOUT_MP4)
             component("copy_link")
         if store.folder is not None:
             component("past_runs")

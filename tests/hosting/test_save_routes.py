@@ -387,11 +387,24 @@ def test_what_nobody_asks_about_is_given_up_and_what_nobody_fetches_is_deleted(l
     assert not path.exists()
 
 
-def test_a_failure_is_a_sentence_without_its_reason():
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (RuntimeError("in /srv/secret"), animation_jobs.BROKEN),
+        (OSError(5, "Input/output error: /srv/secret"), animation_jobs.BROKEN),
+        (
+            OSError(28, "No space left", "/srv/secret"),
+            "The animation was not made: the disk is full",
+        ),
+    ],
+)
+def test_a_failure_is_a_sentence_without_paths(error, sentence):
     def broken(path, progress):
-        raise OSError(28, "No space left on /srv/secret")
+        raise error
 
     job = begun(AnimationJobs(), broken)
     until(lambda: job.is_over)
-    assert (job.state, job.message) == ("error", animation_jobs.BROKEN)
+    assert job.state == "error"
+    assert job.message.startswith(sentence)
+    assert "secret" not in job.message
     assert job.folder is None

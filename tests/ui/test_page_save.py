@@ -199,6 +199,11 @@ def test_a_run_that_the_server_has_forgotten_is_a_sentence(menu):
     entry(menu, "Everything").click()
     expect(said(menu)).to_have_text("The server cannot be reached.")
     menu.unroute("**/save/zip*")
+    menu.locator("input[type=range]").first.evaluate(MOVED)  # by the player, say
+    expect(said(menu)).to_have_text("The server cannot be reached.")
+
+
+MOVED = "range => { range.value = 3; range.dispatchEvent(new Event('input', {bubbles: true})); }"
 
 
 def test_while_a_run_goes_on_nothing_is_saved(menu, engine):

@@ -11,7 +11,6 @@ import { state, subscribe } from "../shared/store.js";
 const NO_RUN = "There is no finished run to save yet.";
 const GOES_ON = "A run is going on; it can be saved when it has ended.";
 const NOWHERE = "The server has not kept this run, so it cannot be saved.";
-const NO_MP4 = "MP4 takes the package imageio-ffmpeg, which this server does not have.";
 const NO_PICTURE = "This lane has no picture: the run ended before it was made.";
 const NO_FRAMES = "There are no calls to animate.";
 
@@ -28,6 +27,7 @@ export function mount({ element, props }) {
   const animation = new Animation(showAnimation);
   let lane = 0; // whose entries are shown
   let hasCursor = true; // is the sigma plot part of an animation?
+  let shown = null; // the recording that the menu is about, or why there is none
 
   const lanes = () => state.recorded?.lanes ?? [];
   const hasCalls = (shown) => shown.some(({ calls }) => calls.length);
@@ -41,6 +41,8 @@ export function mount({ element, props }) {
 
   function refresh() {
     const sentence = problem();
+    if (shown === (sentence || state.recorded)) return; // the scrubber has moved
+    shown = sentence || state.recorded;
     button.setAttribute("aria-disabled", Boolean(sentence));
     button.title = sentence;
     if (lane >= lanes().length) lane = 0;
@@ -62,7 +64,7 @@ export function mount({ element, props }) {
         save("html", "A page of its own", ".html"),
         save("csv", "Table of the calls", ".csv"),
         animate("webp", "Animation", ".webp", null, frames),
-        animate("mp4", "Animation", ".mp4", null, props.mp4 ? frames : NO_MP4),
+        animate("mp4", "Animation", ".mp4", null, props.without_mp4 || frames),
         {
           label: "with the sigma cursor",
           checked: hasCursor,
