@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_runs import made_run, made_settings, start_picture
+from made_runs import made_run, made_settings, made_trajectory, start_picture
 from PIL import Image
 
 from explorer.engine import Engine
@@ -205,6 +205,13 @@ def test_a_hostile_prompt_stays_text():
     calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
     assert "__import__" in text
     assert "__import__" not in [ast.unparse(call.func) for call in calls]
+
+
+def test_a_large_picture_is_decoded_in_tiles_as_the_run_did():
+    settings = made_settings(width=1536, height=1024)
+    lanes = [replace(made_trajectory(settings, at), images=None, final=None) for at in range(2)]
+    assert "\npipe.vae.enable_tiling()\n" in python_code(RecordedRun.of(lanes), 0).text
+    assert "enable_tiling" not in python_code(made_run(), 0).text
 
 
 def test_no_path_of_the_server_is_told():

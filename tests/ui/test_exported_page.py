@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from made_runs import SIDE, made_frames, made_run, made_settings, made_trajectory
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -96,6 +97,15 @@ def test_it_plays_and_answers_to_the_keyboard(opened):
     expect(page.get_by_role("button", name="Play")).to_be_visible()  # at the end
     page.locator("input[type=range]").press("ArrowLeft")
     expect(page.locator("output")).to_have_text("step 2\u00bd, call 4 of 5")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_screen_readers_and_weak_eyes_can_use_it(opened, scheme):
+    page = opened(made_run())
+    page.emulate_media(color_scheme=scheme)
+    page.locator("summary").click()
+    found = Axe().run(page).response["violations"]
+    assert [each["id"] for each in found] == []
 
 
 def test_texts_stay_texts(opened):

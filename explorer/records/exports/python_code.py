@@ -11,6 +11,7 @@ from explorer.records.run import RecordedRun
 from explorer.sampling.baselines import custom_steps
 from explorer.sampling.samplers import DPMPP_SDE
 from explorer.settings import LaneSettings, RunSettings
+from explorer.settings.limits import LIMITS
 
 BUNDLED, BUNDLED_FOLDER = "bundled", "assets/scenes"
 START_PICTURE = "start_picture.png"
@@ -119,6 +120,8 @@ class _Code:
             yield "    MODEL, torch_dtype=dtype, use_safetensors=True, safety_checker=None"
             yield ")"
         yield "pipe = pipe.to(device)"
+        if max(self._size()) > LIMITS.tiled_above:
+            yield "pipe.vae.enable_tiling()"
 
     def _picture(self) -> Iterator[str]:
         width, height = self._size()
