@@ -44,8 +44,8 @@ function describe() {
 
 function image(url) {
   const picture = new Image();
+  picture.addEventListener("load", show);
   picture.src = url;
-  picture.decode().then(show, () => {});
   return picture;
 }
 
@@ -56,6 +56,7 @@ for (const lane of lanes) {
     ["noisy", "denoised", "picture"].filter((view) => lane[view]).map((view) => [view, image(lane[view])]),
   );
   lane.canvas = make("canvas");
+  Object.assign(lane.canvas, lane.grid ? { width: lane.grid.width, height: lane.grid.height } : {});
   lane.canvas.setAttribute("role", "img");
   lane.caption = make("figcaption");
   const figure = make("figure", "", lane.canvas, lane.caption);
