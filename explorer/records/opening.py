@@ -79,7 +79,7 @@ def _lane(
         trajectory.settings["init_image"] = settings["init_image"]
     return RecordedLane(
         trajectory=trajectory,
-        picture=read_picture(folder, manifest, entry),
+        picture_file=read_picture(folder, manifest, entry),
         sheets=read_sheets(folder, manifest, entry),
         approximate={view: each.approximate for view, each in entry.frames.items()},
     )

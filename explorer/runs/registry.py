@@ -215,7 +215,7 @@ def _nbytes(run: RecordedRun | None) -> int:
     if run is None:
         return 0
     arrays = [array for each in run for array in (each.final, each.images) if array is not None]
-    files = [lane.picture for lane in run.lanes if lane.picture]
+    files = [lane.picture_file for lane in run.lanes if lane.picture_file]
     files += [sheet.file for lane in run.lanes for sheet in lane.sheets.values()]
     recordings = sum(each.nbytes for each in run)
     return recordings + sum(array.nbytes for array in arrays) + sum(map(len, files))

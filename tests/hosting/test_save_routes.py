@@ -205,7 +205,7 @@ def test_a_strangers_numbers_and_pictures_are_sentences_or_left_out(site):
         assert answer.status_code == 422
         assert answer.json()["message"] == "The noise levels of this run are not numbers."
     for picture in (b"\x89PNG no", bomb()):
-        lane = replace(run.lanes[0], picture=picture)
+        lane = replace(run.lanes[0], picture_file=picture)
         other = site.add(run=replace(run, lanes=(lane,)))
         job = site.ask(f"/runs/{other}/save/webp", "POST").json()["job"]
         assert site.ended(f"/runs/{other}/save/jobs/{job}")["state"] == "done"

@@ -39,6 +39,16 @@ def test_a_lane_without_pictures_has_no_file():
     assert thumbnail([RecordedLane(trajectory=Trajectory())]) is None
 
 
+def test_a_picture_is_compressed_when_it_is_asked_for_and_once(monkeypatch):
+    """A run on a GPU would take a third longer for it."""
+    made = []
+    monkeypatch.setattr("explorer.records.run.lane_png", lambda each: made.append(each) or b"PNG")
+    lane = RecordedRun.of([made_trajectory(made_settings(), 0)]).lanes[0]
+    assert made == []
+    assert (lane.picture, lane.picture) == (b"PNG", b"PNG")
+    assert made == [lane.trajectory]
+
+
 def test_a_thumbnail_shows_the_first_lanes_beside_each_other():
     lanes = [made_trajectory(made_settings(), lane) for lane in (0, 1)]
     picture = Image.open(io.BytesIO(thumbnail(RecordedRun.of([Trajectory(), *lanes]).lanes)))
