@@ -155,6 +155,15 @@ def test_opening_is_one_step_of_undo(page):
     page.wait_for_selector(".viewer:not([data-stale])")
 
 
+def test_a_reload_brings_the_opened_run_back_as_the_chosen_one(page, open_another):
+    another = open_another("#same-visitor")
+    open_run(another, 1)
+    another.reload()
+    expect(another.locator(".past-run").nth(1)).to_have_attribute("aria-current", "true")
+    expect(another.locator("#progress .where")).to_contain_text("15 calls per lane")
+    expect(another.locator("#prompt textarea")).to_have_value("a red sailboat")
+
+
 def test_a_run_is_named_and_starred(page, runs):
     open_run(page, 1)
     name = page.get_by_label("Name of the run")
@@ -289,6 +298,7 @@ def test_nothing_jumps_when_the_runs_come(page, context, open_another, width, he
     assert total(loading) < 0.05, loading
     another.evaluate("document.querySelector('.past-run').click()")
     another.wait_for_selector(".viewer:not([data-empty], [data-fetching])")
+    expect(another.locator(".past-run").first).to_have_attribute("aria-current", "true")
     assert another.evaluate("document.documentElement.scrollWidth") <= width
     assert another.evaluate(
         f"document.querySelector('#plot').getBoundingClientRect().top < {height}"

@@ -41,7 +41,8 @@ export function mount({ element }) {
   let after = ""; // asks for the next ones
   let asking = null; // the newest request for a list
   let deleted = ""; // the id of a run that the button beside brings back
-  let timers = {};
+  let unlisted = false; // could the list not be fetched?
+  const timers = {};
 
   // --- requests ----------------------------------------------------------------------------------
 
@@ -59,9 +60,14 @@ export function mount({ element }) {
     const asked = new URLSearchParams({ q: query.value, after: more ? after : "" });
     try {
       const page = await ask(`runs?${asked}`, { signal: request.signal });
-      if (request === asking) show(page, more);
+      if (request !== asking) return;
+      if (unlisted) say("");
+      unlisted = false;
+      show(page, more);
     } catch (error) {
-      if (error.name !== "AbortError") say(error.message);
+      if (error.name === "AbortError") return;
+      unlisted = true;
+      say(error.message);
     } finally {
       if (request === asking) asking = null;
     }
@@ -94,7 +100,7 @@ export function mount({ element }) {
       : "Finished runs are kept here.";
     size.textContent = page.total ? `${sizeOf(page.bytes)} of ${sizeOf(page.most_bytes)}` : "";
     size.title = `${page.total} ${page.total === 1 ? "run" : "runs"}. Beyond ${sizeOf(page.most_bytes)} the oldest without a star are removed.`;
-    choose(choice);
+    choose(choice || (state.recorded?.id ?? "")); // a reload has brought the run back
     if (focused) list.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
   }
 
@@ -261,6 +267,7 @@ export function mount({ element }) {
   // --- what happens elsewhere --------------------------------------------------------------------
 
   on("begin", () => choose(""));
+  on("opened", ({ id }) => choose(id));
   on("taken", async (id) => {
     query.value = "";
     await refresh();
@@ -271,6 +278,7 @@ export function mount({ element }) {
     await refresh();
     choose(run.id ?? "");
   });
+  subscribe("connected", ({ connected }) => connected && refresh());
   subscribe("run", () => root.toggleAttribute("data-running", isRunning()));
   document.addEventListener("visibilitychange", () => document.hidden || refresh()); // another tab may have run
   star.append(icon(STAR));
