@@ -3,13 +3,13 @@
 Nothing is kept of what is asked, and nothing is run. Each answer is the same for everybody.
 """
 
-import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
@@ -30,6 +30,8 @@ from explorer.views.opened_settings import (
 
 SETTINGS = "settings"
 SPACE = "SPACE_ID"  # in the environment of a Space
+# Threads of their own: runs begin and end while a stranger's texts are read.
+READING = CapacityLimiter(2)
 NOT_WHOLE = "The settings did not arrive whole; try again."
 # By key of the request's JSON, the type of its value and what reads it.
 ASKED: dict[str, tuple[type, Callable[[EngineLike, Any], Mapping[str, Any]]]] = {
@@ -69,7 +71,7 @@ def routes(
 async def _answer(read: Callable[..., Mapping[str, Any]], *given: Any) -> JSONResponse:
     """What `read` makes of it, or the sentence of its refusal."""
     try:
-        return JSONResponse(encodable(await asyncio.to_thread(read, *given)))
+        return JSONResponse(encodable(await to_thread.run_sync(read, *given, limiter=READING)))
     except (SettingsError, ModelError) as error:
         return JSONResponse({"message": encodable(str(error))}, 422)
 

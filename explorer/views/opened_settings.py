@@ -25,6 +25,7 @@ LONGEST_VALUE = 120
 OF_A_SCHEDULER = (
     "This is a scheduler_config.json: open it in Settings file, for the lane it is for."
 )
+MOST_PARTS = 200  # that are listed; the others are counted
 
 
 class UnmappedJSON(TypedDict):
@@ -40,7 +41,8 @@ class OpenedSettings(TypedDict):
 
     `source` is the program, or what they came from; `values` are those of the form, where a field
     that is missing stays as it is; `notes` are sentences, on what was assumed too; `unmapped` has
-    no place here, and no run depends on what is `informative`.
+    no place here, and no run depends on what is `informative`; of very many the last entry counts
+    those that are not listed.
     """
 
     source: str
@@ -213,10 +215,13 @@ def _answer(
 
 
 def _as_json(parts: tuple[Unmapped, ...]) -> list[UnmappedJSON]:
-    return [
+    listed = [
         UnmappedJSON(key=_short(each.key), value=_short(each.value), reason=each.reason)
-        for each in parts
+        for each in parts[:MOST_PARTS]
     ]
+    if (more := len(parts) - MOST_PARTS) > 0:
+        listed.append(UnmappedJSON(key=f"{more:,} more", value="", reason="not listed"))
+    return listed
 
 
 def _short(text: str) -> str:

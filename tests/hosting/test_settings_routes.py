@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import time
 import zlib
 
 import pytest
@@ -219,6 +220,24 @@ def test_a_file_without_settings_is_a_sentence(client, file):
     answer = client.post("/settings", content=file, headers={"content-type": "image/png"})
     assert answer.status_code == 422
     assert answer.json()["message"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"lanes":[' + ",".join(["1", "{}"] * 60_000) + "]}", "<lora:" * 60_000 + "\nSteps: 3"],
+    ids=["lanes", "networks"],
+)
+def test_a_strangers_text_takes_no_minutes(client, text):
+    began = time.process_time()
+    assert post(client, text=text)["values"]
+    assert time.process_time() - began < 5
+
+
+def test_of_ten_thousand_unknown_settings_some_are_listed_and_the_others_counted(client):
+    text = json.dumps({"steps": 3} | {f"x{number}": 0 for number in range(10_000)})
+    unmapped = post(client, text=text)["unmapped"]
+    assert [each["key"] for each in unmapped[:2]] == ["x0", "x1"]
+    assert (len(unmapped), unmapped[-1]["key"]) == (201, "9,800 more")
 
 
 def test_an_empty_form_is_a_sentence(client):

@@ -31,7 +31,7 @@ from explorer.settings.fields import SettingsError
 
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
 _FORGE = re.compile(r"f\d|neo|forge", re.IGNORECASE)
-_EXTRA_NETWORK = re.compile(r"<(?:lora|lyco|hypernet):[^>]*>", re.IGNORECASE)
+_EXTRA_NETWORK = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>", re.IGNORECASE)
 
 
 def read_infotext(text: str, models: Sequence[str] = ()) -> ReadSettings:

@@ -113,7 +113,9 @@ def _lanes(data: Any, unmapped: list[Unmapped]) -> list[dict[str, Any]]:
     listed = data if isinstance(data, list) else [data]
     lanes = [lane for lane in listed if isinstance(lane, dict)]
     unmapped += [
-        Unmapped("lanes", str(each)[:200], "no lane") for each in listed if each not in lanes
+        Unmapped("lanes", str(each)[:200], "no lane")
+        for each in listed
+        if not isinstance(each, dict)
     ]
     for position, lane in enumerate(lanes[LIMITS.lanes :], start=LIMITS.lanes):
         reason = f"a run has at most {LIMITS.lanes} lanes"
