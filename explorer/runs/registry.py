@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -25,6 +25,7 @@ TAKEN = "There is a run of this id already; press Run again."
 
 KeepRun = Callable[[RecordedRun, str], str]  # keeps an owner's run; raises RecordError
 Payloads = AsyncGenerator[Payload, None]
+Key = tuple[str, str]  # a run's owner and id
 
 
 class RunRegistry:
@@ -32,21 +33,21 @@ class RunRegistry:
 
     `keep(run, owner)` keeps a recorded run for longer than the process, and returns a sentence for
     its owner, or ""; it is called in a thread and raises RecordError. Of the runs that have ended
-    the newest stay, within `limits`.
+    the newest stay, within `limits`; an owner of many makes room before the others do. An id is
+    one among its owner's alone, so that it tells nothing of others' runs.
     """
 
     def __init__(self, limits: Limits = LIMITS, keep: KeepRun | None = None):
         self.keep = keep
         self._limits = limits
-        self._runs: dict[str, LiveRun] = {}  # that go on
-        self._ended: OrderedDict[str, LiveRun] = OrderedDict()
-        self._bytes: dict[str, int] = {}  # of those that have ended
+        self._runs: dict[Key, LiveRun] = {}  # that go on
+        self._ended: dict[Key, LiveRun] = {}  # the newest last
+        self._bytes: dict[Key, int] = {}  # of those that have ended
         self._tasks: set[asyncio.Task] = set()
 
     def get(self, id: str, owner: str) -> LiveRun | None:
         """An owner's run, which goes on or has ended; None where there is none."""
-        run = self._runs.get(id) or self._ended.get(id)
-        return run if run is not None and run.owner == owner else None
+        return self._runs.get((owner, id)) or self._ended.get((owner, id))
 
     def recorded(self, id: str, owner: str) -> RecordedRun | None:
         """What an owner's run has recorded, if it has ended and is still here."""
@@ -62,8 +63,8 @@ class RunRegistry:
 
     def forget(self, id: str, owner: str) -> None:
         """Drop an owner's run that has ended: it was deleted."""
-        if self.get(id, owner) and self._ended.pop(id, None):
-            self._bytes.pop(id)
+        if self._ended.pop((owner, id), None):
+            self._bytes.pop((owner, id))
 
     @property
     def nbytes(self) -> int:
@@ -75,13 +76,13 @@ class RunRegistry:
     def open(self, id: str, owner: str, session: str) -> LiveRun:
         """A new run under this id, "" for a new one; an earlier run of the session is stopped.
 
-        Raises ValueError for an id that is taken.
+        Raises ValueError for an id that the owner has used.
         """
         id = id or new_run_id()
-        if id in self._runs or id in self._ended:
+        if self.get(id, owner):
             raise ValueError(TAKEN)
         self.stop_session(session)
-        run = self._runs[id] = LiveRun(id, owner, session, self._limits.grace_s)
+        run = self._runs[owner, id] = LiveRun(id, owner, session, self._limits.grace_s)
         return run
 
     def begin(
@@ -172,18 +173,27 @@ class RunRegistry:
 
     def _end(self, run: LiveRun) -> None:
         run.end()
-        self._runs.pop(run.id, None)
-        self._ended[run.id] = run
-        self._bytes[run.id] = len(json.dumps(run.whole)) + _nbytes(run.recorded)
+        key = run.owner, run.id
+        self._runs.pop(key, None)
+        self._ended[key] = run
+        self._bytes[key] = len(json.dumps(run.whole)) + _nbytes(run.recorded)
         most, limit = self._limits.kept_runs, self._limits.kept_recordings_bytes
         while len(self._ended) > 1 and (len(self._ended) > most or self.nbytes > limit):
-            self._drop_one()
+            leaving = self._next_to_leave()
+            del self._ended[leaving], self._bytes[leaving]
 
-    def _drop_one(self) -> None:
-        """Drop the oldest run, first without a recording: anybody can have many refused."""
-        *older, _ = self._ended.values()
-        oldest = next((run for run in older if run.recorded is None), older[0])
-        del self._ended[oldest.id], self._bytes[oldest.id]
+    def _next_to_leave(self) -> Key:
+        """The oldest of those that recorded nothing, which cost nothing to make; else the oldest
+        of the owner whose runs take the most; of owners with one run each, the oldest."""
+        earlier = list(self._ended)[:-1]
+        if nothing := [key for key in earlier if self._ended[key].recorded is None]:
+            return nothing[0]
+        counts = Counter(owner for owner, _ in self._ended)
+        sizes: Counter[str] = Counter()
+        for (owner, _), size in self._bytes.items():
+            sizes[owner] += size if counts[owner] > 1 else 0
+        largest = max(sizes, key=lambda owner: sizes[owner])
+        return next((key for key in earlier if key[0] == largest and sizes[largest]), earlier[0])
 
 
 def recorded_run(id: str, event: Ended) -> RecordedRun:

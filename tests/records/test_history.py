@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -423,6 +424,32 @@ def test_a_run_that_is_larger_than_the_history_is_not_kept(runs, limited, size):
     assert os.listdir(runs.folder) == [kept]
 
 
+def test_nobody_loses_a_run_to_one_who_has_more(tmp_path, limited, size):
+    hers, theirs = (History(tmp_path, each) for each in (new_owner_id(), new_owner_id()))
+    limited(history_bytes=6 * size + size // 2)
+    victims = [hers.add(fresh()).entry.id for _ in range(2)]
+    for _ in range(8):
+        with suppress(NotSaved):
+            theirs.star(theirs.add(fresh()).entry.id)
+    assert ids(hers) == victims[::-1]
+    with pytest.raises(NotSaved, match=r"starred runs fill the .* unstar or delete some"):
+        theirs.add(fresh())
+    assert len(theirs) == 4
+
+
+def test_a_visitor_takes_no_run_of_this_machines_user(tmp_path, limited, size):
+    local, theirs = History(tmp_path), History(tmp_path, new_owner_id())
+    limited(history_bytes=3 * size + size // 2)
+    kept = [local.add(fresh()).entry.id for _ in range(3)]
+    with pytest.raises(NotSaved, match="others' runs fill the"):
+        theirs.add(fresh())
+    assert (ids(local), ids(theirs)) == (kept[::-1], [])
+    local.delete(kept[0])
+    assert theirs.add(fresh()).removed == ()
+    local.add(fresh())
+    assert (len(local), len(theirs)) == (2, 1)
+
+
 # --- for whom ------------------------------------------------------------------------------------
 
 
@@ -483,7 +510,7 @@ def test_visitors_do_not_take_the_starred_runs_of_the_machines_user(tmp_path, li
     user, visitor = History(tmp_path), History(tmp_path, new_owner_id())
     for _ in range(4):
         user.star(user.add(fresh()).entry.id)
-    with pytest.raises(NotSaved, match="starred runs fill"):
+    with pytest.raises(NotSaved, match="others' runs fill"):
         visitor.add(fresh())
     assert len(user) == 4
 

@@ -208,7 +208,7 @@ def test_a_pages_new_run_ends_its_earlier_one_and_no_other():
         assert not other.cancel.is_set()
         assert not second.cancel.is_set()
         with pytest.raises(ValueError, match="this id"):
-            runs.open(OTHER, "you", "third page")
+            runs.open(OTHER, "me", "third page")
         runs.fail(second, failure("It is refused."))
         other.cancel.set()
         await asyncio.gather(taken(first), taken(other))
@@ -287,6 +287,37 @@ def test_of_the_runs_that_have_ended_the_newest_stay():
     assert within(visit(many)) == [False, True, True]
     assert many.nbytes > 2 * 100
     assert within(visit(large)) == [False, False, True]  # however large
+
+
+def test_an_owner_of_many_runs_makes_room_before_the_others():
+    runs = RunRegistry(replace(LIMITS, kept_runs=4))
+    ids = [f"{at:032x}" for at in range(6)]
+
+    async def visit():
+        await taken(started(FakeEngine(pace=0), runs, ID, "victim"))
+        for id in ids:
+            await taken(started(FakeEngine(pace=0), runs, id, "stranger"))
+        for number in range(20):  # a failure costs a stranger nothing
+            runs.fail(runs.open("", f"another {number}", "page"), failure("No."))
+        assert runs.get(ids[-1], "stranger")
+        return runs.recorded(ID, "victim")
+
+    assert within(visit()).id == ID
+
+
+def test_an_id_says_nothing_of_another_owners_run():
+    runs = RunRegistry()
+
+    async def visit():
+        await taken(started(FakeEngine(pace=0), runs, ID, "me"))
+        await taken(started(FakeEngine(pace=0), runs, ID, "you", "other page"))
+        with pytest.raises(ValueError, match="a run of this id already"):
+            runs.open(ID, "me", "page")
+        runs.forget(ID, "you")
+        return runs.get(ID, "me"), runs.get(ID, "you")
+
+    mine, theirs = within(visit())
+    assert (mine.owner, theirs) == ("me", None)
 
 
 def test_a_run_has_the_context_of_its_caller():
