@@ -36,7 +36,9 @@ from explorer.settings.limits import LIMITS
 
 MOST_ENTRIES = 200  # 26 lanes of five files each, and the rest
 MOST_DIRECTORY_BYTES = 2**18
-HIGHEST_RATIO = 200  # unpacked to packed; a table of numbers reaches some tens
+HIGHEST_RATIO = 200  # unpacked to packed, of a file; a table of numbers reaches some tens
+# The same of a whole run, most of which is noise, and how much a small one may have beyond that.
+HIGHEST_RATIO_OF_ALL, SMALL_BYTES = 8, 2**26
 CHUNK_BYTES = 2**20
 FIRST_TIME, LAST_TIME = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)  # that a .zip can say
 END, END_64 = b"PK\5\6", b"PK\6\7"
@@ -113,7 +115,8 @@ def read_zip(source: Path | BinaryIO, name: str = "") -> RecordedRun:
     try:
         with zipfile.ZipFile(source) as archive, tempfile.TemporaryDirectory() as folder:
             entries = _checked_entries(archive, name)
-            _unpack(archive, entries, Path(folder), name)
+            size = source.seek(0, os.SEEK_END)
+            _unpack(archive, entries, Path(folder), name, SMALL_BYTES + HIGHEST_RATIO_OF_ALL * size)
             return open_folder(Path(folder), name)
     except RecordError:
         raise
@@ -182,9 +185,16 @@ def _checked_entries(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.Z
 
 
 def _unpack(
-    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], folder: Path, name: str
+    archive: zipfile.ZipFile,
+    entries: dict[str, zipfile.ZipInfo],
+    folder: Path,
+    name: str,
+    most_bytes: int,
 ) -> None:
-    """Write the files that the manifest names into a folder, as large as it says and no larger."""
+    """Write the files that the manifest names into a folder, as large as it says and no larger.
+
+    Together they may have `most_bytes`.
+    """
     if entries[MANIFEST].file_size > MOST_BYTES:
         raise DamagedRun(f"{name} is damaged: its {MANIFEST} is too large.")
     _copy(archive, entries[MANIFEST], folder / MANIFEST, entries[MANIFEST].file_size)
@@ -192,6 +202,8 @@ def _unpack(
     if manifest.bytes > LIMITS.imported_run_bytes:
         most = size_text(LIMITS.imported_run_bytes)
         raise ForeignRun(f"{name} unpacks to more than the {most} that a run's .zip may have.")
+    if manifest.bytes > most_bytes:
+        raise ForeignRun(f"{name} unpacks to far more than a run of its size does.")
     for file, info in entries.items():
         if file == MANIFEST:
             continue

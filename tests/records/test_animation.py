@@ -106,6 +106,19 @@ def test_sixteen_lanes_stand_in_rows_within_a_bounded_size():
     assert width % 2 == height % 2 == 0
 
 
+def test_finished_pictures_are_held_in_the_size_in_which_they_are_shown(monkeypatch):
+    data = io.BytesIO()
+    Image.new("RGB", (800, 600), "red").save(data, "PNG")
+    lanes = tuple(replace(lane, picture=data.getvalue()) for lane in RUN.lanes)
+    made = film_of(replace(RUN, lanes=lanes))
+    assert made.draw(5).getpixel((3, 3)) == (255, 0, 0)
+    assert [picture.size for picture in made._pictures] == [(SIDE, SIDE)] * 2
+    monkeypatch.setattr(film, "MOST_OF_ALL", 2 * 6 * SIDE * SIDE - 1)  # two sheets of 3 x 2 frames
+    with pytest.raises(NothingToShow, match="choose one of them"):
+        film_of(RUN)
+    assert film_of(RUN, 0).count == 6
+
+
 def test_a_run_without_frames_is_a_sentence():
     with pytest.raises(NothingToShow, match=r"no frames to animate"):
         film_of(RecordedRun.of([made_trajectory(made_settings(), 0)]))

@@ -17,7 +17,7 @@ import pytest
 from made_runs import made_run, made_settings, start_picture
 
 import explorer
-from explorer.records import History, open_run
+from explorer.records import History, open_run, zip_file
 from explorer.records.errors import DamagedRun, ForeignRun, NewerRun, NotSaved, RecordError
 from explorer.records.zip_file import read_zip, write_zip
 from explorer.settings.limits import Limits, set_limits
@@ -314,6 +314,8 @@ def test_bombs_are_refused_before_they_are_unpacked(limited, tmp_path, monkeypat
     entries[FOLDER + "run.json"] = json.dumps(manifest).encode()
     bomb = made(entries.items())
     assert "lane-a.png, which unpacks to far more than it should" in refused(bomb)
+    monkeypatch.setattr(zip_file, "SMALL_BYTES", 2**20)
+    assert "far more than a run of its size does" in refused(bomb)
     limited(imported_run_bytes=20 * 2**20)
     assert "unpacks to more than the 20.0 MiB" in refused(bomb)
     limited(imported_run_bytes=1000)

@@ -24,6 +24,7 @@ MOST_FRAMES = 240  # of a long run every other call, or fewer, is shown
 HOLD_S = 1.5  # the finished pictures
 MOST_SIDE = 1536  # pixels
 MOST_PIXELS = 2**26  # of a finished picture: sixteen of 2048 x 2048
+MOST_OF_ALL = 2**28  # pixels of all lanes' frames, decoded: those of sixteen lanes
 IN_A_ROW = 4  # lanes
 GAP, CAPTION, PLOT = 4, 18, 84  # pixels
 INK, QUIET, GROUND = "#15181c", "#666e78", "#ffffff"
@@ -53,7 +54,7 @@ class Film:
 
     @cached_property
     def _pictures(self) -> list["Image | None"]:
-        return [_opened(lane.picture) for lane in self.lanes]
+        return [_opened(lane.picture, self._pane) for lane in self.lanes]
 
     @cached_property
     def _shown(self) -> list[int]:
@@ -113,7 +114,8 @@ class Film:
             picture = self._pictures[place] if is_last else None
             if picture is None:
                 picture = Image.fromarray(self._sheets[place][calls[place]])
-            image.paste(picture.resize(self._pane, Image.Resampling.LANCZOS), (left, top))
+                picture = picture.resize(self._pane, Image.Resampling.LANCZOS)
+            image.paste(picture, (left, top))
             if self.has_cursor:
                 call = lane.trajectory.calls[calls[place]]
                 self._caption(drawing, place, call, left, top + self._pane[1])
@@ -178,6 +180,9 @@ def film_of(
         if run.lanes[at].sheets[view].count != len(run[at].calls):
             raise NothingToShow("The frames are not those of the run's calls.")
     lanes = tuple(run.lanes[at] for at in shown)
+    sheets = [lane.sheets[view] for lane in lanes]
+    if sum(each.rows * each.columns * each.width * each.height for each in sheets) > MOST_OF_ALL:
+        raise NothingToShow("All lanes together are too large to animate: choose one of them.")
     return Film(lanes=lanes, positions=tuple(shown), view=view, has_cursor=has_cursor)
 
 
@@ -187,15 +192,20 @@ def check_levels(calls: Sequence[Call]) -> None:
         raise NothingToShow("The noise levels of this run are not numbers.")
 
 
-def _opened(picture: bytes | None) -> "Image | None":
-    """A lane's finished picture; None for a file that is none of ours, or far too large."""
+def _opened(picture: bytes | None, size: tuple[int, int]) -> "Image | None":
+    """A lane's finished picture in another size, as all of them in full would take gigabytes.
+
+    None for a file that is none of ours, or far too large.
+    """
     from PIL import Image
 
     if picture is None:
         return None
     try:
         with Image.open(io.BytesIO(picture), formats=["PNG"]) as image:
-            return image.convert("RGB") if math.prod(image.size) <= MOST_PIXELS else None
+            if math.prod(image.size) > MOST_PIXELS:
+                return None
+            return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     except Exception:  # a decoder of damaged bytes may raise anything
         return None
 
