@@ -38,6 +38,7 @@ export function mount({ element }) {
 
   let runs = []; // those that are listed, of which `choice` is the chosen one's id
   let choice = "";
+  let matching = -1; // how many there are of these
   let after = ""; // asks for the next ones
   let asking = null; // the newest request for a list
   let deleted = ""; // the id of a run that the button beside brings back
@@ -88,11 +89,14 @@ export function mount({ element }) {
   // --- drawing -----------------------------------------------------------------------------------
 
   function show(page, more) {
-    runs = more ? [...runs, ...page.runs] : page.runs;
-    after = page.after;
     const focused = list.contains(document.activeElement) ? document.activeElement.dataset.id : "";
-    if (more) list.append(...page.runs.map(item));
-    else list.replaceChildren(...runs.map(item));
+    if (more || !isListed(page)) {
+      runs = more ? [...runs, ...page.runs] : page.runs;
+      after = page.after;
+      if (more) list.append(...page.runs.map(item));
+      else list.replaceChildren(...runs.map(item));
+    }
+    matching = page.matching;
     root.toggleAttribute("data-empty", page.total === 0);
     root.toggleAttribute("data-known", true);
     find(".quiet").textContent = page.total
@@ -102,6 +106,11 @@ export function mount({ element }) {
     size.title = `${page.total} ${page.total === 1 ? "run" : "runs"}. Beyond ${sizeOf(page.most_bytes)} the oldest without a star are removed.`;
     choose(choice || (state.recorded?.id ?? "")); // a reload has brought the run back
     if (focused) list.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  // Whether these are the runs that the list begins with: they stay as they are under a pointer.
+  function isListed(page) {
+    return page.matching === matching && JSON.stringify(page.runs) === JSON.stringify(runs.slice(0, page.runs.length));
   }
 
   function item(run) {
