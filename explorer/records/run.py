@@ -29,8 +29,9 @@ def new_run_id() -> str:
 class RecordedLane:
     """One lane of a run: its recording, its pictures as a PNG file, its frames on sheets.
 
-    `picture_file` is that PNG where there is one already. `sheets` are by view, "denoised" and "noisy", with a frame a call; `approximate` holds, by
-    view, the calls whose frames a stop has made approximate.
+    `picture_file` is that PNG where there is one already. `sheets` are by view, "denoised" and
+    "noisy", with a frame a call; `approximate` holds, by view, the calls whose frames a stop has
+    made approximate.
     """
 
     trajectory: Trajectory
