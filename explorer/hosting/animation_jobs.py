@@ -34,13 +34,14 @@ class _Ended(Exception):
 class AnimationJob:
     """One animation of a run: whose it is, what its file is called, and how far it is.
 
-    `done` of `count` pictures are made, both 0 before the first.
+    `done` of `count` pictures are made, both 0 before the first. It was asked for from `address`.
     """
 
     owner: str
     run: str
     name: str
     media_type: str
+    address: str = ""
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     state: str = WAITING
     message: str = ""
@@ -73,16 +74,26 @@ class AnimationJobs:
         self._places = threading.Semaphore(LIMITS.animations)
         self._clock = clock
 
-    def start(self, owner: str, run: str, name: str, media_type: str, make: Make) -> AnimationJob:
-        """Begin one, or queue it; raises TooMany beyond the limits."""
+    def start(
+        self, owner: str, run: str, name: str, media_type: str, make: Make, address: str = ""
+    ) -> AnimationJob:
+        """Begin one, or queue it; raises TooMany beyond the limits, those of an address too."""
         job = AnimationJob(
-            owner=owner, run=run, name=name, media_type=media_type, asked_at=self._clock()
+            owner=owner,
+            run=run,
+            name=name,
+            media_type=media_type,
+            address=address,
+            asked_at=self._clock(),
         )
         with self._lock:
             self._tidy()
             theirs = [each for each in self._jobs.values() if each.owner == owner]
             if len(theirs) >= LIMITS.animations_per_visitor:
                 self._drop_oldest_ended(theirs)
+            nearby = [each for each in self._jobs.values() if address and each.address == address]
+            if len(nearby) >= LIMITS.animations_per_address:
+                self._drop_oldest_ended(nearby)
             if len(self._jobs) >= LIMITS.waiting_animations:
                 self._drop_oldest_ended(list(self._jobs.values()))
             self._jobs[job.id] = job

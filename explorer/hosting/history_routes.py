@@ -89,8 +89,9 @@ def refusal(status: int, sentence: str) -> JSONResponse:
 async def _list(request: Request, store: RunStore, owner: str) -> Any:
     """`?q=&after=`: some of the owner's runs, as views.history.HistoryPage."""
     history = store.history(owner)
-    if history is None:
-        return {"runs": [], "after": "", "matching": 0, "total": 0, "bytes": 0, "most_bytes": 0}
+    if history is None or not history.folder.is_dir():  # nothing is remembered of who has none
+        most = LIMITS.history_bytes if history is not None else 0
+        return {"runs": [], "after": "", "matching": 0, "total": 0, "bytes": 0, "most_bytes": most}
     query, after = (request.query_params.get(name, "")[:LONGEST] for name in ("q", "after"))
     return await _in_thread(history_page, history, query, after)
 

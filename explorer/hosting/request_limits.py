@@ -12,7 +12,8 @@ from explorer.hosting.refusing import answer, header, refuse
 from explorer.hosting.uploads import Uploads
 from explorer.settings.limits import Limits
 
-UPLOAD = "/gradio_api/upload"
+API = "/gradio_api/"
+UPLOAD = f"{API}upload"
 RUNS = "/runs"  # a .zip of a run is posted there
 OVERHEAD = 4 * MIB  # of an upload beyond its file; a file a little too large gets its own sentence
 SMALL_BODY = 2**16  # bytes; smaller bodies are always accepted
@@ -51,7 +52,7 @@ class RequestLimits:
             await refuse(scope, receive, send, 404, "There is nothing here.")
         elif scope["path"].endswith(UPLOAD):
             await self._upload(scope, receive, send, self.limits.upload_bytes + OVERHEAD)
-        elif scope["path"].endswith(RUNS) and scope["method"] == "POST":
+        elif _is_of_runs(scope):
             await self._upload(scope, receive, send, self.limits.uploads_per_visitor_bytes)
         elif header(scope, b"content-type").lower().startswith("multipart/"):
             await refuse(scope, receive, send, 415, "Files are uploaded before they are used.")
@@ -110,7 +111,7 @@ class RequestLimits:
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         """Pass an upload on while it arrives, after reserving room for it."""
-        stated, address = _stated_length(scope), _address(scope)
+        stated, address = _stated_length(scope), address_of(scope)
         if stated is not None and stated > most:
             await refuse(scope, receive, send, 413, _too_large(most))
             return
@@ -118,7 +119,7 @@ class RequestLimits:
         if refusal := self.uploads.reserve(address, expected):
             await refuse(scope, receive, send, *refusal)
             return
-        body = _UploadBody(receive, send, most)
+        body = _UploadBody(receive, send, most, self.limits.upload_s)
         try:
             await self.app(scope, body.receive, body.send)
         finally:
@@ -131,13 +132,19 @@ class _UploadBody:
     Only on such an error does the parser delete its unfinished files.
     """
 
-    def __init__(self, receive: Receive, send: Send, most: int):
+    def __init__(self, receive: Receive, send: Send, most: int, seconds: float):
         self._receive, self._send, self._most = receive, send, most
+        self._seconds, self._due = seconds, asyncio.get_running_loop().time() + seconds
         self.received = 0
         self.taken = self._whole = False
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        try:
+            async with asyncio.timeout_at(None if self._whole else self._due):
+                message = await self._receive()
+        except TimeoutError:
+            late = f"The upload did not come within {self._seconds} seconds."
+            raise MultiPartException(late) from None
         self.received += len(message.get("body", b""))
         if self.received > self._most:
             raise MultiPartException(f"Over the maximum allowed size. {_too_large(self._most)}")
@@ -158,7 +165,7 @@ def _stated_length(scope: Scope) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 20 else None
 
 
-def _address(scope: Scope) -> str:
+def address_of(scope: Scope) -> str:
     """The client's address; behind a proxy in the local network, the one that the proxy names.
 
     Addresses named by other clients are not trusted.
@@ -166,6 +173,12 @@ def _address(scope: Scope) -> str:
     client = (scope.get("client") or ("", 0))[0]
     nearest = header(scope, b"x-forwarded-for").rpartition(",")[2].strip()[:64]
     return nearest if nearest and _is_neighbour(client) else client
+
+
+def _is_of_runs(scope: Scope) -> bool:
+    """Whether a run is posted; among Gradio's routes is one for an event of any name."""
+    path = scope["path"]
+    return path.endswith(RUNS) and API not in path and scope["method"] == "POST"
 
 
 def _is_neighbour(address: str) -> bool:

@@ -7,6 +7,7 @@ Errors are `{"message"}` with a sentence.
 """
 
 import asyncio
+import functools
 import tempfile
 import zipfile
 from collections import Counter
@@ -19,7 +20,9 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import BaseRoute, Route
 
 from explorer.hosting.animation_jobs import AnimationJob, AnimationJobs, TooMany
+from explorer.hosting.downloads import Downloads
 from explorer.hosting.history_routes import FRESH, Refused, StoreOf, refusal
+from explorer.hosting.request_limits import address_of
 from explorer.hosting.run_store import RunStore
 from explorer.hosting.visitors import NoVisitor, owner_of
 from explorer.records.errors import ForeignRun, NotSaved, RecordError, not_saved
@@ -49,13 +52,21 @@ Handler = Callable[[Request, RunStore, str], Awaitable[Response]]
 
 def routes(store_of: StoreOf) -> list[BaseRoute]:
     """The routes, for the store that a request's application has."""
-    saving = _Saving()
+    saving, downloads = _Saving(), Downloads()
+
+    def sent(handler: Handler) -> Handler:
+        async def answer(request: Request, store: RunStore, owner: str) -> Response:
+            made = functools.partial(handler, request, store, owner)
+            return await downloads.answer(address_of(request.scope), made)
+
+        return answer
+
     asked = {
-        ("/{kind}", "GET"): saving.save,
+        ("/{kind}", "GET"): sent(saving.save),
         ("/{kind}", "POST"): saving.begin,
         ("/jobs/{job}", "GET"): saving.progress,
         ("/jobs/{job}", "DELETE"): saving.end,
-        ("/jobs/{job}/file", "GET"): saving.file,
+        ("/jobs/{job}/file", "GET"): sent(saving.file),
     }
     return [
         Route(f"/runs/{{id}}/save{path}", _answering(store_of, handler), methods=[method])
@@ -132,6 +143,7 @@ class _Saving:
             raise Refused(404, NO_KIND)
         if kind == "mp4" and not can_write_mp4():
             raise Refused(501, WITHOUT_MP4)
+        address = address_of(request.scope)
         view = request.query_params.get("view", VIEWS[0])
         has_cursor = request.query_params.get("cursor", "1") != "0"
         if view not in VIEWS:
@@ -153,7 +165,7 @@ class _Saving:
                     path.write_bytes(write_webp(film, progress))
 
             name = file_name(run, f".{kind}", lane)
-            return self._jobs.start(owner, id, name, ANIMATIONS[kind], make)
+            return self._jobs.start(owner, id, name, ANIMATIONS[kind], make, address)
 
         return _progress(await self._in_turn(owner, work))
 

@@ -61,6 +61,7 @@ class Limits:
     refused_request_s: int = _limit(20, "how long a refused request is still read")
     sessions: int = _limit(300, "pages whose state is kept")
     upload_bytes: int = _limit(20 * MIB, "one uploaded file")
+    upload_s: int = _limit(600, "how long an upload may take to come")
     uploads_per_visitor_bytes: int = _limit(100 * MIB, "uploads of one address, together")
     uploads_total_bytes: int = _limit(2 * GIB, "uploads of everybody, together")
     free_disk_bytes: int = _limit(256 * MIB, "disk that uploads leave free for the files of runs")
@@ -88,9 +89,13 @@ class Limits:
     imported_run_bytes: int = _limit(2 * GIB, "a run out of a .zip, unpacked")
     exports: int = _limit(2, "files of runs that are made at a time, for visitors to take away")
     exports_per_visitor: int = _limit(6, "those of one visitor that are made or wait")
+    downloads: int = _limit(64, "files of runs that are made, wait or are on their way")
+    downloads_per_address: int = _limit(16, "the same of one address")
+    download_s: int = _limit(600, "how long a file of a run may take to go", least=10)
     animations: int = _limit(1, "animations that are made at a time")
     waiting_animations: int = _limit(8, "animations that wait, or are made and not fetched yet")
     animations_per_visitor: int = _limit(2, "the same of one visitor")
+    animations_per_address: int = _limit(4, "the same of one address")
     keep_animations_s: int = _limit(300, "how long a finished animation waits to be fetched")
 
     def __post_init__(self):

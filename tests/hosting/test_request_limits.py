@@ -113,6 +113,27 @@ def test_an_upload_has_limits_of_its_own(tmp_path):
     assert server.post("/gradio_api/upload", stated=2**40)[0] == 413
 
 
+def test_an_event_named_runs_is_no_upload(tmp_path):
+    server = Server(tmp_path)
+    assert server.post("/gradio_api/run/runs", size=1001)[0] == 413
+    assert server.read <= 1000
+
+
+def test_an_upload_that_does_not_come_is_not_waited_for(tmp_path):
+    server, sent = Server(tmp_path, replace(LIMITS, upload_s=1)), []
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/runs", "headers": []}
+    finish(server.limits(scope, receive, send))
+    assert sent[0]["status"] == 413  # as of any that broke off
+    assert server.limits.uploads.reserve("", LIMITS.uploads_per_visitor_bytes - 2**20) is None
+
+
 def test_uploads_are_counted_by_address_and_in_all(tmp_path):
     server, size = Server(tmp_path), 3 * MIB
     upload = {"path": "/gradio_api/upload", "size": size, "stated": size, "piece": MIB}

@@ -356,6 +356,19 @@ def test_one_is_made_at_a_time_and_a_visitor_has_few(limited):
     assert sum(jobs.get(each.id, ME, "run") is not None for each in (first, second)) == 1
 
 
+def test_an_address_with_many_visitors_has_few_animations(limited):
+    limited(animations_per_address=2)
+    jobs, works = AnimationJobs(), [Held() for _ in range(3)]
+    for number, work in enumerate(works[:2]):
+        jobs.start(f"visitor {number}", "run", "a.webp", "image/webp", work, "stranger")
+    with pytest.raises(TooMany):
+        jobs.start("visitor 2", "run", "a.webp", "image/webp", works[2], "stranger")
+    mine = jobs.start(ME, "run", "a.webp", "image/webp", works[2], "mine")
+    for work in works:
+        work.go.set()
+    until(lambda: mine.state == "done")
+
+
 def test_cancelling_ends_the_work_and_leaves_no_file():
     jobs, work = AnimationJobs(), Held()
     job = begun(jobs, work)
