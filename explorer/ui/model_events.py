@@ -76,13 +76,14 @@ class ModelEvents:
             yield {self._settled: gr.skip()}  # Gradio sends one choice twice
             return
         cancel = self._begin(session, name)
+        self._brought_back.discard(session)
         async for update in self._follow(values, session, name, name != before, cancel):
             yield update
 
     async def restored(self, values: dict, request: gr.Request) -> Updates:
         """The page has filled its form, including the menu."""
         name, session = model_name(values[self._menu]) or self._first, session_of(request)
-        if name == self._loading.get(session):  # a kept form, while a server has just started
+        if name != self._engine.resident:  # a kept form, while a server has just started
             self._brought_back.add(session)
         if name == self._loading.get(session, values[self._settled]):
             yield {self._settled: gr.skip()}
