@@ -1,6 +1,7 @@
 """The history above the pictures: runs opened as they were, named, starred, deleted, searched."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from explorer.hosting.run_store import RunStore
 from explorer.records import History
 
 pytestmark = pytest.mark.browser
+KEPT = '"shown":{"id":'  # a run that the browser comes back to
 HOSTILE = "a <img src=x onerror=window.hit=1> boat ${window.hit=1}"
 
 
@@ -179,6 +181,43 @@ def test_a_run_is_named_and_starred(page, runs):
     name.fill("never")
     name.press("Escape")
     expect(name).to_have_value("<b>low</b> sun")
+    expect(name).to_be_focused()  # the keyboard goes on to the star
+    expect(page.locator(".past-runs [role=status]")).to_have_text("Named <b>low</b> sun.")
+
+
+def test_a_deleted_run_on_screen_says_so_and_is_not_come_back_to(page):
+    open_run(page, 0)
+    page.click(".past-runs .delete")
+    save = page.locator(".save-button")
+    expect(save).to_have_attribute("title", re.compile("^This run is deleted"))
+    assert KEPT not in page.evaluate("localStorage['sampler-explorer.run']")
+    page.click(".past-runs .again")
+    expect(save).to_have_attribute("title", "")
+    assert KEPT in page.evaluate("localStorage['sampler-explorer.run']")
+
+
+def test_on_a_phone_all_runs_can_be_reached_and_a_deleted_one_brought_back(
+    runs, page, open_another
+):
+    newest = next(iter(runs))
+    for at in range(40):
+        id = f"{at:032x}"
+        shutil.copytree(runs.folder / newest.id, runs.folder / id)
+        manifest = runs.folder / id / "run.json"
+        manifest.write_text(manifest.read_text().replace(newest.id, id))
+    phone = open_another(width=390, height=844)
+    items = phone.locator(".past-run")
+    expect(items.nth(20)).to_be_attached()
+    assert items.count() < 42
+    phone.evaluate("document.querySelector('.past-runs').scrollLeft = 1e6")
+    expect(items).to_have_count(42)
+    phone.evaluate("document.querySelector('.past-runs').scrollLeft = 0")
+    expect(phone.get_by_label("Search prompts and settings of runs")).to_be_in_viewport(ratio=1)
+    items.nth(1).click()
+    phone.click(".past-runs .delete")
+    expect(phone.locator(".past-runs .again")).to_be_in_viewport(ratio=1)
+    left = phone.evaluate("document.querySelector('.past-runs .said').getBoundingClientRect().left")
+    assert left > 200  # not where the fixed button of the settings covers it
 
 
 def test_runs_are_searched(page):

@@ -4,7 +4,7 @@
 import { isRunning } from "../run/run.js";
 import { icon, make } from "../shared/dom.js";
 import { runsFetch, sentenceOf } from "../shared/runs_api.js";
-import { on } from "../shared/signals.js";
+import { emit, on } from "../shared/signals.js";
 import { state, subscribe } from "../shared/store.js";
 import { openRun } from "./open_run.js";
 import { describe, sizeOf, titleOf } from "./run_words.js";
@@ -13,7 +13,6 @@ const STAR = "M8 1.8l1.9 4 4.4.6-3.2 3 .8 4.3L8 11.6l-3.9 2.1.8-4.3-3.2-3 4.4-.6
 const BIN = "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.6 8.5h5.8l.6-8.5";
 const BROKEN = "M8 4.5v4.2M8 11v.2M8 1.8l6.4 12H1.6z";
 const TYPED_MS = 200; // from the last key in the search box to its request
-const SAID_MS = 12_000; // how long a deleted run can be brought back by the button beside
 const LATEST_MS = 4000; // after which the list is asked for in any case
 const NEAR = 300; // pixels from the end of the list at which more is asked for
 
@@ -43,7 +42,7 @@ export function mount({ element }) {
   let asking = null; // the newest request for a list
   let deleted = ""; // the id of a run that the button beside brings back
   let unlisted = false; // could the list not be fetched?
-  const timers = {};
+  let timer = 0; // of the search
 
   // --- requests ----------------------------------------------------------------------------------
 
@@ -158,20 +157,19 @@ export function mount({ element }) {
     chosen.hidden = !run;
     if (!run) return;
     if (document.activeElement !== name) name.value = run.name;
+    name.title = run.name;
     chosen.toggleAttribute("data-problem", Boolean(run.problem)); // it can only be deleted
     star.setAttribute("aria-pressed", run.starred);
   }
 
   function say(sentence, undo = "") {
-    clearTimeout(timers.said);
     text.textContent = spoken.textContent = sentence;
     text.title = sentence;
     deleted = undo;
     again.hidden = !undo;
     said.toggleAttribute("data-wrong", Boolean(sentence) && !undo);
     root.toggleAttribute("data-saying", Boolean(sentence));
-    if (sentence) root.scrollLeft = 0; // on a phone the sentence is in front of the runs
-    if (undo) timers.said = setTimeout(() => say(""), SAID_MS);
+    if (sentence) root.scrollLeft = 0; // on a phone a sentence is in front of the runs
   }
 
   // --- what a user does --------------------------------------------------------------------------
@@ -180,7 +178,7 @@ export function mount({ element }) {
     say("");
     choose(id);
     const problem = runs.find((each) => each.id === id)?.problem;
-    if (problem) return say(problem);
+    if (problem) return say(problem.replace(/^[0-9a-f]{32}(?= )/, "This run")); // as its folder is called
     try {
       const opened = await openRun(id);
       if (opened) say(opened.notes.join(" "));
@@ -200,6 +198,7 @@ export function mount({ element }) {
     buttonOf(id)?.parentElement.remove();
     choose("");
     say("Deleted.", id);
+    emit("deleted", id);
     if (focused) again.focus();
     refresh();
   }
@@ -212,6 +211,7 @@ export function mount({ element }) {
       return say(error.message);
     }
     say("");
+    emit("restored", id);
     await refresh();
     choose(id);
     move(buttonOf(id));
@@ -243,24 +243,26 @@ export function mount({ element }) {
     }
   });
   list.addEventListener("focusin", ({ target }) => target.matches(".past-run") && target.tabIndex && move(target));
-  list.addEventListener("scroll", () => {
-    const left = list.scrollWidth - list.scrollLeft - list.clientWidth;
+  const nearEnd = ({ currentTarget: row }) => {
+    const left = row.scrollWidth - row.scrollLeft - row.clientWidth;
     if (after && !asking && left < NEAR) refresh(true);
-  });
+  };
+  for (const row of [list, root]) row.addEventListener("scroll", nearEnd); // on a phone the whole row scrolls
   list.addEventListener("wheel", (wheel) => {
     if (!wheel.deltaY || wheel.shiftKey || list.scrollWidth <= list.clientWidth) return;
     wheel.preventDefault(); // a wheel without a second axis moves along the row
     list.scrollLeft += wheel.deltaY;
   }, { passive: false });
   name.addEventListener("change", async () => {
-    const run = await mark({ name: name.value });
-    if (run) replace(run);
+    const given = name.value;
+    const run = await mark({ name: given });
+    if (!run) return;
+    if (run.id === choice && name.value === given) name.value = run.name; // as the server writes it
+    replace(run);
+    spoken.textContent = run.name ? `Named ${run.name}.` : "The name is removed.";
   });
   name.addEventListener("keydown", (key) => {
-    if (key.key === "Enter") name.blur();
-    if (key.key !== "Escape") return;
-    name.value = runs.find((each) => each.id === choice)?.name ?? "";
-    name.blur();
+    if (key.key === "Escape") name.value = runs.find((each) => each.id === choice)?.name ?? "";
   });
   star.addEventListener("click", async () => {
     const run = await mark({ starred: star.getAttribute("aria-pressed") !== "true" });
@@ -269,13 +271,16 @@ export function mount({ element }) {
   bin.addEventListener("click", remove);
   again.addEventListener("click", restore);
   query.addEventListener("input", () => {
-    clearTimeout(timers.query);
-    timers.query = setTimeout(refresh, TYPED_MS);
+    clearTimeout(timer);
+    timer = setTimeout(refresh, TYPED_MS);
   });
 
   // --- what happens elsewhere --------------------------------------------------------------------
 
-  on("begin", () => choose(""));
+  on("begin", () => {
+    choose("");
+    say("");
+  });
   on("opened", ({ id }) => choose(id));
   on("taken", async (id) => {
     query.value = "";

@@ -1,15 +1,13 @@
 // A run of the history in words. Does not touch the DOM.
 
 const KINDS = { damaged: "Damaged run", foreign: "No run of this program", unfinished: "Unfinished run", newer: "Run of a newer version" };
-const UNITS = ["bytes", "kB", "MB", "GB"];
+const UNITS = ["KiB", "MiB", "GiB"];
 
-// "6.8 MB"; whole binary sizes as an operator writes them: "4 GiB".
+// "6.8 MiB", "4 GiB": in the units of the rest of the page, and of an operator's limits.
 export function sizeOf(bytes) {
-  if (bytes >= 2 ** 30 && bytes % 2 ** 30 === 0) return `${bytes / 2 ** 30} GiB`;
-  if (bytes >= 2 ** 20 && bytes % 2 ** 20 === 0) return `${bytes / 2 ** 20} MiB`;
-  const power = bytes < 1000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(bytes) / 3));
-  const value = bytes / 1000 ** power;
-  return `${value < 10 && power ? value.toFixed(1) : Math.round(value)} ${UNITS[power]}`;
+  const power = Math.max(0, UNITS.findLastIndex((_, at) => bytes >= 1024 ** (at + 1)));
+  const value = bytes / 1024 ** (power + 1);
+  return `${value < 10 && !Number.isInteger(value) ? value.toFixed(1) : Math.round(value)} ${UNITS[power]}`;
 }
 
 // One line, for screen readers.

@@ -22,6 +22,7 @@ const LOST = "The run is lost: the server does not know it any more";
 
 let watching = 0; // the number of the newest attempt; an older one ends
 let heardAt = 0;
+let taken = null; // what was come back to before its user deleted it
 
 // Once the page is there: the run that it, or another page of this browser, has begun or shown last. A
 // link to settings goes before it.
@@ -125,6 +126,12 @@ on("end", ({ run, lost }) => {
   else if (!lost && runId() === keptRun().newest?.id) forgetNewest();
 });
 on("opened", ({ id, form, again }) => again || keepOpened(id, form)); // out of the history
+on("deleted", (id) => {
+  if (isRunning() || keptRun().shown?.id !== id) return;
+  taken = keptRun();
+  forgetAll();
+});
+on("restored", (id) => taken?.shown.id === id && !keptRun().newest && keepOpened(id, taken.shown.form));
 on("cut", mend);
 on("found", async () => {
   const run = { id: lostRun(), form: formOf(lostRun()) };

@@ -10,6 +10,7 @@ import { state, subscribe } from "../shared/store.js";
 
 const NO_RUN = "There is no finished run to save yet.";
 const GOES_ON = "A run is going on; it can be saved when it has ended.";
+const DELETED = "This run is deleted: bring it back from the history to save it.";
 const NOWHERE = "The server has not kept this run, so it cannot be saved.";
 const NO_PICTURE = "This lane has no picture: the run ended before it was made.";
 const NO_FRAMES = "There are no calls to animate.";
@@ -26,6 +27,7 @@ export function mount({ element, props }) {
   const menu = makeMenu({ button, popup, list });
   const animation = new Animation(showAnimation);
   let lane = 0; // whose entries are shown
+  const deleted = new Set(); // ids
   let hasCursor = true; // is the sigma plot part of an animation?
   let shown = null; // the recording that the menu is about, or why there is none
 
@@ -36,6 +38,7 @@ export function mount({ element, props }) {
   function problem() {
     if (state.run.state === "running") return GOES_ON;
     if (!state.recorded) return NO_RUN;
+    if (deleted.has(state.recorded.id)) return DELETED;
     return state.recorded.id ? "" : NOWHERE;
   }
 
@@ -166,5 +169,7 @@ export function mount({ element, props }) {
   menu.onOpen(fill);
   subscribe(["run", "recorded"], refresh);
   on("rest", refresh);
+  on("deleted", (id) => refresh(deleted.add(id)));
+  on("restored", (id) => refresh(deleted.delete(id)));
   refresh();
 }
