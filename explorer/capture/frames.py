@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 
 from explorer.capture.grids import tile
-from explorer.capture.sheets import FrameSheet, frame_sheet
+from explorer.capture.sheets import NOISY_QUALITY, FrameSheet, frame_sheet
 from explorer.capture.trajectory import Call
 from explorer.models.previews import Decoder, grown, jpeg, resized
 
@@ -35,7 +35,8 @@ class LaneFrames:
     @cached_property
     def sheets(self) -> dict[str, FrameSheet]:
         """Both views on sheets, made once for all who show or keep them."""
-        return {"denoised": frame_sheet(self.denoised), "noisy": frame_sheet(self.noisy)}
+        noisy = frame_sheet(self.noisy, quality=NOISY_QUALITY)
+        return {"denoised": frame_sheet(self.denoised), "noisy": noisy}
 
 
 class Filmstrip:

@@ -9,7 +9,8 @@ import numpy as np
 from explorer.models.previews import sheet
 
 SHEET_PIXELS = 2**24  # of one sheet: what a phone can hold decoded, four times
-JPEG_QUALITY = 95  # the change view amplifies what the compression leaves
+JPEG_QUALITY = 93  # the change view amplifies what the compression leaves
+NOISY_QUALITY = 75  # no other view is made of the latents' frames, and noise compresses badly
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -50,7 +51,9 @@ class FrameSheet:
         return cells.swapaxes(1, 2).reshape(-1, self.height, self.width, 3)[: self.count]
 
 
-def frame_sheet(frames: np.ndarray, pixels: int = SHEET_PIXELS) -> FrameSheet:
+def frame_sheet(
+    frames: np.ndarray, pixels: int = SHEET_PIXELS, quality: int = JPEG_QUALITY
+) -> FrameSheet:
     """All frames, (n, H, W, 3) in uint8, as one JPEG.
 
     A long run's frames are made smaller, so that the decoded sheet stays within so many pixels.
@@ -63,5 +66,5 @@ def frame_sheet(frames: np.ndarray, pixels: int = SHEET_PIXELS) -> FrameSheet:
         blocks = frames.reshape(count, height, shrink, width, shrink, 3)
         frames = blocks.mean(axis=(2, 4)).astype(np.uint8)
     columns = math.ceil(math.sqrt(count))
-    file = sheet(list(frames), columns, quality=JPEG_QUALITY)
+    file = sheet(list(frames), columns, quality=quality)
     return FrameSheet(file=file, count=count, columns=columns, width=width, height=height)

@@ -251,7 +251,7 @@ def sheet(images: Sequence[np.ndarray], columns: int, quality: int = 80) -> byte
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
         whole[row * height :, column * width :][:height, :width] = image
-    return jpeg(whole, quality)
+    return _file(whole, "JPEG", quality=quality, subsampling=0, optimize=True)
 
 
 def _with_one(latents: np.ndarray) -> np.ndarray:
