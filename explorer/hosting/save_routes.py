@@ -9,6 +9,7 @@ Errors are `{"message"}` with a sentence.
 import asyncio
 import functools
 import tempfile
+import time
 import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -41,6 +42,8 @@ from explorer.sampling.wording import lane_letter
 from explorer.settings.limits import LIMITS
 
 CHUNK_BYTES = 2**18
+# Between two files, in their time: who asks for one after the other leaves the processor to runs.
+REST, LONGEST_REST_S = 3, 5.0
 ANIMATIONS = {"webp": "image/webp", "mp4": "video/mp4"}
 VIEWS = ("denoised", "noisy")
 NO_KIND = "There is no such kind of file to save."
@@ -100,6 +103,7 @@ class _Saving:
     def __init__(self):
         self._jobs = AnimationJobs()
         self._turns = asyncio.Semaphore(LIMITS.exports)
+        self._due = [0.0] * LIMITS.exports  # when each place has rested
         self._asked: Counter[str] = Counter()  # by owner: what is made, or waits
 
     async def _in_turn(self, owner: str, work: Callable[[], Any]) -> Any:
@@ -109,10 +113,24 @@ class _Saving:
         self._asked[owner] += 1
         try:
             async with self._turns:
-                return await asyncio.to_thread(work)
+                return await self._rested(work)
         finally:
             self._asked[owner] -= 1
             self._asked += Counter()  # forgets those who have none
+
+    async def _rested(self, work: Callable[[], Any]) -> Any:
+        """What the work returns; a place for it rests after each, as long as REST says."""
+        due = self._due.pop(0)
+        try:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            began = time.monotonic()
+            try:
+                return await asyncio.to_thread(work)
+            finally:
+                ended = time.monotonic()
+                due = ended + min(REST * (ended - began), LONGEST_REST_S)
+        finally:
+            self._due.append(due)
 
     async def save(self, request: Request, store: RunStore, owner: str) -> Response:
         """A file of a run, or a text."""

@@ -50,8 +50,9 @@ def is_local(headers: Mapping[str, str]) -> bool:
         return False
     if any(name in headers for name in FORWARDED):
         return False
-    origin = headers.get("origin", "")
-    return is_loopback(headers.get("host", "")) and (not origin or is_loopback(_host_of(origin)))
+    host, origin = headers.get("host", ""), headers.get("origin", "")
+    # Another port is another program, whose page may be anybody's.
+    return is_loopback(host) and (not origin or _host_of(origin).lower() == host.strip().lower())
 
 
 def is_loopback(host: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 import json
 import os
 import struct
@@ -255,6 +256,24 @@ def test_a_visitor_who_asks_for_much_at_once_waits_and_others_do_not(site, limit
 
 
 # --- whose runs ----------------------------------------------------------------------------------
+
+
+def test_files_asked_for_without_end_leave_time_to_runs(tmp_path, limited, monkeypatch):
+    limited(exports=1)
+    busy = []
+
+    def slow(run, lane):
+        began = time.monotonic()
+        time.sleep(0.1)
+        busy.append((began, time.monotonic()))
+        return save_routes.TEXTS["json"](run, lane)
+
+    monkeypatch.setitem(save_routes.FILES, "csv", slow)
+    site = Site(tmp_path)
+    id = site.add()
+    for _ in range(3):
+        assert site.ask(f"/runs/{id}/save/csv").status_code == 200
+    assert all(later[0] - one[1] > 0.29 for one, later in itertools.pairwise(busy))
 
 
 def test_another_visitor_gets_none_of_it(site):

@@ -50,7 +50,11 @@ def test_who_does_not_say_who_it_is_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://example.org", "null", "http://[::2", "http://10.0.0.7"]
+    "origin",
+    [
+        *("https://example.org", "null", "http://[::2", "http://10.0.0.7", "file://"),
+        *("http://localhost:3000", "http://localhost", "http://127.0.0.1:7860"),
+    ],
 )
 def test_another_website_does_not_ask_for_the_users_runs(origin):
     assert owner_of({"host": "localhost:7860", "x-visitor": ME, "origin": origin}) == ME
