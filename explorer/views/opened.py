@@ -6,13 +6,14 @@ The shape: `Opened`.
 from collections.abc import Collection
 from typing import Any, TypedDict
 
+from explorer.capture.trajectory import DONE
 from explorer.records.shown import ShownCall, ShownLane, ShownRun
 from explorer.settings import RunSettings
 from explorer.settings.text import encodable
 from explorer.views.form_values import RUN_FIELDS, form_values
 from explorer.views.kept_pictures import Keep, Keeping
 from explorer.views.lanes import most_lanes
-from explorer.views.plan import CallPlace, LanePlan, call_place, plan_payload
+from explorer.views.plan import CallPlace, LanePlan, call_place, plan_payload, schedule_key
 from explorer.views.result import Grid, LaneResult, Result
 
 OF_THE_MENU = ("model", "refiner")  # fields that name a model which the server may not offer
@@ -56,9 +57,8 @@ def opened_payload(
     try:
         made_with = RunSettings.from_dict(dict(run.settings))
         settings, notes = _form(made_with, models, first)
-        planned = plan_payload(made_with)
-        if len(planned["plan"]) == len(plan):
-            plan, key = planned["plan"], planned["key"]
+        if len(made_with.lanes) == len(plan):
+            plan, key = _plan(run, made_with, plan), schedule_key(made_with)
     except (ValueError, TypeError, AttributeError) as error:  # of another version, or made by hand
         reason = f" ({str(error)[:200]})" if isinstance(error, ValueError) else ""
         notes = [f"Its settings are not all settings of this version{reason}: the form is kept."]
@@ -117,6 +117,14 @@ def _lane(lane: ShownLane, keeping: Keeping) -> LaneResult:
 
 def _place(call: ShownCall) -> CallPlace:
     return call_place(call.step, call.second_call, call.sigma, call.timestep)
+
+
+def _plan(run: ShownRun, settings: RunSettings, made: list[LanePlan]) -> list[LanePlan]:
+    """A run's plan; that of one that was not stopped are its calls, as quick as they are read."""
+    if run.state != DONE:
+        return plan_payload(settings)["plan"]
+    steps = (step_range.steps for step_range in settings.step_ranges)
+    return [LanePlan(**{**lane, "steps": count}) for lane, count in zip(made, steps, strict=True)]
 
 
 def _plan_of_calls(lane: LaneResult, group: int) -> LanePlan:

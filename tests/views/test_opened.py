@@ -1,7 +1,11 @@
 """A run opened again: what of it the page can show, and what it says of the rest."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from made_runs import made_run, made_settings, start_picture
@@ -9,6 +13,8 @@ from made_runs import made_run, made_settings, start_picture
 from explorer.records.shown import ShownRun, shown
 from explorer.settings import LaneSettings
 from explorer.views.opened import opened_payload
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +37,30 @@ def test_all_settings_are_values_of_the_form(run):
     assert settings["lanes"]["same"] is False
     assert settings["lanes"]["lanes"][1]["schedule_type"] == "karras"
     assert [lane["steps"] for lane in payload["plan"]] == [3, 3]
+
+
+def test_a_stopped_run_has_the_plan_of_all_its_calls(run):
+    settings = {**run.settings, "steps": 6}
+    stopped = opened(replace(run, state="cancelled", settings=settings))
+    assert [(lane["steps"], len(lane["calls"])) for lane in stopped["plan"]] == [(6, 11), (6, 11)]
+    assert stopped["key"] == opened(replace(run, settings=settings))["key"] != ""
+
+
+def test_a_finished_run_is_opened_without_diffusers():
+    """Its plan are its calls: the tables of diffusers' samplers would import seconds of code."""
+    script = """
+import sys
+from made_runs import made_run, made_settings
+from explorer.records.shown import shown
+from explorer.settings import LaneSettings
+from explorer.views.opened import opened_payload
+lanes = LaneSettings(sampler="euler"), LaneSettings(sampler="unipc")
+payload = opened_payload(shown(made_run(made_settings(lanes=lanes))), lambda data, name: name)
+assert [lane["steps"] for lane in payload["plan"]] == [3, 3] and payload["key"]
+assert not {"torch", "diffusers"} & set(sys.modules)
+"""
+    paths = {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    subprocess.run([sys.executable, "-c", script], env=os.environ | paths, check=True, timeout=60)
 
 
 def test_a_start_picture_is_within_the_payload():
