@@ -181,6 +181,8 @@ class History:
             path = self._path(id)
             trash = self.folder / TRASH / id
             try:
+                if trash.parent.is_symlink():  # it leads elsewhere
+                    trash.parent.unlink()
                 trash.parent.mkdir(exist_ok=True)
                 shutil.rmtree(trash, ignore_errors=True)
                 path.rename(trash)
@@ -203,7 +205,8 @@ class History:
 
     def deleted(self) -> list[HistoryEntry]:
         """The runs that `restore` can bring back, the newest first."""
-        return listing(self.folder / TRASH).entries()
+        trash = self.folder / TRASH
+        return [] if trash.is_symlink() else listing(trash).entries()
 
     # --- the parts ---
 
@@ -211,6 +214,8 @@ class History:
         """The folder of a run; raises ForeignRun for a name that is none of this owner's runs."""
         path = (folder or self.folder) / id
         is_name = 0 < len(id) < 256 and id == path.name and "\0" not in id
+        if folder is not None and folder.is_symlink():  # it leads elsewhere
+            raise ForeignRun("There is no such run in the history.")
         is_hidden = id.startswith(".") and not id.endswith(PART)
         if not is_name or is_hidden or path.is_symlink() or not path.is_dir():
             raise ForeignRun("There is no such run in the history.")
@@ -260,7 +265,8 @@ class History:
     def _tidy(self) -> None:
         """Remove what was deleted long ago, and what will not be written to its end."""
         with suppress(OSError):
-            for path in (self.folder / TRASH).iterdir():
+            trash = self.folder / TRASH
+            for path in () if trash.is_symlink() else trash.iterdir():
                 if time.time() - path.stat().st_mtime > LIMITS.keep_deleted_s:
                     shutil.rmtree(path, ignore_errors=True)
         with suppress(OSError):

@@ -377,6 +377,21 @@ def test_an_id_never_leaves_the_history(runs, id):
     assert len(runs) == 1
 
 
+def test_a_link_in_the_place_of_what_was_deleted_costs_nothing_elsewhere(runs, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "old").mkdir(parents=True)
+    os.utime(elsewhere / "old", (1, 1))
+    id = runs.add(fresh()).entry.id
+    (runs.folder / ".trash").symlink_to(elsewhere)
+    with pytest.raises(ForeignRun):
+        runs.restore("old")
+    assert runs.deleted() == []
+    runs.add(fresh())
+    runs.delete(id)
+    assert [path.name for path in elsewhere.iterdir()] == ["old"]
+    assert runs.restore(id).id == id
+
+
 # --- how much ------------------------------------------------------------------------------------
 
 
