@@ -101,7 +101,7 @@ class LaneFields(Checked):
     discard_penultimate_sigma: bool = argument(
         "discard_penultimate_sigma",
         "Discard penultimate sigma",
-        "One sigma more is made and the last but 0 left out, as A1111 and ComfyUI do here.",
+        "One sigma more is made and the last one before 0 left out, as A1111 and ComfyUI do here.",
         group="schedule",
     )
     final_sigmas_type: str = argument(

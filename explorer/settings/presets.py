@@ -61,15 +61,15 @@ PRESETS = (
     Preset(
         key="a1111",
         label="A1111 and ComfyUI",
-        text="DPM2 and DPM2 a as these run them: one sigma more is made and the last but 0 left "
-        "out.",
+        text="DPM2 and DPM2 a as these run them: one sigma more is made and the last before 0 "
+        "left out.",
         source="k-diffusion under A1111 (schedule type Uniform) and ComfyUI (scheduler normal)",
         lane=OF_A1111,
     ),
     Preset(
         key="a1111_karras",
         label="A1111 and ComfyUI, Karras",
-        text="DPM2 Karras and DPM2 a Karras as these run them, the last sigma but 0 left out.",
+        text="DPM2 Karras and DPM2 a Karras as these run them, the last sigma before 0 left out.",
         source="A1111 (DPM2 Karras), ComfyUI (dpm_2 with karras); Karras et al. 2022",
         lane=OF_A1111 | {"schedule_type": "karras"},
     ),
@@ -84,7 +84,7 @@ PRESETS = (
     Preset(
         key="few_steps",
         label="Few steps",
-        text="8 steps, 15 model calls; without the last sigma but 0 the ancestral sampler ends "
+        text="8 steps, 15 model calls; without the last sigma before 0 the ancestral sampler ends "
         "much nearer to the data.",
         source="measured on data with a known denoiser (explorer/lab)",
         run={"steps": 8},

@@ -34,7 +34,7 @@ test("what all lanes share once, else by their letters", () => {
 
 test("how many lanes there are", () => {
   assert.equal(text(form(), form({}, lane("dpm2_a"))), "Changed: 1 lane, Sampler DPM2 a.");
-  assert.equal(text(form({}, lane("dpm2")), form()), "Changed: 2 lanes, B: Sampler DPM2 a, B: Rho 7.");
+  assert.equal(text(form({}, lane("dpm2")), form()), "Changed: 2 lanes, B: Sampler DPM2 a.");
 });
 
 test("a part of a form, and very many changes", () => {

@@ -420,6 +420,10 @@ def test_a_text_of_a1111_is_taken_and_the_rest_is_listed(open_page):
     expect(shown).to_be_hidden()
     page.keyboard.press("Control+z")
     holds_defaults(page)
+    give(page, "#viewer", "paste", text=A1111)
+    shown.get_by_role("button", name="Undo").click()
+    expect(shown).to_be_hidden()
+    holds_defaults(page)
 
 
 def test_every_kind_of_picture_and_file_is_read(open_page):
@@ -542,10 +546,13 @@ def test_a_users_own_presets_are_kept_renamed_deleted_and_brought_back(open_page
     page.keyboard.type("other")
     page.keyboard.press("Enter")
     expect(own).to_have_text(["other"])
+    expect(own).to_be_focused()
     page.locator(".own-presets .remove").click()
     expect(own).to_have_count(0)
-    page.get_by_role("button", name="Undo", exact=True).last.click()
+    expect(page.locator(".undo-line .undo")).to_be_focused()
+    page.keyboard.press("Enter")
     expect(own).to_have_text(["other"])
+    expect(own).to_be_focused()
     give(page, "#viewer", "drop", "", presets_json=file.read_bytes())
     expect(report(page)).to_contain_text("1 preset added.")
     expect(own).to_have_text(["other", name])

@@ -24,8 +24,10 @@ function laneChanges(before, after, laneFields) {
   if (!after || !before) return [];
   const [old, lanes] = [before.lanes, after.lanes];
   const count = lanes.length === old.length ? [] : [`${lanes.length} ${lanes.length === 1 ? "lane" : "lanes"}`];
+  // Of a lane that is new, what sets it off from the first one.
+  const from = (lane) => old[lane] ?? { ...lanes[0], sampler: null };
   const each = Object.entries(laneFields).flatMap(([name, field]) => {
-    const at = [...lanes.keys()].filter((lane) => changed(old[lane]?.[name], lanes[lane][name]).length);
+    const at = [...lanes.keys()].filter((lane) => changed(from(lane)[name], lanes[lane][name]).length);
     const texts = at.map((lane) => named(field, lanes[lane][name]));
     if (at.length === lanes.length && new Set(texts).size === 1) return texts.slice(0, 1);
     return texts.map((text, index) => `${letter(at[index])}: ${text}`);

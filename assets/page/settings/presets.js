@@ -61,28 +61,39 @@ export function mount({ element, props }) {
     const rename = iconButton("rename", `Rename ${preset.name}`, PENCIL);
     rename.addEventListener("click", () => edit(row, preset.name));
     const remove = iconButton("remove", `Delete ${preset.name}`, CROSS);
-    remove.addEventListener("click", () => change(() => own.remove(preset.name), () => `${preset.name} is deleted.`));
+    remove.addEventListener("click", () => {
+      change(() => own.remove(preset.name), () => `${preset.name} is deleted.`);
+      find(".undo").focus(); // the keyboard does not lose its place
+    });
     row.append(button, rename, remove);
     return row;
   }
+
+  const nameShown = (text) =>
+    [...find(".own-presets").querySelectorAll(".preset")].find((button) => button.textContent === text);
 
   function edit(row, from) {
     const box = Object.assign(make("input"), { type: "text", value: from, maxLength: 80 });
     box.setAttribute("aria-label", `New name of ${from}`);
     row.replaceChildren(box);
     box.select();
-    let over = false;
+    let ended = ""; // under which name
     const end = (keep) => {
-      if (over) return;
-      over = true;
-      if (keep && box.value.trim() !== from) change(() => own.rename(from, box.value), () => `${from} is renamed.`);
+      if (ended) return;
+      ended = from;
+      const rename = () => {
+        const result = own.rename(from, box.value);
+        ended = result.name;
+        return result;
+      };
+      if (keep && box.value.trim() !== from) change(rename, () => `${from} is renamed.`);
       draw();
     };
     box.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== "Escape") return;
       event.stopPropagation();
       end(event.key === "Enter");
-      find(".own-presets .preset")?.focus();
+      nameShown(ended)?.focus();
     });
     box.addEventListener("blur", () => end(true));
   }
@@ -104,9 +115,12 @@ export function mount({ element, props }) {
   }
 
   find(".undo").addEventListener("click", () => {
+    const gone = own.all().map((each) => each.name);
+    const back = before.find((each) => !gone.includes(each.name));
     own.set(before);
     undoLine.hidden = true;
     draw();
+    (nameShown(back?.name) ?? name).focus();
   });
   find(".save-preset").addEventListener("submit", (event) => {
     event.preventDefault();

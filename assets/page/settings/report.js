@@ -39,6 +39,9 @@ function draw({ title, problem = "", changes = "", notes = [], unmapped = [], in
   part("informative").textContent = keys ? `No run depends on: ${keys}.` : "";
   part("buttons").replaceChildren(...buttons.map(button));
   part("report").hidden = false;
+  const body = part("body");
+  body.toggleAttribute("tabindex", body.scrollHeight > body.clientHeight); // a keyboard scrolls it
+  if (body.hasAttribute("tabindex")) body.tabIndex = 0;
   part("spoken").textContent = [title, problem, changes].filter(Boolean).join(". ");
   const box = part("link"); // to copy by hand
   box.hidden = !link;

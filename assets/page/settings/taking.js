@@ -2,14 +2,20 @@
 
 import { changesText } from "./changes.js";
 import { fillForm, formShown } from "./form.js";
-import { showReport } from "./report.js";
+import { closeReport, showReport } from "./report.js";
 
 // `opened` is what the server made of them (opening.js).
 export function take(opened, title) {
   const before = formShown();
   fillForm(opened.values);
   const changes = changesText(before, { ...before, ...opened.values }, ...fieldsOfPage());
-  showReport({ ...opened, title, changes: changes || "All settings were the same." });
+  const undo = { label: "Undo", act: () => closeReport(fillForm(before)) };
+  showReport({
+    ...opened,
+    title,
+    changes: changes || "All settings were the same.",
+    buttons: changes ? [undo] : [],
+  });
 }
 
 // The labels and choices of the run's controls and of a lane's fields, by name.

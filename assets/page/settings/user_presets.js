@@ -47,7 +47,7 @@ export function makePresets(storageOf) {
     rename(from, to) {
       const named = checkedName(to);
       if (named !== from && presets.some(({ name }) => name === named)) throw new Error(`There is a preset ${named} already.`);
-      return { kept: set(presets.map((each) => (each.name === from ? { ...each, name: named } : each))) };
+      return { name: named, kept: set(presets.map((each) => (each.name === from ? { ...each, name: named } : each))) };
     },
     remove: (name) => ({ kept: set(without(name)) }),
     // The presets of a file beside those that are there; returns {kept, added, replaced}.
