@@ -15,6 +15,7 @@ const ENDS = ["done", "cancelled", "error"];
 const QUIET_MS = 5000; // of a stream that normally sends twice a second
 const AWAKE_MS = 1500; // the same, on a page that was hidden
 const RETRY_MS = 1000;
+const TRIES = 5;
 const FRESH_MS = 10_000; // the age of a click that the server may not know of yet
 const TYPED_MS = 60; // until text typed just before a click on Run is part of the form
 const GONE = "The last run is gone: the server does not have it any more";
@@ -85,10 +86,20 @@ async function followOnce(id, form, left) {
   return ended ? "ended" : "cut";
 }
 
+// The server's answer; asked for again where none comes, or where the server is unable. Null at last.
+async function answerTo(path) {
+  for (let left = TRIES; left; left--) {
+    const response = await runsFetch(path).catch(() => null);
+    if (response && response.status < 500) return response;
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+  return null;
+}
+
 // Show a run that has ended, from wherever the server has it; resolves to whether it does.
 async function openEnded({ id, form }) {
   const mine = watching;
-  const response = await runsFetch(`runs/${id}`).catch(() => null);
+  const response = await answerTo(`runs/${id}`);
   if (!response?.ok) return false;
   const opened = await response.json();
   if (mine !== watching) return true; // Run was pressed meanwhile
