@@ -12,7 +12,7 @@ from test_comfy_graphs import BASIC
 
 from explorer.capture.trajectory import Trajectory
 from explorer.records.interchange import read_settings
-from explorer.records.interchange.picture_text import KEY, PARAMETERS
+from explorer.records.interchange.picture_text import KEY, PARAMETERS, picture_texts
 from explorer.records.pictures import lane_png
 from explorer.settings.fields import SettingsError
 
@@ -136,3 +136,10 @@ def test_a_picture_is_not_decoded_for_its_text(monkeypatch):
     monkeypatch.setattr(ImageFile.ImageFile, "load", decoded)
     assert read_settings(file).settings.steps == 9
     assert read_settings(file[:-20]).settings.steps == 9
+
+
+def test_the_error_of_a_bomb_does_not_hold_its_texts():
+    """The 64 MB that Pillow had unpacked stayed with each error until the next collection."""
+    with pytest.raises(SettingsError, match="no picture that can be read") as refused:
+        picture_texts(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    assert refused.value.__context__ is None

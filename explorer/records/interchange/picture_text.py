@@ -20,10 +20,21 @@ def picture_texts(file: bytes) -> dict[str, str]:
     The comment, in which other kinds of file hold A1111's text, has its key `parameters`. Raises
     SettingsError for a file that is no picture.
     """
-    from PIL import Image
-
     if len(file) > LIMITS.upload_bytes:
         raise SettingsError(FIELD, "This picture's file is too large.")
+    read = _read(file)
+    if read is None:  # raised here, it does not hold on to what the decoder has in memory
+        raise SettingsError(FIELD, "This file is no picture that can be read.")
+    texts, comment = read
+    if isinstance(comment, bytes):
+        texts.setdefault(PARAMETERS, next(_decoded(comment), ""))
+    return {key: value for key, value in texts.items() if value.strip()}
+
+
+def _read(file: bytes) -> tuple[dict[str, str], object] | None:
+    """The texts of a PNG, and the EXIF comment; None for what is no picture."""
+    from PIL import Image
+
     try:
         with Image.open(io.BytesIO(file), formats=FORMATS) as picture:
             texts = {
@@ -32,12 +43,9 @@ def picture_texts(file: bytes) -> dict[str, str]:
                 if isinstance(key, str) and isinstance(value, str)
             }
             # A PNG's own method decodes it, to look for EXIF behind its pixels.
-            comment = Image.Image.getexif(picture).get_ifd(EXIF_IFD).get(USER_COMMENT)
+            return texts, Image.Image.getexif(picture).get_ifd(EXIF_IFD).get(USER_COMMENT)
     except Exception:  # a decoder of damaged bytes may raise anything
-        raise SettingsError(FIELD, "This file is no picture that can be read.") from None
-    if isinstance(comment, bytes):
-        texts.setdefault(PARAMETERS, next(_decoded(comment), ""))
-    return {key: value for key, value in texts.items() if value.strip()}
+        return None
 
 
 def _decoded(comment: bytes) -> Iterator[str]:
