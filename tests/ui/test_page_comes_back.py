@@ -190,6 +190,22 @@ def test_a_restarted_server_has_the_runs_that_had_ended(servers, line, tab, mome
     expect(tab.locator("#negative_prompt textarea")).to_have_value(f"typed {moment.name}")
 
 
+def test_a_run_that_never_came_to_the_server_costs_not_the_one_before_it(tab):
+    run_to_end(tab)
+    tab.evaluate(
+        """for (const store of [localStorage, sessionStorage]) {
+            const kept = JSON.parse(store["sampler-explorer.run"]);
+            kept.newest = { ...kept.newest, id: "0".repeat(32), at: 0 };
+            store["sampler-explorer.run"] = JSON.stringify(kept);
+        }"""
+    )
+    for sentence in (GONE, "39 calls per lane"):
+        tab.reload()
+        ready(tab)
+        expect(tab.locator("#progress .where")).to_contain_text(sentence)
+        assert tab.evaluate("samplerExplorer.state") == "done"
+
+
 def test_stop_in_another_tab_stops_the_run(context, servers, line, tab):
     servers[0].engine.hold_at = 7
     fill(tab, "prompt", "a red sailboat")

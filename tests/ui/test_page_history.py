@@ -259,6 +259,7 @@ def test_while_a_run_goes_on_none_is_opened(page, site):
     site[1].hold_at = None
     wait_for(page, "samplerExplorer.state === 'done'")
     expect(page.locator(".past-run")).to_have_count(3)
+    assert said(page) == ""
 
 
 def test_what_cannot_be_opened_says_why_and_breaks_nothing(page, runs, open_another):

@@ -58,3 +58,14 @@ def test_nothing_comes_to_lie_on_the_bar(open_page, width, height):
             top,
         )
         assert strangers == []
+
+
+def test_a_sentence_of_two_lines_makes_the_bar_no_taller(page):
+    run_to_end(page)
+    heights = page.evaluate(
+        """["39 calls per lane", "Stopped after call 222 of 499. ".repeat(4)].map((text) => {
+            document.querySelector("#progress .where").textContent = text;
+            return document.querySelector("#bar").offsetHeight;
+        })"""
+    )
+    assert heights == [52, 52]

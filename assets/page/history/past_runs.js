@@ -288,6 +288,7 @@ export function mount({ element }) {
     choose(id);
   });
   on("end", async ({ run }) => {
+    if (!deleted) say(""); // such as that nothing is opened during a run
     if (!run) return;
     await refresh();
     choose(run.id ?? "");

@@ -32,10 +32,11 @@ export async function comeBack() {
   if (!newest || opensLink) return;
   await Promise.all(["#progress[data-state], #progress [data-state]", "#full_frames [data-ready], #full_frames[data-ready]"].map(waitForElement));
   if (isRunning()) return; // Run was pressed meanwhile
-  if (shown && shown.id !== newest.id) await openEnded(shown);
+  const isBack = shown && shown.id !== newest.id && (await openEnded(shown));
   if (isRunning() || (await follow(newest, Date.now() - newest.at < FRESH_MS ? 3 : 0))) return;
   if (isRunning() || (await openEnded(newest))) return;
-  forgetAll();
+  if (isBack) forgetNewest();
+  else forgetAll();
   emit("lost", GONE);
 }
 

@@ -71,7 +71,8 @@ def _data(run: RecordedRun) -> dict[str, Any]:
     facts = [f"seed {run.seed}", run.model and f"model {run.model}", made, program()]
     if run.state != "done":
         facts.insert(0, "stopped" if run.state == "cancelled" else "broken off")
-    texts = [["Negative prompt", str(run.settings.get("negative_prompt", ""))]]
+    texts = [["Prompt", str(run.settings.get("prompt", ""))]]
+    texts += [["Negative prompt", str(run.settings.get("negative_prompt", ""))]]
     texts += [["Message", run.message]]
     for position, lane in enumerate(run.lanes):
         line = infotext_of(lane.trajectory, line_only=True)
