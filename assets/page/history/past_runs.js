@@ -147,6 +147,7 @@ export function mount({ element }) {
   // Mark a run as the chosen one: its name, star and deletion are beside the list.
   function choose(id) {
     const run = runs.find((each) => each.id === id);
+    const isNew = run && id !== choice;
     choice = run ? id : "";
     for (const button of buttons()) {
       if (button.dataset.id === choice) button.setAttribute("aria-current", "true");
@@ -160,6 +161,18 @@ export function mount({ element }) {
     name.title = run.name;
     chosen.toggleAttribute("data-problem", Boolean(run.problem)); // it can only be deleted
     star.setAttribute("aria-pressed", run.starred);
+    if (isNew) reveal(buttonOf(id));
+  }
+
+  // Scroll the row, and nothing else, until a run is in sight beside what stands over its end.
+  function reveal(button) {
+    const over = getComputedStyle(chosen).position === "sticky" ? chosen.offsetWidth : 0;
+    for (const row of [list, root]) {
+      const { left, right } = row.getBoundingClientRect();
+      const place = button.getBoundingClientRect();
+      if (place.left < left) row.scrollLeft += place.left - left;
+      else if (place.right > right - over) row.scrollLeft += place.right - right + over;
+    }
   }
 
   function say(sentence, undo = "") {
@@ -223,7 +236,7 @@ export function mount({ element }) {
     list.querySelectorAll("[tabindex='0']").forEach((each) => (each.tabIndex = -1));
     button.tabIndex = 0;
     button.focus();
-    button.scrollIntoView({ block: "nearest", inline: "nearest" });
+    reveal(button);
   }
 
   list.addEventListener("click", ({ target }) => {
