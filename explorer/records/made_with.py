@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -16,6 +17,12 @@ def versions() -> dict[str, str]:
 
     A package that is not installed, as this one is not in a checkout, is left out.
     """
+    return dict(_installed())
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """The same; reading it takes milliseconds, and every run asks."""
     installed = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
