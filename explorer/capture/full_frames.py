@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from explorer.capture.grids import grid
+from explorer.capture.sheets import NOISY_QUALITY
 from explorer.capture.trajectory import Trajectory
 from explorer.models.previews import VaeDecoder, jpeg
 from explorer.settings.limits import LIMITS
 
-VIEWS = ("denoised", "noisy")
-QUALITY = 90
+QUALITIES = {"denoised": 90, "noisy": NOISY_QUALITY}  # of JPEGs, by view
+VIEWS = tuple(QUALITIES)
 BATCH_PIXELS = 2**20  # decoded between two checks of the device's queue
 ENCODERS = 4
 WAITING_PIXELS = 2**24  # of decoded pictures that wait for an encoder: about 200 MB with copies
@@ -107,7 +108,8 @@ class FrameMaker:
 
 
 def _encode(key: Key, pictures: np.ndarray) -> FullFrame:
-    return FullFrame(*key, jpeg(within(grid(pictures), LIMITS.frame_pixels), QUALITY))
+    *_, view = key
+    return FullFrame(*key, jpeg(within(grid(pictures), LIMITS.frame_pixels), QUALITIES[view]))
 
 
 def within(picture: np.ndarray, pixels: int) -> np.ndarray:
