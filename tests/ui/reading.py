@@ -4,7 +4,8 @@ from playwright.sync_api import Page
 
 
 def wait_for(page: Page, condition: str) -> None:
-    page.wait_for_function(condition)
+    """Wait until it holds, also on a page that is being reloaded meanwhile."""
+    page.wait_for_function(f"window.samplerExplorer && ({condition})")
 
 
 def state(page: Page) -> dict:

@@ -191,6 +191,7 @@ def test_a_restarted_server_has_the_runs_that_had_ended(servers, line, tab, mome
 
 
 def test_a_run_that_never_came_to_the_server_costs_not_the_one_before_it(tab):
+    fill(tab, "prompt", "a red sailboat")
     run_to_end(tab)
     tab.evaluate(
         """for (const store of [localStorage, sessionStorage]) {
@@ -227,6 +228,7 @@ ASLEEP = """(is) => {
 
 
 def test_a_phone_that_wakes_sees_what_its_run_has_become(servers, line, tab):
+    fill(tab, "prompt", "a red sailboat")
     servers[0].engine.hold_at = 9
     tab.click("#run")
     wait_for(tab, "samplerExplorer.call === 9")

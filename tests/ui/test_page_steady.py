@@ -1,5 +1,7 @@
 """Nothing on the page jumps while it loads or runs, and nothing comes to lie on its bar."""
 
+import time
+
 import pytest
 from reading import run_to_end, wait_for
 
@@ -36,6 +38,23 @@ def test_nothing_jumps(context, open_page, width, height):
     page.wait_for_selector(".viewer:not([data-fetching])")
     running = shifts(page)
     assert total(running) < 0.01, running
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_jumps_over_a_line_on_which_components_come_late(context, open_page, width):
+    """Gradio's rows, of another file, are there before them."""
+
+    def late(route) -> None:
+        time.sleep(1)
+        route.continue_()
+
+    context.add_init_script(f"if (!window.shifts) {{ {WATCH} }}")
+    context.route("**/assets/HTML-*.js", late)
+    page = open_page(width=width, height=844)
+    context.unroute("**/assets/HTML-*.js")
+    wait_for(page, "document.querySelector('#doctor .cost').textContent !== ''")
+    loading = shifts(page)
+    assert total(loading) < 0.05, loading
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 600), (390, 600)])
