@@ -251,7 +251,10 @@ def sheet(images: Sequence[np.ndarray], columns: int, quality: int = 80) -> byte
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
         whole[row * height :, column * width :][:height, :width] = image
-    return _file(whole, "JPEG", quality=quality, subsampling=0, optimize=True)
+    try:
+        return _file(whole, "JPEG", quality=quality, subsampling=0, optimize=True)
+    except OSError:  # noise: Pillow's buffer for optimized files holds about a byte a pixel
+        return _file(whole, "JPEG", quality=quality, subsampling=0)
 
 
 def _with_one(latents: np.ndarray) -> np.ndarray:

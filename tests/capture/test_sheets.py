@@ -31,6 +31,13 @@ def test_frames_are_read_back(count):
     assert np.abs(again.astype(int) - flat(count)).max() <= 3
 
 
+@pytest.mark.parametrize("quality", [75, 93, 95, 100])
+def test_frames_of_noise_are_a_sheet_too(quality):
+    """They compress to more than Pillow's buffer for an optimized file holds."""
+    frames = np.random.default_rng(0).integers(0, 256, (4, 256, 256, 3), np.uint8)
+    assert frame_sheet(frames, quality=quality).frames().shape == frames.shape
+
+
 def test_a_long_runs_sheet_can_still_be_decoded():
     sheet = frame_sheet(np.zeros((1999, 128, 128, 3), np.uint8))
     width, height = Image.open(io.BytesIO(sheet.file)).size

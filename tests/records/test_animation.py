@@ -109,7 +109,7 @@ def test_sixteen_lanes_stand_in_rows_within_a_bounded_size():
 def test_finished_pictures_are_held_in_the_size_in_which_they_are_shown(monkeypatch):
     data = io.BytesIO()
     Image.new("RGB", (800, 600), "red").save(data, "PNG")
-    lanes = tuple(replace(lane, picture=data.getvalue()) for lane in RUN.lanes)
+    lanes = tuple(replace(lane, picture_file=data.getvalue()) for lane in RUN.lanes)
     made = film_of(replace(RUN, lanes=lanes))
     assert made.draw(5).getpixel((3, 3)) == (255, 0, 0)
     assert [picture.size for picture in made._pictures] == [(SIDE, SIDE)] * 2

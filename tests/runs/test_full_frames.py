@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explorer.capture.full_frames import QUALITY
+from explorer.capture.full_frames import QUALITIES
 from explorer.engine import Denoising, Engine, RunError
 from explorer.models.previews import jpeg
 from explorer.runs.device_queue import device_queue
@@ -33,7 +33,7 @@ def test_every_call_of_a_run_comes_in_full_size(engine):
     assert len(pictures) == len(frames) == 2 * 2 * CALLS
     last = np.asarray(Image.open(io.BytesIO(pictures[0, CALLS - 1, "denoised"])), float)
     # The last prediction is what the run ended with, to half precision.
-    picture = Image.open(io.BytesIO(jpeg(trajectories[0].image, QUALITY)))
+    picture = Image.open(io.BytesIO(jpeg(trajectories[0].image, QUALITIES["denoised"])))
     assert np.abs(last - np.asarray(picture, float)).mean() < 1
 
 

@@ -36,7 +36,7 @@ def test_a_pasted_file_is_taken_over_and_what_is_not_known_is_named(fresh):
     take(fresh, json.dumps(config))
     told(fresh, "left out: skip_prk_steps")
     told(fresh, "PNDMScheduler is not among the samplers here")
-    fresh.wait_for_selector("text=DPM2 Karras")
+    fresh.wait_for_selector("text=DPM2 Karras >> visible=true")
     assert fresh.locator("#a_schedule_type select").evaluate(
         "box => box.selectedOptions[0].text"
     ) == ("Karras")
