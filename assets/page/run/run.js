@@ -83,9 +83,9 @@ export function take(event) {
   heard ||= Boolean(event.id);
   if (event.plan) set({ plan: event.plan });
   if (event.calls) update({ call: event.call, calls: event.calls });
+  if (event.key) set({ key: event.key }); // the last event has it too, where a page comes back
   if (ENDS.includes(event.state)) return end(event);
   update({ state: "running" });
-  if (event.key) set({ key: event.key });
   listen();
   emit("progress", event.call && state.plan.length ? { ...event, ...progressOf(event) } : event);
   // Stop was pressed before the server knew of the run: repeat it, now that it does.
