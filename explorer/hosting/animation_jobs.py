@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from explorer.hosting.run_answers import Refused
 from explorer.records.errors import REASONS, not_saved
 from explorer.records.exports.animation import Progress
 from explorer.settings.limits import LIMITS
@@ -20,10 +21,6 @@ PATIENCE_S = 120  # after which work that nobody asks about is given up; hidden 
 BROKEN = "The animation could not be made; the server's log has the reason."
 
 Make = Callable[[Path, Progress], None]  # writes the file; a ValueError's message is a sentence
-
-
-class TooMany(ValueError):
-    """An animation that may not begin now; the message is a sentence."""
 
 
 class _Ended(Exception):
@@ -77,7 +74,7 @@ class AnimationJobs:
     def start(
         self, owner: str, run: str, name: str, media_type: str, make: Make, address: str = ""
     ) -> AnimationJob:
-        """Begin one, or queue it; raises TooMany beyond the limits, those of an address too."""
+        """Begin one, or queue it; raises Refused beyond the limits, those of an address too."""
         job = AnimationJob(
             owner=owner,
             run=run,
@@ -121,7 +118,7 @@ class AnimationJobs:
     def _drop_oldest_ended(self, jobs: list[AnimationJob]) -> None:
         ended = [job for job in jobs if job.is_over]
         if not ended:
-            raise TooMany("Other animations are being made: try again when one has ended.")
+            raise Refused(429, "Other animations are being made: try again when one has ended.")
         oldest = min(ended, key=lambda job: job.ended_at)
         del self._jobs[oldest.id]
         oldest.close()

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from explorer.hosting.history_routes import Refused
+from explorer.hosting.run_answers import Refused
 from explorer.settings.limits import LIMITS
 
 CHUNK_BYTES = 2**16  # a body is passed on in such parts: what waits to be sent is in memory

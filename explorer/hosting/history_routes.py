@@ -11,14 +11,13 @@ from typing import Any
 from anyio import CapacityLimiter, to_thread
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from explorer.byte_sizes import size_text
+from explorer.hosting.run_answers import Refused, answering
 from explorer.hosting.run_store import NO_RUN, RunStore
-from explorer.hosting.visitors import NoVisitor, owner_of
 from explorer.records import History
-from explorer.records.errors import ForeignRun, NotSaved, RecordError
+from explorer.records.errors import ForeignRun, RecordError
 from explorer.records.run import new_run_id
 from explorer.records.shown import ShownRun
 from explorer.records.zip_file import read_zip
@@ -37,53 +36,20 @@ StoreOf = Callable[[Request], RunStore]
 Show = Callable[[Request, ShownRun], Opened]
 
 
-class Refused(ValueError):
-    """A request that is refused with a status and a sentence."""
-
-    def __init__(self, status: int, sentence: str):
-        super().__init__(sentence)
-        self.status = status
-
-
 def routes(store_of: StoreOf, show: Show) -> list[BaseRoute]:
     """The routes, for the store that a request's application has; `show` makes a run's payload."""
-    asked = functools.partial(_route, store_of)
-    return [
-        asked("", _list, "GET"),
-        asked("", _take, "POST"),
-        asked("/{id}", functools.partial(_open, show), "GET"),
-        asked("/{id}", _mark, "POST"),
-        asked("/{id}", _delete, "DELETE"),
-        asked("/{id}/restore", _restore, "POST"),
+    handlers: list[tuple[str, Handler, str]] = [
+        ("", _list, "GET"),
+        ("", _take, "POST"),
+        ("/{id}", functools.partial(_open, show), "GET"),
+        ("/{id}", _mark, "POST"),
+        ("/{id}", _delete, "DELETE"),
+        ("/{id}/restore", _restore, "POST"),
     ]
-
-
-def _route(store_of: StoreOf, path: str, handler: Handler, method: str) -> Route:
-    async def answer(request: Request) -> Response:
-        try:
-            store = store_of(request)
-            owner = owner_of(request.headers)
-            return JSONResponse(await handler(request, store, owner), headers=FRESH)
-        except Refused as error:
-            return refusal(error.status, str(error))
-        except NoVisitor as error:
-            return refusal(403, str(error))
-        except ForeignRun as error:
-            return refusal(404, str(error))
-        except NotSaved as error:
-            return refusal(507, str(error))
-        except RecordError as error:
-            return refusal(422, str(error))
-
-    return Route(f"/{RUNS}{path}", answer, methods=[method])
-
-
-FRESH = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-
-
-def refusal(status: int, sentence: str) -> JSONResponse:
-    """An answer that says why not."""
-    return JSONResponse({"message": sentence}, status, headers=FRESH)
+    return [
+        Route(f"/{RUNS}{path}", answering(store_of, handler), methods=[method])
+        for path, handler, method in handlers
+    ]
 
 
 async def _list(request: Request, store: RunStore, owner: str) -> Any:

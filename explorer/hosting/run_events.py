@@ -10,21 +10,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from explorer.hosting.request_limits import address_of
+from explorer.hosting.run_answers import FRESH, Refused, answering
 from explorer.hosting.run_store import NO_RUN
-from explorer.hosting.visitors import VISITOR, NoVisitor, owner_of
 from explorer.runs.live_run import LiveRun
 from explorer.runs.registry import RunRegistry
 from explorer.settings.limits import Limits
 
 ALIVE = b":\n\n"
-HEADERS = {
-    "cache-control": "no-store",
-    "x-accel-buffering": "no",  # nginx, which is before every Space, passes each event on at once
-    "x-content-type-options": "nosniff",
-}
+# nginx, which is before every Space, passes each event on at once
+HEADERS = FRESH | {"x-accel-buffering": "no"}
 TOO_MANY = "Too many pages watch runs at present; close some, or try again in a minute."
 
 
@@ -34,34 +32,30 @@ def routes(runs_of: Callable[[Request], RunRegistry], limits: Limits) -> list[Ba
     It answers 403 where a request does not say whose it is, 404 where that visitor has no such run
     in this process, and 429 beyond `limits`, each with a sentence as `message`.
     """
-    watching: Counter[str] = Counter()  # by visitor
+    watching: Counter[str] = Counter()  # by address: a visitor's id is free
 
-    async def events(request: Request) -> Response:
-        try:
-            owner = owner_of(request.headers)
-        except NoVisitor as error:
-            return _refusal(403, str(error))
-        run = runs_of(request).get(request.path_params["id"], owner)
+    async def events(request: Request, runs: RunRegistry, owner: str) -> Response:
+        run = runs.get(request.path_params["id"], owner)
         if run is None or (run.recorded and not run.plan):  # one that was taken in has no events
-            return _refusal(404, NO_RUN)
-        visitor = request.headers[VISITOR]
+            raise Refused(404, NO_RUN)
+        address = address_of(request.scope)
         full = watching.total() >= limits.watched_runs
-        if full or watching[visitor] >= limits.watched_runs_per_visitor:
-            return _refusal(429, TOO_MANY)
-        return StreamingResponse(stream(run, visitor), headers=HEADERS, media_type=EVENTS)
+        if full or watching[address] >= limits.watched_runs_per_address:
+            raise Refused(429, TOO_MANY)
+        return StreamingResponse(stream(run, address), headers=HEADERS, media_type=EVENTS)
 
-    async def stream(run: LiveRun, visitor: str) -> AsyncIterator[bytes]:
-        watching[visitor] += 1
+    async def stream(run: LiveRun, address: str) -> AsyncIterator[bytes]:
+        watching[address] += 1
         try:
             async with aclosing(run.watch()) as payloads:
                 async for payload in payloads:
                     yield ALIVE if payload is None else event(payload)
         finally:
-            watching.subtract([visitor])
-            if not watching[visitor]:
-                del watching[visitor]
+            watching.subtract([address])
+            if not watching[address]:
+                del watching[address]
 
-    return [Route("/runs/{id}/events", events, methods=["GET"])]
+    return [Route("/runs/{id}/events", answering(runs_of, events), methods=["GET"])]
 
 
 EVENTS = "text/event-stream"
@@ -70,7 +64,3 @@ EVENTS = "text/event-stream"
 def event(payload: dict) -> bytes:
     """A payload as a server-sent event."""
     return b"data: " + json.dumps(payload, separators=(",", ":")).encode() + b"\n\n"
-
-
-def _refusal(status: int, sentence: str) -> JSONResponse:
-    return JSONResponse({"message": sentence}, status, headers=HEADERS)

@@ -77,7 +77,7 @@ class Limits:
     grace_s: int = _limit(60, "how long a run goes on that nobody watches any more", least=0)
     kept_runs: int = _limit(200, "finished runs that are kept in memory")
     watched_runs: int = _limit(200, "pages that watch a run again, such as after a reload")
-    watched_runs_per_visitor: int = _limit(16, "pages of one visitor that watch a run again")
+    watched_runs_per_address: int = _limit(16, "those of one address")
     unread_sessions: int = _limit(100, "sessions that have events which nobody reads")
     unread_messages: int = _limit(200, "messages that wait for one page that does not read")
     waiting_request_bytes: int = _limit(32 * MIB, "large requests under way, together")

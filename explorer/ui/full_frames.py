@@ -16,7 +16,7 @@ from explorer.records.run import RecordedRun
 from explorer.settings.limits import LIMITS
 from explorer.ui.cancels import Cancels
 from explorer.ui.handlers import session_of
-from explorer.ui.page_runs import RunName, run_name
+from explorer.ui.run_names import RunName, run_name
 from explorer.views.engine_protocol import EngineLike
 from explorer.views.kept_pictures import Keep
 

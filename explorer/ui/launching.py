@@ -15,11 +15,9 @@ from explorer.hosting.sentences import Sentences
 from explorer.plots.figures import plotly_script
 from explorer.settings.limits import LIMITS, Limits
 from explorer.ui.components import PAGE_FILES, early_script, page_file, style_sheets
-from explorer.ui.engines import engine_of
 from explorer.ui.event_queue import EventQueue
 from explorer.ui.listeners import most_events
-from explorer.ui.page_runs import runs_of
-from explorer.ui.runs_of_page import show_run, store_of
+from explorer.ui.served_page import engine_of, runs_of, show_run, store_of
 
 SANS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
 MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "monospace"]

@@ -1,5 +1,7 @@
 """The page's layout. The event handlers are in the modules *_events.py."""
 
+from functools import partial
+
 import gradio as gr
 
 from explorer.hosting.files import PLOTLY
@@ -12,17 +14,15 @@ from explorer.runs.registry import RunRegistry
 from explorer.settings import RunSettings
 from explorer.settings.limits import LIMITS, Limits
 from explorer.ui.components import component
-from explorer.ui.engines import keep_engine
 from explorer.ui.folded_groups import folded, picture_group, refiner_group, start_group
 from explorer.ui.form import Form, run_control
 from explorer.ui.history import history_buttons, on_fill, on_form
 from explorer.ui.lanes import lanes_table, open_settings, presets, scheduler_file
 from explorer.ui.listeners import most_events
 from explorer.ui.model_events import ModelEvents
-from explorer.ui.page_runs import PageWithRuns
 from explorer.ui.picture_files import keep_files
 from explorer.ui.run_events import RunParts, on_run
-from explorer.ui.runs_of_page import serve_runs
+from explorer.ui.served_page import ServedPage
 from explorer.ui.sessions import keep_no_forms
 from explorer.ui.settings_events import PlotParts, on_prompt, on_settings
 from explorer.ui.unchecked import as_sent, sanitize_payloads
@@ -31,11 +31,10 @@ from explorer.views.engine_protocol import EngineLike
 from explorer.views.findings import Doctor
 from explorer.views.lanes import most_lanes
 from explorer.views.model_card import model_card, model_choices, refiner_choices
+from explorer.views.opened import opened_payload
 
 
-def build(
-    engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = None
-) -> PageWithRuns:
+def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = None) -> ServedPage:
     """The whole page for one engine, which loads nothing before a browser has the page.
 
     Runs are kept in `store`, else nowhere.
@@ -45,8 +44,10 @@ def build(
     choose_temp_folder()
     keep_no_forms()
     defaults = engine.facts.defaults()
-    with PageWithRuns(
+    with ServedPage(
+        engine,
         runs,
+        store,
         title="Sampler Explorer",
         fill_width=True,
         analytics_enabled=False,
@@ -80,9 +81,11 @@ def build(
         parts = RunParts(page, run, stop, bar, viewer, full_frames)
         started = on_run(engine, form, parts, doctor, store)
         on_settings(engine, form, plot, doctor, (*loads, started))
-    serve_runs(page, store, keep_files(viewer), engine)
+    names = [entry.name for entry in engine.entries]
+    models = () if engine.catalog.anything else names
+    keep = keep_files(viewer)
+    page.show = partial(opened_payload, keep=keep, models=models, first=names[0])
     sanitize_payloads(page)
-    keep_engine(page, engine)
     page.queue(max_size=most_events(limits))
     return page
 

@@ -18,8 +18,9 @@ from explorer.ui.form import Form
 from explorer.ui.full_frames import FullFrames, on_ask
 from explorer.ui.handlers import INTERNAL, session_of
 from explorer.ui.listeners import Listeners
-from explorer.ui.page_runs import PageWithRuns, run_name
 from explorer.ui.picture_files import keep_files
+from explorer.ui.run_names import run_name
+from explorer.ui.served_page import ServedPage
 from explorer.views.answers import UNEXPECTED
 from explorer.views.engine_protocol import EngineLike
 from explorer.views.findings import Doctor
@@ -43,7 +44,7 @@ class RunParts:
     The `bar` takes the place of the run's name among the values that the page sends.
     """
 
-    page: PageWithRuns
+    page: ServedPage
     run: gr.Button
     stop: gr.Button
     bar: gr.HTML

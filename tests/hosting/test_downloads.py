@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from explorer.hosting import downloads
 from explorer.hosting.downloads import CHUNK_BYTES, Downloads
-from explorer.hosting.history_routes import Refused
+from explorer.hosting.run_answers import Refused
 from explorer.settings.limits import LIMITS
 
 SCOPE = {"type": "http", "method": "GET", "headers": []}

@@ -18,7 +18,7 @@ PATIENCE_S = 60
 ME, YOU = "a" * 32, "b" * 32
 RUN = "0123456789abcdef" * 2
 ELSEWHERE = "explorer.example.org"  # a host that is not this machine: each visitor is alone
-FEW = replace(LIMITS, grace_s=1, watched_runs=3, watched_runs_per_visitor=2)
+FEW = replace(LIMITS, grace_s=1, watched_runs=3, watched_runs_per_address=2)
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +226,8 @@ def test_pages_that_watch_are_so_many_and_no_more(site, engine):
 
     async def visit():
         async with visitor(site, ME) as me, visitor(site, YOU) as you:
+            me.headers["x-forwarded-for"] = "203.0.113.1"
+            you.headers["x-forwarded-for"] = "203.0.113.2"  # an address has places, an id is free
             await join(me, page, mine)
             await join(you, page, yours, "your tab", YOU)
             async with gradio_stream(me), gradio_stream(you, "your tab"):

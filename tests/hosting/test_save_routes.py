@@ -20,9 +20,10 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from explorer.hosting import animation_jobs, save_routes
-from explorer.hosting.animation_jobs import AnimationJobs, TooMany
+from explorer.hosting import animation_jobs, save_routes, saved_files
+from explorer.hosting.animation_jobs import AnimationJobs
 from explorer.hosting.request_limits import RequestLimits
+from explorer.hosting.run_answers import Refused
 from explorer.hosting.run_store import RunStore
 from explorer.hosting.sentences import Sentences
 from explorer.records import RecordedRun
@@ -190,7 +191,7 @@ def test_a_full_disk_is_a_sentence(site, monkeypatch):
     def full(run, file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(save_routes, "write_zip", full)
+    monkeypatch.setattr(saved_files, "write_zip", full)
     answer = site.ask(f"/runs/{site.add()}/save/zip")
     assert answer.status_code == 507
     assert "the disk is full" in answer.json()["message"]
@@ -227,7 +228,7 @@ def test_a_visitor_who_asks_for_much_at_once_waits_and_others_do_not(site, limit
     site = Site(site.folder)
     go = threading.Event()
     monkeypatch.setitem(
-        save_routes.FILES, "html", lambda run, lane: go.wait(20) and save_routes._html(run, lane)
+        saved_files.FILES, "html", lambda run, lane: go.wait(20) and saved_files._html(run, lane)
     )
     id, other = site.add(), site.add(OTHER)
 
@@ -266,9 +267,9 @@ def test_files_asked_for_without_end_leave_time_to_runs(tmp_path, limited, monke
         began = time.monotonic()
         time.sleep(0.1)
         busy.append((began, time.monotonic()))
-        return save_routes.TEXTS["json"](run, lane)
+        return saved_files.TEXTS["json"](run, lane)
 
-    monkeypatch.setitem(save_routes.FILES, "csv", slow)
+    monkeypatch.setitem(saved_files.FILES, "csv", slow)
     site = Site(tmp_path)
     id = site.add()
     for _ in range(3):
@@ -282,7 +283,7 @@ def test_another_visitor_gets_none_of_it(site):
     wrong = [OTHER, "", "../" + ME, ME.upper(), ME + "0"]
     for visitor in wrong:
         status = 404 if visitor == OTHER else 403
-        for kind in (*save_routes.FILES, *save_routes.TEXTS, f"jobs/{job}", f"jobs/{job}/file"):
+        for kind in (*saved_files.FILES, *saved_files.TEXTS, f"jobs/{job}", f"jobs/{job}/file"):
             assert site.ask(f"/runs/{id}/save/{kind}", visitor=visitor).status_code == status
         assert site.ask(f"/runs/{id}/save/webp", "POST", visitor=visitor).status_code == status
         gone = site.ask(f"/runs/{id}/save/jobs/{job}", "DELETE", visitor=visitor)
@@ -362,10 +363,10 @@ def test_one_is_made_at_a_time_and_a_visitor_has_few(limited):
     first, second = (begun(jobs, work) for work in works[:2])
     assert works[0].begun.wait(5) or works[1].begun.wait(5)
     assert {first.state, second.state} == {"working", "waiting"}
-    with pytest.raises(TooMany):
+    with pytest.raises(Refused):
         begun(jobs, works[2])
     begun(jobs, works[2], OTHER)
-    with pytest.raises(TooMany):
+    with pytest.raises(Refused):
         begun(jobs, works[3], "1" * 32)
     for work in works:
         work.go.set()
@@ -380,7 +381,7 @@ def test_an_address_with_many_visitors_has_few_animations(limited):
     jobs, works = AnimationJobs(), [Held() for _ in range(3)]
     for number, work in enumerate(works[:2]):
         jobs.start(f"visitor {number}", "run", "a.webp", "image/webp", work, "stranger")
-    with pytest.raises(TooMany):
+    with pytest.raises(Refused):
         jobs.start("visitor 2", "run", "a.webp", "image/webp", works[2], "stranger")
     mine = jobs.start(ME, "run", "a.webp", "image/webp", works[2], "mine")
     for work in works:

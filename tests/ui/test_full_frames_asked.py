@@ -10,7 +10,7 @@ from explorer.records.errors import ForeignRun
 from explorer.runs.registry import recorded_run
 from explorer.settings import RunSettings
 from explorer.ui.full_frames import FullFrames
-from explorer.ui.page_runs import RunName
+from explorer.ui.run_names import RunName
 
 ID = "0" * 32
 ASKED = {"run": 3, "cursor": [0, 0], "view": "denoised"}

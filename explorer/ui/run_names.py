@@ -1,27 +1,11 @@
-"""The page with the runs of its engine, and whose a run is that a browser asks for."""
+"""Which run a browser speaks of, and whose it is."""
 
 import secrets
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
-from starlette.requests import Request
 
 from explorer.hosting.visitors import LOCAL, is_id, is_local
-from explorer.runs.registry import RunRegistry
-
-
-class PageWithRuns(gr.Blocks):
-    """A page whose routes find the runs of its engine in `runs`, through the application."""
-
-    def __init__(self, runs: RunRegistry, **options: Any):
-        super().__init__(**options)
-        self.runs = runs
-
-
-def runs_of(request: Request) -> RunRegistry:
-    """The runs of the page that a request is for."""
-    return request.app.get_blocks().runs
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,48 @@
+"""The page with what its server's routes ask for: its engine, its runs, and where runs are kept."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+from starlette.requests import Request
+
+from explorer.hosting.run_store import RunStore
+from explorer.records.shown import ShownRun
+from explorer.runs.registry import RunRegistry
+from explorer.views.engine_protocol import EngineLike
+from explorer.views.opened import Opened
+
+
+class ServedPage(gr.Blocks):
+    """A page that routes find through its application, below; `show` is set with its viewer."""
+
+    show: Callable[[ShownRun], Opened]
+
+    def __init__(self, engine: EngineLike, runs: RunRegistry, store: RunStore, **options: Any):
+        super().__init__(**options)
+        self.engine, self.runs, self.store = engine, runs, store
+
+
+def page_of(app: Any) -> ServedPage:
+    """The page of an application, Gradio's `request.app`."""
+    return app.get_blocks()
+
+
+def engine_of(app: Any) -> EngineLike:
+    """The engine of an application's page."""
+    return page_of(app).engine
+
+
+def runs_of(request: Request) -> RunRegistry:
+    """The runs of the page that a request is for."""
+    return page_of(request.app).runs
+
+
+def store_of(request: Request) -> RunStore:
+    """Where that page's runs are kept."""
+    return page_of(request.app).store
+
+
+def show_run(request: Request, run: ShownRun) -> Opened:
+    """What that page shows of a run."""
+    return page_of(request.app).show(run)
