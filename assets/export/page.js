@@ -1,8 +1,6 @@
 // A saved run in a page of its own: everything it shows is in the page, nothing is fetched.
-// `atStep` and `longest` are those of the app, viewer/align.js, which stands above.
+// `atStep`, `longest` and `playCalls` are the app's, of viewer/align.js and playing.js, which stand above.
 
-const CALLS_PER_SECOND = 12;
-const LONGEST_PLAY_S = 10;
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 220, 40, 630, 18, 196]; // of the plot
 
 const run = JSON.parse(document.querySelector("#run").textContent);
@@ -13,7 +11,7 @@ const play = find(".play");
 const chosen = () => find("input[name=view]:checked").value;
 
 let cursor = lanes.map(({ calls }) => calls.length - 1);
-let playing = 0;
+let playing = null; // stops it
 
 // String children become text, never markup.
 function make(tag, className, ...children) {
@@ -109,22 +107,17 @@ function seek(call, lead = longest(lanes)) {
 }
 
 function setPlaying(on) {
-  cancelAnimationFrame(playing);
+  playing?.();
+  playing = null;
   play.setAttribute("aria-pressed", on);
   play.textContent = on ? "Pause" : "Play";
   if (!on) return;
   const lead = longest(lanes);
   const last = lanes[lead].calls.length - 1;
-  const first = cursor[lead] < last ? cursor[lead] : 0;
-  const speed = Math.max(CALLS_PER_SECOND, last / LONGEST_PLAY_S) / 1000;
-  const began = performance.now();
-  const tick = (now) => {
-    const call = Math.min(last, first + Math.floor(Math.max(0, now - began) * speed));
-    if (call !== cursor[lead]) seek(call, lead);
+  playing = playCalls(cursor[lead] < last ? cursor[lead] : 0, last, (call) => {
+    seek(call, lead);
     if (call === last) setPlaying(false);
-    else playing = requestAnimationFrame(tick);
-  };
-  playing = requestAnimationFrame(tick);
+  });
 }
 
 // --- the plot: sigma on a logarithmic axis, by step ---

@@ -1,15 +1,12 @@
 """The runs of a server: what may be opened, and where a run is kept."""
 
-import logging
 from pathlib import Path
 from typing import Protocol
 
-from explorer.records.errors import ForeignRun, NotSaved, RecordError
+from explorer.records.errors import ForeignRun, NotSaved
 from explorer.records.history_folder import History
 from explorer.records.run import RecordedRun
 from explorer.records.shown import ShownRun, shown
-
-LOG = logging.getLogger(__name__)
 
 NO_RUN = "There is no such run, or it is no longer kept."
 
@@ -81,16 +78,9 @@ class RunStore:
     def keep(self, run: RecordedRun, owner: str) -> str:
         """Take a run into its owner's history; returns a sentence on what had to make room, or "".
 
-        Raises NotSaved, with a sentence, whatever prevents it.
+        Raises NotSaved, with a sentence.
         """
         history = self.history(owner)
         if history is None:
             raise NotSaved("The run was not kept: this server has no history.")
-        try:
-            return history.add(run).message
-        except RecordError as error:
-            LOG.warning("a run was not kept: %s", error)
-            raise
-        except Exception as error:
-            LOG.exception("A run was not kept")
-            raise NotSaved("The run was not kept; the server's log has the reason.") from error
+        return history.add(run).message

@@ -4,6 +4,7 @@ import { atSigma, atStep, longest } from "./align.js";
 import { Bitmaps } from "./bitmaps.js";
 import { Film, paintPreview } from "./film.js";
 import { makePane } from "./pane.js";
+import { playCalls } from "./playing.js";
 import "../history/zip_files.js";
 import "../run/stale.js";
 import { isRunning, receive } from "../run/run.js";
@@ -13,8 +14,6 @@ import { emit, on } from "../shared/signals.js";
 import { follow, set, state, subscribe } from "../shared/store.js";
 import { readable } from "../shared/readable.js";
 
-const CALLS_PER_SECOND = 12;
-const LONGEST_PLAY_S = 10;
 const AROUND = 12; // calls before and after the one on screen whose large pictures are decoded
 const REST_MS = 150; // after which a cursor that has not moved rests
 
@@ -34,7 +33,7 @@ export function mount({ element, props, watch }) {
   let sideOnScreen = 0; // of a picture, in pixels of the screen
   let resting = 0; // the timer that will find the cursor at rest
   let drawn = 0; // the animation frame that will draw, 0 while none is asked for
-  let playing = 0;
+  let playing = null; // stops it
 
   const chosen = (name) => element.querySelector(`input[name=${name}]:checked`).value;
 
@@ -96,23 +95,17 @@ export function mount({ element, props, watch }) {
   }
 
   function setPlaying(on) {
-    cancelAnimationFrame(playing);
-    playing = 0;
+    playing?.();
+    playing = null;
     play.setAttribute("aria-pressed", on);
     play.setAttribute("aria-label", on ? "Pause" : "Play");
     if (!on) return;
     const lead = longest(films);
     const last = films[lead].calls.length - 1;
-    const first = cursor[lead] < last ? cursor[lead] : 0;
-    const speed = Math.max(CALLS_PER_SECOND, last / LONGEST_PLAY_S) / 1000;
-    const began = performance.now();
-    const tick = (now) => {
-      const call = Math.min(last, first + Math.floor(Math.max(0, now - began) * speed));
-      if (call !== cursor[lead]) seek(call, lead);
+    playing = playCalls(cursor[lead] < last ? cursor[lead] : 0, last, (call) => {
+      seek(call, lead);
       if (call === last) setPlaying(false);
-      else playing = requestAnimationFrame(tick);
-    };
-    playing = requestAnimationFrame(tick);
+    });
   }
 
   function enable(on) {

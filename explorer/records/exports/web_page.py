@@ -15,6 +15,7 @@ from explorer.sampling.calls import STEP
 from explorer.sampling.wording import lane_letter
 
 VIEWS = ("denoised", "noisy")
+SHARED = ("align.js", "playing.js")  # modules of the app's viewer that the page has too
 LONGEST_TITLE = 80  # characters
 
 
@@ -28,8 +29,8 @@ def web_page(run: RecordedRun) -> bytes:
     for trajectory in run:
         check_levels(trajectory.calls)
     style = asset("export", "page.css").read_text(encoding="utf-8")
-    align = asset("page", "viewer", "align.js").read_text(encoding="utf-8")
-    script = align.replace("export function", "function")
+    shared = (asset("page", "viewer", name).read_text(encoding="utf-8") for name in SHARED)
+    script = "".join(shared).replace("export function", "function")
     script += asset("export", "page.js").read_text(encoding="utf-8")
     prompt = str(run.settings.get("prompt", ""))
     title = " ".join(prompt.split())[:LONGEST_TITLE] or "A run"
