@@ -22,8 +22,8 @@ class LaneFields(Checked):
 
     A field's metadata has its `group`; in `when` the values that other fields must have for it to
     matter; in `stands_for` the scheduler's argument for values that are written differently here;
-    and in `auto`, by sampler, the meaning of its value "auto" where that differs. Raises
-    SettingsError (a ValueError) for a value out of range.
+    in `auto`, by sampler, the meaning of its value "auto" where that differs; in `elsewhere` its
+    name in other programs. Raises SettingsError (a ValueError) for a value out of range.
     """
 
     sampler: str = setting(
@@ -32,20 +32,26 @@ class LaneFields(Checked):
         checks.sampler,
         "The solver. Diffusers calls it the scheduler.",
         choices=[(sampler.label, key) for key, sampler in SAMPLERS.items()],
+        elsewhere={"ComfyUI": "sampler_name"},
         group="sampler",
     )
     schedule_type: str = setting(
         "automatic",
         "Schedule type",
         checks.choice(SCHEDULE_TYPES),
-        "The spacing of the sigmas (ComfyUI: scheduler); Automatic keeps the training spacing.",
+        "The spacing of the sigmas; Automatic keeps the training spacing.",
         choices=[(kind.label, key) for key, kind in SCHEDULE_TYPES.items()],
+        elsewhere={
+            "ComfyUI": "scheduler",
+            "diffusers": "use_karras_sigmas, use_exponential_sigmas or use_beta_sigmas",
+        },
         group="schedule",
     )
     rho: float = argument(
         "rho",
         "Rho",
         "0 is the type's default: 7 for Karras, 1 for Polyexponential.",
+        elsewhere={"A1111": "Schedule rho"},
         group="schedule",
         zero="the type's default",
         when={"schedule_type": ("karras", "polyexponential")},
@@ -77,6 +83,7 @@ class LaneFields(Checked):
         "sigma_min",
         "Sigma min",
         "Where the schedule's curve ends; 0 is the training table's end.",
+        elsewhere={"A1111": "Schedule min sigma"},
         group="schedule",
         most=LARGEST_SIGMA,
         zero="the table's end",
@@ -86,6 +93,7 @@ class LaneFields(Checked):
         "sigma_max",
         "Sigma max",
         "Where the schedule's curve begins; 0 is the training table's end.",
+        elsewhere={"A1111": "Schedule max sigma"},
         group="schedule",
         most=LARGEST_SIGMA,
         zero="the table's end",
@@ -96,12 +104,14 @@ class LaneFields(Checked):
         "Edit sigmas",
         checks.sigmas,
         "Custom sigmas, decreasing, in place of schedule type and steps; the final 0 is implied.",
+        elsewhere={"ComfyUI": "SIGMAS"},
         group="schedule",
     )
     discard_penultimate_sigma: bool = argument(
         "discard_penultimate_sigma",
         "Discard penultimate sigma",
         "One sigma more is made and the last one before 0 left out, as A1111 and ComfyUI do here.",
+        elsewhere={"A1111": "Always discard next-to-last sigma"},
         group="schedule",
     )
     final_sigmas_type: str = argument(
@@ -177,7 +187,8 @@ class LaneFields(Checked):
     midpoint_ratio: float = argument(
         "midpoint_ratio",
         "Midpoint ratio",
-        "Where in log sigma the second call stands (DPM-Solver-2's r).",
+        "Where in log sigma the second call stands.",
+        elsewhere={"DPM-Solver-2": "r"},
         group="noise",
     )
     prediction_type: str = setting(

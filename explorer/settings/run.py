@@ -25,20 +25,37 @@ class RunSettings(Checked):
     `seed` -1 asks for a random one; `resolved()` fixes it. Raises SettingsError (a ValueError).
     """
 
-    prompt: str = setting("", "Prompt", checks.prompt)
-    negative_prompt: str = setting("", "Negative prompt", checks.prompt)
-    seed: int = setting(SEED, "Seed", checks.whole(RANDOM_SEED, MAX_SEED), "-1 is random.")
+    prompt: str = setting("", "Prompt", checks.prompt, "What the picture shall show.")
+    negative_prompt: str = setting(
+        "", "Negative prompt", checks.prompt, "What CFG leads away from; no effect at CFG scale 1."
+    )
+    seed: int = setting(
+        SEED,
+        "Seed",
+        checks.whole(RANDOM_SEED, MAX_SEED),
+        "The number from which all noise is drawn; -1 is random.",
+        elsewhere={"diffusers": "generator"},
+    )
     steps: int = setting(
-        20, "Steps", checks.whole(1, 1000), "N steps of DPM2 are 2N-1 model calls."
+        20,
+        "Steps",
+        checks.whole(1, 1000),
+        "N steps of DPM2 are 2N-1 model calls.",
+        elsewhere={"diffusers": "num_inference_steps"},
     )
     cfg_scale: float = setting(
-        7.0, "CFG scale", checks.real(1, 30), "How closely the prompt is followed; 1 is off."
+        7.0,
+        "CFG scale",
+        checks.real(1, 30),
+        "How closely the prompt is followed; 1 is off.",
+        elsewhere={"diffusers": "guidance_scale", "ComfyUI": "cfg"},
     )
     cfg_rescale: float = setting(
         0.0,
         "CFG rescale",
         checks.real(0, 1),
         "Takes back the contrast that CFG adds (Lin et al. 2023); 0 is off.",
+        elsewhere={"diffusers": "guidance_rescale"},
     )
     preview_decoder: str = setting(
         "auto",
@@ -59,11 +76,16 @@ class RunSettings(Checked):
         checks.choice(("cpu", "gpu")),
         "Where noise is drawn; the same seed gives another picture on the other one.",
         choices=[("CPU", "cpu"), ("GPU", "gpu")],
+        elsewhere={"A1111": "Random number generator source"},
     )
     width: int = setting(0, "Width", checks.side, "0 is the model's default.")
     height: int = setting(0, "Height", checks.side, "0 is the model's default.")
     batch_size: int = setting(
-        1, "Batch size", checks.whole(1, 16), "Pictures a lane; each one's seed is one higher."
+        1,
+        "Batch size",
+        checks.whole(1, 16),
+        "Pictures a lane; each one's seed is one higher.",
+        elsewhere={"diffusers": "num_images_per_prompt"},
     )
     init_image: str = setting(
         "", "Start picture", checks.start_picture, "Any still picture; cut to the size of the run."
@@ -73,10 +95,15 @@ class RunSettings(Checked):
         "Strength",
         checks.real(0, 1, above=True),
         "How much of the start picture is noised over; 1 is all.",
+        elsewhere={"A1111": "Denoising strength", "ComfyUI": "denoise"},
     )
     refiner: str = setting("", "Refiner", checks.text(500), "An SDXL model for the last steps.")
     refiner_switch_at: float = setting(
-        0.8, "Switch at", checks.real(0, 1), "The share of the steps before the refiner."
+        0.8,
+        "Switch at",
+        checks.real(0, 1),
+        "The share of the steps before the refiner.",
+        elsewhere={"diffusers": "denoising_end"},
     )
     lanes: tuple[LaneSettings, ...] = (LaneSettings(), LaneSettings(sampler="dpm2_a"))
 

@@ -14,6 +14,7 @@ from explorer.assets import asset
 PAGE_FILES = asset("page")
 STYLES = (
     "base",
+    "tip",
     "controls",
     "lanes",
     "stage",

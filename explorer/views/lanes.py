@@ -109,9 +109,11 @@ def _groups(field: Field) -> dict[str, list[Any]]:
 
 
 def code_name(field: Field) -> str:
-    """A setting's name in code, where that differs from its label."""
+    """A setting's names in code and in other programs, where they differ from its label."""
     spelled = field.metadata["label"].lower().replace(" ", "_")
-    return "" if spelled == field.name else f"In code: {field.name}."
+    here = [] if spelled == field.name else [f"In code: {field.name}."]
+    elsewhere = field.metadata.get("elsewhere", {})
+    return " ".join([*here, *(f"{program}: {name}." for program, name in elsewhere.items())])
 
 
 def kind_of(field: Field) -> str:

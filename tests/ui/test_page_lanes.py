@@ -271,8 +271,8 @@ def test_controls_have_names_help_and_sentences(open_page):
     page.wait_for_selector("#b_beta_end_problem", state="detached")
     assert field.get_attribute("aria-describedby") == described
     page.locator("[data-field=beta_end] .label").hover()
-    page.wait_for_selector("#lanes .tip:popover-open")
-    assert "Last training beta." in page.locator("#lanes .tip").inner_text()
+    page.wait_for_selector(".tip:popover-open")
+    assert "Last training beta." in page.locator(".tip").inner_text()
 
 
 def test_labels_stay_in_sight_while_many_lanes_scroll_and_the_page_does_not(open_page):

@@ -1,7 +1,9 @@
 // The sidebar's head: the title, and when the sidebar closes by itself.
 
+import { tellHelp } from "./help.js";
 import { waitForElement } from "../shared/dom.js";
 import { on } from "../shared/signals.js";
+import { onNewElements, startTips } from "../shared/tip.js";
 
 const PHONE = "(max-width: 767px)"; // where Gradio's sidebar covers the whole page
 
@@ -22,6 +24,8 @@ export async function mount() {
 
   giveWay();
   hide();
+  onNewElements(() => tellHelp(sidebar));
+  startTips();
   const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
   await Promise.race([patience, Promise.all([waitForElement("#seed input"), waitForElement(".lane-grid")])]);
   sidebar.toggleAttribute("data-ready", true);

@@ -8,7 +8,6 @@ import { laneKey, letter } from "../shared/names.js";
 import { on } from "../shared/signals.js";
 import { follow, set as share } from "../shared/store.js";
 import { makeTable } from "./table.js";
-import { giveTips } from "./tip.js";
 
 const SEND_AFTER_MS = 0; // all changes of one event are one update: Gradio keeps only the last of several
 const NUMBERS = ["No", "One", "Two", "Three", "Four", "Five", "Six"];
@@ -137,7 +136,6 @@ export function mount({ element, props, watch, server }) {
     showProblems();
     table.refresh(state, modelDefaults); // a row may have been shown only for its sentence
   });
-  giveTips(element.querySelector(".lane-table"), element.querySelector(".tip"));
   dragNumbers(document.querySelector("#settings"));
 }
 

@@ -6,6 +6,7 @@ import { makeScroller } from "./lane_scroll.js";
 import { icon, make } from "../shared/dom.js";
 import { makeFold } from "../shared/folding.js";
 import { laneKey, letter } from "../shared/names.js";
+import { tip } from "../shared/tip.js";
 
 const CHEVRON = "M5.5 3.5 10 8l-4.5 4.5";
 const RESET = "M12.8 6A5.2 5.2 0 1 0 13 9.2M13.2 2.6V6H9.8";
@@ -72,6 +73,7 @@ export function makeTable(element, spec, on) {
     hint.id = `help_${field.name}`;
     const row = make("div", "field", make("span", "label", make("span", "name", field.label), hint));
     row.dataset.field = field.name;
+    tip(row, hint.textContent, { handle: ".label" });
     const number = field.kind === "whole" || field.kind === "real";
     row.firstChild.toggleAttribute("data-drag", number);
     const lanes = lanesOf(field, state);
