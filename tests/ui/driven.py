@@ -108,10 +108,11 @@ class Driven(ABC):
     def drag(
         self, kind: Literal["mouse", "touch"], start: Point, end: Point, moves: int = 12
     ) -> None:
+        (left, top), (right, bottom) = start, end
         shares = [move / moves for move in range(moves + 1)]
-        pairs = [tuple(zip(start, end, strict=True))] * len(shares)
-        paths = zip(shares, pairs, strict=True)
-        self.pointer(kind, [tuple(a + share * (b - a) for a, b in pair) for share, pair in paths])
+        self.pointer(
+            kind, [(left + at * (right - left), top + at * (bottom - top)) for at in shares]
+        )
 
     def fill(self, query: str, text: str) -> None:
         """Type over what stands in a box."""
