@@ -8,6 +8,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
+from explorer.assets import asset
 from explorer.hosting.address import check_address
 from explorer.hosting.ending import until_signal
 from explorer.hosting.folders import choose_temp_folder
@@ -15,6 +16,7 @@ from explorer.hosting.logs import truncate_log_lines
 from explorer.hosting.run_store import RunStore
 from explorer.hosting.runs_folder import NO_HISTORY, RUNS_DIR, runs_folder
 from explorer.hosting.visitors import is_loopback, share
+from explorer.records.examples import Examples
 from explorer.settings.limit_options import add_flags, read_limits
 from explorer.settings.limits import LIMITS, set_limits
 
@@ -41,7 +43,7 @@ def main() -> None:
 
     share(not is_loopback(host or os.environ.get("GRADIO_SERVER_NAME") or "localhost"))
     choose_temp_folder()  # Gradio reads where it is when it is imported
-    store = RunStore(runs)
+    store = RunStore(runs, examples=Examples(asset("examples")))
 
     def serve() -> object:
         from explorer import ui

@@ -71,7 +71,7 @@ def test_the_command_serves_the_page_and_its_run(installed, tmp_path):
 
 def test_the_wheel_carries_all_that_the_checkout_has(installed):
     (packages,) = installed.parent.glob("lib/python3.*/site-packages")
-    for folder in ("configs", "export", "page", "scenes"):
+    for folder in ("configs", "examples", "export", "page", "scenes"):
         files = {
             path.relative_to(ROOT / "assets")
             for path in (ROOT / "assets" / folder).rglob("*")

@@ -22,8 +22,9 @@ FLOORS = (
     ("explorer.runs",),
     # the engine as programs import it
     ("explorer.engine",),
-    # what the page shows of a run and its settings, as plain JSON; exact models to measure by
-    ("explorer.views", "explorer.lab"),
+    # what the page shows of a run and its settings, as plain JSON; exact models to measure by; how
+    # the recorded examples are made
+    ("explorer.views", "explorer.lab", "explorer.examples"),
     # what needs a server around a page
     ("explorer.hosting",),
     # the page
@@ -43,7 +44,7 @@ MADE_OF_TORCH = {  # of sampling: what a pipeline's tensors pass through
         *("lockstep", "levels", "brownian", "prediction"),
     )
 }
-UNKNOWN_TO_OTHERS = ("explorer.training",)  # the product runs without it
+UNKNOWN_TO_OTHERS = ("explorer.training", "explorer.examples")  # the product runs without them
 
 
 def module_of(path: Path) -> str:

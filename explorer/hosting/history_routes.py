@@ -27,6 +27,7 @@ from explorer.views.opened import Opened
 
 RUNS = "runs"
 LONGEST = 1000  # characters of a query
+OF_EVERYBODY = "A recorded example is everybody's: it cannot be named, starred or deleted."
 
 THREADS = CapacityLimiter(4)
 ZIPS = CapacityLimiter(1)  # unpacked at a time: each may be large
@@ -73,8 +74,8 @@ async def _open(show: Show, request: Request, store: RunStore, owner: str) -> An
 
 async def _mark(request: Request, store: RunStore, owner: str) -> Any:
     """`{"name"}` or `{"starred"}`: the run as views.history.HistoryRun."""
-    marks, history = await _object(request), _kept(store, owner)
-    id, unknown = request.path_params["id"], set(marks) - {"name", "starred"}
+    id, marks = request.path_params["id"], await _object(request)
+    history, unknown = _kept(store, owner, id), set(marks) - {"name", "starred"}
     if unknown or not marks:
         raise Refused(422, "A run has a name and a star; the request names neither.")
     if not isinstance(marks.get("name", ""), str) or not isinstance(
@@ -102,17 +103,18 @@ async def _mark(request: Request, store: RunStore, owner: str) -> Any:
 async def _delete(request: Request, store: RunStore, owner: str) -> Any:
     """Delete a run; it can be restored for `keep_deleted_s`."""
     id = request.path_params["id"]
-    await _in_thread(_kept(store, owner).delete, id)
+    await _in_thread(_kept(store, owner, id).delete, id)
     store.forget(id, owner)
     return {"message": "Deleted."}
 
 
 async def _restore(request: Request, store: RunStore, owner: str) -> Any:
     """Bring a deleted run back: it as views.history.HistoryRun."""
-    history = _kept(store, owner)
+    id = request.path_params["id"]
+    history = _kept(store, owner, id)
 
     def work() -> Any:
-        return history_run(history, history.restore(request.path_params["id"]))
+        return history_run(history, history.restore(id))
 
     return await _in_thread(work)
 
@@ -151,8 +153,13 @@ async def _in_thread(work: Callable[..., Any], *args: Any) -> Any:
     return await to_thread.run_sync(functools.partial(work, *args), limiter=THREADS)
 
 
-def _kept(store: RunStore, owner: str) -> History:
-    """The owner's history, where there is one: a stranger's request makes no folder."""
+def _kept(store: RunStore, owner: str, id: str) -> History:
+    """The owner's history, where there is one: a stranger's request makes no folder.
+
+    The examples are in nobody's.
+    """
+    if id in store.examples:
+        raise Refused(409, OF_EVERYBODY)
     history = store.history(owner)
     if history is None or not history.folder.is_dir():
         raise ForeignRun(NO_RUN)

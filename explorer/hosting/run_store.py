@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from explorer.records.errors import ForeignRun, NotSaved
+from explorer.records.examples import Examples
 from explorer.records.history_folder import History
 from explorer.records.run import RecordedRun
 from explorer.records.shown import ShownRun, shown
@@ -35,19 +36,28 @@ class RunStore:
     """The runs by id and owner: those in memory, and those of the history's `folder`.
 
     Without a folder nothing is kept. An owner is one of visitors.py; the runs of this machine's
-    user are also those of `explorer.history()`. For any thread.
+    user are also those of `explorer.history()`. The `examples` are everybody's, and go before
+    whatever has their ids. For any thread.
     """
 
-    def __init__(self, folder: Path | None = None, registry: LiveRuns | None = None):
+    def __init__(
+        self,
+        folder: Path | None = None,
+        registry: LiveRuns | None = None,
+        examples: Examples | None = None,
+    ):
         self.folder = folder
         self.registry = registry
+        self.examples = examples or Examples()
 
     def history(self, owner: str) -> History | None:
         """The history of an owner; None where nothing is kept."""
         return None if self.folder is None else History(self.folder, owner)
 
     def open(self, id: str, owner: str) -> RecordedRun:
-        """A run that has ended, from memory or from the history; raises RecordError."""
+        """A run that has ended, an example, from memory or the history; raises RecordError."""
+        if id in self.examples:
+            return self.examples.open(id)
         run = self.registry.recorded(id, owner) if self.registry else None
         if run is not None:
             return run
@@ -58,6 +68,8 @@ class RunStore:
 
     def shown(self, id: str, owner: str) -> ShownRun:
         """What is shown of such a run, its latents unread; raises RecordError."""
+        if id in self.examples:
+            return self.examples.shown(id)
         run = self.registry.recorded(id, owner) if self.registry else None
         if run is not None:
             return shown(run)

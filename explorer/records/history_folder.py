@@ -27,7 +27,7 @@ from explorer.records.history_limit import LOCAL, TRASH, VISITOR, make_room
 from explorer.records.history_listing import is_stale_part, listing
 from explorer.records.layout import run_files
 from explorer.records.marks import Marks, checked_name, read_marks, write_marks
-from explorer.records.opening import open_run
+from explorer.records.opening import open_run, read_thumbnail
 from explorer.records.run import RecordedRun, new_run_id
 from explorer.records.shown import ShownRun, open_shown
 from explorer.records.zip_file import read_zip
@@ -125,10 +125,7 @@ class History:
 
     def thumbnail(self, id: str) -> bytes | None:
         """A run's small picture, a JPEG file, or None; raises what `open` raises."""
-        folder = RunFolder(self._path(id))
-        manifest = folder.manifest()
-        name = manifest.thumbnail
-        return None if name is None else folder.read(name, manifest.files[name])
+        return read_thumbnail(RunFolder(self._path(id)))
 
     # --- changing ---
 

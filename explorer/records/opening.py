@@ -91,6 +91,13 @@ def read_picture(folder: RunFolder, manifest: Manifest, entry: LaneEntry) -> byt
     return None if name is None else folder.read(name, manifest.files[name])
 
 
+def read_thumbnail(folder: RunFolder) -> bytes | None:
+    """A run's small picture, a JPEG file, or None; raises what `RunFolder.manifest` raises."""
+    manifest = folder.manifest()
+    name = manifest.thumbnail
+    return None if name is None else folder.read(name, manifest.files[name])
+
+
 def read_sheets(folder: RunFolder, manifest: Manifest, entry: LaneEntry) -> dict[str, FrameSheet]:
     """A lane's frames by view; raises DamagedRun."""
     return {

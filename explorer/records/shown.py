@@ -91,9 +91,9 @@ def shown(run: RecordedRun) -> ShownRun:
     )
 
 
-def open_shown(path: Path) -> ShownRun:
-    """What is shown of a run's folder; its recordings are not read. Raises as `open_run` does."""
-    folder = RunFolder(path)
+def open_shown(path: Path, called: str = "") -> ShownRun:
+    """What is shown of a run's folder, its recordings unread; raises as `open_folder` does."""
+    folder = RunFolder(path, called)
     manifest = folder.manifest()
     calls = _calls(folder, manifest)
     return ShownRun(

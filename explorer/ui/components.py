@@ -23,6 +23,7 @@ STYLES = (
     "files",
     "report",
     "past_runs",
+    "cards",
     "save",
     "narrow",
     "contrast",

@@ -7,7 +7,14 @@ from gradio.themes import Base
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
-from explorer.hosting import files, history_routes, run_events, save_routes, settings_routes
+from explorer.hosting import (
+    example_routes,
+    files,
+    history_routes,
+    run_events,
+    save_routes,
+    settings_routes,
+)
 from explorer.hosting.event_requests import EventRequests
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.request_limits import OVERHEAD, RequestLimits
@@ -53,6 +60,7 @@ def launch_options(limits: Limits = LIMITS) -> dict[str, Any]:
                 *files.routes(PAGE_FILES, plotly_script(), get_upload_folder),
                 *run_events.routes(runs_of, limits),
                 *history_routes.routes(store_of, show_run),
+                *example_routes.routes(store_of, show_run),
                 *save_routes.routes(store_of),
                 *settings_routes.routes(engine_of),
             ],

@@ -1,7 +1,5 @@
 """The page's layout. The event handlers are in the modules *_events.py."""
 
-from functools import partial
-
 import gradio as gr
 
 from explorer.hosting.files import PLOTLY
@@ -10,6 +8,7 @@ from explorer.hosting.run_store import RunStore
 from explorer.plots.curves import QUANTITIES
 from explorer.plots.figures import X_AXES
 from explorer.records.exports.animation import WITHOUT_MP4, can_write_mp4
+from explorer.records.shown import ShownRun
 from explorer.runs.registry import RunRegistry
 from explorer.settings import RunSettings
 from explorer.settings.limits import LIMITS, Limits
@@ -28,10 +27,11 @@ from explorer.ui.settings_events import PlotParts, on_prompt, on_settings
 from explorer.ui.unchecked import as_sent, sanitize_payloads
 from explorer.views.curves import plot_payload
 from explorer.views.engine_protocol import EngineLike
+from explorer.views.examples import example_cards
 from explorer.views.findings import Doctor
 from explorer.views.lanes import most_lanes
 from explorer.views.model_card import model_card, model_choices, refiner_choices
-from explorer.views.opened import opened_payload
+from explorer.views.opened import Opened, opened_payload
 
 
 def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = None) -> ServedPage:
@@ -74,6 +74,7 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
         plot = _plot(defaults, doctor)
         component("doctor")
         component("sigmas")
+        component("cards", example_cards(store.examples))
 
         on_form(form, history)
         loads = ModelEvents(engine, form, page, card, on_fill(form, history)).loaded
@@ -84,7 +85,12 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
     names = [entry.name for entry in engine.entries]
     models = () if engine.catalog.anything else names
     keep = keep_files(viewer)
-    page.show = partial(opened_payload, keep=keep, models=models, first=names[0])
+
+    def show(run: ShownRun) -> Opened:
+        card = store.examples.card(run.id)
+        return opened_payload(run, keep, models, names[0], card)
+
+    page.show = show
     sanitize_payloads(page)
     page.queue(max_size=most_events(limits))
     return page

@@ -7,9 +7,11 @@ from collections.abc import Collection
 from typing import Any, TypedDict
 
 from explorer.capture.trajectory import DONE
+from explorer.records.examples import Card
 from explorer.records.shown import ShownCall, ShownLane, ShownRun
 from explorer.settings import RunSettings
 from explorer.settings.text import encodable
+from explorer.views.examples import example_card
 from explorer.views.form_values import RUN_FIELDS, form_values
 from explorer.views.kept_pictures import Keep, Keeping
 from explorer.views.lanes import most_lanes
@@ -43,14 +45,19 @@ class Opened(TypedDict):
 
 
 def opened_payload(
-    run: ShownRun, keep: Keep, models: Collection[str] = (), first: str = ""
+    run: ShownRun,
+    keep: Keep,
+    models: Collection[str] = (),
+    first: str = "",
+    card: Card | None = None,
 ) -> Opened:
-    """The payload of a run, whose pictures are stored by `keep`.
+    """The payload of a run, whose pictures are stored by `keep`; of an example with its `card`.
 
     `models` are the names that the server offers, `first` the one that an empty name stands for;
     without names any model is taken.
     """
     keeping = Keeping(keep)
+    example = {"example": example_card(card)} if card else {}
     lanes = [_lane(lane, keeping) for lane in run.lanes]
     settings, notes = None, []
     plan, key = [_plan_of_calls(lane, at) for at, lane in enumerate(lanes)], ""
@@ -72,7 +79,7 @@ def opened_payload(
             "state": run.state,
             "message": run.message,
             "model": run.model,
-            "result": {"id": run.id, "seed": run.seed, "lanes": lanes},
+            "result": {"id": run.id, "seed": run.seed, "lanes": lanes, **example},
             "plan": plan,
             "key": key,
             "settings": settings,

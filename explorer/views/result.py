@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from explorer.capture.sheets import FrameSheet, frame_sheet
 from explorer.sampling.calls import STEP
+from explorer.views.examples import ExampleCard
 from explorer.views.kept_pictures import Keeping
 from explorer.views.plan import CallPlace, call_place
 
@@ -48,10 +49,11 @@ class LaneResult(TypedDict):
 class Result(TypedDict):
     """What a run recorded; `seed` is the one drawn for the run if the form left it open.
 
-    `id` is the run's, where it has one.
+    `id` is the run's, where it has one; a recorded `example` has its card.
     """
 
     id: NotRequired[str]
+    example: NotRequired[ExampleCard]
     seed: int
     lanes: list[LaneResult]
 

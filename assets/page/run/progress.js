@@ -159,7 +159,8 @@ function outcome({ state, message, lane, call, calls, elapsed, run }) {
     const each = run?.lanes.length > 1 ? " per lane" : "";
     const seconds = Number.isFinite(elapsed) ? ` in ${elapsed.toFixed(1)} s` : "";
     const took = `${listed(counts)} calls${each}${seconds}`;
-    return message ? `${took}. ${message}` : took;
+    const what = run?.example ? `Recorded example, ${took}` : took;
+    return message ? `${what}. ${message}` : what;
   }
   if (state === "error") return message || "The run broke off";
   if (!call) return "Stopped before the first call";

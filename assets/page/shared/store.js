@@ -68,6 +68,7 @@ export const { state, set, subscribe, follow, known } = makeStore({
   answer: null, // the server's newest, of any kind: problems and the doctor's findings
   curves: null, // the newest answer that has a figure
   connected: true, // does the server answer?
+  examples: [], // the recorded ones: a card each
 
   pins: [], // the pinned schedules
   kinds: [], // of the marks that the plot has drawn

@@ -7,9 +7,11 @@ import { visitor } from "../shared/visitor.js";
 let run = 0; // the number of the run on screen, to ignore late answers for earlier ones
 
 export function mount({ element, props, trigger, watch }) {
-  on("frames", ({ cursor, view }) =>
-    trigger("ask", { run: ++run, id: state.recorded?.id, visitor: visitor(), cursor, view }),
-  );
+  on("frames", ({ cursor, view }) => {
+    run += 1;
+    const { id, example } = state.recorded ?? {};
+    if (!example) trigger("ask", { run, id, visitor: visitor(), cursor, view }); // an example has them on its sheets
+  });
   on("begin", () => (run += 1));
   watch("value", () => {
     const payload = props.value;

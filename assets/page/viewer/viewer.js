@@ -5,6 +5,7 @@ import { Bitmaps } from "./bitmaps.js";
 import { Film, paintPreview } from "./film.js";
 import { makePane } from "./pane.js";
 import { playCalls } from "./playing.js";
+import { showFirst } from "../examples/first_example.js";
 import "../history/zip_files.js";
 import "../run/stale.js";
 import { isRunning, receive } from "../run/run.js";
@@ -242,6 +243,7 @@ export function mount({ element, props, watch }) {
   if (!panes.length) setLanes(props.lanes); // before anything is known of them: nothing moves when it is
   watch("value", () => receive(props.value));
   comeBack();
+  showFirst();
 }
 
 const keyOf = (lane, call, view) => `${lane} ${call} ${view}`;

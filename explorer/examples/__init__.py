@@ -1,0 +1,1 @@
+"""How the recorded examples are made and measured: `python -m explorer.examples`."""
