@@ -15,9 +15,11 @@ PAGE_FILES = asset("page")
 STYLES = (
     "base",
     "tip",
+    "layout",
     "controls",
     "lanes",
     "stage",
+    "tabs",
     "plot",
     "doctor",
     "files",

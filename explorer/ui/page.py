@@ -24,6 +24,7 @@ from explorer.ui.run_events import RunParts, on_run
 from explorer.ui.served_page import ServedPage
 from explorer.ui.sessions import keep_no_forms
 from explorer.ui.settings_events import PlotParts, on_prompt, on_settings
+from explorer.ui.tabs import panel, panels
 from explorer.ui.unchecked import as_sent, sanitize_payloads
 from explorer.views.curves import plot_payload
 from explorer.views.engine_protocol import EngineLike
@@ -71,10 +72,7 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
         viewer = component("viewer", lanes=len(defaults.lanes))
         full_frames = component("full_frames", events=("ask",))
         doctor = Doctor(engine)
-        plot = _plot(defaults, doctor)
-        component("doctor")
-        component("sigmas")
-        component("cards", example_cards(store.examples))
+        plot = _below(defaults, doctor, store)
 
         on_form(form, history)
         loads = ModelEvents(engine, form, page, card, on_fill(form, history)).loaded
@@ -132,12 +130,30 @@ def _settings(engine: EngineLike, defaults: RunSettings) -> tuple[Form, gr.HTML,
     return Form(run, lanes), card, notes
 
 
-def _plot(defaults: RunSettings, doctor: Doctor) -> PlotParts:
-    """The plot and the switches above it: the quantity, the x axis, and the scale of the y axis.
+def _below(defaults: RunSettings, doctor: Doctor, store: RunStore) -> PlotParts:
+    """The tabs and their panels.
 
-    Its curves arrive with the server's whole answer to the form's settings, in a hidden component.
+    What they show of the form's settings arrives with the server's whole answer to them, in a
+    hidden component.
     """
     answer = component("answer", {**plot_payload(defaults), "findings": doctor.findings(defaults)})
+    component("tabs")
+    with panels():
+        with panel("schedule"):
+            plot = _plot(answer)
+        with panel("table"):
+            component("sigmas")
+        with panel("learn"):
+            component("cards", example_cards(store.examples))
+        with panel("doctor"):
+            component("doctor")
+        with panel("lanes"):
+            pass
+    return plot
+
+
+def _plot(answer: gr.HTML) -> PlotParts:
+    """The plot and the switches above it: the quantity, the x axis, and the scale of the y axis."""
     with gr.Row(elem_id="axes"):
         quantity = _switch("quantity", "curve", {k: one.label for k, one in QUANTITIES.items()})
         x_axis = _switch("x_axis", "x axis", X_AXES)

@@ -18,6 +18,12 @@ def run_to_end(page: Page) -> None:
     page.wait_for_selector(".viewer:not([data-fetching])")
 
 
+def open_tab(page: Page, key: str) -> None:
+    """Open one of the tabs below the pictures."""
+    page.click(f"#tab_{key}")
+    page.wait_for_selector(f"#panel_{key}[data-open]")
+
+
 def fill(page: Page, control: str, text: str) -> None:
     """Type into the box of one of the form's controls."""
     unfold(page, f"#{control}")

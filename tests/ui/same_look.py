@@ -74,9 +74,9 @@ def visit(page: Page, shot: Callable[[str], None]) -> None:
     fill(page, "steps", "3")
     if phone:
         page.click("#settings .toggle-button")
-    page.wait_for_selector("#doctor .foot .fold-head:visible")
-    page.click("#doctor .fold-head")
+    page.click("#tab_doctor")
     shot("findings")
+    page.click("#tab_schedule")
     fill(page, "steps", "20")
     for steps in STEPS:
         fill(page, "steps", steps)

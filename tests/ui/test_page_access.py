@@ -4,7 +4,7 @@ from pathlib import Path
 
 import axe_playwright_python
 import pytest
-from reading import fill, run_to_end, wait_for
+from reading import fill, open_tab, run_to_end, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -59,8 +59,11 @@ def test_axe_finds_nothing(open_page, theme, size):
         page.wait_for_selector("#settings.open")
     open_folds(page)
     fill(page, "a_beta_end", "0.5")
-    page.wait_for_selector(".findings .error, .findings .warning")
+    page.wait_for_selector(".tabs .worst:is([data-severity=error], [data-severity=warning])")
     assert violations(page) == [], "settings and folds open, and findings"
+    for tab in ("table", "learn", "doctor", "lanes"):
+        page.evaluate(f"document.querySelector('#tab_{tab}').click()")
+        assert violations(page) == [], tab
     fill(page, "steps", "0")
     page.wait_for_selector("#steps_problem")
     page.click("#run")
@@ -83,8 +86,29 @@ def test_targets_are_as_large_as_a_finger_needs(open_page, size):
         page.wait_for_selector("#settings.open")
     open_folds(page)
     fill(page, "a_beta_end", "0.5")
-    page.wait_for_selector(".findings .error, .findings .warning")
+    page.wait_for_selector(".tabs .worst:is([data-severity=error], [data-severity=warning])")
     assert small_targets(page) == []
+
+
+def test_the_tabs_are_one_tab_stop_whose_arrows_open_them(open_page):
+    page = open_page()
+    open_tab(page, "table")
+    seen = []
+    for key in ("ArrowRight", "ArrowRight", "End", "ArrowRight", "ArrowLeft", "Home"):
+        page.keyboard.press(key)
+        seen.append(focused(page, "id"))
+        shown = page.evaluate(
+            "[...document.querySelectorAll('#panels > *')].filter((one) => !one.inert)"
+            ".map((one) => [one.id, getComputedStyle(one).visibility, one.role].join(' '))"
+        )
+        assert shown == [f"panel_{seen[-1].removeprefix('tab_')} visible tabpanel"]
+    wanted = ["learn", "doctor", "lanes", "schedule", "lanes", "schedule"]
+    assert seen == [f"tab_{key}" for key in wanted]
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    assert focused(page, "id") == "tab_schedule"
+    stops = page.locator("#tabs [role=tab][tabindex='0']")
+    assert stops.count() == 1
 
 
 def focused(page, property: str) -> str:

@@ -1,12 +1,13 @@
-"""The doctor in a real browser: it follows the form, folds its notes, and its buttons mend."""
+"""The doctor in a real browser: it follows the form, says the worst beside the tabs, and mends."""
 
 import pytest
 from playwright.sync_api import expect
-from reading import choose, fill, run_to_end
+from reading import choose, fill, open_tab, run_to_end
 
 pytestmark = pytest.mark.browser
 
 DOCTOR = "#doctor .doctor"
+WORST = "#tabs .worst"
 
 
 def item(page, code: str):
@@ -15,29 +16,34 @@ def item(page, code: str):
 
 def test_a_page_begins_calm(open_page):
     page = open_page()
-    expect(page.locator(f"{DOCTOR} .fold-head")).to_have_text("3 notes")
+    expect(page.locator("#tab_doctor")).to_have_text("Doctor 3")
     expect(page.locator(f"{DOCTOR} .problems li")).to_have_count(0)
     expect(item(page, "terminal_snr")).to_be_hidden()
-    cost = page.locator(f"{DOCTOR} .cost").inner_text()
-    assert "2 lanes make 39 model calls each (78 in all)" in cost
+    expect(page.locator(WORST)).to_contain_text("2 lanes make 39 model calls each (78 in all)")
 
 
-def test_notes_unfold_and_stay_so(open_page):
+def test_the_worst_finding_is_in_sight_and_leads_to_all_of_them(open_page):
     page = open_page()
-    fold = page.locator(f"{DOCTOR} .fold-head")
-    expect(fold).to_have_attribute("aria-expanded", "false")
-    fold.click()
-    expect(fold).to_have_attribute("aria-expanded", "true")
-    expect(item(page, "terminal_snr")).to_be_visible()
     fill(page, "steps", "10")
-    expect(item(page, "last_step").first).to_contain_text("0.369 to 0.0292")
-    expect(item(page, "terminal_snr")).to_be_visible()
-    fold.click()
-    expect(item(page, "terminal_snr")).to_be_hidden()
+    worst = page.locator(WORST)
+    expect(worst).to_have_attribute("data-severity", "warning")
+    expect(worst).to_contain_text("0.369 to 0.0292")
+    expect(page.locator("#tab_doctor .count")).to_have_attribute("data-severity", "warning")
+    height = page.locator("#tabs").bounding_box()["height"]
+    fill(page, "a_beta_end", "0.3")
+    expect(worst).to_have_attribute("data-severity", "error")
+    expect(worst).to_contain_text("0.231 is the largest safe beta end")
+    assert page.locator("#tabs").bounding_box()["height"] == height
+    worst.click()
+    expect(page.locator("#tab_doctor")).to_be_focused()
+    expect(item(page, "infinite_sigma")).to_be_visible()
+    fill(page, "steps", "0")
+    expect(worst).to_contain_text("Not redrawn while a setting is wrong: Steps.")
 
 
 def test_lanes_have_their_letters_and_the_worst_comes_first(open_page):
     page = open_page()
+    open_tab(page, "doctor")
     fill(page, "steps", "10")
     warning = page.locator(f"{DOCTOR} .problems .warning")
     expect(warning).to_have_attribute("data-code", "last_step")
@@ -47,11 +53,12 @@ def test_lanes_have_their_letters_and_the_worst_comes_first(open_page):
         "data-code", "prediction_differs"
     )
     expect(item(page, "prediction_differs").locator(".letters")).to_have_text("AB")
-    expect(page.locator(f"{DOCTOR} .problems")).to_have_attribute("aria-live", "polite")
+    expect(page.locator("#tabs [role=status]")).to_contain_text("warning: The model was trained")
 
 
 def test_a_button_mends_all_lanes(open_page):
     page = open_page()
+    open_tab(page, "doctor")
     fill(page, "a_beta_end", "0.3")
     expect(item(page, "infinite_sigma")).to_contain_text("0.231 is the largest safe beta end")
     item(page, "infinite_sigma").get_by_role("button", name="Beta end 0.231").click()
@@ -66,6 +73,7 @@ def test_a_button_mends_all_lanes(open_page):
 
 def test_a_button_mends_only_the_lanes_that_it_is_about(open_page):
     page = open_page()
+    open_tab(page, "doctor")
     page.uncheck("#same input")
     choose(page, "#b_schedule_type", "Karras")
     choose(page, "#b_timestep_spacing", "leading")
@@ -80,6 +88,7 @@ def test_a_button_mends_only_the_lanes_that_it_is_about(open_page):
 
 def test_a_button_mends_the_run(open_page):
     page = open_page()
+    open_tab(page, "doctor")
     fill(page, "a_num_train_timesteps", "10")
     item(page, "steps_beyond_training").get_by_role("button", name="10 steps").click()
     expect(page.locator("#steps input")).to_have_value("10")
@@ -88,6 +97,7 @@ def test_a_button_mends_the_run(open_page):
 
 def test_a_form_that_cannot_be_read_leaves_the_last_findings_pale(open_page):
     page = open_page()
+    open_tab(page, "doctor")
     said = page.locator(f"{DOCTOR} .findings").all_inner_texts()
     fill(page, "steps", "0")
     page.wait_for_selector("#steps_problem")
@@ -100,6 +110,7 @@ def test_a_form_that_cannot_be_read_leaves_the_last_findings_pale(open_page):
 
 def test_after_a_run_the_seconds_are_known(open_page):
     page = open_page()
+    open_tab(page, "doctor")
     cost = page.locator(f"{DOCTOR} .cost")
     fill(page, "steps", "6")
     expect(cost).to_contain_text("11 model calls each (22 in all)")
@@ -110,7 +121,7 @@ def test_after_a_run_the_seconds_are_known(open_page):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_on_a_phone_nothing_sticks_out(open_page, theme):
     page = open_page(f"?__theme={theme}", width=390, height=844)
-    page.click(f"{DOCTOR} .fold-head")
+    open_tab(page, "doctor")
     expect(item(page, "terminal_snr")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     wide = page.evaluate(

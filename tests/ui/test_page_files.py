@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from reading import choose, fill
+from reading import choose, fill, open_tab
 
 from explorer.views.lists import largest_file
 
@@ -17,6 +17,7 @@ def fresh(open_page):
     """A page of its own, whose settings file and sigma lists are open."""
     page = open_page()
     page.click("#file_group > .fold-head, #file_group .fold-head >> nth=0")
+    open_tab(page, "table")
     page.click("#sigmas .fold-head")
     return page
 

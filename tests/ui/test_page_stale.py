@@ -4,7 +4,7 @@ import json
 
 import pytest
 from playwright.sync_api import expect
-from reading import choose, fill, progress, run_to_end, wait_for
+from reading import choose, fill, open_tab, progress, run_to_end, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -175,7 +175,7 @@ SENTENCES = {
         lambda page: fill(page, "prompt", "a red sailboat"),
     ),
     "of the doctor": (
-        lambda page: fill(page, "a_beta_end", "0.3"),
+        lambda page: (open_tab(page, "doctor"), fill(page, "a_beta_end", "0.3")),
         "#doctor [data-code=infinite_sigma]",
         lambda page: fill(page, "a_beta_end", "0.012"),
     ),
@@ -211,7 +211,7 @@ SENTENCES = {
         lambda page: fill(page, "batch_size", "1"),
     ),
     "of the other programs": (
-        lambda page: choose(page, "#a_schedule_type", "Karras"),
+        lambda page: (open_tab(page, "table"), choose(page, "#a_schedule_type", "Karras")),
         ".sigma-lists .differences li",
         lambda page: page.locator("#sigmas .switches input").first.check(),
     ),
@@ -248,6 +248,7 @@ def test_a_refused_run_leaves_the_bar_ready_once_the_form_is_another(open_page):
 
 def test_nothing_is_said_of_the_cost_of_a_list_that_is_none(open_page):
     page = open_page()
+    open_tab(page, "doctor")
     fill(page, "a_sigmas", "14, 7, 3")
     expect(page.locator("#doctor .cost")).to_contain_text("model calls")
     fill(page, "a_sigmas", "14, pony")

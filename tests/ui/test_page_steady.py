@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from reading import run_to_end, wait_for
+from reading import fill, run_to_end, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +38,12 @@ def test_nothing_jumps(context, open_page, width, height):
     page.wait_for_selector(".viewer:not([data-fetching])")
     running = shifts(page)
     assert total(running) < 0.01, running
+    for tab in ("table", "learn", "doctor", "lanes", "schedule"):
+        page.evaluate(f"document.querySelector('#tab_{tab}').click()")
+    fill(page, "a_beta_end", "0.5") if width > 767 else None
+    page.wait_for_timeout(300)
+    changed = shifts(page)
+    assert total(changed) < 0.01, changed
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -57,7 +63,7 @@ def test_nothing_jumps_over_a_line_on_which_components_come_late(context, open_p
     assert total(loading) < 0.05, loading
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 600), (390, 600)])
+@pytest.mark.parametrize(("width", "height"), [(1280, 380), (390, 600)])
 def test_nothing_comes_to_lie_on_the_bar(open_page, width, height):
     page = open_page(width=width, height=height)
     run_to_end(page)

@@ -8,7 +8,7 @@ import json
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
-from reading import choose, fill, wait_for
+from reading import choose, fill, open_tab, wait_for
 from test_page_settings import drag
 
 pytestmark = pytest.mark.browser
@@ -88,7 +88,7 @@ def take_file(page, tmp_path):
 
 
 def mend(page, tmp_path):
-    page.locator("#doctor .fold-head[aria-expanded=false]").click()
+    open_tab(page, "doctor")
     page.locator("#doctor .fix").first.click()
 
 
@@ -122,7 +122,13 @@ CHANGES = {  # what a person does, and how many entries it is
     "point dragged": (drag_point, 1),
     "point inserted": (insert_point, 1),
     "settings file": (take_file, 1),
-    "as other programs": (lambda page, _: page.locator("#sigmas .switches input").first.check(), 1),
+    "as other programs": (
+        lambda page, _: (
+            open_tab(page, "table"),
+            page.locator("#sigmas .switches input").first.check(),
+        ),
+        1,
+    ),
     "start picture": (add_picture, 1),
     "schedule pinned": (lambda page, _: page.get_by_role("button", name="Pin this").click(), 1),
     "example": (lambda page, _: page.locator(".examples button").nth(2).click(), 1),

@@ -70,6 +70,8 @@ export const { state, set, subscribe, follow, known } = makeStore({
   connected: true, // does the server answer?
   examples: [], // the recorded ones: a card each
 
+  tab: "schedule", // the panel below the pictures that is shown: see tabs/tabs.js
+
   pins: [], // the pinned schedules
   kinds: [], // of the marks that the plot has drawn
   editing: false, // are the plot's points moved by hand?
