@@ -3,6 +3,7 @@
 The steps build on each other, as a visit does. driven.py has the verbs.
 """
 
+import json
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -88,7 +89,7 @@ def scrubs_by_mouse(it: Driven, _) -> None:
     last = it.evaluate(PICTURE)
     it.drag("mouse", it.place(SCRUBBER, x=0.98), it.place(SCRUBBER, x=0.1))
     it.wait("samplerExplorer.frame < 4")
-    assert it.evaluate(PICTURE) != last
+    it.wait(f"{PICTURE} !== {json.dumps(last)}")
     it.drag("mouse", it.place(PLOT, x=0.2), it.place(PLOT, x=0.9))
     it.wait("samplerExplorer.frame > 12")
 
@@ -141,7 +142,7 @@ def opens_a_run_of_the_history(it: Driven, _) -> None:
     it.wait(f"samplerExplorer.state === 'done' && samplerExplorer.calls === {CALLS}")
     it.wait("document.querySelector('.viewer:not([data-fetching])')")
     it.wait("document.querySelector('#steps input').value === '9'")
-    assert it.evaluate(PICTURE) != stopped
+    it.wait(f"{PICTURE} !== {json.dumps(stopped)}")
 
 
 def saves(it: Driven, _) -> None:
