@@ -55,6 +55,7 @@ BROWSER_FILES = {
     "ui/test_page_form.py": 75,
     "ui/test_page_full_frames.py": 20,
     "ui/test_page_history.py": 70,
+    "ui/test_page_lacks.py": 25,
     "ui/test_page_lanes.py": 60,
     "ui/test_page_look.py": 40,
     "ui/test_page_models.py": 20,

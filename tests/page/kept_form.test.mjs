@@ -22,6 +22,7 @@ const FORM = { prompt: "a boat", steps: 9, lanes: { lanes: [{ rho: 7 }], same: t
 test("a form comes back to its tab, to the next one, and to another version", () => {
   const browser = makeBrowser();
   const kept = makeKept(browser.of, "one");
+  assert.ok(kept.isPossible());
   assert.equal(kept.kept(), null);
   assert.ok(kept.keep(FORM));
   assert.deepEqual(kept.kept(), { form: FORM, current: true });
@@ -53,6 +54,7 @@ test("without storage nothing is kept and nothing fails", () => {
   const none = makeKept(() => {
     throw new DOMException("forbidden", "SecurityError");
   }, "one");
+  assert.equal(none.isPossible(), false);
   assert.ok(none.keep(FORM)); // nothing was promised
   assert.equal(none.kept(), null);
   none.noteLink("1.AA");

@@ -10,6 +10,7 @@ from fake_engine import FakeEngine
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from reading import choose, fill, run_to_end, wait_for
 
+from explorer.hosting.run_store import RunStore
 from explorer.settings.limits import LIMITS
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -44,6 +45,18 @@ def server(engine) -> Iterator[str]:
     from explorer import ui
 
     page = ui.build(engine, replace(LIMITS, grace_s=3))
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
+    yield url
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def keeping_server(tmp_path_factory) -> Iterator[str]:
+    """The address of a page whose server keeps runs."""
+    from explorer import ui
+
+    store = RunStore(tmp_path_factory.mktemp("runs"))
+    page = ui.build(FakeEngine(), replace(LIMITS, grace_s=3), store=store)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
     yield url
     page.close(verbose=False)

@@ -6,8 +6,6 @@ The steps build on each other, as a visit does. driven.py has the verbs.
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +13,6 @@ from driven import Driven
 from driven_chromium import Chromium
 from driven_firefox import Firefox
 from driven_webkit import WebKit, minibrowser
-from fake_engine import FakeEngine
-
-from explorer.hosting.run_store import RunStore
-from explorer.settings.limits import LIMITS
 
 pytestmark = pytest.mark.browser
 
@@ -36,18 +30,6 @@ POINTS = """(() => { const area = document.querySelector('#plot .area');
 SIGMAS = """Array.from(document.querySelector('#plot .area')._fullData
     .find(({ meta }) => meta.lane === 0 && meta.kind === 'sigma').y)"""
 PICTURE = "document.querySelector('.pane.lane-a canvas').toDataURL()"
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory) -> Iterator[str]:
-    """A server that keeps runs."""
-    from explorer import ui
-
-    store = RunStore(tmp_path_factory.mktemp("runs"))
-    page = ui.build(FakeEngine(), replace(LIMITS, grace_s=3), store=store)
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
-    yield url.rstrip("/")
-    page.close(verbose=False)
 
 
 def chromium(request, folder: Path) -> Driven:
@@ -197,10 +179,10 @@ SCRIPT = [
 
 
 @pytest.mark.parametrize("start", [chromium, firefox, webkit], ids=lambda start: start.__name__)
-def test_the_script_passes(start, request, address, tmp_path):
+def test_the_script_passes(start, request, keeping_server, tmp_path):
     with start(request, tmp_path) as browser:
         for step in SCRIPT:
-            step(browser, address)
+            step(browser, keeping_server.rstrip("/"))
     assert browser.errors == []
 
 

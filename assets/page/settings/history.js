@@ -9,6 +9,7 @@ import { showReport } from "./report.js";
 import { pinned, restorePins } from "../plot/pins.js";
 import { emit, on } from "../shared/signals.js";
 import { subscribe } from "../shared/store.js";
+import { setTabState, tabState } from "../shared/tab_state.js";
 import { changed, makeHistory } from "./undo.js";
 
 const KEEP_AFTER_MS = 300;
@@ -16,6 +17,10 @@ const FILLED_MS = 500; // after which the settings are shown, whatever Gradio ha
 const TYPED = "textarea, [role=slider], input:not([type=checkbox], [type=radio], [role=combobox])";
 const OTHERS = ".scheduler-file textarea, .past-runs input"; // text outside the form keeps the browser's undo
 
+const NOTHING_KEPT = {
+  title: "This browser stores nothing",
+  problem: "Settings, presets and pins end with the page, or when it is loaded again. Save and Copy link keep them.",
+};
 const NO_ROOM = {
   title: "Not kept",
   problem: "This browser has no room for these settings: they end with the page.",
@@ -64,6 +69,10 @@ export function mount({ element, props, trigger }) {
     element.toggleAttribute("data-ready", true);
     refresh();
     if (start?.title) showReport(start);
+    else if (!kept.isPossible() && !tabState().toldOfStorage) {
+      setTabState({ toldOfStorage: true });
+      showReport(NOTHING_KEPT);
+    }
   }
 
   // Until then early.js has the settings hidden: no default is seen that is about to be replaced.

@@ -47,9 +47,19 @@ export function makeKept(storageOf, version) {
     }
   }
 
+  // May anything be kept? A browser can forbid it.
+  function isPossible() {
+    try {
+      return Boolean(storageOf(parts.tab) || storageOf(parts.browser));
+    } catch {
+      return false;
+    }
+  }
+
   return {
     keep,
     kept,
+    isPossible,
     // A link that this tab has opened or made already.
     noteLink: (link) => put(parts.tab, LINK, link),
     hasOpened: (link) => get(parts.tab, LINK) === link && read(parts.tab) !== null,
