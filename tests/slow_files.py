@@ -3,6 +3,7 @@
 # CPU seconds of files that take a core longer than seven; `tests/run fast` leaves them out.
 SLOW_FILES = {
     "capture/test_recorder.py": 12,
+    "docs/test_made_pages.py": 25,
     "hosting/test_disk_over_http.py": 20,
     "hosting/test_ending.py": 70,
     "hosting/test_history_over_http.py": 25,
@@ -56,6 +57,7 @@ BROWSER_FILES = {
     "ui/test_page_full_frames.py": 20,
     "ui/test_page_history.py": 70,
     "ui/test_page_lacks.py": 25,
+    "ui/test_page_learn.py": 30,
     "ui/test_page_lanes.py": 60,
     "ui/test_page_look.py": 40,
     "ui/test_page_models.py": 20,

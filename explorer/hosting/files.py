@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from starlette.requests import Request
@@ -10,9 +11,18 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
-PAGE, KEPT, PLOTLY = "page", "kept", "plotly.js"
+from explorer import sampling
+
+PAGE, KEPT, PLOTLY, SOURCE = "page", "kept", "plotly.js", "source"
 _KEPT_NAME = re.compile(r"[0-9a-f]{64}/[\w-]+\.(jpg|png|webp)")
 FOR_A_DAY = "private, max-age=86400"
+
+
+@cache
+def sources() -> dict[str, Path]:
+    """The modules of the samplers by their files' names: what may be read, and nothing else."""
+    folder = Path(sampling.__path__[0])
+    return {path.name: path for path in folder.glob("*.py")}
 
 
 class _Checked(StaticFiles):
@@ -28,7 +38,8 @@ def routes(page: Path, plotly: Path, kept: Callable[[], str]) -> list[BaseRoute]
     """The page's modules, plotly's script, and the pictures of runs.
 
     `page` is the folder of the modules, `plotly` the script, `kept()` the folder of the pictures,
-    stored under the SHA-256 of their contents, which only its recipients know.
+    stored under the SHA-256 of their contents, which only its recipients know. The samplers' source
+    can be read as well, which the page's texts refer to.
     """
 
     modules = _Checked(directory=page)
@@ -51,7 +62,16 @@ def routes(page: Path, plotly: Path, kept: Callable[[], str]) -> list[BaseRoute]
         headers = {"cache-control": FOR_A_DAY, "x-content-type-options": "nosniff"}
         return FileResponse(path, headers=headers)
 
+    async def source(request: Request) -> Response:
+        """A module of the samplers as it runs here, as text."""
+        path = sources().get(request.path_params["name"])
+        if path is None:
+            return PlainTextResponse("There is no such file.", 404)
+        headers = {"x-content-type-options": "nosniff"}
+        return PlainTextResponse(path.read_text(encoding="utf-8"), headers=headers)
+
     return [
+        Route(f"/{SOURCE}/{{name}}", source),
         Route(f"/{PAGE}/{{name:path}}", module),
         Route(f"/{PLOTLY}", script),
         Route(f"/{KEPT}/{{name:path}}", picture),

@@ -27,6 +27,7 @@ STYLES = (
     "past_runs",
     "cards",
     "save",
+    "learn",
     "narrow",
     "contrast",
 )

@@ -17,6 +17,7 @@ from explorer.ui.folded_groups import folded, picture_group, refiner_group, star
 from explorer.ui.form import Form, run_control
 from explorer.ui.history import history_buttons, on_fill, on_form
 from explorer.ui.lanes import lanes_table, open_settings, presets, scheduler_file
+from explorer.ui.learn import learn
 from explorer.ui.listeners import most_events
 from explorer.ui.model_events import ModelEvents
 from explorer.ui.picture_files import keep_files
@@ -144,6 +145,7 @@ def _below(defaults: RunSettings, doctor: Doctor, store: RunStore) -> PlotParts:
         with panel("table"):
             component("sigmas")
         with panel("learn"):
+            learn()
             component("cards", example_cards(store.examples))
         with panel("doctor"):
             component("doctor")
