@@ -13,6 +13,8 @@ import numpy as np
 from explorer.sampling.calls import CallTable
 from explorer.sampling.schedules import Schedule
 
+SECOND_LINES = ("new since the start",)  # beside a curve's own line
+
 
 class Points(NamedTuple):
     """The positions of some model calls: float64 arrays of equal length; steps count from 1."""
@@ -25,13 +27,22 @@ class Points(NamedTuple):
         return Points(*(column[which] for column in self))
 
 
+def along(x: str, points: Points) -> np.ndarray:
+    """Return where points stand on an axis, "step", "timestep" or "log_sigma": of their shape."""
+    return points.sigma if x == "log_sigma" else getattr(points, x)
+
+
 class Series(NamedTuple):
-    """One trace: its kind, its positions, its values, and the step of each."""
+    """One trace: its kind, its positions, its values, and the step of each.
+
+    Arrays of n rows; where they have a second dimension, each row is a line of its own, and its
+    columns are that line's corners.
+    """
 
     kind: str
     at: Points
     values: np.ndarray
-    of: np.ndarray  # from 0: the step that makes the value, so that a start can be cut off
+    of: np.ndarray  # n, from 0: the step that makes the value, so that a start can be cut off
 
     def rows(self, which) -> "Series":
         return Series(self.kind, self.at.rows(which), self.values[which], self.of[which])
@@ -162,11 +173,32 @@ def _sigmas(curve: Curve) -> Iterator[Series]:
     yield from _levels("sigma", lambda sigma: sigma)(curve)
     down, up = curve.sigma_down, curve.sigma_up
     if down is not None and up is not None and up.any():
-        yield _landing("sigma down", curve, down)
-        yield _landing("sigma up", curve, up)
+        yield _way_down(curve, down)
+        yield _way_up(curve, down)
     if curve.sigma_hat is not None and (lifted := curve.sigma_hat > curve.first_calls.sigma).any():
         steps = np.arange(curve.steps)
         yield Series("sigma hat", curve.first_calls, curve.sigma_hat, steps).rows(lifted)
+
+
+def _way_down(curve: Curve, down: np.ndarray) -> Series:
+    """From each step's first call by its midpoint to sigma_down: what the model takes away.
+
+    It lands where the next step begins. The last step is left out: it goes to the end of the line.
+    """
+    first, inside = curve.first_calls, curve.second_calls
+    hat = first.sigma if curve.sigma_hat is None else curve.sigma_hat
+    begins, lands = first.rows(slice(None, -1)), first.rows(slice(1, None))
+    at = Points(*(np.stack(each, axis=1) for each in zip(begins, inside, lands, strict=True)))
+    values = np.stack([hat[:-1], inside.sigma, down[:-1]], axis=1)
+    return Series("sigma down", at, values, np.arange(curve.steps - 1))
+
+
+def _way_up(curve: Curve, down: np.ndarray) -> Series:
+    """From sigma_down up to the next sigma: the noise of each step, whose deviation is sigma_up."""
+    lands = curve.first_calls.rows(slice(1, None))
+    at = Points(*(np.stack([each, each], axis=1) for each in lands))
+    values = np.stack([down[:-1], lands.sigma], axis=1)
+    return Series("sigma up", at, values, np.arange(curve.steps - 1))
 
 
 def _step_sizes(curve: Curve) -> Iterator[Series]:
@@ -194,7 +226,7 @@ class Quantity:
     title: str  # of the axis
     series: Callable[[Curve], Iterator[Series]]
     formula: str  # for the hover
-    log: bool = False  # has a logarithmic scale
+    log: bool = False  # has a logarithmic scale, and compares by ratios
     share: bool = False  # lies from 0 to 1
     form: str = ".4g"  # of a number, as d3 writes it
     ticks: str = ""  # of those at the axis

@@ -5,29 +5,27 @@ tests validate the figures against plotly's schema instead. The page gives the l
 the colours of its theme.
 """
 
-import math
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import plotly
 
-from explorer.plots.curves import QUANTITIES, Curve, Points, Quantity, Series
+from explorer.plots.curves import QUANTITIES, SECOND_LINES, Curve, Quantity, Series, along
+from explorer.plots.relative import Reference, ratio_ticks
 
 X_AXES = {"step": "step", "timestep": "timestep", "log_sigma": "log sigma"}  # as a switch says it
 X_TITLES = {"step": "Step", "timestep": "Timestep", "log_sigma": "Sigma, log scale"}
 MANY = 200  # beyond this, no markers: they would hide each other, and take long
+CROWDED = 24  # steps beyond which marks are smaller
 LOG_TICKS = [digit * 10.0**power for power in range(-4, 6) for digit in (1, 2, 5)]
 SYMBOLS = {  # of what is no line
     "midpoint": "diamond-open",
     "second call": "diamond-open",
-    "sigma down": "triangle-down-open",
-    "sigma up": "triangle-up-open",
     "sigma hat": "cross-thin-open",
 }
-DOTTED = ("new since the start",)  # a second line beside a curve's own
+WAYS = {"sigma down": "solid", "sigma up": "dot"}  # of lines from corner to corner, one a step
 FONT = 'system-ui, -apple-system, "Segoe UI", sans-serif'
 
 Trace = dict[str, Any]
@@ -44,14 +42,17 @@ def schedule_figure(
     log_y: bool = True,
     quantity: str = "sigma",
     base_steps: int | None = None,
+    reference: Reference | None = None,
 ) -> dict[str, Any]:
     """Draw one quantity of all curves on one axis: the lanes' and, thin and under them, the pins'.
 
     `x` is a key of X_AXES, `quantity` one of QUANTITIES, which say whether `log_y` has an effect. A
     logarithmic axis has no room for the final 0, which stands at the end of a linear one. The steps
     before a curve's `first`, which a start picture leaves out, are a faint line; `base_steps`,
-    where fewer than all, is the step that a refiner takes over at, counted from 0. The `meta` of
-    each trace holds its kind and its curve's lane or pin. Raises ValueError for an unknown key.
+    where fewer than all, is the step that a refiner takes over at, counted from 0. With a
+    `reference`, the first lane's line, everything is drawn relative to it. The `meta` of each trace
+    holds its kind, its curve's lane or pin, and its first step, from 0. Raises ValueError for an
+    unknown key.
     """
     for name, value, known in (("x", x, X_AXES), ("quantity", quantity, QUANTITIES)):
         if value not in known:
@@ -60,14 +61,17 @@ def schedule_figure(
     log_y = log_y and shows.log
     lanes = [curve for curve in curves if curve.lane is not None]
     pins = [curve for curve in curves if curve.lane is None]
-    drawn = {id(curve): list(_series(curve, shows, x, log_y)) for curve in curves}
+    drawn = {id(curve): list(_series(curve, shows, x, log_y, reference)) for curve in curves}
 
     traces = [_pin_trace(pin, drawn[id(pin)][0], shows, x) for pin in pins if drawn[id(pin)]]
     for index, lane in reversed(list(enumerate(lanes))):
         under = sum(_same_line(drawn[id(lane)], drawn[id(before)]) for before in lanes[:index])
         traces += _lane_traces(lane, drawn[id(lane)], shows, x, under)
 
-    layout = _layout(x, log_y, shows)
+    layout = _layout(x, log_y, shows, reference)
+    if reference and log_y:
+        shown = [series.values for each in drawn.values() for series in each]
+        layout["yaxis"]["tickvals"] = ratio_ticks(np.concatenate([each.ravel() for each in shown]))
     layout["annotations"] = []
     if lanes and drawn[id(lanes[0])]:
         line = drawn[id(lanes[0])][0]
@@ -82,14 +86,20 @@ def schedule_figure(
     return {"data": traces, "layout": layout}
 
 
-def _series(curve: Curve, shows: Quantity, x: str, log_y: bool) -> Iterator[Series]:
+def _series(
+    curve: Curve, shows: Quantity, x: str, log_y: bool, reference: Reference | None
+) -> Iterator[Series]:
     """The series of a curve without the points that the axes cannot show."""
     for series in shows.series(curve):
-        fits = np.isfinite(series.values) & np.isfinite(_along(x, series.at))
+        if reference:
+            series = series._replace(values=reference.relative(series, curve.steps))
+        fits = np.isfinite(series.values) & np.isfinite(along(x, series.at))
         if log_y:
             fits &= series.values > 0
         if x == "log_sigma":
             fits &= series.at.sigma > 0
+        if fits.ndim == 2:
+            fits = fits.all(axis=1)
         if fits.any():
             yield series.rows(fits)
 
@@ -101,31 +111,32 @@ def _same_line(one: list[Series], other: list[Series]) -> bool:
     return np.allclose(one[0].values, other[0].values)
 
 
-def _along(x: str, points: Points) -> np.ndarray:
-    return points.sigma if x == "log_sigma" else getattr(points, x)
-
-
 def _lane_traces(
     lane: Curve, drawn: list[Series], shows: Quantity, x: str, under: int
 ) -> list[Trace]:
-    """One lane: its line, then what happens inside each step as markers.
+    """One lane: its line, then what happens inside each step.
 
-    A line under `under` equal ones is wider by as much, so that all are visible.
+    Where the way inside each step is drawn, down and up again, it takes the place of the line. A
+    line under `under` equal ones is wider by as much, so that all are visible.
     """
     first, traces = lane.start, []
+    size, inside = (4, 5) if lane.steps > CROWDED else (5, 7)
+    ways = any(series.kind in WAYS for series in drawn)
     for series in drawn:
         ran = series.rows(series.of >= first)
-        style = {"mode": "markers", "marker": {"size": 7, "symbol": SYMBOLS.get(series.kind)}}
-        if series.kind in DOTTED:
+        style = {"mode": "markers", "marker": {"size": inside, "symbol": SYMBOLS.get(series.kind)}}
+        if dash := WAYS.get(series.kind):
+            style = {"mode": "lines", "line": {"width": 1.25, "dash": dash}}
+        elif series.kind in SECOND_LINES:
             style = {"mode": "lines", "line": {"width": 1.25, "dash": "dot"}}
         elif series.kind not in SYMBOLS:
             style = {
-                "mode": "lines+markers",
+                "mode": "markers" if ways else "lines+markers",
                 "line": {"width": 1.5 + 3.5 * under},
-                "marker": {"size": 5 + 4 * under},
+                "marker": {"size": size + 4 * under},
                 "opacity": 0.5 if under else 1,
             }
-        if len(ran.values) > MANY:
+        if len(ran.values) > MANY and series.kind not in WAYS:
             style["mode"] = "lines"
         traces.append(_trace(lane, ran, shows, x) | style)
     if first and drawn:
@@ -144,16 +155,22 @@ def _pin_trace(pin: Curve, line: Series, shows: Quantity, x: str) -> Trace:
 def _trace(curve: Curve, series: Series, shows: Quantity, x: str) -> Trace:
     """The properties that every trace has."""
     owner = {"pin": curve.pin} if curve.lane is None else {"lane": curve.lane}
-    hover = f"%{{fullData.name}} %{{y:{shows.form}}}<br>%{{text}}<br>{shows.formula}<extra></extra>"
+    hover = f"%{{fullData.name}} %{{y:{shows.form}}}<br>{shows.formula}<extra></extra>"
     return {
         "type": "scatter",
         "name": _literal(f"{curve.label}: {series.kind}"),
-        "meta": owner | {"kind": series.kind},
-        "x": _along(x, series.at).tolist(),
-        "y": series.values.tolist(),
-        "text": _facts(series.at.step.tobytes(), series.at.timestep.tobytes()),
+        "meta": owner | {"kind": series.kind, "first": curve.start},
+        "x": _numbers(along(x, series.at)),
+        "y": _numbers(series.values),
         "hovertemplate": hover.replace("<br><extra>", "<extra>"),
     }
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    """Values as JSON has them; lines of several corners one after the other, with gaps between."""
+    if values.ndim == 1:
+        return values.tolist()
+    return [each for line in values.tolist() for each in (*line, None)][:-1]
 
 
 def _literal(text: str) -> str:
@@ -161,23 +178,13 @@ def _literal(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
-@lru_cache(maxsize=64)  # many traces stand at the same calls, of one figure and of the next
-def _facts(steps: bytes, timesteps: bytes) -> list[str]:
-    """The hover text of calls at float64 steps and timesteps."""
-    calls = zip(np.frombuffer(steps).tolist(), np.frombuffer(timesteps).tolist(), strict=True)
-    return [
-        "the end" if math.isnan(timestep) else f"step {step:g}<br>timestep {timestep:.4g}"
-        for step, timestep in calls
-    ]
-
-
 def _note(text: str, step: int, there: Series, x: str, log_y: bool) -> dict:
     """Words above a step, counted from 0, of a lane's line, with an arrow down to it."""
-    along, value = _along(x, there.at)[0], there.values[0]
+    place, value = along(x, there.at)[0], there.values[0]
     return {
         "text": f"{text}: step {step + 1}",
         # annotations, unlike traces, are placed on a logarithmic axis by the logarithm
-        "x": float(np.log10(along) if x == "log_sigma" else along),
+        "x": float(np.log10(place) if x == "log_sigma" else place),
         "y": float(np.log10(value) if log_y else value),
         "ax": 0,
         "ay": -34,
@@ -193,7 +200,7 @@ def _remark(text: str) -> dict:
     return place | {"text": _literal(text), "yanchor": "bottom", "showarrow": False}
 
 
-def _layout(x: str, log_y: bool, shows: Quantity) -> dict:
+def _layout(x: str, log_y: bool, shows: Quantity, reference: Reference | None) -> dict:
     """Fonts, margins and axes of every figure."""
     # "allow": Plotly measures every label anew for each label that it places; the page hides those
     # that would be cut (assets/page/plot/plot.js)
@@ -206,7 +213,11 @@ def _layout(x: str, log_y: bool, shows: Quantity) -> dict:
     vertical = {"title": {"text": shows.title, "standoff": 8}, "type": "log" if log_y else "linear"}
     if log_y:
         vertical |= {"dtick": 1} if shows is QUANTITIES["sigma"] else {"tickvals": LOG_TICKS}
-    if shows.share:
+    if reference:
+        horizontal["title"] |= {"text": reference.x_title(X_TITLES[x])}
+        vertical = {"title": {"text": reference.y_title(shows.title), "standoff": 8}}
+        vertical |= {"type": "log" if log_y else "linear"}
+    elif shows.share:
         vertical |= {"range": [-0.03, 1.03], "dtick": 0.25, "tickformat": shows.ticks}
     return {
         "font": {"family": FONT, "size": 12},
@@ -218,5 +229,5 @@ def _layout(x: str, log_y: bool, shows: Quantity) -> dict:
         "showlegend": False,  # the page has its own legend
         "hovermode": "closest",
         "dragmode": False,
-        "uirevision": f"{shows.label} {x} {log_y}",
+        "uirevision": f"{shows.label} {x} {log_y} {bool(reference)}",
     }

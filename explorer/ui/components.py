@@ -21,6 +21,7 @@ STYLES = (
     "stage",
     "tabs",
     "plot",
+    "calls_table",
     "doctor",
     "files",
     "report",

@@ -26,7 +26,7 @@ from explorer.ui.served_page import ServedPage
 from explorer.ui.sessions import keep_no_forms
 from explorer.ui.settings_events import PlotParts, on_prompt, on_settings
 from explorer.ui.tabs import panel, panels
-from explorer.ui.unchecked import as_sent, sanitize_payloads
+from explorer.ui.unchecked import sanitize_payloads
 from explorer.views.curves import plot_payload
 from explorer.views.engine_protocol import EngineLike
 from explorer.views.examples import example_cards
@@ -143,7 +143,7 @@ def _below(defaults: RunSettings, doctor: Doctor, store: RunStore) -> PlotParts:
         with panel("schedule"):
             plot = _plot(answer)
         with panel("table"):
-            component("sigmas")
+            component("calls_table")
         with panel("learn"):
             learn()
             component("cards", example_cards(store.examples))
@@ -155,18 +155,8 @@ def _below(defaults: RunSettings, doctor: Doctor, store: RunStore) -> PlotParts:
 
 
 def _plot(answer: gr.HTML) -> PlotParts:
-    """The plot and the switches above it: the quantity, the x axis, and the scale of the y axis."""
-    with gr.Row(elem_id="axes"):
-        quantity = _switch("quantity", "curve", {k: one.label for k, one in QUANTITIES.items()})
-        x_axis = _switch("x_axis", "x axis", X_AXES)
-        scale = _switch("y_axis", "y axis", {"log": "log", "linear": "linear"})
-    legend = component("legend", [])
+    """The plot, and the row above it: what it shows, the pins, its keys."""
+    curves = {key: one.label for key, one in QUANTITIES.items()}
+    legend = component("legend", curves=curves, axes=X_AXES)
     component("plot", script=PLOTLY, lanes=most_lanes())
-    return PlotParts(answer, legend, quantity, x_axis, scale)
-
-
-def _switch(elem_id: str, label: str, labels: dict[str, str]) -> gr.Radio:
-    """Radio buttons for some keys, by their labels; the first one is selected."""
-    choices = [(text, key) for key, text in labels.items()]
-    first = next(iter(labels))
-    return as_sent(gr.Radio(choices, value=first, label=label, elem_id=elem_id, min_width=0))
+    return PlotParts(answer, legend)

@@ -13,24 +13,20 @@ from explorer.settings import RunSettings
 from explorer.ui.form import Form
 from explorer.ui.handlers import UNQUEUED
 from explorer.views.answers import answering
-from explorer.views.curves import Curves, View, plot_payload
+from explorer.views.curves import Curves, plot_payload, read_view
 from explorer.views.engine_protocol import EngineLike
 from explorer.views.findings import Doctor, not_examined
 from explorer.views.model_card import hidden_fields
-from explorer.views.pins import read_pins
 from explorer.views.problems import FormError, Problem, Problems, problem_payload
 from explorer.views.prompt_notes import PromptNotes, prompt_notes
 
 
 @dataclass(frozen=True)
 class PlotParts:
-    """The server's answer, the switches above the plot, and its legend, whose value is the pins."""
+    """The server's answer, and the row above the plot, whose value says what the plot shows."""
 
     answer: gr.HTML
     legend: gr.HTML
-    quantity: gr.Radio
-    x_axis: gr.Radio
-    scale: gr.Radio
 
 
 def on_prompt(
@@ -70,14 +66,8 @@ def on_settings(
     has ended: `afterwards` are those events.
     """
     prompts = form.run["prompt"], form.run["negative_prompt"]
-    switches = parts.quantity, parts.x_axis, parts.scale, parts.legend
-    controls = [*(each for each in form.ordered() if each not in prompts), *switches]
+    controls = [*(each for each in form.ordered() if each not in prompts), parts.legend]
     inputs, menu = set[Component](controls), form.run["model"]
-
-    def view(values: dict) -> View:
-        pins = tuple(read_pins(values[parts.legend]))
-        log_y = values[parts.scale] == "log"
-        return View(values[parts.quantity], values[parts.x_axis], log_y, pins)
 
     def broken(sentence: str) -> Problems:
         return problem_payload(FormError([Problem("", sentence)]))
@@ -89,7 +79,7 @@ def on_settings(
     @answering(broken)
     def drawn(settings: RunSettings, values: dict) -> Curves | Problems:
         try:
-            return plot_payload(settings, view(values))
+            return plot_payload(settings, read_view(values[parts.legend]))
         except FormError as error:  # the doctor, too, examines a lane that has no schedule
             return problem_payload(error)
 

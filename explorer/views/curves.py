@@ -9,27 +9,31 @@ from typing import TypedDict
 
 from explorer.plots.curves import QUANTITIES, Curve, curve_of
 from explorer.plots.figures import X_AXES, schedule_figure
+from explorer.plots.relative import Reference
 from explorer.sampling.calls import CallTable
 from explorer.sampling.schedules import Schedule
 from explorer.settings import LaneSettings, RunSettings
+from explorer.views.a1111_sigmas import A1111Sigmas, a1111_sigmas
+from explorer.views.calls_table import calls_table
 from explorer.views.lanes import LANE_FIELDS, lane_id
-from explorer.views.pins import Pin, pin_of
+from explorer.views.pins import Pin, pin_of, read_pins
 from explorer.views.placeholders import placeholders
 from explorer.views.plan import schedule_key
 from explorer.views.problems import FormError, Problem, ProblemJSON
-from explorer.views.sigma_lists import SigmaList, sigma_lists
 from explorer.views.summaries import summaries
 
-UNKNOWN_SWITCH = "What the plot should show did not arrive whole; reload the page."
+UNKNOWN_MENU = "What the plot should show did not arrive whole; reload the page."
 
 
 class Curves(TypedDict):
     """The plot of some settings; lists have one entry per lane.
 
-    `figure`, `points` and `pin` are JSON text, because Gradio's page wraps every object in a value,
-    however deep, to watch it: the plotly figure, the sigmas of each lane that can be dragged (null
-    for a lane whose sigmas cannot), and the lanes' schedules as pins. `x` is the key of the axis,
-    `labels` are the lanes' names, `lists` their sigmas (sigma_lists.py). `scales` says whether the
+    `figure`, `table`, `points`, `pin` and `reference` are JSON text, because Gradio's page wraps
+    every object in a value, however deep, to watch it: the plotly figure, the lanes' calls
+    (calls_table.py), the sigmas of each lane that can be dragged (null for a lane whose sigmas
+    cannot), the lanes' schedules as pins, and what a plot `relative` to lane A is relative to
+    (plots/relative.py; null where it is not). `x` is the key of the axis, `labels` are the lanes'
+    names, `a1111` their sigmas in other programs (a1111_sigmas.py). `scales` says whether the
     `quantity` may have a logarithmic axis, `key` is equal for equal schedules, `pins` says, by id,
     what is wrong with each of the page's pins, `listed` is how many steps a lane's custom list has
     (None without one), `placeholders` is by field what an empty box stands for, `folds` by group
@@ -37,9 +41,12 @@ class Curves(TypedDict):
     """
 
     figure: str
+    table: str
     quantity: str
     scales: bool
     x: str
+    relative: bool
+    reference: str
     key: str
     labels: list[str]
     points: str
@@ -48,24 +55,46 @@ class Curves(TypedDict):
     listed: list[int | None]
     placeholders: list[dict[str, str]]
     folds: dict[str, str]
-    lists: list[SigmaList]
+    a1111: list[A1111Sigmas]
     problems: list[ProblemJSON]
 
 
 @dataclass(frozen=True)
 class View:
-    """What the page's switches show: the plot's quantity and axes, and the page's pins."""
+    """What the page's menus show: the plot's quantity and axes, and the page's pins.
+
+    With `relative` lanes are drawn relative to the first one.
+    """
 
     quantity: str = "sigma"
     x: str = "step"
     log_y: bool = True
+    relative: bool = False
     pins: tuple[Pin, ...] = ()
 
     def __post_init__(self):
-        """Raise FormError for a value that no switch of the page has: a page may send anything."""
+        """Raise FormError for a value that no menu of the page has: a page may send anything."""
         for value, known in ((self.quantity, QUANTITIES), (self.x, X_AXES)):
             if not isinstance(value, str) or value not in known:
-                raise FormError([Problem("", UNKNOWN_SWITCH)])
+                raise FormError([Problem("", UNKNOWN_MENU)])
+
+
+def read_view(sent: object) -> View:
+    """What a page sent: {"quantity", "x", "y", "relative", "pins"}; missing ones are the defaults.
+
+    Raises FormError for what no page sends.
+    """
+    if sent is None:
+        return View()
+    if not isinstance(sent, dict) or sent.get("y", "log") not in ("log", "linear"):
+        raise FormError([Problem("", UNKNOWN_MENU)])
+    return View(
+        quantity=sent.get("quantity", "sigma"),
+        x=sent.get("x", "step"),
+        log_y=sent.get("y", "log") == "log",
+        relative=sent.get("relative") is True,
+        pins=tuple(read_pins(sent.get("pins"))),
+    )
 
 
 def plot_payload(settings: RunSettings, view: View = View()) -> Curves:
@@ -78,14 +107,26 @@ def plot_payload(settings: RunSettings, view: View = View()) -> Curves:
         )
     ]
     pinned = [pin.curve for pin in view.pins if pin.curve]
+    reference = None
+    if view.relative:
+        others = (*curves[1:], *pinned)
+        reference = Reference(curves[0], QUANTITIES[view.quantity], view.x, others)
     figure = schedule_figure(
-        [*curves, *pinned], view.x, view.log_y, view.quantity, step_ranges[0].refiner_at
+        [*curves, *pinned],
+        view.x,
+        view.log_y,
+        view.quantity,
+        step_ranges[0].refiner_at,
+        reference,
     )
     return {
         "figure": json.dumps(figure),
+        "table": json.dumps(calls_table(settings)),
         "quantity": view.quantity,
         "scales": QUANTITIES[view.quantity].log,
         "x": view.x,
+        "relative": view.relative,
+        "reference": json.dumps(reference and reference.to_json()),
         "key": schedule_key(settings),
         "labels": [lane.label for lane in settings.lanes],
         "points": json.dumps(list(map(_movable, settings.lanes, curves))),
@@ -94,7 +135,7 @@ def plot_payload(settings: RunSettings, view: View = View()) -> Curves:
         "listed": [len(lane.sigmas) if lane.sigmas else None for lane in settings.lanes],
         "placeholders": list(map(placeholders, settings.lanes)),
         "folds": summaries(settings),
-        "lists": sigma_lists(settings),
+        "a1111": a1111_sigmas(settings),
         "problems": [],
     }
 

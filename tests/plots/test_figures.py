@@ -34,7 +34,8 @@ PIN = curve_of(KARRAS, "kept", pin="p1")
 
 
 def trace(figure, lane: int, kind: str) -> dict:
-    return next(each for each in figure["data"] if each["meta"] == {"lane": lane, "kind": kind})
+    is_it = {"lane": lane, "kind": kind}.items()
+    return next(each for each in figure["data"] if is_it <= each["meta"].items())
 
 
 def test_sigmas_and_midpoints_by_step():
@@ -51,7 +52,8 @@ def test_what_a_start_picture_leaves_out_is_a_faint_line():
     np.testing.assert_array_equal(trace(figure, 0, "sigma")["x"], range(5, 11))
     np.testing.assert_array_equal(trace(figure, 0, "left out")["y"], DPM2.sigma[:5])
     np.testing.assert_array_equal(trace(figure, 1, "midpoint")["y"], DPM2_A.sigma_mid[4:])
-    np.testing.assert_array_equal(trace(figure, 1, "sigma up")["x"], range(6, 11))
+    assert segments(trace(figure, 1, "sigma up"))[0][0] == (6, DPM2_A.sigma_down[4])
+    assert trace(figure, 1, "sigma")["meta"]["first"] == 4
     assert "left out" not in [each["meta"]["kind"] for each in schedule_figure(LANES)["data"]]
 
 
@@ -70,7 +72,7 @@ def test_notes_stand_where_a_run_begins_and_a_refiner_takes_over(x, at, log_y):
 
 def test_a_linear_axis_has_room_for_the_final_zero():
     sigma = trace(schedule_figure(LANES, log_y=False), 0, "sigma")
-    assert (sigma["x"][-1], sigma["y"][-1], sigma["text"][-1]) == (11, 0, "the end")
+    assert (sigma["x"][-1], sigma["y"][-1]) == (11, 0)
 
 
 def test_a_final_sigma_above_zero_is_on_every_scale():
@@ -79,13 +81,50 @@ def test_a_final_sigma_above_zero_is_on_every_scale():
         assert schedule_figure(lanes(schedule), quantity=quantity)["data"][0]["x"][-1] == 11
 
 
-def test_only_an_ancestral_lane_has_sigma_down_and_sigma_up():
+def segments(drawn: dict) -> list[list[tuple[float, float]]]:
+    """The lines of a trace that has a gap after each."""
+    lines = [[]]
+    for x, y in zip(drawn["x"], drawn["y"], strict=True):
+        assert (x is None) == (y is None)
+        if x is None:
+            lines.append([])
+        else:
+            lines[-1].append((x, y))
+    return lines
+
+
+def test_an_ancestral_lanes_way_goes_down_by_the_midpoint_and_up_by_noise():
     figure = schedule_figure(LANES)
     kinds = [(each["meta"]["lane"], each["meta"]["kind"]) for each in figure["data"]]
     assert (0, "sigma up") not in kinds
-    down, up = trace(figure, 1, "sigma down"), trace(figure, 1, "sigma up")
-    np.testing.assert_array_equal(down["x"], np.arange(2, 11))
-    np.testing.assert_allclose(np.hypot(down["y"], up["y"]), DPM2_A.sigma[1:])
+    assert (0, "sigma down") not in kinds
+    table = DPM2_A
+    assert segments(trace(figure, 1, "sigma down")) == [
+        [
+            (step + 1, table.sigma[step]),
+            (step + 1.5, table.sigma_mid[step]),
+            (step + 2, table.sigma_down[step]),
+        ]
+        for step in range(9)
+    ]
+    assert segments(trace(figure, 1, "sigma up")) == [
+        [(step + 2, table.sigma_down[step]), (step + 2, table.sigma[step + 1])] for step in range(9)
+    ]
+    dashes = [trace(figure, 1, kind)["line"]["dash"] for kind in ("sigma down", "sigma up")]
+    assert dashes == ["solid", "dot"]  # the model's, and the noise's
+
+
+def test_where_the_way_is_drawn_no_line_goes_through_the_steps():
+    figure = schedule_figure(LANES)
+    assert trace(figure, 1, "sigma")["mode"] == "markers"
+    assert trace(figure, 0, "sigma")["mode"] == "lines+markers"
+    assert trace(schedule_figure(LANES, quantity="alpha_bar"), 1, "alpha-bar")["mode"] != "markers"
+
+
+def test_a_way_of_a_thousand_steps_is_drawn_as_its_lines_alone():
+    long = LaneSettings(sampler="dpm2_a").schedule(300)
+    modes = {each["meta"]["kind"]: each["mode"] for each in schedule_figure(lanes(long))["data"]}
+    assert set(modes.values()) == {"lines"}
 
 
 def test_churn_shows_where_it_lifts_a_step_to():
@@ -116,7 +155,7 @@ def test_every_figure_is_finite_json_that_plotly_takes(quantity, x, log_y, steps
     go.Figure(figure)  # raises for what plotly does not know
     read = json.loads(json.dumps(figure, allow_nan=False))
     for each in read["data"]:
-        assert len(each["x"]) == len(each["y"]) == len(each["text"])
+        assert len(each["x"]) == len(each["y"])
     log_y = log_y and QUANTITIES[quantity].log
     assert read["layout"]["yaxis"]["type"] == ("log" if log_y else "linear")
 
@@ -136,13 +175,14 @@ def test_the_first_lane_is_drawn_over_the_others_and_all_over_the_pins():
 def test_a_pin_is_one_line_without_marks():
     figure = schedule_figure([PIN, *LANES])
     (pin,) = [each for each in figure["data"] if "pin" in each["meta"]]
-    assert pin["meta"] == {"pin": "p1", "kind": "sigma"}
+    assert pin["meta"] == {"pin": "p1", "kind": "sigma", "first": 0}
     assert pin["mode"] == "lines"
     np.testing.assert_array_equal(pin["y"], KARRAS.sigma)
 
 
 def test_lines_that_hide_each_other_grow_broader():
-    figure = schedule_figure(lanes(DPM2, KARRAS, DPM2_A, DPM2))
+    exact = LaneSettings(sampler="dpm2_a", eta=0).schedule(10)
+    figure = schedule_figure(lanes(DPM2, KARRAS, exact, DPM2))
     width = [trace(figure, lane, "sigma")["line"]["width"] for lane in range(4)]
     assert width[0] == width[1] < width[2] < width[3]
 

@@ -82,9 +82,9 @@ def visit(page: Page, shot: Callable[[str], None]) -> None:
         fill(page, "steps", steps)
         shot(f"plot-{steps}")
     for axis in AXES:
-        page.locator("#x_axis label", has_text=axis).click()
+        page.select_option("#x_axis", label=f"by {axis}")
         shot(f"plot-{axis.replace(' ', '-')}")
-    page.locator("#y_axis label", has_text="linear").click()
+    page.select_option("#y_axis", label="linear")
     shot("plot-linear")
     fill(page, "steps", "8")
     page.click("#run")

@@ -85,7 +85,9 @@ WRONG = [
     ("lanes", {"lanes": [{"path": "/etc/shadow", "meta": META}], "same": False}),
     ("lanes", {"lanes": [{HALF: 1}], "same": False}),
     ("lanes", {"lanes": [{"sigmas": HALF}], "same": False}),
-    ("quantity", "nothing"), ("quantity", ["sigma"]), ("x_axis", HALF), ("x_axis", None),
+    ("legend", {"quantity": "nothing"}), ("legend", {"quantity": ["sigma"]}), ("legend", "sigma"),
+    ("legend", {"x": HALF}), ("legend", {"x": None}), ("legend", {"y": LONG}), ("legend", [1]),
+    ("legend", {"y": ["log"]}), ("legend", {"y": {"log": 1}}),
 ]  # fmt: skip
 
 
@@ -98,7 +100,7 @@ def test_whatever_a_control_is_sent_is_answered_with_a_sentence(app, control, va
 
 def test_pins_of_any_shape_leave_the_plot(app):
     for pins in (HALF, [HALF], [{"id": HALF, "label": HALF, "lane": {HALF: HALF}}], LONG, [[]] * 3):
-        answer = redraw(app, None, legend=pins)
+        answer = redraw(app, None, legend={"pins": pins})
         assert answer.get("value", answer)["figure"]
 
 
@@ -114,7 +116,7 @@ def test_no_payload_is_fetched_or_copied(app, monkeypatch):
     for mark in (META, "forged"):
         for named in (str(folder / "b.png"), "http://127.0.0.1:1/a.png"):
             reference = {"path": named, "meta": mark}
-            redraw(app, reference, legend=[reference], lanes={"lanes": [reference]})
+            redraw(app, reference, legend={"pins": [reference]}, lanes={"lanes": [reference]})
     assert moved == []
 
 

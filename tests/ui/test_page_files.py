@@ -1,4 +1,4 @@
-"""A lane as a file, and the lanes' sigma lists, in the browser."""
+"""A lane as a file, and the switch to run as A1111 does, in the browser."""
 
 import json
 
@@ -14,11 +14,10 @@ FILE = "#scheduler_file"
 
 @pytest.fixture
 def fresh(open_page):
-    """A page of its own, whose settings file and sigma lists are open."""
+    """A page of its own, whose settings file is open."""
     page = open_page()
     page.click("#file_group > .fold-head, #file_group .fold-head >> nth=0")
     open_tab(page, "table")
-    page.click("#sigmas .fold-head")
     return page
 
 
@@ -94,16 +93,16 @@ def test_a_lane_is_downloaded_and_opened_again(fresh, tmp_path):
 
 
 def test_the_switch_runs_as_a1111_does_and_back(fresh):
-    fresh.wait_for_selector("#sigmas .differences li")
+    fresh.wait_for_selector("#calls_table .differences li")
     switch = fresh.get_by_label("as A1111 / ComfyUI")
     switch.check()
-    fresh.wait_for_function("!document.querySelector('#sigmas .differences li')")
+    fresh.wait_for_function("!document.querySelector('#calls_table .differences li')")
     state = "form => [...document.querySelectorAll(form)].map(box => box.selectedOptions[0].text)"
     boxes = "#a_discard_penultimate_sigma select, #a_interpolation_type select"
     assert sorted(fresh.evaluate(state, boxes)) == ["log_linear", "on"]
     fill(fresh, "steps", "10")
-    last = "[...document.querySelectorAll('#sigmas tr')].at(-2).textContent"
-    fresh.wait_for_function(f"{last} === '100.3437'")
+    last = "[...document.querySelectorAll('#calls_table tr[data-at]')].at(-2)"
+    fresh.wait_for_function(f"{last}.textContent.startsWith('100.343')")
     switch.uncheck()
-    fresh.wait_for_selector("#sigmas .differences li")
+    fresh.wait_for_selector("#calls_table .differences li")
     assert sorted(fresh.evaluate(state, boxes)) == ["auto", "off"]

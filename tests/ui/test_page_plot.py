@@ -1,7 +1,10 @@
 """The plot in a real browser: its curves, pinned schedules, and points that are moved by hand."""
 
+import re
+
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 from reading import choose, curve, fill, wait_for
 
 from explorer.plots.curves import alpha_bar, log_snr
@@ -36,6 +39,8 @@ def plot(opened):
         opened.click(".legend .pinned .remove >> nth=0")
     show(opened, "sigma")
     switch(opened, "y_axis", "log")
+    for hidden in opened.locator(".legend .key[aria-pressed=false]").all():
+        hidden.click()
     choose(opened, "#a_sampler", "DPM2")
     fill(opened, "a_sigmas", "")
     fill(opened, "steps", "20")
@@ -44,7 +49,7 @@ def plot(opened):
 
 
 def switch(page, control: str, word: str) -> None:
-    page.locator(f"#{control}").get_by_role("radio", name=word, exact=True).check(force=True)
+    page.locator(f"#{control}").select_option(label=word)
 
 
 def show(page, word: str) -> None:
@@ -109,22 +114,20 @@ def test_a_curve_follows_the_form(plot):
 
 
 def test_the_scale_is_offered_where_it_acts(plot):
-    off = plot.locator("#y_axis input:disabled")
     show(plot, "alpha-bar")
-    off.first.wait_for(state="attached")
-    assert off.count() == 2
+    expect(plot.locator("#y_axis")).to_be_disabled()
     assert plot.evaluate(f"{LAYOUT}.yaxis.type") == "linear"
     show(plot, "step size")
-    assert off.count() == 0
+    expect(plot.locator("#y_axis")).to_be_enabled()
     switch(plot, "y_axis", "linear")
     wait_for(plot, f"{LAYOUT}.yaxis.type === 'linear'")
 
 
 def test_the_marks_of_the_curve_are_named(plot):
-    keys = plot.locator(".legend .keys li")
-    assert keys.all_inner_texts()[0] == "● sigma"
+    keys = plot.locator(".legend .mark-keys li")
+    assert keys.all_inner_texts() == ["sigma", "midpoint", "down", "up (noise)"]
     show(plot, "noise")
-    assert keys.all_inner_texts() == ["● new in this step", "┈ new since the start"]
+    assert keys.all_inner_texts() == ["new in this step", "new since the start"]
 
 
 def test_the_rings_stand_on_the_chosen_curve(recorded):
@@ -144,6 +147,145 @@ def test_the_rings_stand_on_the_chosen_curve(recorded):
     show(recorded, "step size")
     assert recorded.locator("#plot .mark.lane-a b").is_hidden()
     show(recorded, "sigma")
+
+
+# --- legend --------------------------------------------------------------------------------------
+
+
+def drawn(page) -> list[list]:
+    """The owners and kinds of the lines that are drawn."""
+    return page.evaluate(
+        "document.querySelector('#plot .area').data.map(({ meta }) => [meta.lane, meta.kind])"
+    )
+
+
+def test_a_press_hides_a_lane_and_shows_it_again(plot):
+    key = plot.get_by_role("button", name="Lane B, DPM2 a")
+    expect(key).to_have_attribute("aria-pressed", "true")
+    key.click()
+    expect(key).to_have_attribute("aria-pressed", "false")
+    assert {lane for lane, _ in drawn(plot)} == {0}
+    fill(plot, "steps", "9")  # it stays hidden in another schedule
+    wait_for_points(plot, 0, LaneSettings().schedule(9).sigma)
+    assert {lane for lane, _ in drawn(plot)} == {0}
+    key.click()
+    assert {lane for lane, _ in drawn(plot)} == {0, 1}
+
+
+def test_a_press_hides_a_kind_of_marks(plot):
+    key = plot.get_by_role("button", name="midpoint")
+    key.click()
+    assert "midpoint" not in {kind for _, kind in drawn(plot)}
+    assert key.is_visible()
+    key.click()
+    assert [1, "midpoint"] in drawn(plot)
+
+
+def test_a_lane_that_is_pointed_at_stands_out(plot):
+    opacity = """lane => document.querySelector('#plot .area')._fullData
+        .filter(({ meta }) => meta.lane === lane)
+        .map(({ uid }) => Number(getComputedStyle(
+            document.querySelector(`#plot .scatterlayer .trace${uid}`)).opacity))"""
+    plot.hover(".lane-keys .lane-b")
+    wait_for(plot, f"({opacity})(0).every((each) => each < 0.2)")
+    assert all(each >= 0.5 for each in plot.evaluate(opacity, 1))
+    plot.hover("#plot .below")
+    wait_for(plot, f"({opacity})(0).every((each) => each === 1)")
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def read(page) -> list[list[str]]:
+    """The numbers at the pointer, row by row."""
+    return [
+        row.locator("th, td").all_inner_texts() for row in page.locator("#plot .readout tr").all()
+    ]
+
+
+def test_the_pointer_tells_all_lanes_at_one_place(plot):
+    plot.mouse.move(*place(plot, 0, 4))
+    plot.wait_for_selector("#plot .readout")
+    ancestral = LaneSettings(sampler="dpm2_a").schedule(20)
+    head, first, second = read(plot)
+    assert head == ["", "step", "sigma", "mid", "down", "up", "timestep"]
+    assert (first[:2], second[:2]) == (["A", "5"], ["B", "5"])
+    for row, schedule in ((first, DPM2), (second, ancestral)):
+        levels = schedule.sigma, schedule.sigma_mid, schedule.sigma_down, schedule.sigma_up
+        told = [float(text) for text in row[2:6]]
+        np.testing.assert_allclose(told, [each[4] for each in levels], rtol=1e-3)
+        assert float(row[6]) == pytest.approx(schedule.timestep[4], abs=0.01)
+    plot.keyboard.press("Escape")
+    plot.wait_for_selector("#plot .readout", state="hidden")
+    plot.mouse.move(*place(plot, 0, 4, "midpoint"))
+    plot.wait_for_selector("#plot .readout")
+    assert read(plot)[1][:2] == ["A", "5½"]
+    plot.mouse.move(0, 0)
+    plot.wait_for_selector("#plot .readout", state="hidden")
+
+
+def test_the_keys_read_the_curves_and_say_so(plot):
+    reader = plot.get_by_role("slider", name="Read the curves")
+    plot.focus(".mark-keys li:last-child button")
+    for _ in range(20):
+        plot.keyboard.press("Tab")
+        if reader.evaluate("reader => reader === document.activeElement"):
+            break
+    expect(reader).to_have_attribute("aria-valuetext", re.compile("^step 1. A: sigma 14.6.*B: "))
+    plot.keyboard.press("ArrowRight")
+    expect(reader).to_have_attribute("aria-valuetext", re.compile("^step 1½. A: "))
+    plot.keyboard.press("End")
+    expect(reader).to_have_attribute("aria-valuetext", re.compile("^step 20. A: "))
+    plot.keyboard.press("Escape")
+    plot.wait_for_selector("#plot .readout", state="hidden")
+
+
+def test_a_hidden_lane_is_not_told(plot):
+    plot.click(".lane-keys .lane-a")
+    plot.mouse.move(*place(plot, 1, 4))
+    plot.wait_for_selector("#plot .readout")
+    assert [row[0] for row in read(plot)] == ["", "B"]
+
+
+# --- relative to lane A --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def relative(plot):
+    """The same page, drawn relative to lane A."""
+    button = plot.get_by_role("button", name="relative to A")
+    button.click()
+    wait_for(plot, f'{LAYOUT}.yaxis.title.text.endsWith("/ A\'s")')
+    yield plot
+    if button.get_attribute("aria-pressed") == "true":
+        button.click()
+    wait_for(plot, f"{LAYOUT}.yaxis.title.text === 'Sigma'")
+
+
+def test_lanes_are_drawn_relative_to_a(relative):
+    wait_for_points(relative, 0, [1] * 20)
+    wait_for_points(relative, 1, [1] * 20)
+    relative.mouse.move(*place(relative, 1, 3, "midpoint"))
+    relative.wait_for_selector("#plot .readout")
+    ratio = LaneSettings(sampler="dpm2_a").schedule(20).sigma_mid[3] / DPM2.sigma_mid[3]
+    head, _, second = read(relative)
+    assert head[2] == "/ A"
+    assert float(second[2]) == pytest.approx(ratio, rel=1e-3)
+    assert relative.locator(".legend .edit").is_disabled()
+
+
+def test_other_parts_of_the_page_choose_the_curve(plot):
+    plot.evaluate(
+        """async () => {
+            const { emit } = await import(`${window.gradio_config.root}/page/shared/signals.js`);
+            emit('curve', { quantity: 'noise', x: 'timestep', y: 'nonsense', relative: true });
+        }"""
+    )
+    wait_for(plot, f'{LAYOUT}.yaxis.title.text === "Share of new noise minus A\'s"')
+    assert plot.locator("#x_axis").input_value() == "timestep"
+    assert plot.locator("#y_axis").input_value() == "log"
+    plot.get_by_role("button", name="relative to A").click()
+    switch(plot, "x_axis", "by step")
 
 
 # --- pins ----------------------------------------------------------------------------------------

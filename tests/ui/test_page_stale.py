@@ -212,8 +212,8 @@ SENTENCES = {
     ),
     "of the other programs": (
         lambda page: (open_tab(page, "table"), choose(page, "#a_schedule_type", "Karras")),
-        ".sigma-lists .differences li",
-        lambda page: page.locator("#sigmas .switches input").first.check(),
+        ".calls-table .differences li",
+        lambda page: page.locator("#calls_table .as-a1111 input").first.check(),
     ),
 }
 

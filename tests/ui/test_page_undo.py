@@ -125,7 +125,7 @@ CHANGES = {  # what a person does, and how many entries it is
     "as other programs": (
         lambda page, _: (
             open_tab(page, "table"),
-            page.locator("#sigmas .switches input").first.check(),
+            page.locator("#calls_table .as-a1111 input").first.check(),
         ),
         1,
     ),

@@ -69,7 +69,7 @@ export function makeEditor({ element, area, bar, count, redraw }) {
         trace.opacity = 0.25; // of the previous schedule
         continue;
       }
-      const from = kind === "sigma" ? lists[lane].length - steps(trace) : 0;
+      const from = kind === "sigma" ? trace.meta.first : 0;
       trace.y = trace.y.map((value, at) => moved[from + at] ?? value);
       if (axis === "log_sigma") trace.x = trace.y;
     }
@@ -265,6 +265,3 @@ export function makeEditor({ element, area, bar, count, redraw }) {
 }
 
 const near = (one, other) => Math.abs(one / other - 1) < 1e-5;
-
-// The end, at which there is no call, is not a point.
-const steps = ({ text }) => text.length - (text.at(-1) === "the end" ? 1 : 0);

@@ -1,19 +1,24 @@
-// The row above the plot: pin the schedules, edit their points, and what the lines and marks mean.
+// The row above the plot: what is drawn, pin the schedules, edit their points, and what the lines and
+// marks mean. Its value is what the server needs to know of it: the menus' choices and the pins.
 
+import { makeKeys } from "./keys.js";
+import { makeMenus } from "./menus.js";
 import { pin, pinned, dashesOf, toggle, unpin, unpinAll } from "./pins.js";
-import { groupRadios } from "../shared/radios.js";
 import { make } from "../shared/dom.js";
 import { follow, set, state, subscribe } from "../shared/store.js";
 
-const MARKS = { midpoint: "◇", "second call": "◇", "sigma down": "▽", "sigma up": "△", "sigma hat": "+", "new since the start": "┈" };
-
 const UNLOADED = "The plot could not be loaded";
+const ELSEWHERE = "Points are edited on the sigma curve, not relative to A";
 
 export function mount({ element, props }) {
   const list = element.querySelector(".pins");
   const edit = element.querySelector(".edit");
   const clear = Object.assign(make("button", "clear", "Remove all"), { type: "button" });
   let problems = ""; // of the pins, as they are shown
+
+  const ask = () => (props.value = { ...chosen(), pins: pinned() });
+  const chosen = makeMenus(element, props, ask);
+  makeKeys(element);
 
   element.querySelector(".pin").addEventListener("click", () => state.curves && pin(JSON.parse(state.curves.pin)));
   clear.addEventListener("click", unpinAll);
@@ -41,8 +46,8 @@ export function mount({ element, props }) {
     if (focused >= 0) list.querySelectorAll("button")[focused]?.focus();
   }
 
-  subscribe("pins", ({ pins }) => {
-    props.value = pins; // asks the server for their curves
+  subscribe("pins", () => {
+    ask();
     renew();
   });
   follow("curves", ({ curves }) => {
@@ -51,19 +56,14 @@ export function mount({ element, props }) {
     if (problems !== before) renew();
   });
   follow(["curves", "plotFailed"], ({ curves, plotFailed }) => {
-    edit.disabled = plotFailed || (curves !== null && curves.quantity !== "sigma");
-    edit.title = plotFailed ? UNLOADED : edit.disabled ? "Points are edited on the sigma curve" : "";
+    edit.disabled = plotFailed || (curves !== null && (curves.quantity !== "sigma" || curves.relative));
+    edit.title = plotFailed ? UNLOADED : edit.disabled ? ELSEWHERE : "";
     if (edit.disabled) set({ editing: false });
   });
-  subscribe("editing", ({ editing }) => edit.setAttribute("aria-pressed", editing));
-  follow("kinds", ({ kinds }) => {
-    const labels = kinds.map((kind) => `${MARKS[kind] ?? "●"} ${kind}`);
-    const [keys, now] = [element.querySelector(".keys"), labels.join()];
-    if (keys.dataset.now === now) return;
-    keys.dataset.now = now;
-    keys.replaceChildren(...labels.map((label) => make("li", "", label)));
+  subscribe("editing", ({ editing }) => {
+    edit.setAttribute("aria-pressed", editing);
+    element.toggleAttribute("data-editing", editing);
   });
-  ["quantity", "x_axis", "y_axis"].forEach(groupRadios);
   renew();
-  if (pinned().length) props.value = pinned();
+  if (pinned().length) ask();
 }

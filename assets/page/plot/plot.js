@@ -1,11 +1,16 @@
 // The sigma plot: follows the form, shows where the frames are, and moves them when dragged over.
 
+import { ALONG, HEIGHT } from "./axes.js";
 import { makeEditor } from "./editor.js";
 import { dashesOf, pinned } from "./pins.js";
+import { makeReadout } from "./readout.js";
+import { relativeTo } from "./relative.js";
 import { summaryOf } from "../settings/problems.js";
 import { waitForElement, fileUrl, make, styleOf } from "../shared/dom.js";
 import { laneKeys, letter } from "../shared/names.js";
-import { emit } from "../shared/signals.js";
+import { isOther } from "../table/tables.js";
+import { openTab } from "../tabs/tabs.js";
+import { emit, on } from "../shared/signals.js";
 import { follow, known, set, state, subscribe } from "../shared/store.js";
 
 const CONFIG = {
@@ -13,21 +18,11 @@ const CONFIG = {
   displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false,
   modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
 };
-// Where a call stands on each of the plot's x axes.
-const AXIS = {
-  step: ({ step, second_call }) => step + (second_call ? 1.5 : 1),
-  timestep: ({ timestep }) => timestep,
-  log_sigma: ({ sigma }) => sigma,
-};
-
-// A call's height on each y axis that depends on sigma only.
-const HEIGHT = {
-  sigma: ({ sigma }) => sigma,
-  log_snr: ({ sigma }) => -2 * Math.log(sigma),
-  alpha_bar: ({ sigma }) => 1 / (1 + sigma ** 2),
-};
-
-const FAILED = "The plot could not be loaded; everything else works. Reload the page to try again.";
+const DIMMED = 0.12; // the opacity of lanes beside the one that is pointed at
+const FAILED =
+  "The plot could not be loaded; everything else works, and the tab Table has its numbers. Reload the page to try again. ";
+const OTHER = "The curves show the current settings, the rings the run on screen.";
+const ALL_HIDDEN = "All lanes are hidden: press a letter above to show one.";
 
 export async function mount({ element, props }) {
   const area = element.querySelector(".area");
@@ -41,24 +36,27 @@ export async function mount({ element, props }) {
     sentence.textContent = summaryOf(problems);
     element.toggleAttribute("data-stale", problems.length > 0);
   });
-  follow("curves", ({ curves }) => {
-    for (const input of document.querySelectorAll("#y_axis input")) input.disabled = !curves.scales;
-  });
-  follow(["answer", "curves", "cursor", "key"], compare);
+  follow(["answer", "curves", "cursor", "key", "hidden"], compare);
 
   try {
     await load(props.script);
   } catch {
-    area.replaceWith(Object.assign(make("p", "sentence", FAILED), { role: "alert" }));
+    const toTable = Object.assign(make("button", "quiet-button", "Open the table"), { type: "button" });
+    toTable.addEventListener("click", () => openTab("table", { focus: true }));
+    area.replaceWith(Object.assign(make("p", "sentence", FAILED, toTable), { role: "alert" }));
     return set({ plotFailed: true });
   }
   const bar = await waitForElement(".legend .editing");
   const editor = makeEditor({ element, area, bar, count: props.lanes, redraw: draw });
+  const readout = makeReadout({ element, area });
+  let reference = null; // lane A's line, where the plot is relative to it
 
   // Are the curves those of the run whose frames are on screen?
-  function compare({ cursor: { points }, curves, key }) {
-    const other = points.length > 0 && curves !== null && curves.key !== key;
-    note.hidden = !other || sentence.textContent !== "";
+  function compare(state) {
+    const other = isOther(state);
+    const none = state.curves !== null && state.curves.labels.every((_, lane) => state.hidden.lanes.includes(lane));
+    note.textContent = none ? ALL_HIDDEN : OTHER;
+    note.hidden = !(other || none) || sentence.textContent !== "";
     element.toggleAttribute("data-other", other);
   }
 
@@ -66,13 +64,25 @@ export async function mount({ element, props }) {
     const figure = JSON.parse(state.curves.figure);
     const kinds = figure.data.filter(({ meta }) => !("pin" in meta)).map(({ meta }) => meta.kind);
     set({ kinds: [...new Set(kinds)].filter((kind) => kind !== "left out") });
-    figure.data = figure.data.filter(({ meta }) => !("pin" in meta) || visible(meta.pin));
+    figure.data = figure.data.filter(({ meta }) => ("pin" in meta ? isPinShown(meta.pin) : isShown(meta)));
     const { data, layout } = themed(figure, palette);
+    layout.hovermode = false; // readout.js tells the numbers
     editor.amend({ data, layout });
     Plotly.react(area, data, layout, CONFIG);
   }
 
-  const visible = (id) => pinned().some((pin) => pin.id === id && !pin.hidden);
+  const isPinShown = (id) => pinned().some((pin) => pin.id === id && !pin.hidden);
+  const isShown = ({ lane, kind }) => !state.hidden.lanes.includes(lane) && !state.hidden.kinds.includes(kind);
+
+  // A lane's key is pointed at: the others step back. Plotly is not asked: it would draw all anew.
+  function dim({ but }) {
+    const isBack = (lane) => but >= 0 && lane !== but;
+    marks.forEach((mark, lane) => mark.classList.toggle("dimmed", isBack(lane)));
+    for (const { uid, meta, opacity } of area._fullData ?? []) {
+      const drawn = area.querySelector(`.scatterlayer .trace${uid}`);
+      if (drawn) drawn.style.opacity = isBack(meta.lane) ? DIMMED : opacity;
+    }
+  }
 
   // Put each lane's line and ring where its call on screen is; cheap enough for every frame.
   function mark() {
@@ -81,10 +91,9 @@ export async function mount({ element, props }) {
     const [x, y] = [area.offsetLeft, area.offsetTop]; // read once: it forces a layout
     marks.forEach((mark, lane) => {
       const point = cursor.points[lane];
-      mark.hidden = !point;
-      if (!point) return;
-      const height = HEIGHT[shown.quantity]?.(point) ?? NaN;
-      const [left, top] = [xaxis.d2p(AXIS[shown.x](point)), yaxis.d2p(height)];
+      mark.hidden = !point || state.hidden.lanes.includes(lane);
+      if (mark.hidden) return;
+      const [left, top] = [xaxis.d2p(ALONG[shown.x](point)), yaxis.d2p(heightOf(point, lane))];
       const [line, ring] = mark.children;
       mark.hidden = left < 0 || left > xaxis._length;
       mark.style.transform = `translate(${x + xaxis._offset + left}px, ${y}px)`;
@@ -95,18 +104,23 @@ export async function mount({ element, props }) {
     });
   }
 
+  function heightOf(point, lane) {
+    const height = HEIGHT[state.curves.quantity]?.(point) ?? NaN;
+    return reference ? relativeTo(reference, state.curves.x, height, point, state.plan[lane]?.steps) : height;
+  }
+
   // The call under the pointer: the nearest along the axis, then the nearest in sigma.
   function pick({ clientX, clientY }) {
     const { curves: shown, recorded } = state;
     const { xaxis, yaxis } = area._fullLayout;
     const box = area.querySelector(".nsewdrag").getBoundingClientRect();
     const [left, top] = [clientX - box.left, clientY - box.top];
-    const height = HEIGHT[shown.quantity];
+    const hasHeight = shown.quantity in HEIGHT;
     let best = { distance: Infinity };
     recorded.lanes.forEach(({ calls }, lane) =>
       calls.forEach((point, call) => {
-        const aside = Math.abs(xaxis.d2p(AXIS[shown.x](point)) - left);
-        const above = height ? Math.abs(yaxis.d2p(height(point)) - top) : 0;
+        const aside = Math.abs(xaxis.d2p(ALONG[shown.x](point)) - left);
+        const above = (hasHeight && Math.abs(yaxis.d2p(heightOf(point, lane)) - top)) || 0; // beyond the ends of A there is none
         const distance = aside + above / 1000;
         if (distance < best.distance) best = { distance, call, lane };
       }),
@@ -116,8 +130,10 @@ export async function mount({ element, props }) {
 
   await known("curves");
   follow("curves", ({ curves }) => {
+    reference = JSON.parse(curves.reference);
     editor.receive(curves);
     draw();
+    readout.renew();
   });
   area.addEventListener("pointerdown", (down) => {
     const zooming = area._fullLayout.dragmode;
@@ -130,11 +146,18 @@ export async function mount({ element, props }) {
   });
   subscribe("cursor", mark);
   subscribe("pins", draw);
+  subscribe("hidden", () => {
+    draw();
+    readout.renew();
+  });
+  subscribe("editing", readout.place);
+  on("dim", dim);
   area.on("plotly_afterplot", () => {
     hideCutLabels(area);
     nameDrawing(area);
     mark();
     editor.place();
+    readout.place();
   });
   new ResizeObserver(() => Plotly.Plots.resize(area)).observe(area);
   new MutationObserver(() => {

@@ -74,6 +74,7 @@ export const { state, set, subscribe, follow, known } = makeStore({
 
   pins: [], // the pinned schedules
   kinds: [], // of the marks that the plot has drawn
+  hidden: { lanes: [], kinds: [] }, // on the plot: lanes from 0, and kinds of marks
   editing: false, // are the plot's points moved by hand?
   plotFailed: false, // could the plot's script not be loaded?
 });

@@ -1,4 +1,4 @@
-"""The lanes' sigmas as lists, each beside the sigmas of A1111 and ComfyUI."""
+"""The lanes' sigmas beside those of A1111 and ComfyUI, and the settings to run as they do."""
 
 from dataclasses import fields
 from typing import Any, TypedDict
@@ -11,16 +11,13 @@ from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.presets import AS_A1111
 from explorer.views.lanes import cell_value
 
-LONGEST = 200  # rows of a list: every redraw sends them
 SAME = 5e-4  # relative: the difference between programs that round differently
 
 
-SigmaList = TypedDict(  # the key "is" cannot be an attribute of a class
-    "SigmaList",
+A1111Sigmas = TypedDict(  # the key "is" cannot be an attribute of a class
+    "A1111Sigmas",
     {
-        "label": str,
-        "sigma": list[str],
-        "a1111": list[str] | None,
+        "sigma": list[float] | None,
         "difference": str,
         "can": bool,
         "is": bool,
@@ -29,22 +26,20 @@ SigmaList = TypedDict(  # the key "is" cannot be an attribute of a class
 )
 
 
-def sigma_lists(settings: RunSettings) -> list[SigmaList]:
+def a1111_sigmas(settings: RunSettings) -> list[A1111Sigmas]:
     """One entry per lane; raises ValueError if a lane has no schedule.
 
-    `sigma` is its list, including the final one; `a1111` is the other programs' list where it
-    differs, and `difference` describes how. `is` says whether the lane runs as they do, `can`
+    `sigma` are the other programs' sigmas where they differ, one for each step of the schedule and
+    the final one, and `difference` describes how. `is` says whether the lane runs as they do, `can`
     whether it is able to, and `values` are the settings that make it do so.
     """
     return [_entry(lane, settings.steps) for lane in settings.lanes]
 
 
-def _entry(lane: LaneSettings, steps: int) -> SigmaList:
+def _entry(lane: LaneSettings, steps: int) -> A1111Sigmas:
     ours, wanted = _levels(lane, steps), lane.as_a1111()
-    entry: SigmaList = {
-        "label": lane.label,
-        "sigma": _text(ours),
-        "a1111": None,
+    entry: A1111Sigmas = {
+        "sigma": None,
         "difference": "",
         "can": not (lane.sigmas or lane.solver.baseline),
         "is": False,
@@ -61,7 +56,7 @@ def _entry(lane: LaneSettings, steps: int) -> SigmaList:
     differs = np.abs(ours - theirs) > SAME * np.maximum(ours, theirs)
     if differs.any() and not entry["is"]:
         worst = int(np.argmax(np.abs(np.log(ours[:-1] / theirs[:-1]))))
-        entry["a1111"] = _text(theirs)
+        entry["sigma"] = theirs.tolist()
         entry["difference"] = (
             f"A1111 and ComfyUI have another sigma in {differs.sum()} of {steps} steps, most so in "
             f"step {worst + 1}: {theirs[worst]:.4g}, here {ours[worst]:.4g}."
@@ -78,7 +73,3 @@ def _same_run(one: Schedule | CallTable, other: Schedule | CallTable) -> bool:
 def _levels(lane: LaneSettings, steps: int) -> np.ndarray:
     calls = lane.calls(steps)
     return np.append(calls.sigma[~calls.second_call], calls.sigma_end)
-
-
-def _text(levels: np.ndarray) -> list[str]:
-    return [f"{level:.5g}" for level in levels[:LONGEST]]

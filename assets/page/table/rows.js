@@ -1,0 +1,59 @@
+// The model calls of some lanes as rows, from the server's columns or from what a run recorded. Does not
+// touch the DOM.
+
+// What a call's levels are on the plot's axes and in the table. The server computes the same.
+export const logSnr = (sigma) => -2 * Math.log(sigma);
+export const alphaBar = (sigma) => 1 / (1 + sigma ** 2);
+
+export const COLUMNS = ["sigma", "sigma_next", "sigma_mid", "sigma_down", "sigma_up", "timestep", "alpha_bar", "log_snr"];
+
+const OTHER_RUN = "This run is of other settings than the form, and only its calls are known here.";
+
+// {label, rows, end, missing} of each lane of `LaneTable`s (views/calls_table.py).
+export function lanesOf(tables) {
+  return tables.map((table) => ({
+    label: table.label,
+    rows: table.step.map((step, at) => ({
+      step,
+      second_call: table.second_call[at],
+      ...Object.fromEntries(COLUMNS.map((name) => [name, table[name][at]])),
+    })),
+    end: table.sigma_end,
+    missing: table.missing,
+  }));
+}
+
+// The same of a run of which only the calls are known.
+export function lanesOfCalls(lanes) {
+  return lanes.map(({ label, calls }) => ({
+    label,
+    rows: calls.map(({ step, second_call, sigma, timestep }) => ({
+      step,
+      second_call,
+      sigma,
+      sigma_next: second_call ? null : (calls.find((call) => call.step === step + 1)?.sigma ?? null),
+      sigma_mid: null,
+      sigma_down: null,
+      sigma_up: null,
+      timestep,
+      alpha_bar: alphaBar(sigma),
+      log_snr: logSnr(sigma),
+    })),
+    end: null,
+    missing: Object.fromEntries(["sigma_mid", "sigma_down", "sigma_up"].map((name) => [name, OTHER_RUN])),
+  }));
+}
+
+// Rows of several lanes side by side: {step, second_call, calls}, where `calls` has by lane the number of
+// the call that stands there, or -1.
+export function sideBySide(lanes) {
+  const places = new Map();
+  lanes.forEach(({ rows }, lane) =>
+    rows.forEach(({ step, second_call }, call) => {
+      const place = step + (second_call ? 0.5 : 0);
+      if (!places.has(place)) places.set(place, { step, second_call, calls: lanes.map(() => -1) });
+      places.get(place).calls[lane] = call;
+    }),
+  );
+  return [...places.entries()].sort(([one], [other]) => one - other).map(([, row]) => row);
+}
