@@ -10,7 +10,9 @@ from fake_engine import FakeEngine
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from reading import choose, fill, run_to_end, wait_for
 
+from explorer.assets import asset
 from explorer.hosting.run_store import RunStore
+from explorer.records.examples import Examples
 from explorer.settings.limits import LIMITS
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -52,10 +54,10 @@ def server(engine) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def keeping_server(tmp_path_factory) -> Iterator[str]:
-    """The address of a page whose server keeps runs."""
+    """The address of a page whose server keeps runs, and has the recorded examples."""
     from explorer import ui
 
-    store = RunStore(tmp_path_factory.mktemp("runs"))
+    store = RunStore(tmp_path_factory.mktemp("runs"), examples=Examples(asset("examples")))
     page = ui.build(FakeEngine(), replace(LIMITS, grace_s=3), store=store)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
     yield url

@@ -4,12 +4,18 @@ A plot that cannot be loaded has a file of its own, test_page_without_plot.py, a
 that comes back, test_page_connection.py.
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
+from conftest import opening
+from fake_engine import FakeEngine
 from playwright.sync_api import Page, expect
 from reading import picture, run_to_end, scrub_to, wait_for
 
+from explorer.assets import asset
+from explorer.hosting.run_store import RunStore
+from explorer.records.examples import Examples
 from explorer.records.permalinks import write_permalink
 from explorer.settings import LaneSettings, RunSettings
 
@@ -88,3 +94,45 @@ def test_a_server_that_has_gone_leaves_what_is_here(open_page):
         assert picture(page, "a") != ""
     finally:
         page.context.set_offline(False)
+
+
+# --- a recorded example that is damaged -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory) -> Examples:
+    """The recorded examples, in a folder that may be damaged."""
+    folder = tmp_path_factory.mktemp("assets") / "examples"
+    shutil.copytree(asset("examples"), folder)
+    return Examples(folder)
+
+
+@pytest.fixture(scope="module")
+def with_examples(examples) -> Iterator[str]:
+    """The address of a page whose first visitors are shown an example."""
+    from explorer import ui
+
+    page = ui.build(FakeEngine(), store=RunStore(examples=examples))
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
+    yield url
+    page.close(verbose=False)
+
+
+@pytest.mark.parametrize("name", ["run.json", "lane-b-denoised.jpg"])
+def test_a_damaged_example_is_a_sentence_and_the_rest_of_the_page_works(
+    context, examples, with_examples, name
+):
+    path = examples.folder / examples.cards[0].id / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 3])
+    try:
+        with opening(context, with_examples) as open_page:
+            page = open_page()
+            said = page.locator("#progress .where")
+            expect(said).to_contain_text("recorded example")
+            expect(said).to_contain_text("damaged")
+            assert str(examples.folder) not in page.content()
+            run_to_end(page)
+            scrub_to(page, 3)
+    finally:
+        path.write_bytes(whole)
