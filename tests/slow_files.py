@@ -4,6 +4,7 @@
 SLOW_FILES = {
     "capture/test_recorder.py": 12,
     "docs/test_made_pages.py": 25,
+    "examples/test_recorded_examples.py": 60,
     "hosting/test_disk_over_http.py": 20,
     "hosting/test_ending.py": 70,
     "hosting/test_history_over_http.py": 25,

@@ -47,7 +47,7 @@ def example_id(key: str) -> str:
 @dataclass(frozen=True, kw_only=True)
 class CardTable:
     """The cards in the order in which they are shown, and what their runs were made with:
-    versions by package, the processor's capability, the number of threads."""
+    versions by package, the processor, the number of threads."""
 
     cards: tuple[Card, ...] = ()
     made_with: Mapping[str, str] = field(default_factory=dict)
