@@ -66,7 +66,7 @@ ONE_NOISE = Recipe(
     "noise in every step and ends in another picture: this time without the sun, on average "
     "{levels:.1f} of 255 levels of brightness away.",
     look="Call 15: lane A has found its sun, lane B has lost it. At call 1 the two are equal.",
-    see={"call": 14, "lane": 0, "view": "denoised", "tab": "schedule"},
+    see={"call": 14, "lane": 0, "view": "denoised"},
     settings=lambda base: base,
     measure=_one_noise,
 )
@@ -139,7 +139,7 @@ ETA = Recipe(
     "equal to the bit in all {calls} calls. At eta 0.5 the picture ends {half:.1f} of 255 levels "
     "away from DPM2's, at eta 1 {whole:.0f}.",
     look="The last call of the four lanes; on the plot, sigma up falls from lane A to lane C.",
-    see={"call": 18, "lane": 0, "view": "denoised", "tab": "schedule"},
+    see={"call": 18, "lane": 0, "view": "denoised"},
     settings=lambda base: replace(
         base,
         steps=10,
@@ -182,7 +182,7 @@ FEW_CALLS = Recipe(
     "its nearest to 8 is {few_calls} calls in {few_steps} steps: too few, and {few:.0f} levels "
     "away it is another picture.",
     look="The last call of each lane: sunset, night, sunset. All three take Karras' sigmas.",
-    see={"call": 38, "lane": 0, "view": "denoised", "tab": "schedule"},
+    see={"call": 38, "lane": 0, "view": "denoised"},
     settings=lambda base: replace(
         base,
         lanes=(
@@ -234,7 +234,7 @@ PENULTIMATE = Recipe(
     "automatic schedule's, in {long_steps} steps, {worse} of {seeds} became worse.",
     look="The last call of both lanes: without it the sunset is a night. On the plot lane B has "
     "its steps where the picture is made.",
-    see={"call": 8, "lane": 0, "view": "denoised", "tab": "schedule"},
+    see={"call": 8, "lane": 0, "view": "denoised"},
     settings=lambda base: replace(base, steps=5, lanes=_both(KARRAS)),
     measure=_penultimate,
 )

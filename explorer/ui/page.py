@@ -68,8 +68,8 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
             bar = component("progress")
             component("save", without_mp4="" if can_write_mp4() else WITHOUT_MP4)
             component("copy_link")
-        if store.folder is not None:
-            component("past_runs")
+        if store.folder is not None or store.examples.cards:
+            component("past_runs", kept=store.folder is not None)
         viewer = component("viewer", lanes=len(defaults.lanes))
         full_frames = component("full_frames", events=("ask",))
         doctor = Doctor(engine)

@@ -1,6 +1,5 @@
 """The recorded examples, made again by the bundled model: the same numbers, the same claims."""
 
-import os
 from collections.abc import Iterator
 from functools import cache
 
@@ -30,14 +29,12 @@ recipes = pytest.mark.parametrize("recipe", RECIPES, ids=[f"{each.key} {HOW}" fo
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     """The bundled model with as many threads as made the examples."""
-    threads, named = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")
-    use_threads(int(MADE_WITH["threads"]))
-    yield Engine(device="cpu")
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", MADE_WITH["threads"])  # taken back when the tests are over
+        use_threads(int(MADE_WITH["threads"]))
+        yield Engine(device="cpu")
     torch.set_num_threads(threads)
-    if named is None:
-        del os.environ["OMP_NUM_THREADS"]
-    else:
-        os.environ["OMP_NUM_THREADS"] = named
 
 
 @pytest.fixture(scope="module")

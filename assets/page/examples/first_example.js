@@ -5,6 +5,7 @@ import { isRunning, open } from "../run/run.js";
 import { waitForElement } from "../shared/dom.js";
 import { emit, on } from "../shared/signals.js";
 import { state, subscribe } from "../shared/store.js";
+import { openTab } from "../tabs/tabs.js";
 
 const NO_EXAMPLE = "There is no such recorded example.";
 const NOT_SHOWN = "The recorded example cannot be shown";
@@ -35,7 +36,8 @@ export async function openExample(name, { fill = true, see = true } = {}) {
   return opened;
 }
 
-function look({ call, lane = 0, view }) {
+function look({ call, lane = 0, view, tab }) {
+  if (tab) openTab(tab, { focus: Boolean(document.activeElement?.closest("#panels")) }); // it is hidden there
   if (view) emit("view", view);
   if (call !== undefined) emit("seek", { call, lane });
 }

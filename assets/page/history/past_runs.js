@@ -1,11 +1,15 @@
 // The history above the pictures: earlier runs as thumbnails, the newest first. A click opens one; the
-// chosen one is named, starred and deleted beside them.
+// chosen one is named, starred and deleted beside them. While there is none, the recorded examples stand
+// there, which nobody can change.
 
+import { openExample } from "../examples/first_example.js";
 import { isRunning } from "../run/run.js";
-import { icon, make } from "../shared/dom.js";
+import { fileUrl, icon, make } from "../shared/dom.js";
 import { runsFetch, sentenceOf } from "../shared/runs_api.js";
 import { emit, on } from "../shared/signals.js";
-import { state, subscribe } from "../shared/store.js";
+import { follow, state, subscribe } from "../shared/store.js";
+import { openTab } from "../tabs/tabs.js";
+import { besideExamples, exampleEntries } from "./example_entries.js";
 import { openRun } from "./open_run.js";
 import { describe, sizeOf, titleOf } from "./run_words.js";
 
@@ -15,8 +19,9 @@ const BROKEN = "M8 4.5v4.2M8 11v.2M8 1.8l6.4 12H1.6z";
 const TYPED_MS = 200; // from the last key in the search box to its request
 const LATEST_MS = 4000; // after which the list is asked for in any case
 const NEAR = 300; // pixels from the end of the list at which more is asked for
+const NO_RUNS = { runs: [], after: "", matching: 0, total: 0, bytes: 0, most_bytes: 0 };
 
-export function mount({ element }) {
+export function mount({ element, props }) {
   const find = (query) => element.querySelector(query);
   const [root, list, chosen, name, star, bin] = [
     ".past-runs",
@@ -26,6 +31,7 @@ export function mount({ element }) {
     ".star",
     ".delete",
   ].map(find);
+  const [toExamples, quiet] = [".to-examples", ".quiet"].map(find);
   const [said, text, again, query, size, spoken] = [
     ".said",
     ".text",
@@ -35,7 +41,8 @@ export function mount({ element }) {
     "[role=status]",
   ].map(find);
 
-  let runs = []; // those that are listed, of which `choice` is the chosen one's id
+  let runs = []; // those that are listed, or the examples, of which `choice` is the chosen one's id
+  let newest = null; // the newest list from the server
   let choice = "";
   let matching = -1; // how many there are of these
   let after = ""; // asks for the next ones
@@ -55,6 +62,7 @@ export function mount({ element }) {
   }
 
   async function refresh(more = false) {
+    if (!props.kept) return show(NO_RUNS);
     asking?.abort();
     const request = (asking = new AbortController());
     const asked = new URLSearchParams({ q: query.value, after: more ? after : "" });
@@ -88,19 +96,22 @@ export function mount({ element }) {
   // --- drawing -----------------------------------------------------------------------------------
 
   function show(page, more) {
+    newest = page;
     const focused = list.contains(document.activeElement) ? document.activeElement.dataset.id : "";
-    if (more || !isListed(page)) {
-      runs = more ? [...runs, ...page.runs] : page.runs;
+    const entries = page.total ? page.runs : exampleEntries(state.examples, fileUrl);
+    if (more || !isListed(page, entries)) {
+      runs = more ? [...runs, ...entries] : entries;
       after = page.after;
-      if (more) list.append(...page.runs.map(item));
+      if (more) list.append(...entries.map(item));
       else list.replaceChildren(...runs.map(item));
     }
     matching = page.matching;
     root.toggleAttribute("data-empty", page.total === 0);
+    root.toggleAttribute("data-examples", page.total === 0 && entries.length > 0);
     root.toggleAttribute("data-known", true);
-    find(".quiet").textContent = page.total
-      ? page.matching ? "" : "No run has these words."
-      : "Finished runs are kept here.";
+    toExamples.hidden = page.total === 0 || !state.examples.length;
+    list.setAttribute("aria-label", page.total || !entries.length ? "Earlier runs" : "Recorded examples");
+    showBeside();
     size.textContent = page.total ? `${sizeOf(page.bytes)} of ${sizeOf(page.most_bytes)}` : "";
     size.title = `${page.total} ${page.total === 1 ? "run" : "runs"}. Beyond ${sizeOf(page.most_bytes)} the oldest without a star are removed.`;
     choose(choice || (state.recorded?.id ?? "")); // a reload has brought the run back
@@ -108,8 +119,20 @@ export function mount({ element }) {
   }
 
   // Whether these are the runs that the list begins with: they stay as they are under a pointer.
-  function isListed(page) {
-    return page.matching === matching && JSON.stringify(page.runs) === JSON.stringify(runs.slice(0, page.runs.length));
+  function isListed(page, entries) {
+    return page.matching === matching && JSON.stringify(entries) === JSON.stringify(runs.slice(0, entries.length));
+  }
+
+  // The words beside the row: what it is, or where to look in the example on the stage.
+  function showBeside() {
+    if (!newest) return;
+    const isFound = newest.matching > 0 || newest.total === 0;
+    const words = newest.total ? ["", ""] : besideExamples(state.examples, state.recorded?.example, props.kept);
+    const [head, line] = isFound ? words : ["", "No run has these words."];
+    quiet.firstElementChild.textContent = head;
+    quiet.lastElementChild.textContent = line;
+    quiet.hidden = !head && !line;
+    quiet.title = `${head} ${line}`.trim();
   }
 
   function item(run) {
@@ -155,8 +178,8 @@ export function mount({ element }) {
     }
     const entry = buttonOf(choice) ?? buttons()[0];
     if (entry && !list.querySelector("[tabindex='0']")) entry.tabIndex = 0;
-    chosen.hidden = !run;
-    if (!run) return;
+    chosen.hidden = !run || Boolean(run.isExample);
+    if (chosen.hidden) return;
     if (document.activeElement !== name) name.value = run.name;
     name.title = run.name;
     chosen.toggleAttribute("data-problem", Boolean(run.problem)); // it can only be deleted
@@ -190,10 +213,10 @@ export function mount({ element }) {
   async function openChosen(id) {
     say("");
     choose(id);
-    const problem = runs.find((each) => each.id === id)?.problem;
+    const { problem, isExample } = runs.find((each) => each.id === id);
     if (problem) return say(problem.replace(/^[0-9a-f]{32}(?= )/, "This run")); // as its folder is called
     try {
-      const opened = await openRun(id);
+      const opened = await (isExample ? openExample : openRun)(id);
       if (opened) say(opened.notes.join(" "));
       const run = runs.find((each) => each.id === id);
       if (opened && run) spoken.textContent = `Opened: ${describe(run)}`;
@@ -250,7 +273,7 @@ export function mount({ element }) {
     if (next !== undefined) {
       key.preventDefault();
       move(all[next]);
-    } else if (key.key === "Delete" && at >= 0) {
+    } else if (key.key === "Delete" && at >= 0 && !runs[at].isExample) {
       choose(all[at].dataset.id);
       remove();
     }
@@ -306,6 +329,12 @@ export function mount({ element }) {
     await refresh();
     choose(run.id ?? "");
   });
+  follow("examples", ({ examples }) => {
+    if (newest) show(newest);
+    else if (examples.length && window.samplerExplorerFirst) show(NO_RUNS); // nothing is kept of who is new
+  });
+  subscribe("recorded", showBeside);
+  toExamples.addEventListener("click", () => openTab("learn", { focus: true }));
   subscribe("connected", ({ connected }) => connected && refresh());
   subscribe("run", () => root.toggleAttribute("data-running", isRunning()));
   document.addEventListener("visibilitychange", () => document.hidden || refresh()); // another tab may have run

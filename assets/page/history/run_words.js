@@ -20,6 +20,7 @@ export function describe(run) {
 // Several lines, for a pointer.
 export function titleOf(run) {
   if (run.problem) return run.problem;
+  if (run.isExample) return `${run.name}\n${run.claim}`;
   const state = { cancelled: ", stopped", error: ", broke off" }[run.state] ?? "";
   return [run.name, run.prompt, `${run.labels.join(" · ")}, seed ${run.seed}${state}`, `${timeOf(run)}, ${sizeOf(run.bytes)}`]
     .filter(Boolean)
