@@ -10,6 +10,7 @@ from explorer.records.exports.diffusers_lane import scheduler_code
 from explorer.settings import LaneSettings
 
 PAGE = "tune_a_schedule.md"
+ROOM = 45  # characters of arguments that fit into the line of their call
 STEPS, FINE = 8, 100
 TUNED_ON, HELD_OUT = (7, 8, 9), (10, 11, 12)  # seeds
 KARRAS = LaneSettings(schedule_type="karras")
@@ -55,13 +56,15 @@ def code(lane: LaneSettings, is_ours: bool) -> str:
     """A lane's scheduler in a pipeline of diffusers: our class, or diffusers' own."""
     made = scheduler_code(lane, is_ours=is_ours)
     given = {key: value for key, value in made.arguments.items() if not key.startswith("beta_")}
-    arguments = "".join(f", {key}={value!r}" for key, value in given.items())
+    arguments = ", ".join(["config", *(f"{key}={value!r}" for key, value in given.items())])
+    if len(arguments) > ROOM:
+        arguments = f"\n    {arguments}\n"
     home = "explorer.sampling.schedulers" if is_ours else "diffusers"
     return f"""```python
 from {home} import {made.class_name}
 
 config = pipe.scheduler.config
-pipe.scheduler = {made.class_name}.from_config(config{arguments})
+pipe.scheduler = {made.class_name}.from_config({arguments})
 ```
 """
 
