@@ -88,6 +88,8 @@ def test_a_button_shows_what_it_says(learn, key, action):
         expect(chosen).to_have_attribute("data-tab", action["tab"])
     for name, value in action.get("form", {}).items():
         expect(learn.locator(f"#{name} input")).to_have_value(f"{value:g}")
+    if quantity := action.get("curve", {}).get("quantity"):
+        wait_for(learn, f"{STORE}.then(({{ state }}) => state.curves.quantity === '{quantity}')")
     expect(learn.locator(".learn .said")).to_have_text(action.get("look", ""))
 
 

@@ -12,6 +12,14 @@ WITH_TIPS = {
     "settings": "#settings [data-testid=block-info]",
     "fields of the lanes": "#lanes .field .label",
     "numbers": ".viewer .facts dt",
+    "marks of the plot": ".legend .keys button",
+    "menus and buttons of the plot": ".legend :is(select, .tools button, .relative)",
+    "curves and axes": ".legend option",
+    "columns": ".calls-table thead th",
+    "buttons of the table": ".calls-table .top button",
+    "tabs": "[role=tab]",
+    "the bar": "#bar :is(#run, #stop, .copy-link)",
+    "buttons of settings": "#settings .icon",
 }
 
 
@@ -42,7 +50,7 @@ def test_a_tip_opens_by_hover_stays_for_the_pointer_and_goes_by_escape(page):
 
 def test_the_keyboard_reaches_marks_which_are_one_stop_of_the_tab_key(page):
     marks = page.locator(".pane.lane-a dt")
-    wait_for(page, "document.querySelectorAll('.pane.lane-a [tabindex=\"0\"]').length === 1")
+    wait_for(page, "document.querySelectorAll('.pane.lane-a dl [tabindex=\"0\"]').length === 1")
     page.keyboard.press("Tab")  # the keyboard is in use
     page.locator(".pane.lane-a dt[tabindex='0']").focus()
     page.keyboard.press("ArrowRight")

@@ -79,6 +79,10 @@ export const TIPS = {
   "column.timestep": { text: "The timestep that the network is told.", code: "t" },
   "column.alpha_bar": { text: "The share of the picture in the variance, 1 / (1 + sigma²).", code: "alphas_cumprod" },
   "column.log_snr": { text: "The logarithm of signal to noise, -2 ln sigma." },
+  "column.a1111": { text: "The sigma that A1111 and ComfyUI would use with the same settings, where it differs." },
+  "table.copy": { text: "Copy the calls for a spreadsheet, or the sigmas as A1111, ComfyUI or diffusers take them." },
+  "table.csv": { text: "Save the calls of all lanes as a file of comma-separated values." },
+  "table.as_a1111": { text: "Run the lane with the sigmas that A1111 and ComfyUI use: one more is made, and the last one before 0 left out." },
   "column.none": { text: "This sampler has no such value." },
 
   // Tabs and lanes

@@ -47,9 +47,16 @@ export function mount({ element, props }) {
     if (shown === (sentence || state.recorded)) return; // the scrubber has moved
     shown = sentence || state.recorded;
     button.setAttribute("aria-disabled", Boolean(sentence));
-    button.title = sentence;
+    tell(sentence);
     if (lane >= lanes().length) lane = 0;
     if (menu.isOpen()) fill();
+  }
+
+  // A sentence takes the place of the button's tip.
+  function tell(sentence) {
+    button.title = sentence;
+    if (sentence) button.removeAttribute("data-tip");
+    else button.dataset.tip = "save";
   }
 
   function fill() {
@@ -163,7 +170,7 @@ export function mount({ element, props }) {
     button.toggleAttribute("data-busy", animation.isBusy);
     if (menu.isOpen() && !problem()) menu.show([runGroup(), laneGroup()]);
     if (sentence) say(sentence);
-    if (sentence && !menu.isOpen()) button.title = sentence;
+    if (sentence && !menu.isOpen()) tell(sentence);
   }
 
   menu.onOpen(fill);

@@ -2,6 +2,7 @@
 
 import { icon, make } from "../shared/dom.js";
 import { asText } from "./fields.js";
+import { tip } from "../shared/tip.js";
 
 // The control of a setting, for its cell, and what stands beside it there. `onValue` gets each new
 // value, `onFile` a file.
@@ -71,8 +72,9 @@ function fileButton(label, { types }, onFile) {
 }
 
 export function iconButton(name, label, path) {
-  const button = Object.assign(make("button", `icon ${name}`, icon(path)), { type: "button", title: label });
+  const button = Object.assign(make("button", `icon ${name}`, icon(path)), { type: "button" });
   button.setAttribute("aria-label", label);
+  tip(button, label);
   return button;
 }
 

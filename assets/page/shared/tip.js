@@ -48,7 +48,7 @@ export function startTips() {
   box.popover = "manual";
   const texts = make("div"); // of the tips by key, for aria-describedby
   texts.hidden = true;
-  document.querySelector(".gradio-container").append(box, texts);
+  document.querySelector(".gradio-container main").append(box, texts);
 
   let shown = null; // the element whose tip is open
   let closedAt = -Infinity;
@@ -197,8 +197,10 @@ export function startTips() {
 
   function describe(element, focused) {
     const key = element.dataset.tip;
-    if (!key || !(key in TIPS) || focused.getAttribute("aria-describedby")) return;
+    const other = focused.getAttribute("aria-describedby") ?? "tip_";
+    if (!key || !(key in TIPS) || !other.startsWith("tip_")) return; // a control's help or its problem stays
     const id = `tip_${key.replace(".", "_")}`;
+    if (id === other) return;
     if (!document.getElementById(id)) texts.append(Object.assign(make("p", "", TIPS[key].text), { id }));
     focused.setAttribute("aria-describedby", id);
   }
@@ -206,7 +208,8 @@ export function startTips() {
   function settle() {
     settling = 0;
     listeners.forEach((listener) => listener());
-    for (const element of document.querySelectorAll("[data-tip]:not([data-tip=''])")) {
+    for (const element of document.querySelectorAll("[data-tip]")) {
+      if (given.get(element)?.handle) continue; // a setting, whose control takes the focus
       const control = controlOf(element);
       if (!control) {
         element.dataset.tipStop = "";
