@@ -66,6 +66,7 @@ BROWSER_FILES = {
     "ui/test_page_run.py": 20,
     "ui/test_page_save.py": 30,
     "ui/test_page_settings.py": 20,
+    "ui/test_page_stage.py": 60,
     "ui/test_page_stale.py": 45,
     "ui/test_page_start.py": 20,
     "ui/test_page_tips.py": 20,

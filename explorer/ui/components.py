@@ -3,6 +3,7 @@
 Its folders are subjects; a file's name is unique across them, so the name alone identifies it.
 """
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ STYLES = (
     "narrow",
     "contrast",
 )
+FIRST_FOLDERS = ("shared", "run", "viewer", "examples", "settings", "history")
 
 
 @cache
@@ -73,9 +75,22 @@ def component(
     )
 
 
+def modules() -> list[str]:
+    """The modules of the components, by path below assets/page, those needed first at the start."""
+    found = (
+        path.relative_to(PAGE_FILES)
+        for path in PAGE_FILES.rglob("*.js")
+        if path.name not in ("early.js", "mount.js")  # which are no modules
+    )
+    order = {folder: place for place, folder in enumerate(FIRST_FOLDERS)}
+    found = sorted(found, key=lambda path: (order.get(path.parts[0], len(order)), path))
+    return [path.as_posix() for path in found]
+
+
 def early_script() -> str:
     """The script of the page's head, which runs before anything is drawn."""
-    return f"<script>{page_file('early.js').read_text(encoding='utf-8')}</script>"
+    early = page_file("early.js").read_text(encoding="utf-8")
+    return f"<script>window.samplerExplorerModules = {json.dumps(modules())};\n{early}</script>"
 
 
 def style_sheets() -> str:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { acts, columnsOf, condition, differs, nextColumn, summary } from "../../assets/page/settings/fields.js";
+import { acts, columnsOf, condition, differs, lineOf, nextColumn, summary } from "../../assets/page/settings/fields.js";
 
 const sampler = { name: "sampler", label: "Sampler", kind: "choice", when: {}, auto: {}, choices: [["DPM2", "dpm2"], ["Euler", "euler"]] };
 const type = { name: "type", label: "Schedule type", kind: "choice", when: {}, auto: {}, choices: [["auto", "auto"], ["Karras", "karras"], ["Beta", "beta"]] };
@@ -48,4 +48,15 @@ test("a new lane takes the next sampler and leaves what that cannot do", () => {
   assert.deepEqual(added, lane({ sampler: "euler", type: "karras", sigmas: "" }));
   const shared = nextColumn({ lanes: [held], same: true }, samplers, {});
   assert.deepEqual(shared, held); // no other sampler can do it
+});
+
+test("a lane's line says its sampler and what it changes, and nothing that all share or that does not act", () => {
+  const groups = [{ fields: [sampler] }, { fields: [type, rho, sigmas] }];
+  const defaults = { type: "auto", rho: 7, sigmas: null };
+  const lanes = [lane({ type: "auto" }), lane({ sampler: "euler", type: "karras", rho: 5 }), lane({ rho: 3 })];
+  const line = (at, same = false) => lineOf(at, { same, lanes }, groups, defaults);
+  assert.deepEqual(line(0), { sampler: "DPM2", differs: "" });
+  assert.deepEqual(line(1), { sampler: "Euler", differs: "Schedule type Karras, Rho 5" });
+  assert.deepEqual(line(2), { sampler: "DPM2", differs: "Schedule type Beta" });
+  assert.deepEqual(line(1, true), { sampler: "Euler", differs: "" });
 });

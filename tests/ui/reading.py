@@ -31,7 +31,9 @@ def fill(page: Page, control: str, text: str) -> None:
 
 
 def unfold(page: Page, control: str) -> None:
-    """Open the group of the lanes' table that a control stands in, where it is folded."""
+    """Bring a control of the lanes' table into sight: its lane, and its group if it is folded."""
+    if page.locator(f"{control}[data-away]").count():
+        page.click(f".lane-lines .lane-{control[1]} .open")
     head = page.locator(f"[data-group]:has({control}) .fold-head[aria-expanded=false]")
     if head.count():
         head.click()

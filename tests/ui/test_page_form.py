@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
-from reading import choose, fill, run_to_end
+from reading import choose, fill, open_tab, run_to_end
 
 from explorer.settings import LaneSettings
 
@@ -31,7 +31,7 @@ def test_added_lanes_have_samplers_that_no_lane_has(open_page):
     for _ in range(4):
         page.click("#lanes .add")
     assert samplers(page) == ["DPM2", "DPM2 a", "Euler", "Euler a", "Heun", "DPM++ 2M"]
-    page.locator(".lane-heads .remove").nth(2).click()
+    page.locator(".lane-lines .remove").nth(2).click()
     page.click("#lanes .add")
     assert samplers(page)[-1] == "Euler"
 
@@ -70,30 +70,41 @@ def test_no_choice_of_a_lane_is_cut_off(open_page, width):
         page.set_checked("#same input", True)
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_lanes_out_of_sight_are_named_and_come_by_a_click(open_page, width):
-    page = open_page(width=width, height=900)
-    if width == 390:
-        page.click("#settings .toggle-button")
-    before, after = (page.locator(f".out-of-sight .{name}") for name in ("before", "after"))
-    expect(before).to_be_hidden()
-    expect(after).to_be_hidden()
+def test_from_three_lanes_on_the_sidebar_shows_one_and_the_tab_shows_all(open_page):
+    page = open_page()
     page.uncheck("#same input")
-    for _ in range(3):
-        page.click("#lanes .add")
-    expect(before).to_contain_text("AB")
-    assert before.get_attribute("aria-label").startswith("A B")
-    while before.is_visible():
-        named = before.inner_text()
-        before.click()
-        expect(before).not_to_have_text(named)
-    expect(page.locator(".lane-heads .head").first).to_be_in_viewport(ratio=1)
-    expect(after).to_contain_text("E")
-    while after.is_visible():
-        named = after.inner_text()
-        after.click()
-        expect(after).not_to_have_text(named)
-    assert named.startswith("E")
+    page.click("#lanes .add")
+    shown = page.locator(".lane-table [data-field=sampler] .cell:visible")
+    expect(shown).to_have_count(1)
+    expect(page.locator("#c_sampler")).to_be_visible()
+    page.click(".lane-lines .lane-b .open")
+    expect(page.locator("#b_sampler")).to_be_visible()
+    expect(page.locator("#b_sampler select")).to_be_focused()
+    fill(page, "b_eta", "0.5")
+    expect(page.locator(".lane-lines .lane-b .open")).to_have_text("BDPM2 aEta 0.5")
+    page.evaluate("document.querySelector('#tab_lanes').click()")
+    expect(page.locator("#panel_lanes .lane-table")).to_be_visible()
+    expect(shown).to_have_count(3)
+    # The one table has moved with its focus, and what is typed there is a change as any other.
+    expect(page.locator("#b_eta input")).to_be_focused()
+    page.keyboard.press("End")
+    page.keyboard.type("5")
+    expect(page.locator("#b_eta input")).to_have_value("0.55")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#b_eta input")).to_have_value("0.5")
+    open_tab(page, "table")
+    expect(page.locator("#settings .lane-table")).to_be_visible()
+    expect(shown).to_have_count(1)
+
+
+def test_an_error_of_another_lane_comes_into_sight(open_page):
+    page = open_page()
+    page.uncheck("#same input")
+    page.click("#lanes .add")
+    fill(page, "b_eta", "-3")
+    page.click(".lane-lines .lane-c .open")
+    expect(page.locator("#b_eta_problem")).to_be_visible()
+    expect(page.locator("#b_eta")).to_be_visible()
 
 
 def test_the_steps_offset_acts_under_the_spacing_that_auto_stands_for(open_page):

@@ -3,7 +3,18 @@
 import json
 
 import pytest
-from reading import choose, curve, facts, fill, progress, run_to_end, scrub_to, unfold, wait_for
+from reading import (
+    choose,
+    curve,
+    facts,
+    fill,
+    open_tab,
+    progress,
+    run_to_end,
+    scrub_to,
+    unfold,
+    wait_for,
+)
 
 from explorer.settings import LaneSettings
 from explorer.views.lanes import LANE_NAMES
@@ -282,8 +293,10 @@ def test_labels_stay_in_sight_while_many_lanes_scroll_and_the_page_does_not(open
     for _ in range(3):
         page.click(ADD)
     page.uncheck("#same input")
+    page.click("#settings .toggle-button")
+    open_tab(page, "lanes")
     label = page.locator("[data-field=s_noise] .label")
-    table = page.locator("#lanes .lane-table")
+    table = page.locator("#panel_lanes")
     assert table.evaluate("table => table.scrollWidth > table.clientWidth")
     for left in (0, 9999):
         table.evaluate("(table, left) => { table.scrollLeft = left }", left)

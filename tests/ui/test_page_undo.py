@@ -115,7 +115,7 @@ CHANGES = {  # what a person does, and how many entries it is
     "menu of a lane": (lambda page, _: choose(page, "#a_schedule_type", "Karras"), 1),
     "model and what it fills in": (choose_turbo, 1),
     "lane added": (lambda page, _: page.click("#lanes .add"), 1),
-    "lane removed": (lambda page, _: page.locator(".lane-heads .remove").last.click(), 1),
+    "lane removed": (lambda page, _: page.locator(".lane-lines .remove").last.click(), 1),
     "lane reset": (reset, 2),
     "same settings": (lambda page, _: page.uncheck("#same input"), 1),
     "label dragged": (lambda page, _: drag(page, "#steps [data-testid=block-info]", 50), 1),

@@ -56,6 +56,18 @@ export function summary({ fields }, state, defaults) {
     .join(", ");
 }
 
+// A lane in a few words: its sampler, and what it changes of the model's defaults; under "same" only the
+// sampler, as the rest is shared.
+export function lineOf(lane, state, groups, defaults) {
+  const fields = groups.flatMap((group) => group.fields);
+  const column = state.lanes[lane];
+  const sampler = valueText(fields.find(({ name }) => name === "sampler"), column);
+  const own = fields.filter((field) => field.name !== "sampler" && lanesOf(field, state).includes(lane));
+  const shared = state.same && state.lanes.length > 1;
+  const changed = shared ? [] : own.filter((field) => acts(field, lane, state) && differs(field, column, defaults));
+  return { sampler, differs: changed.map((field) => `${field.label} ${valueText(field, column)}`).join(", ") };
+}
+
 const LONGEST_VALUE = 16;
 
 function valueText({ name, kind, choices }, column) {

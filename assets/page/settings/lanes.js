@@ -2,14 +2,17 @@
 
 import { readAsBase64 } from "./controls.js";
 import { dragNumbers } from "./drag.js";
+import { makeLines } from "./lane_lines.js";
 import { columnsOf, nextColumn } from "./fields.js";
 import { place, showProblems } from "./problems.js";
 import { laneKey, letter } from "../shared/names.js";
 import { on } from "../shared/signals.js";
-import { follow, set as share } from "../shared/store.js";
+import { follow, set as share, state as page } from "../shared/store.js";
+import { waitForElement } from "../shared/dom.js";
 import { makeTable } from "./table.js";
 
 const SEND_AFTER_MS = 0; // all changes of one event are one update: Gradio keeps only the last of several
+const MANY = 3; // from so many lanes on the sidebar has room for one of them
 const NUMBERS = ["No", "One", "Two", "Three", "Four", "Five", "Six"];
 
 export function mount({ element, props, watch, server }) {
@@ -17,18 +20,30 @@ export function mount({ element, props, watch, server }) {
   const same = element.querySelector("#same");
   const add = element.querySelector(".add");
   const spoken = element.querySelector("[role=status]");
-  const table = makeTable(element.querySelector(".lane-table"), spec, { set, remove, reset, read });
+  const grid = element.querySelector(".lane-table");
+  const elsewhere = element.querySelector(".elsewhere");
+  const table = makeTable(grid, spec, { set, remove, reset, read });
+  const lines = makeLines(element.querySelector(".lane-lines"), spec.groups, { open, remove });
   let state = plain(props.value);
   let modelDefaults = {}; // the model's configuration, by field
   let filled = 0; // the newest revision of a model that was filled in
   let timer = 0;
+  let chosen = 0; // the lane that the sidebar shows, where it shows one
+  let wide = false; // is the table in its tab, at full width?
 
   // --- to the server -----------------------------------------------------------------------------
 
   function changed() {
-    table.refresh(state, modelDefaults);
+    refresh();
     publish();
     timer ||= setTimeout(send, SEND_AFTER_MS);
+  }
+
+  function refresh() {
+    table.refresh(state, modelDefaults);
+    const one = !wide && state.lanes.length >= MANY ? chosen : null;
+    table.only(one);
+    lines.show(state, modelDefaults, one);
   }
 
   function send() {
@@ -51,6 +66,7 @@ export function mount({ element, props, watch, server }) {
 
   function redraw(announcement = "") {
     const count = state.lanes.length;
+    chosen = Math.min(chosen, count - 1);
     table.draw(state);
     same.hidden = count === 1;
     same.firstElementChild.checked = state.same;
@@ -65,24 +81,46 @@ export function mount({ element, props, watch, server }) {
   add.addEventListener("click", () => {
     if (state.lanes.length >= spec.lanes) return;
     state.lanes.push(nextColumn(state, spec.samplers, modelDefaults));
-    redraw(`Lane ${letter(state.lanes.length - 1)} added.`);
-    element.querySelector(".lane-heads").lastElementChild.scrollIntoView({ block: "nearest", inline: "nearest" });
+    chosen = state.lanes.length - 1;
+    redraw(`Lane ${letter(chosen)} added.`);
+    if (wide) grid.querySelector(".lane-heads").lastElementChild.scrollIntoView({ block: "nearest", inline: "nearest" });
   });
+
+  // Show a lane's settings, and go to the first of them.
+  function open(lane) {
+    chosen = lane;
+    refresh();
+    grid.querySelector(`.cell.lane-${laneKey(lane)} select`)?.focus();
+  }
+
+  // The table stands in the tab Lanes while that is open, else in the sidebar.
+  async function followTab({ tab }) {
+    const panel = await waitForElement("#panel_lanes");
+    if (wide === (page.tab === "lanes") || tab !== page.tab) return;
+    wide = !wide;
+    elsewhere.hidden = !wide;
+    table.moveTo((it) => (wide ? panel.append(it) : elsewhere.after(it)));
+    refresh();
+  }
 
   function remove(lane) {
     // Under "same" lane A has the settings that all share.
     if (lane === 0 && state.same) state.lanes[1] = columnsOf(state)[1];
     state.lanes.splice(lane, 1);
+    if (chosen > lane) chosen -= 1;
+    const inTable = grid.contains(document.activeElement);
     redraw(`Lane ${letter(lane)} removed.`);
-    const left = element.querySelectorAll(".lane-heads .remove");
-    (left[Math.min(lane, left.length - 1)] ?? add).focus();
+    const next = Math.min(lane, state.lanes.length - 1);
+    if (inTable) grid.querySelectorAll(".lane-heads .head")[next].querySelector("button:enabled")?.focus();
+    else lines.focus(next);
   }
 
   function reset(lane) {
-    Object.assign(state.lanes[lane], modelDefaults);
-    spoken.textContent = `Lane ${letter(lane)} has the model's defaults.`;
+    const whose = state.same ? 0 : lane;
+    Object.assign(state.lanes[whose], modelDefaults);
+    spoken.textContent = `Lane ${letter(whose)} has the model's defaults.`;
     changed();
-    element.querySelectorAll(".lane-heads .head")[lane].querySelector(".remove")?.focus();
+    grid.querySelectorAll(".cell:not([data-away]) select")[0]?.focus(); // the button is disabled now
   }
 
   same.addEventListener("change", ({ target }) => {
@@ -111,7 +149,7 @@ export function mount({ element, props, watch, server }) {
     modelDefaults = defaults;
     if (revision > filled) state.lanes.forEach((column) => Object.assign(column, fill));
     filled = revision;
-    table.refresh(state, modelDefaults);
+    refresh();
     publish();
     if (revision && Object.keys(fill).length) send(); // a run may be waiting for it
   }
@@ -125,7 +163,7 @@ export function mount({ element, props, watch, server }) {
     else redraw();
   });
   on("begin", () => timer && send());
-  element.addEventListener("focusout", () => setTimeout(() => table.refresh(state, modelDefaults)));
+  grid.addEventListener("focusout", () => setTimeout(refresh));
 
   table.draw(state);
   takeModel();
@@ -133,10 +171,14 @@ export function mount({ element, props, watch, server }) {
   follow("curves", ({ curves }) => table.hint(curves.placeholders));
   follow("answer", ({ answer }) => {
     answer.problems.forEach(({ control }) => control && table.reveal(control));
+    const hidden = answer.problems.map(({ control }) => control && table.awayLane(control));
+    if (hidden.length && hidden.every((lane) => lane !== undefined)) chosen = hidden[0];
     showProblems();
-    table.refresh(state, modelDefaults); // a row may have been shown only for its sentence
+    refresh(); // a row may have been shown only for its sentence
   });
+  follow("tab", followTab);
   dragNumbers(document.querySelector("#settings"));
+  waitForElement("#panel_lanes").then(dragNumbers);
 }
 
 // The component's value without Gradio's reactive proxies.

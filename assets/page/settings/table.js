@@ -2,7 +2,6 @@
 
 import { iconButton, makeControl, showValue } from "./controls.js";
 import { acts, condition, differs, lanesOf, summary } from "./fields.js";
-import { makeScroller } from "./lane_scroll.js";
 import { icon, make } from "../shared/dom.js";
 import { makeFold } from "../shared/folding.js";
 import { laneKey, letter } from "../shared/names.js";
@@ -20,7 +19,6 @@ export function makeTable(element, spec, on) {
   let folds = []; // {group, section, head, toggle}
   let heads = [];
   let hints = []; // by lane, what an empty box stands for
-  const scroller = makeScroller(element);
 
   // Draw the table for the present lanes; the focus stays where it was.
   function draw(state) {
@@ -31,17 +29,15 @@ export function makeTable(element, spec, on) {
     element.toggleAttribute("data-same", state.same && state.lanes.length > 1);
     heads = state.lanes.map((_, lane) => headOf(lane, state));
     folds = spec.groups.map((group) => groupOf(group, state));
-    const corner = make("span", "label", scroller.corner);
-    const top = make("div", "lane-heads", corner, ...heads);
+    const top = make("div", "lane-heads", make("span", "label"), ...heads);
     element.replaceChildren(make("div", "lane-grid", top, ...folds.map(({ section }) => section)));
-    scroller.follow(heads);
     restore(element, focus);
   }
 
   function headOf(lane, { lanes, same }) {
     const head = make("div", `head lane-${laneKey(lane)}`, make("b", "", letter(lane)));
     const label = same && lanes.length > 1 ? "all lanes" : `lane ${letter(lane)}`;
-    if (!same || lane === 0) head.append(button("reset", `Reset ${label} to the model's defaults`, RESET, () => on.reset(lane)));
+    head.append(button("reset", `Reset ${label} to the model's defaults`, RESET, () => on.reset(lane)));
     if (lanes.length > 1) head.append(button("remove", `Remove lane ${letter(lane)}`, REMOVE, () => on.remove(lane)));
     return head;
   }
@@ -124,8 +120,8 @@ export function makeTable(element, spec, on) {
     }
     heads.forEach((head, lane) => {
       const reset = head.querySelector(".reset");
-      const changed = fields.some((field) => differs(field, state.lanes[lane], defaults));
-      if (reset) reset.disabled = !changed;
+      const column = state.lanes[state.same ? 0 : lane];
+      reset.disabled = !fields.some((field) => differs(field, column, defaults));
     });
   }
 
@@ -137,9 +133,29 @@ export function makeTable(element, spec, on) {
     if (at) control.closest(".field").hidden = at.section.hidden = false;
   }
 
+  // Show one lane's column only, or all if `lane` is null; a control that all lanes share stays.
+  function only(lane) {
+    element.toggleAttribute("data-one", lane !== null);
+    const away = (each) => lane !== null && each !== lane;
+    heads.forEach((head, at) => head.toggleAttribute("data-away", away(at)));
+    for (const { lane: at, cell } of rows.flatMap(({ cells }) => cells)) {
+      cell.toggleAttribute("data-away", away(at) && !cell.hasAttribute("data-shared"));
+    }
+  }
+
+  // The lane of the control with this id, if its column is not shown.
+  const awayLane = (id) => rows.flatMap(({ cells }) => cells).find(({ cell }) => cell.id === id && cell.hasAttribute("data-away"))?.lane;
+
+  // Move the table to another place of the page; the focus and the caret stay where they were.
+  function moveTo(place) {
+    const focus = remember(element);
+    place(element);
+    restore(element, focus);
+  }
+
   const hint = (placeholders) => (hints = placeholders); // shown by the next refresh
 
-  return { draw, refresh, reveal, hint };
+  return { draw, refresh, reveal, hint, only, awayLane, moveTo };
 }
 
 function button(name, label, path, pressed) {

@@ -1,6 +1,7 @@
 // Runs in the page's head, before anything is drawn: where a form may be brought back, or a link opened, the
 // settings stay hidden until history.js has filled them in. Who has kept nothing and opens no link is here
-// for the first time: the recorded example and its pictures are fetched while the page is still built.
+// for the first time: the recorded example and its pictures are fetched while the page is still built, as
+// the page's modules are.
 
 (() => {
   const STORED = "sampler-explorer.form";
@@ -18,6 +19,17 @@
   root.toggleAttribute("data-beginning", kept);
   setTimeout(() => root.removeAttribute("data-beginning"), PATIENCE_MS);
   if (!known) window.samplerExplorerFirst = first();
+  preload();
+
+  // The modules import each other seven deep: asked for at once they come in one turn, while Gradio's own
+  // scripts are read.
+  function preload() {
+    for (const name of window.samplerExplorerModules) {
+      const link = Object.assign(document.createElement("link"), { rel: "modulepreload" });
+      link.href = `${window.gradio_config.root}/page/${name}`;
+      document.head.append(link);
+    }
+  }
 
   // {opened, problem}: the example as the server opens it, or a sentence on why it cannot be shown.
   async function first() {

@@ -1,0 +1,89 @@
+"""The page is one screen: what stands where, whatever it holds, and what a phone keeps in sight."""
+
+import pytest
+from reading import fill, open_tab, run_to_end, wait_for
+
+pytestmark = pytest.mark.browser
+
+PLACES = """() => Object.fromEntries(["#bar", "#viewer", "#tabs", "#panels", "#plot"].map((one) => {
+    const { top, bottom, right } = document.querySelector(one).getBoundingClientRect();
+    return [one, { top, bottom, right }]; }))"""
+SIZES = [(1280, 900), (1280, 600), (1920, 1080)]
+
+
+def set_lanes(page, count: int) -> None:
+    """Give the page so many lanes, by its own buttons."""
+    page.evaluate(
+        """(count) => { const now = () => document.querySelectorAll('.lane-lines li').length;
+            while (now() < count) document.querySelector('#lanes .add').click();
+            while (now() > count) document.querySelector('.lane-lines .remove').click(); }""",
+        count,
+    )
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_nothing_scrolls_and_nothing_above_the_tabs_moves(open_page, width, height):
+    page = open_page(width=width, height=height)
+    before = page.evaluate(PLACES)
+    assert before["#plot"]["bottom"] <= height and before["#viewer"]["top"] >= 0
+    assert before["#plot"]["bottom"] - before["#plot"]["top"] >= 120
+    for lanes in (6, 5, 4, 3, 1, 2):
+        set_lanes(page, lanes)
+        run_to_end(page)
+        wait_for(page, f"document.querySelectorAll('.pane').length === {lanes}")
+        for tab in ("lanes", "doctor", "table", "learn", "schedule"):
+            page.evaluate(f"document.querySelector('#tab_{tab}').click()")
+            assert page.evaluate(PLACES) == before, (lanes, tab)
+        inside = page.evaluate(
+            """[...document.querySelectorAll('#viewer :is(.pane, .pane dd, .transport, .switches)')].map((one) =>
+                one.getBoundingClientRect().bottom).every((bottom) =>
+                bottom <= document.querySelector('#tabs').getBoundingClientRect().top + 0.5)"""
+        )
+        assert inside, lanes
+    fill(page, "a_beta_end", "0.5")  # a finding
+    page.wait_for_selector("#tabs .worst[data-severity=error]")
+    assert page.evaluate(PLACES) == before
+    assert page.evaluate(
+        "document.documentElement.scrollHeight <= innerHeight"
+        " && document.documentElement.scrollWidth <= innerWidth"
+    )
+
+
+def test_a_panel_scrolls_inside(open_page):
+    page = open_page(width=1280, height=600)
+    open_tab(page, "lanes")
+    page.locator("#panel_lanes").evaluate("(panel) => panel.scrollTo(0, panel.scrollHeight)")
+    assert page.evaluate("document.querySelector('#panel_lanes').scrollTop") > 100
+    assert page.evaluate("scrollY") == 0
+
+
+def test_a_tab_stays_open_over_a_reload(open_page):
+    page = open_page()
+    open_tab(page, "doctor")
+    page.reload()
+    page.wait_for_selector("#panel_doctor[data-open]")
+    assert page.evaluate("document.querySelector('#panel_schedule').inert")
+
+
+def test_a_low_window_scrolls_rather_than_shrink_to_nothing(open_page):
+    page = open_page(width=900, height=360)
+    places = page.evaluate(PLACES)
+    assert places["#plot"]["bottom"] - places["#plot"]["top"] >= 60
+    assert places["#panels"]["bottom"] <= 500
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 6])
+def test_on_a_phone_pictures_and_scrubber_stay_at_the_top_and_run_at_the_foot(open_page, lanes):
+    page = open_page(width=390, height=844)
+    set_lanes(page, lanes)
+    run_to_end(page)
+    wait_for(page, f"document.querySelectorAll('.pane').length === {lanes}")
+    for tab in ("schedule", "doctor", "lanes"):
+        page.evaluate(f"document.querySelector('#tab_{tab}').click()")
+        page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390, tab
+        for part in (".pane .screen", ".transport input", "#run", "#settings .toggle-button"):
+            box = page.locator(part).first.bounding_box()
+            assert box["y"] >= 0 and box["y"] + box["height"] <= 844, (tab, part)
+        scrubber = page.locator(".transport input").bounding_box()
+        assert scrubber["y"] + scrubber["height"] < page.locator("#bar").bounding_box()["y"] - 150
