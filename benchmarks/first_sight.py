@@ -37,7 +37,7 @@ WATCH = """(marks) => {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=5)
     times = parser.parse_args(arguments).times
     page = ui.build(Engine(), store=RunStore(examples=Examples(asset("examples"))))

@@ -35,9 +35,11 @@ def test_nothing_scrolls_and_nothing_above_the_tabs_moves(open_page, width, heig
             page.evaluate(f"document.querySelector('#tab_{tab}').click()")
             assert page.evaluate(PLACES) == before, (lanes, tab)
         inside = page.evaluate(
-            """[...document.querySelectorAll('#viewer :is(.pane, .pane dd, .transport, .switches)')].map((one) =>
-                one.getBoundingClientRect().bottom).every((bottom) =>
-                bottom <= document.querySelector('#tabs').getBoundingClientRect().top + 0.5)"""
+            """() => { const tabs = document.querySelector('#tabs').getBoundingClientRect().top;
+                const parts = '#viewer :is(.pane, dd, .transport, .switches)';
+                const bottoms = [...document.querySelectorAll(parts)].map((one) =>
+                    one.getBoundingClientRect().bottom);
+                return bottoms.every((bottom) => bottom <= tabs + 0.5); }"""
         )
         assert inside, lanes
     fill(page, "a_beta_end", "0.5")  # a finding

@@ -49,3 +49,19 @@ def test_sentences_doctor_and_run_need_no_plot(unplotted):
     wait_for(page, "samplerExplorer.frame === 2")
     page.get_by_role("button", name="Pin this").click()
     expect(page.locator(".pinned")).to_have_count(2)
+
+
+def test_a_run_is_made_before_the_plot_s_script_has_come(context, server):
+    page = context.new_page()
+    held = []
+    page.route("**/plotly.js", held.append)
+    page.goto(server)
+    page.wait_for_selector("#run[aria-disabled=false]")
+    run_to_end(page)
+    assert held  # the script was asked for, and has not come
+    assert page.locator("#plot .nsewdrag").count() == 0
+    for route in held:
+        route.continue_()
+    page.wait_for_selector("#plot .nsewdrag")
+    assert page.locator("#plot .mark.lane-a b").is_visible()
+    page.close()

@@ -7,6 +7,7 @@ import { makeReadout } from "./readout.js";
 import { relativeTo } from "./relative.js";
 import { summaryOf } from "../settings/problems.js";
 import { waitForElement, fileUrl, make, styleOf } from "../shared/dom.js";
+import { afterFirstSight } from "../shared/first_sight.js";
 import { laneKeys, letter } from "../shared/names.js";
 import { isOther } from "../table/tables.js";
 import { openTab } from "../tabs/tabs.js";
@@ -39,7 +40,10 @@ export async function mount({ element, props }) {
   follow(["answer", "curves", "cursor", "key", "hidden"], compare);
 
   try {
-    await load(props.script);
+    const script = fileUrl(props.script);
+    document.head.append(Object.assign(make("link"), { rel: "preload", as: "script", href: script }));
+    await afterFirstSight();
+    await load(script);
   } catch {
     const toTable = Object.assign(make("button", "quiet-button", "Open the table"), { type: "button" });
     toTable.addEventListener("click", () => openTab("table", { focus: true }));
@@ -200,11 +204,11 @@ function makeMark(element, lane, index) {
   return mark;
 }
 
-function load(path) {
+function load(src) {
   return new Promise((resolve, reject) => {
     const script = make("script");
     const done = () => (window.Plotly ? resolve() : reject()); // whatever was loaded instead
-    Object.assign(script, { src: fileUrl(path), onload: done, onerror: reject });
+    Object.assign(script, { src, onload: done, onerror: reject });
     document.head.append(script);
   });
 }
