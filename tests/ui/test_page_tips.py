@@ -11,6 +11,9 @@ TIP = ".tip:popover-open"
 WITH_TIPS = {
     "settings": "#settings [data-testid=block-info]",
     "fields of the lanes": "#lanes .field .label",
+    "bar": "#run, #stop, .copy-link, .save-button, .seed-buttons button",
+    "tabs": "#tabs [role=tab], #tabs .worst",
+    "lanes": "#same, #lanes .add, .lane-lines .open",
     "numbers": ".viewer .facts dt",
     "marks of the plot": ".legend .keys button",
     "menus and buttons of the plot": ".legend :is(select, .tools button, .relative)",

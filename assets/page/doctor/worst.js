@@ -4,15 +4,17 @@
 import { summaryOf } from "../settings/problems.js";
 import { laneLetter } from "../shared/dom.js";
 import { follow } from "../shared/store.js";
+import { tip } from "../shared/tip.js";
 
 const WORST_FIRST = ["error", "warning"];
 
 // `element` has the line, `.worst`, the number, `.count`, and a status for screen readers.
 export function showWorst(element, open) {
   const [line, count, spoken] = [".worst", ".count", "[role=status]"].map((query) => element.querySelector(query));
-  let shown = "";
+  let [shown, said] = ["", ""];
 
   line.addEventListener("click", open);
+  tip(line, () => said); // whole, where the line has no room for it
 
   function show({ answer: { findings, problems } }) {
     const json = JSON.stringify([findings, problems]);
@@ -35,7 +37,7 @@ export function showWorst(element, open) {
   function say(severity, lanes, sentence) {
     line.dataset.severity = severity;
     line.replaceChildren(...lanes.flatMap((lane) => [laneLetter(lane), " "]), sentence);
-    line.title = sentence;
+    said = sentence;
     spoken.textContent = severity ? `${severity}: ${sentence}` : "";
   }
 

@@ -9,6 +9,7 @@ import { waitForElement } from "../shared/dom.js";
 import { letter, stepName } from "../shared/names.js";
 import { on } from "../shared/signals.js";
 import { state, subscribe } from "../shared/store.js";
+import { tip } from "../shared/tip.js";
 
 const SOON_MS = 1000;
 const SPOKEN_EVERY_MS = 4000; // screen readers get a sentence now and then, not twelve a second
@@ -104,6 +105,9 @@ export async function mount({ element }) {
   document.addEventListener("keydown", (key) => {
     if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) runButton.click();
   });
+  tip(seed, "The seed of the pictures on screen. A press puts it into the form.");
+  runButton.dataset.tip = "run";
+  stopButton.dataset.tip = "stop";
   refresh();
   watchServer();
   addSeedButtons();
