@@ -54,7 +54,7 @@ def test_sentences_doctor_and_run_need_no_plot(unplotted):
 def test_a_run_is_made_before_the_plot_s_script_has_come(context, server):
     page = context.new_page()
     held = []
-    page.route("**/plotly.js", held.append)
+    page.route("**/plotly.js", lambda route: held.append(route))
     page.goto(server)
     page.wait_for_selector("#run[aria-disabled=false]")
     run_to_end(page)
