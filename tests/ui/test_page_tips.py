@@ -20,8 +20,6 @@ WITH_TIPS = {
     "curves and axes": ".legend option",
     "columns": ".calls-table thead th",
     "buttons of the table": ".calls-table .top button",
-    "tabs": "[role=tab]",
-    "the bar": "#bar :is(#run, #stop, .copy-link)",
     "buttons of settings": "#settings .icon",
 }
 

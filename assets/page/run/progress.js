@@ -106,8 +106,6 @@ export async function mount({ element }) {
     if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) runButton.click();
   });
   tip(seed, "The seed of the pictures on screen. A press puts it into the form.");
-  runButton.dataset.tip = "run";
-  stopButton.dataset.tip = "stop";
   refresh();
   watchServer();
   addSeedButtons();

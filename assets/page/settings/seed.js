@@ -15,10 +15,6 @@ export async function addSeedButtons() {
   const control = await waitForElement("#seed input");
   const dice = iconButton("dice", "Draw another seed", DICE);
   const lock = iconButton("lock", "The same seed for every run", LOCK);
-  for (const button of [dice, lock]) {
-    button.dataset.tip = `seed.${button.classList[1]}`;
-    button.removeAttribute("title"); // which would be a second tip
-  }
   const buttons = make("div", "seed-buttons", dice, lock);
   let kept = 7; // the newest seed: of the box, or of a run
   control.closest("#seed").append(buttons);
