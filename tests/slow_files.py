@@ -54,6 +54,7 @@ BROWSER_FILES = {
     "ui/test_page_connection.py": 30,
     "ui/test_page_doctor.py": 40,
     "ui/test_page_engines.py": 60,
+    "ui/test_page_examples.py": 40,
     "ui/test_page_form.py": 75,
     "ui/test_page_full_frames.py": 20,
     "ui/test_page_history.py": 70,
