@@ -11,7 +11,7 @@ TIP = ".tip:popover-open"
 WITH_TIPS = {
     "settings": "#settings [data-testid=block-info]",
     "fields of the lanes": "#lanes .field .label",
-    "bar": "#run, #stop, .copy-link, .save-button, .seed-buttons button",
+    "bar": "#run, #stop, .copy-link, #progress .seed, .seed-buttons button",
     "tabs": "#tabs [role=tab], #tabs .worst",
     "lanes": "#same, #lanes .add, .lane-lines .open",
     "numbers": ".viewer .facts dt",
