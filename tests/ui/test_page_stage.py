@@ -5,8 +5,8 @@ from reading import fill, open_tab, run_to_end, wait_for
 
 pytestmark = pytest.mark.browser
 
-PLACES = """() => Object.fromEntries(["#bar", "#viewer", "#tabs", "#panels"].map((one) => {
-    const { top, bottom, right } = document.querySelector(one).getBoundingClientRect();
+PLACES = """() => Object.fromEntries(["#bar", "#viewer", ".transport", "#tabs", "#panels"].map(
+    (one) => { const { top, bottom, right } = document.querySelector(one).getBoundingClientRect();
     return [one, { top, bottom, right }]; }))"""
 SIZES = [(1280, 900), (1280, 600), (1920, 1080)]
 
