@@ -71,6 +71,7 @@ BROWSER_FILES = {
     "ui/test_page_stale.py": 45,
     "ui/test_page_start.py": 20,
     "ui/test_page_tips.py": 20,
+    "ui/test_page_table.py": 40,
     "ui/test_page_travel.py": 75,
     "ui/test_page_undo.py": 40,
 }
