@@ -6,6 +6,7 @@ from typing import Protocol
 from explorer.records.errors import ForeignRun, NotSaved
 from explorer.records.examples import Examples
 from explorer.records.history_folder import History
+from explorer.records.latents import LatentBlock, latents_of
 from explorer.records.run import RecordedRun
 from explorer.records.shown import ShownRun, shown
 
@@ -77,6 +78,18 @@ class RunStore:
         if history is None:
             raise ForeignRun(NO_RUN)
         return history.shown(id)
+
+    def latents(self, id: str, owner: str, lane: int, call: int) -> LatentBlock:
+        """Some calls' latents of such a run, that call's among them; raises RecordError."""
+        if id in self.examples:
+            return self.examples.latents(id, lane, call)
+        run = self.registry.recorded(id, owner) if self.registry else None
+        if run is not None:
+            return latents_of(run, lane, call)
+        history = self.history(owner)
+        if history is None:
+            raise ForeignRun(NO_RUN)
+        return history.latents(id, lane, call)
 
     def settle(self, timeout: float) -> bool:
         """Wait, at most so many seconds, until what ran has ended and is kept; whether it is."""

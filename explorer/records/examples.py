@@ -11,6 +11,7 @@ from typing import Any
 
 from explorer.records.errors import DamagedRun, ForeignRun, NewerRun, RecordError
 from explorer.records.folder import RunFolder
+from explorer.records.latents import LatentBlock, read_latents
 from explorer.records.manifest import is_run_id, json_text, read_json
 from explorer.records.opening import open_folder, read_thumbnail
 from explorer.records.run import RecordedRun
@@ -121,6 +122,10 @@ class Examples:
     def shown(self, id: str) -> ShownRun:
         """What is shown of an example, its latents unread; raises RecordError."""
         return replace(open_shown(self._path(id), CALLED), id=id)
+
+    def latents(self, id: str, lane: int, call: int) -> LatentBlock:
+        """Some calls' latents of an example, that call's among them; raises RecordError."""
+        return read_latents(self._path(id), lane, call, CALLED)
 
     def thumbnail(self, id: str) -> bytes | None:
         """An example's small picture, a JPEG file, or None; raises RecordError."""

@@ -25,6 +25,7 @@ from explorer.records.folder import PART, RunFolder, remove_folder, write_folder
 from explorer.records.history_entries import HistoryEntry, read_entry
 from explorer.records.history_limit import LOCAL, TRASH, VISITOR, make_room
 from explorer.records.history_listing import is_stale_part, listing
+from explorer.records.latents import LatentBlock, read_latents
 from explorer.records.layout import run_files
 from explorer.records.marks import Marks, checked_name, read_marks, write_marks
 from explorer.records.opening import open_run, read_thumbnail
@@ -122,6 +123,10 @@ class History:
         """What is shown of a run, its latents unread, by the id that it has here; raises what
         `open` raises."""
         return replace(open_shown(self._path(id)), id=id)
+
+    def latents(self, id: str, lane: int, call: int) -> LatentBlock:
+        """Some calls' latents of a run, that call's among them; raises what `open` raises."""
+        return read_latents(self._path(id), lane, call)
 
     def thumbnail(self, id: str) -> bytes | None:
         """A run's small picture, a JPEG file, or None; raises what `open` raises."""
