@@ -1,8 +1,9 @@
 """What scrubbing costs a browser's tab: `python -m benchmarks.scrub`.
 
-The bundled model runs two lanes of `--steps` steps; in place of its frames in full size the page
-gets noisy pictures of `--size` pixels. Headless Chromium then shows a new call in every animation
-frame, from the first call to the last and back, in both views. Prints how far apart the frames
+The bundled model runs `--lanes` lanes of `--steps` steps; in place of its frames in full size the
+page gets noisy pictures of `--size` pixels. Headless Chromium then shows a new call in every
+animation frame, from the first call to the last and back, in every view, and with two lanes
+compared. Prints how far apart the frames
 were, and the memory of the tab's process (resident, as Linux counts it, the browser's program
 included): before the run, at most while scrubbing, and after a garbage collection.
 """
@@ -23,6 +24,16 @@ from explorer.engine import Engine
 from explorer.models.previews import jpeg
 
 GOAL_MB = 400.0
+# A view, and how two lanes are compared in it.
+SHOWN = (
+    ("denoised", "side"),
+    ("noisy", "side"),
+    ("latent", "side"),
+    ("change", "side"),
+    ("denoised", "slider"),
+    ("denoised", "difference"),
+    ("latent", "difference"),
+)
 PATIENCE_MS = 300_000
 POLL_S = 0.02  # between two readings of the memory
 BLOCK = 16  # the noise's grain: pictures whose JPEGs are as large as photographs'
@@ -131,30 +142,34 @@ def opened(url: str) -> Iterator[tuple]:
         browser.close()
 
 
-def run_to_end(page, steps: int) -> None:
-    """A run of two lanes, and all its frames in full size on their way to the page."""
+def run_to_end(page, steps: int, lanes: int) -> None:
+    """A run of so many lanes, and all its frames in full size on their way to the page."""
     page.fill("#steps input", str(steps))
+    for _ in range(2, lanes):
+        page.evaluate("document.querySelector('#lanes .add').click()")
+    page.wait_for_function(f"document.querySelectorAll('.pane').length === {lanes}")
     page.click("#run")
     page.wait_for_function("samplerExplorer.state === 'done'")
-    calls = 2 * (2 * steps - 1)
+    calls = (2 * steps - 1) * lanes
     page.wait_for_function(f"samplerExplorer.largeFrames.files === {2 * calls}")
 
 
-def measure(url: str, size: int, steps: int) -> float:
+def measure(url: str, size: int, steps: int, lanes: int) -> float:
     """Print what scrubbing costs; return the most memory while it goes on."""
     worst = 0.0
     with opened(url) as (page, tab):
         print(f"{size} px: start page {tab.megabytes:.0f} MB", end="", flush=True)
-        run_to_end(page, steps)
+        run_to_end(page, steps, lanes)
         collect(page)
         print(f", after the run {tab.megabytes:.0f} MB")
-        for view in ("denoised", "noisy"):
+        for view, mode in SHOWN:
             page.check(f"input[name=view][value={view}]", force=True)
+            page.check(f"input[name=compare][value={mode}]", force=True)
             with tab.watched() as most:
                 seen = page.evaluate(SCRUB)
             worst = max(worst, most[0])
             print(
-                f"  {view}: {seen['frames']} frames, p50 {seen['p50']:.1f} ms, "
+                f"  {view}, {mode}: {seen['frames']} frames, p50 {seen['p50']:.1f} ms, "
                 f"p95 {seen['p95']:.1f} ms, {seen['large']} of them with a large picture, "
                 f"at most {most[0]:.0f} MB"
             )
@@ -166,6 +181,7 @@ def measure(url: str, size: int, steps: int) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--lanes", type=int, default=2)
     parser.add_argument("--size", type=int, nargs="*", default=[512, 1024])
     options = parser.parse_args()
     engine = LargeFrames()
@@ -174,7 +190,7 @@ def main() -> int:
     worst = 0.0
     for size in options.size:
         engine.side = size
-        worst = max(worst, measure(url, size, options.steps))
+        worst = max(worst, measure(url, size, options.steps, options.lanes))
     app.close(verbose=False)
     return int(worst > GOAL_MB)
 

@@ -351,9 +351,15 @@ class Film:
         }
 
     def trajectory(self, calls: int, state: str = "done") -> Trajectory:
-        blank = np.zeros((1, 4, 2, 2), np.float32)
+        random, blank = np.random.default_rng(self.lane), np.zeros((1, 4, 2, 2), np.float32)
+        places = [self.place(call) for call in range(calls)]
         records = [
-            Call.of(latent=blank, denoised=blank, **self.place(call)) for call in range(calls)
+            Call.of(
+                latent=random.normal(scale=each["sigma"], size=blank.shape),
+                denoised=blank,
+                **each,
+            )
+            for each in places
         ]
         return Trajectory(
             settings=self.settings.to_dict(),

@@ -74,4 +74,5 @@ BROWSER_FILES = {
     "ui/test_page_table.py": 40,
     "ui/test_page_travel.py": 75,
     "ui/test_page_undo.py": 40,
+    "ui/test_page_views.py": 75,
 }

@@ -20,6 +20,7 @@ STYLES = (
     "controls",
     "lanes",
     "stage",
+    "viewer",
     "tabs",
     "plot",
     "calls_table",

@@ -70,7 +70,7 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
             component("copy_link")
         if store.folder is not None or store.examples.cards:
             component("past_runs", kept=store.folder is not None)
-        viewer = component("viewer", lanes=len(defaults.lanes))
+        viewer = component("viewer", lanes=len(defaults.lanes), most=most_lanes())
         full_frames = component("full_frames", events=("ask",))
         doctor = Doctor(engine)
         plot = _below(defaults, doctor, store)

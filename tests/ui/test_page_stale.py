@@ -8,7 +8,7 @@ from reading import choose, fill, open_tab, progress, run_to_end, wait_for
 
 pytestmark = pytest.mark.browser
 
-BADGES = ".screen .badge"
+BADGES = ".pane .badge"
 
 
 @pytest.fixture(autouse=True)

@@ -58,6 +58,8 @@ export const { state, set, subscribe, follow, known } = makeStore({
   key: "", // of the schedules of the run on screen
   recorded: null, // the newest run that has ended with frames: its seed, its lanes' calls and files
   cursor: { calls: [], points: [] }, // on screen, by lane: the number of its call, and the call
+  view: "denoised", // what the pictures show: see viewer/view_switches.js
+  compare: { mode: "side", lanes: [0, 1] }, // side, slider or difference, and of which two lanes
   stale: false, // are the pictures on screen those of other settings?
 
   form: null, // what the controls hold, by field

@@ -1,6 +1,7 @@
 // Pictures in full size, decoded around the cursor only: a bounded number of pixels at a time. While
 // the cursor moves they are as large as they are on screen; where it rests, as large as their files.
 
+import { decoded } from "./decoding.js";
 import { fileUrl } from "../shared/dom.js";
 
 const MOST_BYTES = 32e6; // decoded, of all lanes together
@@ -95,7 +96,7 @@ export class Bitmaps {
       const response = await fetch(fileUrl(this.#files.get(keyOf(id))), { cache: "force-cache" });
       if (!response.ok) throw new Error(`${response.status}`);
       const scale = id.endsWith(AT_REST) ? 1 : this.#scale();
-      this.#keep(id, await createImageBitmap(await response.blob(), this.#smaller(scale)));
+      this.#keep(id, await decoded(await response.blob(), this.#smaller(scale)));
     } catch {
       this.#failed.add(id); // the small frame is shown
     }
@@ -104,7 +105,7 @@ export class Bitmaps {
   }
 
   #smaller(scale) {
-    if (scale === 1) return {};
+    if (scale === 1) return null;
     const [width, height] = [this.#size.width, this.#size.height].map((side) => Math.max(1, Math.round(side * scale)));
     return { resizeWidth: width, resizeHeight: height, resizeQuality: "medium" };
   }

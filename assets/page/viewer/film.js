@@ -1,32 +1,48 @@
 // One lane's recorded frames: two sheets of pictures, fetched once, and how each view is drawn.
 
+import { decoded, makeCanvas, paint, resize } from "./decoding.js";
+import { amplify, colours, minus } from "./signed.js";
 import { fileUrl } from "../shared/dom.js";
 
-export const CHANGE_GAIN = 4;
 const NO_FRAMES = { columns: 1, width: 1, height: 1 };
-const GREY = 128;
+const NAMES = { denoised: "The denoised frames", noisy: "The noisy frames", image: "The finished picture" };
+const MISSING = "could not be fetched, or are damaged; the rest is shown.";
 
 export class Film {
   #sheets = {};
+  #failed = {}; // by sheet: a sentence
 
   // `planned` is the number of calls of the lane's whole run, even if it was stopped.
   constructor({ label, steps, calls, planned = calls.length, approximate = {}, grid = NO_FRAMES, denoised, noisy, image }) {
     Object.assign(this, { label, steps, calls, planned, approximate, grid });
     this.urls = { denoised, noisy, image };
-    const scratch = new OffscreenCanvas(grid.width, grid.height);
-    this.scratch = scratch.getContext("2d", { willReadFrequently: true });
+    this.scratch = makeCanvas(grid.width, grid.height).getContext("2d", { willReadFrequently: true });
   }
 
-  // Resolves when every view can be drawn.
-  load() {
-    const fetched = Object.entries(this.urls)
-      .filter(([, path]) => path)
-      .map(async ([name, path]) => {
-        const response = await fetch(fileUrl(path));
-        if (!response.ok) throw new Error(`frames: ${response.status}`);
-        this.#sheets[name] = await createImageBitmap(await response.blob());
-      });
-    return Promise.all(fetched);
+  // Resolves when every view can be drawn that can be.
+  async load() {
+    await Promise.all(
+      Object.entries(this.urls)
+        .filter(([, path]) => path)
+        .map(async ([name, path]) => {
+          try {
+            this.#sheets[name] = await this.#fetch(name, path);
+          } catch {
+            this.#failed[name] = `${NAMES[name]} ${MISSING}`;
+          }
+        }),
+    );
+  }
+
+  async #fetch(name, path) {
+    const response = await fetch(fileUrl(path));
+    if (!response.ok) throw new Error(`frames: ${response.status}`);
+    const sheet = await decoded(await response.blob());
+    const { columns, width, height } = this.grid;
+    const rows = Math.ceil(this.calls.length / columns);
+    const isWhole = name === "image" || (sheet.width >= columns * width && sheet.height >= rows * height);
+    if (!isWhole) throw new Error("frames: too few");
+    return sheet;
   }
 
   // Free the decoded pictures; those of a long run are large.
@@ -35,19 +51,39 @@ export class Film {
     this.#sheets = {};
   }
 
+  // Why a view cannot be drawn, a sentence, or "".
+  problem(view) {
+    return this.#failed[view === "change" ? "denoised" : view] ?? "";
+  }
+
   // `full` is the call's picture in full size, null while there is none.
   draw(canvas, view, call, full) {
-    if (view === "change") return this.#drawChange(canvas, call);
+    if (view === "change") return drawSigned(canvas, this.signed(view, call));
     const whole = this.#whole(view, call) || full;
-    if (whole) return paint(canvas, whole, 0, 0, whole.width, whole.height);
+    if (whole) return paint(canvas, whole);
     const sheet = this.#sheets[view];
     return sheet && paint(canvas, sheet, ...this.#tile(call));
+  }
+
+  // What a view shows of a call, as numbers that can be subtracted; null while there is none. A change is the
+  // prediction's since the call before, 0 at the first one. Always of the frames on the sheets: those in
+  // full size are compressed each for itself.
+  signed(view, call) {
+    const sheet = this.#sheets[view === "change" ? "denoised" : view];
+    if (!sheet) return null;
+    const now = this.#pixels(sheet, call);
+    return view === "change" ? minus(now, this.#pixels(sheet, Math.max(0, call - 1))) : now;
   }
 
   // Are these linear colours, because the run was stopped before its frames were made?
   isApproximate(view, call, full) {
     if (view === "change") return [call, call - 1].some((at) => this.#listed("denoised", at));
     return !(this.#whole(view, call) || full) && this.#listed(view, call);
+  }
+
+  // Is this the lane's finished picture?
+  isFinished(view, call) {
+    return Boolean(this.#whole(view, call));
   }
 
   #listed(view, call) {
@@ -59,22 +95,10 @@ export class Film {
     return view === "denoised" && call === this.calls.length - 1 ? this.#sheets.image : null;
   }
 
-  // The change of the prediction since the previous call: grey where there is none.
-  #drawChange(canvas, call) {
-    if (!this.#sheets.denoised) return;
-    const now = this.#pixels(call);
-    const then = this.#pixels(Math.max(0, call - 1)).data;
-    for (let i = 0; i < then.length; i++) {
-      if (i % 4 < 3) now.data[i] = GREY + CHANGE_GAIN * (now.data[i] - then[i]);
-    }
-    resize(canvas, now.width, now.height);
-    canvas.getContext("2d").putImageData(now, 0, 0);
-  }
-
-  #pixels(call) {
+  #pixels(sheet, call) {
     const [x, y, width, height] = this.#tile(call);
-    this.scratch.drawImage(this.#sheets.denoised, x, y, width, height, 0, 0, width, height);
-    return this.scratch.getImageData(0, 0, width, height);
+    this.scratch.drawImage(sheet, x, y, width, height, 0, 0, width, height);
+    return colours(this.scratch.getImageData(0, 0, width, height));
   }
 
   #tile(call) {
@@ -83,21 +107,11 @@ export class Film {
   }
 }
 
-// Draw a live preview, a data URL, as soon as it is decoded.
-export async function paintPreview(canvas, url) {
-  const image = new Image();
-  image.src = url;
-  await image.decode();
-  paint(canvas, image, 0, 0, image.naturalWidth, image.naturalHeight);
-}
-
-function paint(canvas, source, x, y, width, height) {
-  resize(canvas, width, height);
-  canvas.getContext("2d").drawImage(source, x, y, width, height, 0, 0, width, height);
-}
-
-// Setting a canvas's size clears it, so only when it differs.
-function resize(canvas, width, height) {
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
+export function drawSigned(canvas, picture) {
+  if (!picture) return;
+  resize(canvas, picture.width, picture.height);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(picture.width, picture.height);
+  amplify(picture, image.data);
+  context.putImageData(image, 0, 0);
 }

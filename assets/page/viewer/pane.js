@@ -5,7 +5,8 @@ import { stepName } from "../shared/names.js";
 const GREY = 128;
 const FAINT = 72; // the largest alpha of the noise, of 255
 
-export function makePane(element, lane) {
+// `enlarge()` is called when the picture is to be seen in full size.
+export function makePane(element, lane, enlarge) {
   const copy = element.querySelector("template").content.cloneNode(true);
   const pane = copy.querySelector(".pane");
   pane.classList.add(`lane-${lane}`);
@@ -15,11 +16,16 @@ export function makePane(element, lane) {
 
   const canvas = pane.querySelector("canvas");
   const approximate = pane.querySelector(".approximate");
-  const fact = (name) => pane.querySelector(`[data-fact=${name}]`);
+  const broken = pane.querySelector(".broken");
+  const button = pane.querySelector(".enlarge");
+  const facts = pane.querySelector("dl");
+  button.setAttribute("aria-label", `Enlarge the picture of lane ${lane.toUpperCase()}`);
+  button.addEventListener("click", enlarge);
 
   function clear() {
     placeholder(canvas);
-    approximate.hidden = true;
+    approximate.hidden = broken.hidden = true;
+    button.disabled = true;
     canvas.setAttribute("aria-label", `Lane ${lane.toUpperCase()}: no picture yet`);
   }
 
@@ -34,23 +40,36 @@ export function makePane(element, lane) {
     name,
     remove: () => pane.remove(),
     clear,
+    blank: () => placeholder(canvas),
     markApproximate: (is) => (approximate.hidden = !is),
+    say(sentence) {
+      broken.textContent = sentence;
+      broken.hidden = !sentence;
+    },
     // `at` is -1 before the lane's first call.
-    show({ label, calls, steps, planned = calls.length }, at, view) {
-      const call = calls[at];
-      const step = call ? stepName(call) : "0";
-      name(label);
-      fact("call").textContent = `${at + 1} of ${planned}`;
-      fact("step").textContent = steps ? `${step} of ${steps}` : step;
-      fact("sigma").textContent = call ? round(call.sigma) : "";
-      fact("timestep").textContent = call ? tenths(call.timestep) : "";
-      canvas.setAttribute("aria-label", `${label}, ${view}, step ${step}`);
+    show(made, at, view) {
+      const call = made.calls[at];
+      name(made.label);
+      fillFacts(facts, made, at);
+      button.disabled = !call;
+      canvas.setAttribute("aria-label", `${made.label}, ${view}, step ${call ? stepName(call) : "0"}`);
     },
   };
 }
 
+export function fillFacts(list, { calls, steps, planned = calls.length }, at) {
+  const fact = (name) => list.querySelector(`[data-fact=${name}]`);
+  const call = calls[at];
+  const step = call ? stepName(call) : "0";
+  fact("call").textContent = `${at + 1} of ${planned}`;
+  fact("step").textContent = steps ? `${step} of ${steps}` : step;
+  fact("sigma").textContent = call ? round(call.sigma) : "";
+  fact("timestep").textContent = call ? tenths(call.timestep) : "";
+}
+
 // Before the first run: faint noise, the same in every lane, as a run starts.
 function placeholder(canvas) {
+  canvas.removeAttribute("data-pixels");
   const context = canvas.getContext("2d");
   const noise = context.createImageData(canvas.width, canvas.height);
   let random = 1;

@@ -1,231 +1,228 @@
 // The lanes' pictures: live while a run goes on, then every recorded call under the scrubber.
 
-import { atSigma, atStep, longest } from "./align.js";
-import { Bitmaps } from "./bitmaps.js";
-import { Film, paintPreview } from "./film.js";
+import { BACK, caption, LIVE } from "./captions.js";
+import { makeComparison } from "./comparison.js";
+import { makeEnlarged } from "./enlarged.js";
+import { Live } from "./live.js";
 import { makePane } from "./pane.js";
-import { playCalls } from "./playing.js";
+import { Recorded } from "./recorded.js";
+import { makeTransport } from "./transport.js";
+import { mountSwitches } from "./view_switches.js";
 import { showFirst } from "../examples/first_example.js";
 import "../history/zip_files.js";
 import "../run/stale.js";
 import { isRunning, receive } from "../run/run.js";
 import { comeBack } from "../run/watch.js";
-import { laneKey, letter, stepName } from "../shared/names.js";
+import { laneKey, letter } from "../shared/names.js";
 import { emit, on } from "../shared/signals.js";
 import { follow, set, state, subscribe } from "../shared/store.js";
 import { readable } from "../shared/readable.js";
 
-const AROUND = 12; // calls before and after the one on screen whose large pictures are decoded
-const REST_MS = 150; // after which a cursor that has not moved rests
+const NO_LARGE_FRAMES = { files: 0, decoded: 0, bytes: 0 };
 
 export function mount({ element, props, watch }) {
   const viewer = element.querySelector(".viewer");
-  const range = element.querySelector("input[type=range]");
-  const play = element.querySelector(".play");
-  const where = element.querySelector("output");
-  const unequal = element.querySelector(".unequal");
-  const unwritten = element.querySelector(".unwritten"); // about frames that the server could not write
   const area = element.querySelector(".panes");
+  const [sentence, unequal, unwritten] = [".views .shown", ".unequal", ".unwritten"].map((query) =>
+    element.querySelector(query),
+  );
+  const most = props.most ?? Infinity; // lanes that the page has room and colours for
   const panes = []; // one a lane: of the run on screen, of the form before the first one
 
-  let films = []; // what a run recorded, by lane
-  let cursor = []; // the call on screen, by lane
-  let large = new Bitmaps(() => {}); // the films' pictures in full size
-  let sideOnScreen = 0; // of a picture, in pixels of the screen
-  let resting = 0; // the timer that will find the cursor at rest
+  let shown = null; // the pictures on screen: Live or Recorded
+  let left = 0; // lanes that are not on screen, there being too many
+  let mode = "side"; // how lanes are compared, where there are two
   let drawn = 0; // the animation frame that will draw, 0 while none is asked for
-  let playing = null; // stops it
+  let sideOnScreen = 0; // of a picture, in pixels of the screen
 
-  const chosen = (name) => element.querySelector(`input[name=${name}]:checked`).value;
+  const switches = mountSwitches(element);
+  const transport = makeTransport(element, {
+    seek: (call) => seek(call),
+    current: () => ({ call: shown.cursor[shown.lead], last: shown.lanes[shown.lead].calls.length - 1 }),
+    follow: () => seek(Infinity),
+  });
+  const comparison = makeComparison(element, () => enlarge(comparison.lanes, comparison.drawDifference));
+  const enlarged = makeEnlarged(element, { move, id: () => (isRunning() ? "" : state.recorded?.id) });
 
   function setLanes(count) {
-    while (panes.length < count) panes.push(makePane(element, laneKey(panes.length)));
+    while (panes.length < count) {
+      const lane = panes.length;
+      panes.push(makePane(element, laneKey(lane), () => enlarge([lane])));
+    }
     panes.splice(count).forEach((pane) => pane.remove());
     area.dataset.lanes = count;
   }
 
-  // Move to a call of one lane; the others follow by step or by sigma.
-  function seek(call, lead = longest(films)) {
-    if (!films.length) return;
-    const there = films[lead].calls[call];
-    const follow = chosen("align") === "step" ? atStep : atSigma;
-    cursor = films.map(({ calls }, lane) => (lane === lead ? call : follow(calls, there)));
-    set({ cursor: { calls: cursor, points: cursor.map((at, lane) => films[lane].calls[at]) } });
-    range.value = cursor[longest(films)];
-    prefetch();
+  // --- moving ---
+
+  // Move to a call of one lane; the others go with it.
+  function seek(call, lead = shown?.lead) {
+    if (!shown?.lanes.length || !shown.lanes[lead]) return;
+    shown.seek(call, lead, transport.align);
+    tell();
     redraw();
   }
 
-  function prefetch() {
-    const keys = around(chosen("view"));
-    large.want(keys);
-    clearTimeout(resting);
-    resting = setTimeout(() => large.want(keys, films.length), REST_MS);
+  function move(by, lane) {
+    if (!shown) return;
+    transport.pause();
+    const last = shown.lanes[lane].calls.length - 1;
+    seek(Math.max(0, Math.min(last, shown.cursor[lane] + by)), lane);
   }
 
-  function draw() {
-    drawn = 0;
-    const view = chosen("view");
-    films.forEach((film, lane) => {
-      const full = large.get(keyOf(lane, cursor[lane], view));
-      if (cursor[lane] < 0) panes[lane].clear();
-      else {
-        film.draw(panes[lane].canvas, view, cursor[lane], full);
-        panes[lane].markApproximate(film.isApproximate(view, cursor[lane], full));
-      }
-      panes[lane].show(film, cursor[lane], view);
-    });
-    const lead = longest(films);
-    const { calls, planned } = films[lead];
-    const alike = films.every((film) => film.planned === planned && film.calls.length === calls.length);
-    const whose = alike ? "" : `${letter(lead)}: `;
-    const text = `${whose}step ${stepName(calls[cursor[lead]])}, call ${cursor[lead] + 1} of ${planned}`;
-    where.textContent = text;
-    range.setAttribute("aria-valuetext", text);
+  // Where the pictures on screen are, for the plot and everyone else.
+  function tell() {
+    const { cursor, lanes } = shown;
+    set({ cursor: { calls: cursor, points: cursor.map((at, lane) => lanes[lane].calls[at]) } });
+    transport.show(shown);
   }
 
-  // The large pictures of the calls on screen, then of those beside them, further and further.
-  function around(view) {
-    const keys = cursor.map((call, lane) => keyOf(lane, call, view));
-    for (let apart = 1; apart <= AROUND; apart++) {
-      for (const sign of [1, -1]) {
-        cursor.forEach((call, lane) => keys.push(keyOf(lane, call + sign * apart, view)));
-      }
-    }
-    return keys;
-  }
-
-  function setPlaying(on) {
-    playing?.();
-    playing = null;
-    play.setAttribute("aria-pressed", on);
-    play.setAttribute("aria-label", on ? "Pause" : "Play");
-    if (!on) return;
-    const lead = longest(films);
-    const last = films[lead].calls.length - 1;
-    playing = playCalls(cursor[lead] < last ? cursor[lead] : 0, last, (call) => {
-      seek(call, lead);
-      if (call === last) setPlaying(false);
-    });
-  }
-
-  function enable(on) {
-    viewer.toggleAttribute("data-scrubbing", on);
-    for (const control of element.querySelectorAll("input[type=range], .play, fieldset")) {
-      control.disabled = !on;
-    }
-  }
-
-  function begin() {
-    unwritten.hidden = true;
-    setPlaying(false);
-    enable(false);
-    viewer.toggleAttribute("data-waiting", true);
-  }
-
-  function progress(event) {
-    const { plan } = state;
-    if (!event.call || !plan.length) return;
-    viewer.removeAttribute("data-empty");
-    viewer.removeAttribute("data-waiting");
-    close();
-    where.textContent = "";
-    unequal.hidden = true;
-    setLanes(plan.length);
-    cursor = event.made.map((calls) => calls - 1);
-    panes.forEach((pane, lane) => {
-      pane.show(plan[lane], cursor[lane], "denoised");
-      if (cursor[lane] < 0) pane.clear();
-      pane.markApproximate(false);
-      if (event.previews[lane]) paintPreview(pane.canvas, event.previews[lane]);
-    });
-    const lead = longest(plan);
-    Object.assign(range, { max: plan[lead].calls.length - 1, value: Math.max(0, cursor[lead]) });
-    set({ cursor: { calls: cursor, points: cursor.map((at, lane) => plan[lane].calls[at]) } });
-  }
-
-  function end({ run }) {
-    viewer.removeAttribute("data-waiting");
-    if (run) open(run);
-    enable(films.length > 0);
-  }
-
-  function reopen({ run }) {
-    unwritten.hidden = true;
-    setPlaying(false);
-    viewer.removeAttribute("data-waiting");
-    open(run);
-    enable(films.length > 0);
-  }
-
-  function open(run) {
-    close();
-    viewer.removeAttribute("data-empty");
-    const { plan } = state;
-    films = run.lanes.map((lane, at) => new Film({ ...lane, steps: plan[at]?.steps, planned: plan[at]?.calls.length }));
-    setLanes(films.length);
-    const last = films[longest(films)].calls.length - 1;
-    range.max = last;
-    unequal.hidden = films.every(({ calls }) => calls.at(-1)?.step === films[0].calls.at(-1)?.step);
-    large = new Bitmaps((key) => isOnScreen(key) && redraw(), () => sideOnScreen);
-    fetchFrames(films);
-    seek(last);
-  }
+  // --- drawing ---
 
   function redraw() {
     drawn ||= requestAnimationFrame(draw);
   }
 
-  const isOnScreen = (key) => cursor.some((call, lane) => keyOf(lane, call, chosen("view")) === key);
+  function draw() {
+    drawn = 0;
+    if (!shown) return;
+    const compares = mode !== "side";
+    if (compares) comparison.draw(shown);
+    else panes.forEach(drawPane);
+    const { view } = shown;
+    const latent = view === "latent" ? shown.latentInWords : ""; // asking for it fetches it
+    const words = caption({ view, latent, mode, names: comparison.lanes.map(letter) });
+    const aside = left ? ` The run has ${left + shown.lanes.length} lanes, the page room for ${shown.lanes.length}.` : "";
+    write(sentence, (shown.isLive && !compares ? (shown.follows ? LIVE : BACK) : words) + aside);
+    enlarged.draw(shown, words);
+  }
+
+  // Side by side, or two lanes in one place.
+  function arrange() {
+    mode = shown?.lanes.length > 1 ? state.compare.mode : "side";
+    comparison.set({ ...state.compare, mode }, shown?.lanes.length ?? 2);
+    area.toggleAttribute("data-compared", mode !== "side");
+    redraw();
+  }
+
+  function drawPane(pane, lane) {
+    const at = shown.cursor[lane];
+    if (at < 0) pane.clear();
+    else {
+      const problem = shown.problem(lane);
+      if (problem) pane.blank();
+      else shown.paint(pane.canvas, lane);
+      pane.say(problem);
+      pane.markApproximate(!problem && shown.isApproximate(lane));
+    }
+    pane.show(shown.lanes[lane], at, shown.view);
+  }
+
+  function enlarge(lanes, drawing) {
+    enlarged.open(lanes, drawing);
+    draw();
+  }
+
+  // --- a run ---
+
+  function put(pictures) {
+    shown?.close();
+    shown = pictures;
+    viewer.removeAttribute("data-empty");
+    setLanes(shown.lanes.length);
+    arrange();
+  }
+
+  // What there is to do with the pictures on screen.
+  function enable() {
+    const there = shown !== null && shown.lanes.length > 0 && shown.isLive === isRunning();
+    viewer.toggleAttribute("data-scrubbing", there);
+    transport.enable(there, there && shown.isLive);
+    switches.enable({ views: there && !shown.isLive, compare: there && shown.lanes.length > 1 });
+  }
+
+  function begin() {
+    unwritten.hidden = true;
+    transport.pause();
+    viewer.toggleAttribute("data-waiting", true);
+    enable();
+  }
+
+  function progress(event) {
+    const { plan } = state;
+    if (!event.call || !plan.length) return;
+    viewer.removeAttribute("data-waiting");
+    unequal.hidden = true;
+    if (!shown?.isLive) {
+      left = Math.max(0, plan.length - most);
+      put(new Live(plan.slice(0, most), redraw));
+      panes.forEach((pane) => pane.clear());
+      enable();
+    }
+    shown.add(event.made.slice(0, most).map((calls) => calls - 1), event.previews);
+    tell();
+    redraw();
+  }
+
+  function end({ run }) {
+    viewer.removeAttribute("data-waiting");
+    if (run) open(run);
+    enable();
+  }
+
+  function reopen({ run }) {
+    unwritten.hidden = true;
+    transport.pause();
+    viewer.removeAttribute("data-waiting");
+    open(run);
+    enable();
+  }
+
+  function open(run) {
+    const back = shown?.isLive && !shown.follows ? shown.cursor[shown.lead] : Infinity; // where one looked back to
+    const lanes = run.lanes.slice(0, most);
+    left = run.lanes.length - lanes.length;
+    put(new Recorded({ ...run, lanes }, state.plan, redraw, () => sideOnScreen));
+    shown.look(state.view);
+    unequal.hidden = shown.lanes.every(({ calls }) => calls.at(-1)?.step === shown.lanes[0].calls.at(-1)?.step);
+    fetchFrames(shown);
+    seek(Math.min(back, shown.lanes[shown.lead].calls.length - 1));
+  }
 
   // The scrubber works meanwhile: numbers and rings at once, pictures when they are here.
   async function fetchFrames(opened) {
     viewer.toggleAttribute("data-fetching", true);
-    const failed = await Promise.all(opened.map((film) => film.load())).catch((error) => error);
-    if (opened !== films) return;
+    await opened.load();
+    if (opened !== shown) return opened.close();
     viewer.removeAttribute("data-fetching");
-    seek(cursor[longest(films)]);
-    if (failed instanceof Error) where.textContent = "the frames could not be fetched";
-    const view = chosen("view") === "noisy" ? "noisy" : "denoised";
-    emit("frames", { cursor, view }); // those on screen come first
+    redraw();
+    const view = opened.view === "noisy" ? "noisy" : "denoised";
+    emit("frames", { cursor: opened.cursor, view }); // those on screen come first
   }
 
-  function close() {
-    films.forEach((film) => film.close());
-    films = [];
-    large.close();
-    clearTimeout(resting);
-    cancelAnimationFrame(drawn);
-    drawn = 0;
-  }
+  // --- what others do ---
 
-  range.addEventListener("input", () => {
-    setPlaying(false);
-    seek(range.valueAsNumber);
+  element.addEventListener("change", ({ target }) => {
+    if (target.name === "align" && shown && !shown.isLive) seek(shown.cursor[shown.lead]);
   });
-  range.addEventListener("pointerdown", () => range.focus()); // which Safari does not do
-  range.addEventListener("keydown", (key) => {
-    if (key.key !== " ") return;
-    key.preventDefault();
-    setPlaying(!playing);
+  subscribe("view", ({ view }) => {
+    shown?.look(view);
+    redraw();
   });
-  play.addEventListener("click", () => setPlaying(!playing));
-  element.addEventListener("change", (change) => {
-    if (change.target.type === "radio" && films.length) seek(cursor[longest(films)]);
-  });
+  subscribe("compare", arrange);
   follow("curves", ({ curves: { labels } }) => {
-    if (films.length || isRunning()) return;
+    if (shown || isRunning()) return;
     setLanes(labels.length);
     labels.forEach((label, lane) => panes[lane].name(label));
   });
   on("full", (frames) => {
-    for (const { lane, call, view, file } of frames) large.add(keyOf(lane, call, view), file);
+    if (shown && !shown.isLive) frames.forEach((frame) => shown.add(frame));
   });
-  on("unwritten", (sentence) => {
-    unwritten.textContent = sentence;
+  on("unwritten", (text) => {
+    unwritten.textContent = text;
     unwritten.hidden = false;
   });
-  Object.defineProperty(readable, "largeFrames", { get: () => large.stats });
+  Object.defineProperty(readable, "largeFrames", { get: () => shown?.largeFrames ?? NO_LARGE_FRAMES });
   subscribe("stale", ({ stale }) => viewer.toggleAttribute("data-stale", stale));
   on("begin", begin);
   on("progress", progress);
@@ -233,17 +230,22 @@ export function mount({ element, props, watch }) {
   on("opened", reopen);
   on("seek", ({ call, lane }) => {
     if (isRunning()) return;
-    setPlaying(false);
+    transport.pause();
     seek(call, lane);
   });
   new ResizeObserver(() => {
     const { width = 0, height = 0 } = panes[0]?.canvas.getBoundingClientRect() ?? {};
     sideOnScreen = Math.max(width, height) * devicePixelRatio;
+    comparison.fit(area.getBoundingClientRect());
   }).observe(area);
   if (!panes.length) setLanes(props.lanes); // before anything is known of them: nothing moves when it is
+  write(sentence, caption({ view: state.view }));
   watch("value", () => receive(props.value));
   comeBack();
   showFirst();
 }
 
-const keyOf = (lane, call, view) => `${lane} ${call} ${view}`;
+// Most frames leave it as it is.
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
