@@ -83,6 +83,8 @@ def test_a_button_shows_what_it_says(learn, key, action):
         lane = action.get("lane", 0)
         call = f"document.querySelectorAll('.pane [data-fact=call]')[{lane}].textContent"
         learn.wait_for_function(f"{call}.startsWith('{action['call']} of ')")
+    if "view" in action:
+        expect(learn.locator(f"[name=view][value={action['view']}]")).to_be_checked()
     if "tab" in action:
         chosen = learn.locator("[role=tab][aria-selected=true]")
         expect(chosen).to_have_attribute("data-tab", action["tab"])
