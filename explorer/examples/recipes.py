@@ -23,6 +23,7 @@ from explorer.settings import LaneSettings, RunSettings
 
 Figures = dict[str, float]
 
+SIGMA, NOISE = {"quantity": "sigma"}, {"quantity": "noise"}  # curves of the plot
 AUTOMATIC, KARRAS = LaneSettings(), LaneSettings(schedule_type="karras")
 
 
@@ -66,7 +67,7 @@ ONE_NOISE = Recipe(
     "noise in every step and ends in another picture: this time without the sun, on average "
     "{levels:.1f} of 255 levels of brightness away.",
     look="Call 15: lane A has found its sun, lane B has lost it. At call 1 the two are equal.",
-    see={"call": 14, "lane": 0, "view": "denoised"},
+    see={"call": 14, "lane": 0, "view": "denoised", "curve": SIGMA},
     settings=lambda base: base,
     measure=_one_noise,
 )
@@ -113,7 +114,7 @@ LAST_STEP = Recipe(
     "sigma {above:.2f} to {last:.2f}, where Karras has {between} more levels; {filling} levels put "
     "into that leap bring it to {filled:.4f}.",
     look="The end of the two curves on the plot, and the last calls with the view “change”.",
-    see={"call": 37, "lane": 0, "view": "change", "tab": "schedule"},
+    see={"call": 37, "lane": 0, "view": "change", "tab": "schedule", "curve": SIGMA},
     settings=lambda base: replace(base, lanes=(AUTOMATIC, KARRAS)),
     measure=_last_step,
 )
@@ -138,8 +139,8 @@ ETA = Recipe(
     claim="Eta says how much of a step's noise is new. At eta 0 DPM2 a (lane C) is DPM2 (lane D), "
     "equal to the bit in all {calls} calls. At eta 0.5 the picture ends {half:.1f} of 255 levels "
     "away from DPM2's, at eta 1 {whole:.0f}.",
-    look="The last call of the four lanes; on the plot, sigma up falls from lane A to lane C.",
-    see={"call": 18, "lane": 0, "view": "denoised"},
+    look="The last call of lanes A to D; on the plot the curve “noise” falls to 0 with eta.",
+    see={"call": 18, "lane": 0, "view": "denoised", "tab": "schedule", "curve": NOISE},
     settings=lambda base: replace(
         base,
         steps=10,
@@ -182,7 +183,7 @@ FEW_CALLS = Recipe(
     "its nearest to 8 is {few_calls} calls in {few_steps} steps: too few, and {few:.0f} levels "
     "away it is another picture.",
     look="The last call of each lane: sunset, night, sunset. All three take Karras' sigmas.",
-    see={"call": 38, "lane": 0, "view": "denoised"},
+    see={"call": 38, "lane": 0, "view": "denoised", "curve": SIGMA},
     settings=lambda base: replace(
         base,
         lanes=(
@@ -232,9 +233,8 @@ PENULTIMATE = Recipe(
     "with the penultimate sigma discarded {discarded:.1f}. Of {seeds} seeds {better} became "
     "better (median rms {kept_median:.2f}, then {discarded_median:.2f}). It is no law: of the "
     "automatic schedule's, in {long_steps} steps, {worse} of {seeds} became worse.",
-    look="The last call of both lanes: without it the sunset is a night. On the plot lane B has "
-    "its steps where the picture is made.",
-    see={"call": 8, "lane": 0, "view": "denoised"},
+    look="The last call: with the sigma kept (lane A) a night, discarded (lane B) the sunset.",
+    see={"call": 8, "lane": 0, "view": "denoised", "curve": SIGMA},
     settings=lambda base: replace(base, steps=5, lanes=_both(KARRAS)),
     measure=_penultimate,
 )

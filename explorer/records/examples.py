@@ -28,7 +28,8 @@ class Card:
     """What one example shows: a claim, and where to look.
 
     `see` says what brings that on screen: the `call` from 0 of a `lane`, the `view` of the
-    pictures, the `tab` below them. `figures` are the measured numbers of the claim, by name.
+    pictures, the `tab` below them, the `curve` of the plot. `figures` are the measured numbers of
+    the claim, by name.
     """
 
     key: str

@@ -15,7 +15,8 @@ class ExampleCard(TypedDict):
     """One example: its claim, where to `look`, and what to `see`.
 
     `id` is its run's, `key` its short name. `see` has the `call` from 0 of a `lane`, the `view` of
-    the pictures, the `tab` below them. `thumbnail` is the address of a small picture.
+    the pictures, the `tab` below them, the plot's `curve` by `quantity`. `thumbnail` is the address
+    of a small picture.
     """
 
     key: str

@@ -22,7 +22,8 @@ export async function showFirst() {
   if (!opened) return;
   const form = opened.whole ? { ...opened.settings, init_image: null } : null;
   open({ ...opened, form });
-  look(opened.result.example.see);
+  const { call, lane } = opened.result.example.see;
+  look({ call, lane }); // all else is as a page begins
 }
 
 // Open an example by its key or its id: it is on the stage, with `fill` its settings in the form, with
@@ -36,8 +37,9 @@ export async function openExample(name, { fill = true, see = true } = {}) {
   return opened;
 }
 
-function look({ call, lane = 0, view, tab }) {
+function look({ call, lane = 0, view, tab, curve }) {
   if (tab) openTab(tab, { focus: Boolean(document.activeElement?.closest("#panels")) }); // it is hidden there
+  if (curve) emit("curve", curve);
   if (view) emit("view", view);
   if (call !== undefined) emit("seek", { call, lane });
 }
