@@ -172,6 +172,13 @@ def test_a_press_hides_a_lane_and_shows_it_again(plot):
     assert {lane for lane, _ in drawn(plot)} == {0, 1}
 
 
+def test_menus_buttons_and_keys_stand_in_one_row(plot):
+    parts = [plot.locator(f".legend {part}").bounding_box() for part in (".menus", ".keys")]
+    middles = [box["y"] + box["height"] / 2 for box in parts]
+    assert abs(middles[0] - middles[1]) < 4
+    assert parts[0]["x"] + parts[0]["width"] < parts[1]["x"]
+
+
 def test_a_press_hides_a_kind_of_marks(plot):
     key = plot.get_by_role("button", name="midpoint")
     key.click()

@@ -49,6 +49,8 @@ def test_sentences_doctor_and_run_need_no_plot(unplotted):
     wait_for(page, "samplerExplorer.frame === 2")
     page.get_by_role("button", name="Pin this").click()
     expect(page.locator(".pinned")).to_have_count(2)
+    page.get_by_role("button", name="Open the table").click()
+    expect(page.get_by_role("rowheader", name="2½", exact=True)).to_be_visible()
 
 
 def test_a_run_is_made_before_the_plot_s_script_has_come(context, server):

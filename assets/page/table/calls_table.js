@@ -16,6 +16,7 @@ export function mount({ element }) {
   const choice = find(".whose-lane");
   let lane = 0; // that is shown, or ALL
   let lanes = []; // of the table
+  let isDue = false; // has it changed while its tab was not shown?
 
   const shown = () => (lane === ALL ? [...lanes.keys()] : [Math.min(lane, lanes.length - 1)]);
   const isRunShown = () => state.cursor.points.length > 0;
@@ -46,6 +47,8 @@ export function mount({ element }) {
   }
 
   function draw() {
+    isDue = Boolean(element.closest("[inert]"));
+    if (isDue) return;
     const isOfRun = isOther(state);
     lanes = shownTable();
     find(".whose").hidden = !isOfRun;
@@ -54,6 +57,11 @@ export function mount({ element }) {
     a1111.show();
     grid.draw(lanes, shown(), isOfRun ? [] : (state.curves?.a1111 ?? []));
     mark();
+  }
+
+  function appear() {
+    if (isDue) draw();
+    grid.bring();
   }
 
   function mark() {
@@ -77,6 +85,6 @@ export function mount({ element }) {
       draw();
     } else mark();
   });
-  subscribe("tab", ({ tab }) => tab === "table" && requestAnimationFrame(grid.bring)); // as soon as it is shown
+  subscribe("tab", ({ tab }) => tab === "table" && requestAnimationFrame(appear)); // as soon as it is shown
   follow("lanes", () => a1111.show());
 }

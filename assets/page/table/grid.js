@@ -135,7 +135,8 @@ export function makeGrid(element, { seek }) {
   const isCurrent = ({ calls }) => calls?.some((call, position) => call >= 0 && call === current[shown[position]]) ?? false;
 
   function bring() {
-    if (chosen >= 0 && !element.closest("[inert]")) {
+    if (element.closest("[inert]")) return; // in a tab that is not shown, for the time when it is
+    if (chosen >= 0) {
       const view = { top: scroll.scrollTop, height: scroll.clientHeight, head: head.offsetHeight, row: ROW };
       const top = scrolledTo(view, chosen);
       if (top !== scroll.scrollTop) scroll.scrollTop = top;
