@@ -117,7 +117,7 @@ export function makeReadout({ element, area }) {
     const x = area.offsetLeft + xaxis._offset + (isRight ? xaxis._length - width - GAP : GAP);
     const least = area.offsetTop + yaxis._offset + 2;
     const y = isTop ? least : Math.max(least, area.offsetTop + yaxis._offset + yaxis._length - height - GAP);
-    box.style.transform = `translate(${Math.max(0, x)}px, ${y}px)`;
+    box.style.transform = `translate(${Math.max(0, Math.min(x, plot.offsetWidth - width))}px, ${y}px)`;
   }
 
   function spoken(rows) {
