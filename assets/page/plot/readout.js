@@ -54,7 +54,7 @@ export function makeReadout({ element, area }) {
   function write(rows) {
     const value = valueName();
     const heads = ["", "step", ...(value ? [value] : []), ...Object.values(LEVELS), "timestep"];
-    const head = make("tr", "", ...heads.map((text) => make("th", "", text)));
+    const head = make("tr", "", ...heads.map((text) => make(text ? "th" : "td", "", text)));
     const body = rows.filter(({ row }) => row).map(({ lane, row }) =>
       make(
         "tr",
