@@ -12,10 +12,24 @@ from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
 from explorer import sampling
+from explorer.assets import asset
 
 PAGE, KEPT, PLOTLY, SOURCE = "page", "kept", "plotly.js", "source"
 _KEPT_NAME = re.compile(r"[0-9a-f]{64}/[\w-]+\.(jpg|png|webp)")
+GUIDES = {
+    "first_run.md": "Watch your first run",
+    "ancestral.md": "Why DPM2 a's pictures change with the number of steps",
+    "tune_a_schedule.md": "Tune a schedule and take it to ComfyUI or diffusers",
+}
 FOR_A_DAY = "private, max-age=86400"
+
+
+@cache
+def guides() -> dict[str, Path]:
+    """The pages of docs/ that the tab Learn refers to, by their files' names."""
+    packed = asset("docs")
+    folder = packed if packed.is_dir() else asset().parent / "docs"
+    return {name: folder / name for name in GUIDES if (folder / name).is_file()}
 
 
 @cache
@@ -39,7 +53,7 @@ def routes(page: Path, plotly: Path, kept: Callable[[], str]) -> list[BaseRoute]
 
     `page` is the folder of the modules, `plotly` the script, `kept()` the folder of the pictures,
     stored under the SHA-256 of their contents, which only its recipients know. The samplers' source
-    can be read as well, which the page's texts refer to.
+    and three pages of docs/ can be read as well, which the page's texts refer to.
     """
 
     modules = _Checked(directory=page)
@@ -62,16 +76,16 @@ def routes(page: Path, plotly: Path, kept: Callable[[], str]) -> list[BaseRoute]
         headers = {"cache-control": FOR_A_DAY, "x-content-type-options": "nosniff"}
         return FileResponse(path, headers=headers)
 
-    async def source(request: Request) -> Response:
-        """A module of the samplers as it runs here, as text."""
-        path = sources().get(request.path_params["name"])
+    async def text(request: Request) -> Response:
+        """A module of the samplers as it runs here, or a page of docs/, as text."""
+        path = (sources() | guides()).get(request.path_params["name"])
         if path is None:
             return PlainTextResponse("There is no such file.", 404)
         headers = {"x-content-type-options": "nosniff"}
         return PlainTextResponse(path.read_text(encoding="utf-8"), headers=headers)
 
     return [
-        Route(f"/{SOURCE}/{{name}}", source),
+        Route(f"/{SOURCE}/{{name}}", text),
         Route(f"/{PAGE}/{{name:path}}", module),
         Route(f"/{PLOTLY}", script),
         Route(f"/{KEPT}/{{name:path}}", picture),

@@ -4,6 +4,7 @@ import json
 
 import gradio as gr
 
+from explorer.hosting.files import GUIDES, guides
 from explorer.ui.components import component, page_file
 
 
@@ -11,4 +12,5 @@ def learn() -> gr.HTML:
     """The texts of assets/page/learn/, and the row of subjects above them."""
     texts = json.loads(page_file("texts.json").read_text(encoding="utf-8"))
     subjects = [{"key": text["key"], "title": text["title"]} for text in texts]
-    return component("learn", subjects=subjects)
+    links = [{"text": GUIDES[name], "source": name} for name in guides()]
+    return component("learn", subjects=subjects, links=links)

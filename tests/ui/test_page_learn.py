@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 from reading import wait_for
 
 from explorer.assets import asset
+from explorer.hosting.files import GUIDES
 from explorer.hosting.run_store import RunStore
 from explorer.records.examples import Examples
 from explorer.ui.components import page_file
@@ -59,6 +60,9 @@ def test_links_open_a_page_of_their_own_and_tell_it_nothing(learn):
         "(links) => links.map(({ href, target, rel }) => [href, target, rel])"
     )
     assert len(links) >= 2 * len(TEXTS)
+    assert {name for name in GUIDES if any(href.endswith(name) for href, _, _ in links)} == set(
+        GUIDES
+    )
     for href, target, rel in links:
         assert target == "_blank"
         assert set(rel.split()) == {"noopener", "noreferrer"}
@@ -66,7 +70,7 @@ def test_links_open_a_page_of_their_own_and_tell_it_nothing(learn):
             answer = learn.request.get(href)
             assert answer.ok
             assert answer.headers["content-type"].startswith("text/plain")
-            assert answer.text().startswith('"""')
+            assert answer.text().startswith("# " if href.endswith(".md") else '"""')
         else:
             assert href.startswith("https://")
 
