@@ -9,6 +9,11 @@ PLACES = """() => Object.fromEntries(["#bar", "#viewer", ".transport", "#tabs", 
     (one) => { const { top, bottom, right } = document.querySelector(one).getBoundingClientRect();
     return [one, { top, bottom, right }]; }))"""
 SIZES = [(1280, 900), (1280, 600), (1920, 1080)]
+NOT_INSIDE = """() => { const tabs = document.querySelector('#tabs').getBoundingClientRect().top;
+    const parts = [...document.querySelectorAll('#viewer :is(.pane, dd, .transport, .views)')];
+    return parts.filter((one) => one.checkVisibility())
+        .filter((one) => one.getBoundingClientRect().bottom > tabs + 0.5)
+        .map((one) => one.outerHTML.slice(0, 80)); }"""
 
 
 def set_lanes(page, count: int) -> None:
@@ -35,14 +40,7 @@ def test_nothing_scrolls_and_nothing_above_the_tabs_moves(open_page, width, heig
         for tab in ("lanes", "doctor", "table", "learn", "schedule"):
             page.evaluate(f"document.querySelector('#tab_{tab}').click()")
             assert page.evaluate(PLACES) == before, (lanes, tab)
-        inside = page.evaluate(
-            """() => { const tabs = document.querySelector('#tabs').getBoundingClientRect().top;
-                const parts = '#viewer :is(.pane, dd, .transport, .switches)';
-                const bottoms = [...document.querySelectorAll(parts)].map((one) =>
-                    one.getBoundingClientRect().bottom);
-                return bottoms.every((bottom) => bottom <= tabs + 0.5); }"""
-        )
-        assert inside, lanes
+        assert page.evaluate(NOT_INSIDE) == [], lanes
     fill(page, "a_beta_end", "0.5")  # a finding
     page.wait_for_selector("#tabs .worst[data-severity=error]")
     assert page.evaluate(PLACES) == before
@@ -50,6 +48,17 @@ def test_nothing_scrolls_and_nothing_above_the_tabs_moves(open_page, width, heig
         "document.documentElement.scrollHeight <= innerHeight"
         " && document.documentElement.scrollWidth <= innerWidth"
     )
+
+
+@pytest.mark.parametrize("width", [800, 1024])
+def test_beside_the_open_sidebar_a_narrow_column_holds_its_parts(open_page, width):
+    page = open_page(width=width, height=768)
+    for lanes in (2, 6):
+        set_lanes(page, lanes)
+        run_to_end(page)
+        wait_for(page, f"document.querySelectorAll('.pane').length === {lanes}")
+        assert page.evaluate(NOT_INSIDE) == [], lanes
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_panel_scrolls_inside(open_page):
