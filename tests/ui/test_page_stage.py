@@ -81,7 +81,7 @@ def test_a_low_window_scrolls_rather_than_shrink_to_nothing(open_page):
     page = open_page(width=900, height=360)
     places = page.evaluate(PLACES)
     assert page.locator("#plot").bounding_box()["height"] >= 60
-    assert places["#panels"]["bottom"] <= 500
+    assert places["#panels"]["bottom"] <= 700
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 6])
@@ -94,8 +94,13 @@ def test_on_a_phone_pictures_and_scrubber_stay_at_the_top_and_run_at_the_foot(op
         page.evaluate(f"document.querySelector('#tab_{tab}').click()")
         page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
         assert page.evaluate("document.documentElement.scrollWidth") == 390, tab
-        for part in (".pane .screen", ".transport input", "#run", "#settings .toggle-button"):
+        for part in (
+            ".pane .screen",
+            ".transport [type=range]",
+            "#run",
+            "#settings .toggle-button",
+        ):
             box = page.locator(part).first.bounding_box()
             assert box["y"] >= 0 and box["y"] + box["height"] <= 844, (tab, part)
-        scrubber = page.locator(".transport input").bounding_box()
+        scrubber = page.locator(".transport [type=range]").bounding_box()
         assert scrubber["y"] + scrubber["height"] < page.locator("#bar").bounding_box()["y"] - 150

@@ -98,6 +98,7 @@ export function mount({ element, props, watch, server }) {
     const panel = await waitForElement("#panel_lanes");
     if (wide === (page.tab === "lanes") || tab !== page.tab) return;
     wide = !wide;
+    if (wide) elsewhere.style.height = `${grid.offsetHeight}px`; // nothing below it moves
     elsewhere.hidden = !wide;
     table.moveTo((it) => (wide ? panel.append(it) : elsewhere.after(it)));
     refresh();
