@@ -203,7 +203,7 @@ def test_on_a_phone_six_lanes_leave_the_scrubber_in_reach(open_page):
     run_to_end(page)
     page.wait_for_selector("#settings:not(.open)")
     wait_for(page, "document.querySelectorAll('.pane').length === 6")
-    scrubber = page.locator(".transport input").bounding_box()
+    scrubber = page.locator(".transport input[type=range]").bounding_box()
     assert scrubber["y"] + scrubber["height"] <= page.locator("#bar").bounding_box()["y"]
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 FIREFOX = ("firefox-esr", "firefox")
 CALLS = 17  # of nine steps
 
-SCRUBBER = ".transport input"
+SCRUBBER = ".transport input[type=range]"
 PLOT = "#plot .nsewdrag"
 POINTS = """(() => { const area = document.querySelector('#plot .area');
     const { xaxis, yaxis } = area._fullLayout;

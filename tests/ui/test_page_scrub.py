@@ -118,7 +118,7 @@ def drawn_at(page, call: int) -> dict:
 @pytest.mark.parametrize("axis", ["step", "timestep", "log sigma"])
 @pytest.mark.parametrize("frame", [8, 21])
 def test_the_rings_follow_the_frames(recorded, axis, frame):
-    recorded.locator("#x_axis").select_option(label=axis)
+    recorded.locator("#x_axis").select_option(axis.replace(" ", "_"))
     title = {"step": "Step", "timestep": "Timestep", "log sigma": "Sigma, log scale"}[axis]
     recorded.wait_for_function(
         f"document.querySelector('#plot .area')._fullLayout.xaxis.title.text === '{title}'"
