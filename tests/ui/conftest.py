@@ -33,12 +33,17 @@ def engine() -> FakeEngine:
     return FakeEngine()
 
 
+@pytest.fixture(scope="session")
+def keeping_engine() -> FakeEngine:
+    return FakeEngine()
+
+
 @pytest.fixture(autouse=True)
-def let_go(engine) -> Iterator[None]:
+def let_go(engine, keeping_engine) -> Iterator[None]:
     """No test leaves a run held for the next one."""
-    engine.hold_at = None
+    engine.hold_at = keeping_engine.hold_at = None
     yield
-    engine.hold_at = None
+    engine.hold_at = keeping_engine.hold_at = None
 
 
 @pytest.fixture(scope="session")
@@ -53,12 +58,12 @@ def server(engine) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def keeping_server(tmp_path_factory) -> Iterator[str]:
+def keeping_server(keeping_engine, tmp_path_factory) -> Iterator[str]:
     """The address of a page whose server keeps runs, and has the recorded examples."""
     from explorer import ui
 
     store = RunStore(tmp_path_factory.mktemp("runs"), examples=Examples(asset("examples")))
-    page = ui.build(FakeEngine(), replace(LIMITS, grace_s=3), store=store)
+    page = ui.build(keeping_engine, replace(LIMITS, grace_s=3), store=store)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
     yield url
     page.close(verbose=False)
@@ -91,6 +96,13 @@ def open_page(context, server, shared_page) -> Iterator[Callable[..., Page]]:
     The shared page is open beside it, in whose process this one opens sooner.
     """
     with opening(context, server) as open_page:
+        yield open_page
+
+
+@pytest.fixture
+def open_keeping_page(context, keeping_server) -> Iterator[Callable[..., Page]]:
+    """Likewise, from a server that keeps runs and has examples."""
+    with opening(context, keeping_server) as open_page:
         yield open_page
 
 

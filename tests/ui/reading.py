@@ -18,6 +18,15 @@ def run_to_end(page: Page) -> None:
     page.wait_for_selector(".viewer:not([data-fetching])")
 
 
+def at_rest(page: Page) -> None:
+    """Wait until nothing slides or fades any more."""
+    page.evaluate(
+        """Promise.all(document.getAnimations()
+            .filter((one) => one.effect.getComputedTiming().endTime < Infinity)
+            .map((one) => one.finished.catch(() => null)))"""
+    )
+
+
 def open_tab(page: Page, key: str) -> None:
     """Open one of the tabs below the pictures."""
     page.click(f"#tab_{key}")

@@ -1,10 +1,11 @@
 """The page without a mouse, for eyes that do not see it, and for fingers."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import axe_playwright_python
 import pytest
-from reading import fill, open_tab, run_to_end, wait_for
+from reading import at_rest, fill, open_tab, run_to_end, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -13,10 +14,11 @@ SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 SMALLEST = 24  # pixels, of what a finger must hit (WCAG 2.2, 2.5.8)
 
 
-def violations(page) -> list[str]:
-    """What axe-core finds, of any impact: the rule, its impact, the element."""
+def violations(page, rules: Sequence[str] = ()) -> list[str]:
+    """What axe-core finds, by all rules or by some: the rule, its impact, the element."""
     page.evaluate(AXE)
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+    found = page.evaluate("(options) => axe.run(document, options)", options)["violations"]
     return [
         f"{rule['id']} ({rule['impact']}): {node['target']}"
         for rule in found
@@ -45,33 +47,54 @@ def open_folds(page) -> None:
     )
 
 
+TABS = ("schedule", "table", "learn", "doctor", "lanes")
+
+
+def look_at(page, state: str, tabs: tuple[str, ...] = ()) -> None:
+    """By every rule in light, and in dark by those of colours; in each of the tabs."""
+    for tab in tabs or ("",):
+        if tab:
+            page.evaluate(f"document.querySelector('#tab_{tab}').click()")
+            page.wait_for_selector(f"#panel_{tab}[data-open]", state="attached")
+        for is_dark in (False, True):
+            page.evaluate("(is) => document.body.classList.toggle('dark', is)", is_dark)
+            at_rest(page)
+            found = violations(page, ["color-contrast"] if is_dark else [])
+            assert found == [], (state, tab, "dark" if is_dark else "light")
+
+
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing(open_page, theme, size):
-    width, height = SIZES[size]
-    page = open_page(f"?__theme={theme}", width, height)
-    assert violations(page) == [], "idle"
-    run_to_end(page)
-    page.wait_for_function("!document.querySelector('#run[aria-disabled=true]')")
-    assert violations(page) == [], "after a run"
-    for tab in ("table", "learn", "doctor", "lanes", "schedule"):
-        page.evaluate(f"document.querySelector('#tab_{tab}').click()")
-        assert violations(page) == [], tab
+def test_axe_finds_nothing(open_keeping_page, keeping_engine, size):
+    """In every state and every tab, in light and dark."""
+    page = open_keeping_page("?__theme=light", *SIZES[size])
+    page.wait_for_selector(".viewer[data-example]:not([data-fetching])")
+    look_at(page, "first visit", TABS)
+    keeping_engine.hold_at = 5
+    page.click("#run")
+    wait_for(page, "samplerExplorer.state === 'running' && samplerExplorer.call === 5")
+    look_at(page, "running", ("doctor", "schedule"))
+    keeping_engine.hold_at = None
+    wait_for(page, "samplerExplorer.state === 'done'")
+    page.wait_for_selector(".viewer:not([data-fetching])")
+    page.wait_for_selector("#run:not([aria-disabled=true])")
+    page.wait_for_selector(".past-run[aria-current]")
+    look_at(page, "done", TABS)
+    page.click(".save-button")
+    look_at(page, "a menu")
+    page.keyboard.press("Escape")
     if size == "phone":
         page.click("#settings .toggle-button")
         page.wait_for_selector("#settings.open")
     open_folds(page)
     fill(page, "a_beta_end", "0.5")
     page.wait_for_selector(".tabs .worst:is([data-severity=error], [data-severity=warning])")
-    assert violations(page) == [], "settings and folds open, and findings"
-    if size == "desktop":  # on a phone the settings cover it
-        open_tab(page, "doctor")
-        assert violations(page) == [], "findings in their tab"
+    page.wait_for_selector(".viewer[data-stale]", state="attached")
+    look_at(page, "stale, with settings and folds open, and findings", TABS)
     fill(page, "steps", "0")
     page.wait_for_selector("#steps_problem")
     page.click("#run")
     wait_for(page, "samplerExplorer.state === 'error'")
-    assert violations(page) == [], "error"
+    look_at(page, "error", TABS)
 
 
 @pytest.mark.parametrize("size", SIZES)
