@@ -48,7 +48,7 @@ SLOW_FILES = {
 # Seconds of files that drive a browser.
 BROWSER_FILES = {
     "ui/test_exported_page.py": 10,
-    "ui/test_page_access.py": 110,
+    "ui/test_page_access.py": 140,
     "ui/test_page_approximate.py": 20,
     "ui/test_page_comes_back.py": 170,
     "ui/test_page_connection.py": 30,
@@ -68,6 +68,7 @@ BROWSER_FILES = {
     "ui/test_page_save.py": 30,
     "ui/test_page_settings.py": 20,
     "ui/test_page_stage.py": 60,
+    "ui/test_page_sight.py": 45,
     "ui/test_page_stale.py": 45,
     "ui/test_page_start.py": 20,
     "ui/test_page_tips.py": 20,
