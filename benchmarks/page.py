@@ -2,7 +2,8 @@
 
 Two lanes of every schedule type, the sampler's other settings changed from call to call so that
 nothing is remembered: the plot, the sigma lists and the doctor's findings, without the network.
-With `--browser`: from a key in the form to the redrawn plot instead; see redraw.py.
+With `--browser`: from a key in the form to the redrawn plot instead; see redraw.py. With
+`--first-visit`: what a new visitor waits for; see first_visit.py.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import count
 
+from benchmarks import first_visit
 from benchmarks.redraw import measure
 from explorer.engine import Engine
 from explorer.sampling.schedule_types import SCHEDULE_TYPES
@@ -40,7 +42,11 @@ def milliseconds(work: Callable[[], object]) -> float:
 def main(arguments: Sequence[str] = ()) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--browser", action="store_true")
-    if parser.parse_args(arguments).browser:
+    parser.add_argument("--first-visit", action="store_true")
+    options = parser.parse_args(arguments)
+    if options.first_visit:
+        return int(not first_visit.measure())
+    if options.browser:
         return int(measure() > REDRAW_GOAL_MS)
     doctor = Doctor(Engine())
 

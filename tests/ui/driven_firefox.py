@@ -109,8 +109,9 @@ class Firefox(Driven):
 
     def downloaded(self) -> list[Path]:
         files = list(self._downloads.iterdir())
-        parts = {each.stem for each in files if each.suffix == ".part"}
-        return [each for each in files if each.suffix != ".part" and each.name not in parts]
+        if any(each.suffix == ".part" for each in files):
+            return []
+        return [each for each in files if each.stat().st_size]
 
     def close(self) -> None:
         self._open.close()

@@ -13,7 +13,8 @@ CONTROLS = """[...document.querySelectorAll(
         'button, a[href], input:not([type=file]), select, textarea, [role=tab], [role=slider]')]
     .filter((one) => one.checkVisibility({ visibilityProperty: true }))
     .filter((one) => getComputedStyle(one).pointerEvents !== 'none') // keys reach it
-    .filter((one) => !one.closest('.skip, #skip, [inert], .modebar, #stop[aria-disabled=true]'))
+    .filter((one) => !one.closest(
+        '.skip, #skip, [inert], .modebar, .worst, #stop[aria-disabled=true]'))
     .map((one) => ['checkbox', 'radio'].includes(one.type) ? one.closest('label') : one)"""
 NAMES = f"""{CONTROLS}.map((one) => one.ariaLabel || one.labels?.[0]?.textContent
     || one.title || one.textContent).map((name) => name.trim().replace(/\\s+/g, ' '))"""
