@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page
-from reading import at_rest, run_to_end, wait_for
+from reading import at_rest, open_tab, run_to_end, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -141,6 +141,7 @@ def test_in_forced_colours_curves_chips_choices_and_the_focus_are_seen(open_with
     assert len(curves) >= 2 and min(curves) >= CONTRAST, curves
     chips = contrasts(page, ".pane .chip", "color")
     assert len(chips) == 2 and min(chips) >= 4.5, chips
+    open_tab(page, "table")
     for chosen, other in {
         "input[name=view]:checked + span": "input[name=view]:not(:checked) + span",
         "#tabs [role=tab][aria-selected=true]": "#tabs [role=tab][aria-selected=false]",
