@@ -401,6 +401,18 @@ def test_our_picture_brings_its_run_back_as_one_change(open_page):
     expect(page.locator("#history .undo")).to_be_disabled()
 
 
+def test_a_text_of_a1111_in_the_prompts_box_is_settings_and_other_text_stays_the_browsers(
+    open_page,
+):
+    page = ready(open_page())
+    give(page, "#prompt textarea", "paste", text="Steps: many, no Sampler: a prompt")
+    expect(page.locator("#steps input")).to_have_value("20")
+    give(page, "#prompt textarea", "paste", text=A1111)
+    expect(report(page)).to_contain_text("Settings from A1111")
+    expect(page.locator("#prompt textarea")).to_have_value("a boat")
+    expect(page.locator("#steps input")).to_have_value("25")
+
+
 def test_a_text_of_a1111_is_taken_and_the_rest_is_listed(open_page):
     page = ready(open_page())
     give(page, "#viewer", "paste", text=A1111)

@@ -1,8 +1,11 @@
-// What is dropped on the page, pasted outside its text boxes, or chosen in a file dialog: each kind of file
+// What is dropped on the page, pasted outside its text boxes (a text with
+// settings also into a prompt's), or chosen in a file dialog: each kind of file
 // goes to whoever takes it. A file over a control that takes files itself stays with that control.
 
 const ITS_OWN = "#init_image, input[type=file]";
 const TEXT_BOX = "input, textarea, select, [contenteditable=true], [contenteditable='']";
+const PROMPTS = "#prompt, #negative_prompt";
+const PARAMETERS = /^Steps: \d+, (.+, )?Sampler: /m; // what A1111 writes with a picture: no prompt reads so
 const HINT = "Drop a picture, a text or a file with settings";
 
 const takers = []; // {takes(file), take(file)}; the first that takes a file gets it
@@ -55,10 +58,15 @@ export function watchDrops() {
     give(event.dataTransfer);
   });
   document.addEventListener("paste", (event) => {
-    if (event.target.closest?.(TEXT_BOX) || event.defaultPrevented) return;
+    if (event.defaultPrevented || (event.target.closest?.(TEXT_BOX) && !isParameters(event))) return;
     event.preventDefault();
     give(event.clipboardData);
   });
+}
+
+// Who knows A1111 pastes a picture's whole text into the prompt, and means its settings.
+function isParameters({ target, clipboardData }) {
+  return Boolean(target.closest(PROMPTS)) && PARAMETERS.test(clipboardData.getData("text/plain"));
 }
 
 function give(data) {
