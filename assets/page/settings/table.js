@@ -141,6 +141,14 @@ export function makeTable(element, spec, on) {
     for (const { lane: at, cell } of rows.flatMap(({ cells }) => cells)) {
       cell.toggleAttribute("data-away", away(at) && !cell.hasAttribute("data-shared"));
     }
+    // A row in which that lane has no control would be a label without anything beside it.
+    for (const { row, cells } of rows) {
+      const bare = cells.every(({ cell }) => cell.matches("[data-away], [data-empty]"));
+      row.toggleAttribute("data-away", lane !== null && bare && !row.querySelector(".sentence"));
+    }
+    for (const { section } of folds) {
+      section.toggleAttribute("data-away", [...section.querySelectorAll(".field")].every((row) => row.hidden || row.hasAttribute("data-away")));
+    }
   }
 
   // The lane of the control with this id, if its column is not shown.
