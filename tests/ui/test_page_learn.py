@@ -55,6 +55,17 @@ def test_the_cards_stand_first_and_every_subject_has_its_text(learn):
         assert learn.locator(".learn article:visible").count() == 1
 
 
+def test_what_is_bold_while_chosen_moves_nothing_beside_it(learn):
+    places = """() => [...document.querySelectorAll(".subject, .tab-list button, .views label")]
+        .map((each) => Math.round(each.getBoundingClientRect().x))"""
+    choose(learn, "examples")
+    before = learn.evaluate(places)
+    choose(learn, "ancestral")
+    assert learn.evaluate(places) == before
+    learn.get_by_role("tab", name="Table").click()
+    assert learn.evaluate(places)[-12:] == before[-12:]
+
+
 def test_links_open_a_page_of_their_own_and_tell_it_nothing(learn):
     links = learn.locator(".learn a").evaluate_all(
         "(links) => links.map(({ href, target, rel }) => [href, target, rel])"

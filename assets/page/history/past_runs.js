@@ -334,7 +334,10 @@ export function mount({ element, props }) {
     else if (examples.length && window.samplerExplorerFirst) show(NO_RUNS); // nothing is kept of who is new
   });
   subscribe("recorded", showBeside);
-  toExamples.addEventListener("click", () => openTab("learn", { focus: true }));
+  toExamples.addEventListener("click", () => {
+    openTab("learn", { focus: true });
+    emit("subject", "examples");
+  });
   subscribe("connected", ({ connected }) => connected && refresh());
   subscribe("run", () => root.toggleAttribute("data-running", isRunning()));
   document.addEventListener("visibilitychange", () => document.hidden || refresh()); // another tab may have run

@@ -4,6 +4,7 @@
 
 import { show } from "./show_me.js";
 import { make } from "../shared/dom.js";
+import { on } from "../shared/signals.js";
 import { follow } from "../shared/store.js";
 
 const EXAMPLES = { key: "examples", title: "Examples" };
@@ -19,7 +20,7 @@ export function mount({ element, props }) {
     nav.replaceChildren(...subjects.map(({ key, title }) => {
       const button = make("button", "subject", title);
       Object.assign(button, { type: "button" });
-      button.dataset.subject = key;
+      Object.assign(button.dataset, { subject: key, bold: title });
       button.addEventListener("click", () => choose(key));
       return button;
     }));
@@ -70,6 +71,7 @@ export function mount({ element, props }) {
 
   offer([EXAMPLES, ...props.subjects, LINKS]);
   choose(EXAMPLES.key);
+  on("subject", choose);
   follow("tab", ({ tab }) => tab === "learn" && load());
 }
 
