@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from playwright.sync_api import expect
 from reading import (
     choose,
     curve,
@@ -302,6 +303,12 @@ def test_labels_stay_in_sight_while_many_lanes_scroll_and_the_page_does_not(open
         table.evaluate("(table, left) => { table.scrollLeft = left }", left)
         assert label.bounding_box()["x"] >= 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # A page wider than the screen would move Run out of sight.
+    open_tab(page, "table")
+    expect(page.locator(".whose-lane label")).to_have_count(6)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    run = page.get_by_role("button", name="Run", exact=True).bounding_box()
+    assert run["y"] + run["height"] <= 844
 
 
 def test_lanes_of_unequal_length_wait_for_each_other(open_page, engine):
