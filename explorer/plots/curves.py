@@ -251,7 +251,7 @@ QUANTITIES = {
     ),
     "noise": Quantity(
         "noise",
-        "Share of new noise",
+        "New noise",
         _noise,
         "noise² / (sigma down² + noise²) in a step",
         share=True,

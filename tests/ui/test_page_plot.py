@@ -18,7 +18,7 @@ TITLES = {
     "log SNR": "log SNR",
     "alpha-bar": "alpha-bar",
     "step size": "Step in log sigma",
-    "noise": "Share of new noise",
+    "noise": "New noise",
 }
 
 
@@ -288,7 +288,7 @@ def test_other_parts_of_the_page_choose_the_curve(plot):
             emit('curve', { quantity: 'noise', x: 'timestep', y: 'nonsense', relative: true });
         }"""
     )
-    wait_for(plot, f'{LAYOUT}.yaxis.title.text === "Share of new noise minus A\'s"')
+    wait_for(plot, f'{LAYOUT}.yaxis.title.text === "New noise minus A\'s"')
     assert plot.locator("#x_axis").input_value() == "timestep"
     assert plot.locator("#y_axis").input_value() == "log"
     plot.get_by_role("button", name="relative to A").click()
