@@ -11,6 +11,7 @@ from explorer.plots.curves import alpha_bar, log_snr
 from explorer.sampling.calls import CallTable
 from explorer.sampling.schedules import Schedule
 from explorer.settings import LaneSettings, RunSettings
+from explorer.settings.lane_names import lane_names
 
 Column = list[float | None]
 
@@ -43,12 +44,14 @@ class LaneTable(TypedDict):
 def calls_table(settings: RunSettings) -> list[LaneTable]:
     """The tables of a run's lanes; raises ValueError for a lane without a schedule."""
     return [
-        _table(lane, lane.schedule(settings.steps), step_range.first_call)
-        for lane, step_range in zip(settings.lanes, settings.step_ranges, strict=True)
+        _table(name, lane, lane.schedule(settings.steps), step_range.first_call)
+        for name, lane, step_range in zip(
+            lane_names(settings.lanes), settings.lanes, settings.step_ranges, strict=True
+        )
     ]
 
 
-def _table(lane: LaneSettings, schedule: Schedule | CallTable, first: int) -> LaneTable:
+def _table(name: str, lane: LaneSettings, schedule: Schedule | CallTable, first: int) -> LaneTable:
     calls = schedule if isinstance(schedule, CallTable) else CallTable.of(schedule)
     levels, missing = _levels(lane, schedule, calls)
     whole = ~calls.second_call
@@ -64,7 +67,7 @@ def _table(lane: LaneSettings, schedule: Schedule | CallTable, first: int) -> La
         return values[first:].tolist()
 
     return {
-        "label": lane.label,
+        "label": name,
         "step": of_calls(calls.step),
         "second_call": of_calls(calls.second_call),
         "sigma": of_calls(calls.sigma),

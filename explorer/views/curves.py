@@ -13,6 +13,7 @@ from explorer.plots.relative import Reference
 from explorer.sampling.calls import CallTable
 from explorer.sampling.schedules import Schedule
 from explorer.settings import LaneSettings, RunSettings
+from explorer.settings.lane_names import lane_names
 from explorer.views.a1111_sigmas import A1111Sigmas, a1111_sigmas
 from explorer.views.calls_table import calls_table
 from explorer.views.lanes import LANE_FIELDS, lane_id
@@ -100,10 +101,11 @@ def read_view(sent: object) -> View:
 def plot_payload(settings: RunSettings, view: View = View()) -> Curves:
     """The plot of settings; raises FormError where a lane has no schedule."""
     tables, step_ranges = _tables(settings), settings.step_ranges
+    names = lane_names(settings.lanes)
     curves = [
-        curve_of(table, lane.label, lane=index, start=step_range.start)
-        for index, (lane, table, step_range) in enumerate(
-            zip(settings.lanes, tables, step_ranges, strict=True)
+        curve_of(table, name, lane=index, start=step_range.start)
+        for index, (name, table, step_range) in enumerate(
+            zip(names, tables, step_ranges, strict=True)
         )
     ]
     pinned = [pin.curve for pin in view.pins if pin.curve]
@@ -128,7 +130,7 @@ def plot_payload(settings: RunSettings, view: View = View()) -> Curves:
         "relative": view.relative,
         "reference": json.dumps(reference and reference.to_json()),
         "key": schedule_key(settings),
-        "labels": [lane.label for lane in settings.lanes],
+        "labels": list(names),
         "points": json.dumps(list(map(_movable, settings.lanes, curves))),
         "pin": json.dumps(list(map(pin_of, settings.lanes, curves))),
         "pins": {pin.id: pin.problem for pin in view.pins},

@@ -10,6 +10,7 @@ from explorer.capture.trajectory import DONE
 from explorer.records.examples import Card
 from explorer.records.shown import ShownCall, ShownLane, ShownRun
 from explorer.settings import RunSettings
+from explorer.settings.lane_names import lane_names
 from explorer.settings.text import encodable
 from explorer.views.examples import example_card
 from explorer.views.form_values import RUN_FIELDS, form_values
@@ -131,7 +132,11 @@ def _plan(run: ShownRun, settings: RunSettings, made: list[LanePlan]) -> list[La
     if run.state != DONE:
         return plan_payload(settings)["plan"]
     steps = (step_range.steps for step_range in settings.step_ranges)
-    return [LanePlan(**{**lane, "steps": count}) for lane, count in zip(made, steps, strict=True)]
+    names = lane_names(settings.lanes)
+    return [
+        LanePlan(**{**lane, "steps": count, "label": name})
+        for lane, count, name in zip(made, steps, names, strict=True)
+    ]
 
 
 def _plan_of_calls(lane: LaneResult, group: int) -> LanePlan:

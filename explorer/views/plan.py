@@ -10,6 +10,7 @@ from typing import TypedDict
 
 from explorer.settings import RunSettings
 from explorer.settings.groups import groups_of
+from explorer.settings.lane_names import lane_names
 
 
 class CallPlace(TypedDict):
@@ -49,13 +50,18 @@ class Plan(TypedDict):
 def plan_payload(settings: RunSettings) -> Plan:
     """The plan of a run; raises SettingsError, also for a lane without a schedule."""
     group_of = {lane: at for at, group in enumerate(groups_of(settings)) for lane in group.lanes}
-    lanes = []
+    names, lanes = lane_names(settings.lanes), []
     for lane, step_range in zip(settings.lanes, settings.step_ranges, strict=True):
         table = lane.calls(settings.steps)
         columns = table.step, table.second_call, table.sigma, table.timestep
         calls = [call_place(*row) for row in zip(*columns, strict=True)][step_range.first_call :]
         lanes.append(
-            LanePlan(label=lane.label, steps=table.steps, group=group_of[len(lanes)], calls=calls)
+            LanePlan(
+                label=names[len(lanes)],
+                steps=table.steps,
+                group=group_of[len(lanes)],
+                calls=calls,
+            )
         )
     return {"state": "running", "message": "Starting", "plan": lanes, "key": schedule_key(settings)}
 

@@ -25,7 +25,7 @@ export class Recorded {
   // `arrived()` is called when a picture on screen can be drawn better; `sideOnScreen()` is of a picture, in
   // pixels of the screen.
   constructor({ id, lanes }, plan, arrived, sideOnScreen) {
-    this.lanes = lanes.map((lane, at) => new Film({ ...lane, steps: plan[at]?.steps, planned: plan[at]?.calls.length }));
+    this.lanes = lanes.map((lane, at) => new Film({ ...lane, label: plan[at]?.label ?? lane.label, steps: plan[at]?.steps, planned: plan[at]?.calls.length }));
     this.#latents = lanes.map((_, lane) => new Latents(id, lane, arrived));
     this.#large = new Bitmaps((key) => this.#isOnScreen(key) && arrived(), sideOnScreen);
   }
