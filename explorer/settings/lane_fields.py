@@ -101,9 +101,9 @@ class LaneFields(Checked):
     )
     sigmas: tuple[float, ...] | None = setting(
         None,
-        "Edit sigmas",
+        "Custom sigmas",
         checks.sigmas,
-        "Custom sigmas, decreasing, in place of schedule type and steps; the final 0 is implied.",
+        "Decreasing, in place of schedule type and steps; the final 0 is implied.",
         elsewhere={"ComfyUI": "SIGMAS"},
         group="schedule",
     )

@@ -39,6 +39,8 @@ test("a group says in one line what differs, by lane where not in all", () => {
   const group = { fields: [type, rho, sigmas] };
   const lanes = [lane({ rho: 5, type: "karras" }), lane({ rho: 5, sigmas: "9 1" })];
   assert.equal(summary(group, { lanes, same: false }, defaults), "A: Schedule type Karras, Rho 5, B: Sigmas custom");
+  const named = { fields: [type, rho, { ...sigmas, label: "Custom sigmas" }] };
+  assert.match(summary(named, { lanes, same: false }, defaults), /, B: Custom sigmas$/);
 });
 
 test("a new lane takes the next sampler and leaves what that cannot do", () => {

@@ -153,7 +153,7 @@ def test_what_it_cannot_express_is_said_and_runs_with_our_schedulers(
     assert said[0][0] == (
         "Eta 0.5: diffusers' KDPM2AncestralDiscreteScheduler has no such argument."
     )
-    assert said[2][0] == "Edit sigmas: diffusers' KDPM2DiscreteScheduler takes no list of sigmas."
+    assert said[2][0] == "Custom sigmas: diffusers' KDPM2DiscreteScheduler takes no list of sigmas."
     assert "Polyexponential" in said[3][0]
     for lane, sentences in enumerate(said):
         lines = python_code(run, lane).text.splitlines()

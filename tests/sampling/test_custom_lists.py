@@ -234,7 +234,7 @@ def test_a_list_that_ends_below_the_final_sigma_is_refused():
 
 @pytest.mark.parametrize(("values", "sentence"), BAD[1:], ids=[str(bad)[:20] for bad, _ in BAD[1:]])
 def test_a_lane_names_its_field(values, sentence):
-    with pytest.raises(ValueError, match=f"^Edit sigmas {sentence}") as caught:
+    with pytest.raises(ValueError, match=f"^Custom sigmas {sentence}") as caught:
         LaneSettings(sigmas=values)
     assert caught.value.name == "sigmas"
 

@@ -135,7 +135,7 @@ def test_infinity_is_no_limit():
         ('{"rho": "seven"}', "rho: Rho must be"),
         ('{"round_timesteps": "yes"}', "round_timesteps: Round timesteps must be"),
         ('{"trained_betas": "0.1"}', "trained_betas: Trained betas must be"),
-        ('{"sigmas": [1, 2]}', "sigmas: Edit sigmas must decrease"),
+        ('{"sigmas": [1, 2]}', "sigmas: Custom sigmas must decrease"),
         ('{"schedule_type": ["karras"]}', "schedule_type: Schedule type must be"),
         ('{"use_karras_sigmas": true, "use_beta_sigmas": true}', "beta and karras"),
         ('{"use_karras_sigmas": true, "schedule_type": "simple"}', "karras and simple"),

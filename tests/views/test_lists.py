@@ -66,7 +66,7 @@ def test_files_become_text_that_reads_back(kind):
 
 
 def test_a_list_of_another_field_is_named_by_its_label():
-    with pytest.raises(SettingsError, match="Edit sigmas must be numbers; entry 1 is") as caught:
+    with pytest.raises(SettingsError, match="Custom sigmas must be numbers; entry 1 is") as caught:
         parse_list("sigmas", "x")
     assert caught.value.name == "sigmas"
     assert read_list_file("sigmas", "s.json", b'{"sigmas": [3, 2, 1]}') == "3.0, 2.0, 1.0"

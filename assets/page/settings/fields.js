@@ -49,7 +49,7 @@ export function summary({ fields }, state, defaults) {
     .flatMap((field) => {
       const lanes = lanesOf(field, state);
       const changed = lanes.filter((lane) => differs(field, state.lanes[lane], defaults));
-      const texts = changed.map((lane) => `${field.label} ${valueText(field, state.lanes[lane])}`);
+      const texts = changed.map((lane) => changeText(field, state.lanes[lane]));
       if (changed.length === lanes.length && new Set(texts).size === 1) return texts.slice(0, 1);
       return texts.map((text, at) => `${letter(changed[at])}: ${text}`);
     })
@@ -65,9 +65,16 @@ export function lineOf(lane, state, groups, defaults) {
   const own = fields.filter((field) => field.name !== "sampler" && lanesOf(field, state).includes(lane));
   const shared = state.same && state.lanes.length > 1;
   const changed = shared ? [] : own.filter((field) => acts(field, lane, state) && differs(field, column, defaults));
-  return { sampler, differs: changed.map((field) => `${field.label} ${valueText(field, column)}`).join(", ") };
+  return { sampler, differs: changed.map((field) => changeText(field, column)).join(", ") };
 }
 
+// "Eta 0.5"; of a list only "Custom sigmas" or "Trained betas custom".
+function changeText(field, column) {
+  const text = valueText(field, column);
+  return text === CUSTOM && field.label.toLowerCase().startsWith(CUSTOM) ? field.label : `${field.label} ${text}`;
+}
+
+const CUSTOM = "custom";
 const LONGEST_VALUE = 16;
 
 function valueText({ name, kind, choices }, column) {
@@ -75,7 +82,7 @@ function valueText({ name, kind, choices }, column) {
   if (chosen) return chosen[0];
   const text = asText(column[name]).trim();
   if (!text) return "empty";
-  if (kind === "list") return "custom";
+  if (kind === "list") return CUSTOM;
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
 }
 

@@ -80,7 +80,7 @@ def missing_of_lane(lane: LaneSettings, steps: int) -> tuple[str, ...]:
         return ()
     name, missing = lane.solver.class_name, []
     if lane.sigmas:
-        missing.append(f"Edit sigmas: diffusers' {name} takes no list of sigmas.")
+        missing.append(f"Custom sigmas: diffusers' {name} takes no list of sigmas.")
     elif lane.schedule_type not in DIFFUSERS_TYPES:
         label = SCHEDULE_TYPES[lane.schedule_type].label
         missing.append(f"Schedule type {label}: diffusers' {name} does not have it.")
