@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
-from reading import wait_for
+from reading import open_tab, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -27,6 +27,8 @@ WITH_TIPS = {
 
 @pytest.mark.parametrize("kind", WITH_TIPS)
 def test_everything_has_a_tip(shared_page, kind):
+    open_tab(shared_page, "table" if kind == "columns" else "schedule")
+    shared_page.locator(WITH_TIPS[kind]).first.wait_for(state="attached")
     without = shared_page.locator(WITH_TIPS[kind]).evaluate_all(
         """(marks, kind) => import(`${window.gradio_config.root}/page/shared/tip.js`).then(
             ({ tipOf }) => [marks.length, marks.filter((mark) => {
@@ -85,7 +87,7 @@ def test_a_finger_opens_tips_which_stay_inside_a_phone(context, server):
     page = touched.new_page()
     page.goto(server)
     page.wait_for_selector("#settings[data-ready]:not(.open)")
-    marks = page.locator(".facts dt[data-tip-stop]")
+    marks = page.locator(".panes .facts dt[data-tip-stop]")
     marks.nth(7).wait_for()
     for mark in marks.all():
         mark.tap()
@@ -99,4 +101,18 @@ def test_a_finger_opens_tips_which_stay_inside_a_phone(context, server):
     page.wait_for_selector(TIP)
     page.locator(".progress .where").tap()
     expect(page.locator(TIP)).to_have_count(0)
+    tab = page.get_by_role("tab", name="Table")
+    tab.tap()  # it is now in sight, below what sticks to the top
+    page.get_by_role("tab", name="Schedule").tap()
+    box = tab.bounding_box()
+    finger = touched.new_cdp_session(page)
+    at = [{"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}]
+    finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": at})
+    page.wait_for_selector(TIP)
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(300)  # in which a tap would have opened the tab
+    expect(page.locator(TIP)).to_be_visible()
+    expect(tab).to_have_attribute("aria-selected", "false")
+    tab.tap()
+    expect(tab).to_have_attribute("aria-selected", "true")
     touched.close()

@@ -54,6 +54,7 @@ export function startTips() {
   let closedAt = -Infinity;
   let byKeyboard = false;
   let touched = ""; // the pointer's kind, from its going down on
+  let held = false; // has a long press opened the tip? its end is no tap
   let [opening, closing, pressing, settling] = [0, 0, 0, 0];
 
   // --- one tip -------------------------------------------------------------------------------------
@@ -129,12 +130,13 @@ export function startTips() {
     ({ target, pointerType }) => {
       byKeyboard = false;
       touched = pointerType;
+      held = false;
       if (box.contains(target)) return;
       const before = shown;
       close();
       const element = pointerType === "touch" && under(target);
       if (!element) return;
-      if (acts(element, target)) pressing = setTimeout(open, PRESS_MS, element);
+      if (acts(element, target)) pressing = setTimeout(hold, PRESS_MS, element);
       else if (element === before) touched = "closed"; // the same mark again
     },
     true,
@@ -147,6 +149,12 @@ export function startTips() {
   document.addEventListener(
     "click",
     (click) => {
+      if (held) {
+        held = false;
+        click.preventDefault();
+        click.stopPropagation();
+        return;
+      }
       const element = touched === "touch" && under(click.target);
       if (!element || acts(element, click.target)) return;
       click.preventDefault(); // a label would open the keyboard
@@ -154,6 +162,11 @@ export function startTips() {
     },
     true,
   );
+
+  function hold(element) {
+    open(element);
+    held = shown === element;
+  }
 
   // Does a tap here do something? The words of a setting only name it.
   function acts(element, target) {
@@ -174,7 +187,7 @@ export function startTips() {
     if (element) describe(element, target);
     if (element && byKeyboard) offer(element);
   });
-  document.addEventListener("focusout", close);
+  document.addEventListener("focusout", () => held || close()); // a finger that is lifted moves the focus
   document.addEventListener("input", close);
   document.addEventListener("scroll", () => shown && close(), true);
 
