@@ -496,9 +496,13 @@ def test_a_finger_moves_a_point(context, server):
     page.goto(server)
     page.wait_for_selector("#plot .nsewdrag")
     page.wait_for_selector("#stop[aria-disabled=true]")
-    page.locator("#plot").scroll_into_view_if_needed()
+    show = "document.querySelector('{}').scrollIntoView({{ block: '{}' }})"
+    page.evaluate(
+        show.format("#legend", "center")
+    )  # the pictures stick to the top, Run to the foot
     page.tap(".legend .edit")
     page.wait_for_selector(".legend .editing")
+    page.evaluate(show.format("#plot", "end") + "; scrollBy(0, 90)")
     x, y = place(page, 0, 5)
     client = touch.new_cdp_session(page)
     for kind, down in (("touchStart", 0), ("touchMove", 4), ("touchMove", 9), ("touchEnd", None)):
