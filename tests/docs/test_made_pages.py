@@ -13,7 +13,7 @@ from explorer.engine import Engine
 from explorer.sampling.schedulers import KDPM2DiscreteScheduler
 from explorer.settings import LaneSettings
 
-PAGES = {"ancestral.md", "tune_a_schedule.md", "first_run.md"}
+PAGES = ("ancestral.md", "tune_a_schedule.md", "first_run.md")
 KERNELS = 0.1  # relative: CPUs compute a network a little differently
 ROUNDED = 1e-3
 
