@@ -1,11 +1,15 @@
 """Latents by the block, out of a run in memory and of its folder: the same, to the bit."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 from made_runs import SHAPE, made_run
 
 from explorer.records import latents
 from explorer.records.errors import DamagedRun, ForeignRun
+from explorer.records.folder import RunFolder
 from explorer.records.latents import latents_of, read_latents
 
 CALL_BYTES = 2 * int(np.prod(SHAPE))
@@ -65,4 +69,63 @@ def test_a_recording_that_was_changed_is_damaged(tmp_path):
     assert len(read_latents(path, 1, 0).values) == 5
     file.unlink()
     with pytest.raises(DamagedRun, match="missing"):
+        read_latents(path, 0, 0)
+
+
+def test_a_recording_is_read_to_its_end_once_until_it_is_changed(tmp_path, monkeypatch):
+    path = made_run().save(tmp_path / "run")
+    checked = []
+    check = RunFolder.check
+    monkeypatch.setattr(
+        RunFolder, "check", lambda *args: (checked.append(args[1]), check(*args))[1]
+    )
+    for call in range(5):
+        read_latents(path, 0, call)
+    read_latents(path, 1, 0)
+    assert checked == ["lane-a.safetensors", "lane-b.safetensors"]
+    file = path / "lane-a.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    with pytest.raises(DamagedRun, match="not as it was saved"):
+        read_latents(path, 0, 0)
+    file.unlink()
+    file.symlink_to(path / "lane-b.safetensors")
+    with pytest.raises(DamagedRun, match="is a link"):
+        read_latents(path, 0, 0)
+
+
+def test_latents_larger_than_any_run_has_are_refused_unread(monkeypatch, block_of):
+    monkeypatch.setattr(latents, "MOST_BYTES", CALL_BYTES - 1)
+    with pytest.raises(ForeignRun, match="too large to be shown"):
+        block_of(0, 0)
+    monkeypatch.setattr(latents, "MOST_BYTES", CALL_BYTES)
+    assert len(block_of(0, 0).values) == 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"calls": null}',
+        '{"calls": [{"scales": []}]}',
+        '{"calls": [{"scales": [1e999]}]}',
+        '{"calls": [{"scales": [1%s]}]}' % ("0" * 400),
+        '{"calls": [{"scales": "x"}]}',
+    ],
+)
+def test_a_header_that_is_none_of_ours_is_damaged(tmp_path, text):
+    from safetensors.numpy import save
+
+    path = made_run().save(tmp_path / "run")
+    data = save({"latents": np.zeros((5, *SHAPE), np.float16)}, metadata={"trajectory": text})
+    (path / "lane-a.safetensors").write_bytes(data)
+    manifest = json.loads((path / "run.json").read_text())
+    manifest["files"]["lane-a.safetensors"] = {
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+    (path / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(DamagedRun, match=r"lane-a\.safetensors holds no latents"):
         read_latents(path, 0, 0)
