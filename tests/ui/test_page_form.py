@@ -91,6 +91,7 @@ def test_from_three_lanes_on_the_sidebar_shows_one_and_the_tab_shows_all(open_pa
     expect(shown).to_have_count(3)
     # The one table has moved with its focus, and what is typed there is a change as any other.
     expect(page.locator("#b_eta input")).to_be_focused()
+    page.wait_for_timeout(1100)  # what is typed within a second is one change
     page.keyboard.press("End")
     page.keyboard.type("5")
     expect(page.locator("#b_eta input")).to_have_value("0.55")
