@@ -22,6 +22,7 @@ def as_at_first(request):
     """Every test of the shared page starts from the same switches."""
     if "recorded" in request.fixturenames:
         page = request.getfixturevalue("recorded")
+        page.bring_to_front()  # behind another page it would get one frame a second
         if page.get_by_role("dialog").count():
             page.keyboard.press("Escape")
         show(page, "denoised")
