@@ -6,7 +6,7 @@ import { dashesOf, pinned } from "./pins.js";
 import { makeReadout } from "./readout.js";
 import { relativeTo } from "./relative.js";
 import { summaryOf } from "../settings/problems.js";
-import { waitForElement, fileUrl, make, styleOf } from "../shared/dom.js";
+import { waitForElement, fileUrl, make, setHidden, setText, styleOf } from "../shared/dom.js";
 import { afterFirstSight } from "../shared/first_sight.js";
 import { laneKeys, letter } from "../shared/names.js";
 import { isOther } from "../table/tables.js";
@@ -59,8 +59,8 @@ export async function mount({ element, props }) {
   function compare(state) {
     const other = isOther(state);
     const none = state.curves !== null && state.curves.labels.every((_, lane) => state.hidden.lanes.includes(lane));
-    note.textContent = none ? ALL_HIDDEN : OTHER;
-    note.hidden = !(other || none) || sentence.textContent !== "";
+    setText(note, none ? ALL_HIDDEN : OTHER);
+    setHidden(note, !(other || none) || sentence.textContent !== "");
     element.toggleAttribute("data-other", other);
   }
 
@@ -95,16 +95,16 @@ export async function mount({ element, props }) {
     const [x, y] = [area.offsetLeft, area.offsetTop]; // read once: it forces a layout
     marks.forEach((mark, lane) => {
       const point = cursor.points[lane];
-      mark.hidden = !point || state.hidden.lanes.includes(lane);
-      if (mark.hidden) return;
+      const isAway = !point || state.hidden.lanes.includes(lane);
+      if (isAway) return setHidden(mark, true);
       const [left, top] = [xaxis.d2p(ALONG[shown.x](point)), yaxis.d2p(heightOf(point, lane))];
       const [line, ring] = mark.children;
-      mark.hidden = left < 0 || left > xaxis._length;
+      setHidden(mark, left < 0 || left > xaxis._length);
       mark.style.transform = `translate(${x + xaxis._offset + left}px, ${y}px)`;
       line.style.top = `${yaxis._offset}px`;
       line.style.height = `${yaxis._length}px`;
       ring.style.top = `${yaxis._offset + top}px`;
-      ring.hidden = !(top >= 0 && top <= yaxis._length);
+      setHidden(ring, !(top >= 0 && top <= yaxis._length));
     });
   }
 

@@ -13,6 +13,19 @@ export function make(tag, className = "", ...children) {
 // "A" in the colour of its lane.
 export const laneLetter = (lane) => make("b", `lane-${laneKey(lane)}`, letter(lane));
 
+// Another text in an element that has nothing else. Its node stays: where one comes or goes, browsers look
+// at the styles of the whole page again, because of `:has()`, and a frame of scrubbing has no time for that.
+export function setText(element, text) {
+  const node = element.firstChild;
+  if (node?.nodeType !== Node.TEXT_NODE || node.nextSibling) element.textContent = text;
+  else if (node.data !== `${text}`) node.data = text;
+}
+
+// Likewise: an attribute that is set again, to what it was, is one that has changed.
+export function setHidden(element, is) {
+  if (element.hidden !== is) element.hidden = is;
+}
+
 // A line drawing on a square of 16 by 16.
 export function icon(path) {
   const space = "http://www.w3.org/2000/svg";

@@ -3,6 +3,7 @@
 import { drawSigned } from "./film.js";
 import { fillFacts } from "./pane.js";
 import { minus } from "./signed.js";
+import { setHidden, setText } from "../shared/dom.js";
 import { laneKey, letter } from "../shared/names.js";
 import { emit } from "../shared/signals.js";
 
@@ -72,7 +73,7 @@ export function makeComparison(element, enlarge) {
       divider.hidden = mode !== "slider";
       enlarging.hidden = mode !== "difference";
       tags.forEach((tag, at) => {
-        tag.textContent = letter(lanes[at]);
+        setText(tag, letter(lanes[at]));
         tag.className = `tag ${["first", "second"][at]} lane-${laneKey(lanes[at])}`;
       });
       divider.setAttribute("aria-label", `Divider between ${letter(lanes[0])} and ${letter(lanes[1])}`);
@@ -85,8 +86,8 @@ export function makeComparison(element, enlarge) {
     draw(shown) {
       sides.forEach((side, at) => side.show(shown, lanes[at]));
       const problem = lanes.map((lane) => shown.problem(lane)).find(Boolean) ?? "";
-      broken.textContent = problem;
-      broken.hidden = !problem;
+      setText(broken, problem);
+      setHidden(broken, !problem);
       const names = lanes.map((lane) => shown.lanes[lane].label);
       if (box.dataset.mode === "difference") {
         drawDifference(under, shown);

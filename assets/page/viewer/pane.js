@@ -1,5 +1,6 @@
 // One lane's picture and the numbers beside it.
 
+import { setHidden, setText } from "../shared/dom.js";
 import { stepName } from "../shared/names.js";
 
 const GREY = 128;
@@ -30,7 +31,7 @@ export function makePane(element, lane, enlarge) {
   }
 
   function name(label) {
-    pane.querySelector(".name").textContent = label;
+    setText(pane.querySelector(".name"), label);
   }
 
   clear();
@@ -41,10 +42,10 @@ export function makePane(element, lane, enlarge) {
     remove: () => pane.remove(),
     clear,
     blank: () => placeholder(canvas),
-    markApproximate: (is) => (approximate.hidden = !is),
+    markApproximate: (is) => setHidden(approximate, !is),
     say(sentence) {
-      broken.textContent = sentence;
-      broken.hidden = !sentence;
+      setText(broken, sentence);
+      setHidden(broken, !sentence);
     },
     // `at` is -1 before the lane's first call.
     show(made, at, view) {
@@ -58,13 +59,13 @@ export function makePane(element, lane, enlarge) {
 }
 
 export function fillFacts(list, { calls, steps, planned = calls.length }, at) {
-  const fact = (name) => list.querySelector(`[data-fact=${name}]`);
+  const fact = (name, text) => setText(list.querySelector(`[data-fact=${name}]`), text);
   const call = calls[at];
   const step = call ? stepName(call) : "0";
-  fact("call").textContent = `${at + 1} of ${planned}`;
-  fact("step").textContent = steps ? `${step} of ${steps}` : step;
-  fact("sigma").textContent = call ? round(call.sigma) : "";
-  fact("timestep").textContent = call ? tenths(call.timestep) : "";
+  fact("call", `${at + 1} of ${planned}`);
+  fact("step", steps ? `${step} of ${steps}` : step);
+  fact("sigma", call ? round(call.sigma) : "");
+  fact("timestep", call ? tenths(call.timestep) : "");
 }
 
 // Before the first run: faint noise, the same in every lane, as a run starts.

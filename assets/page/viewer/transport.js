@@ -1,6 +1,7 @@
 // The scrubber, and Play with its speed and its loop.
 
 import { playCalls } from "./playing.js";
+import { setHidden, setText } from "../shared/dom.js";
 import { stepName, letter } from "../shared/names.js";
 
 // `seek(call)` shows a call of the lane that the scrubber moves; `current()` is { call, last } of it;
@@ -70,9 +71,9 @@ export function makeTransport(element, { seek, current, follow }) {
       const text = `${alike ? "" : `${letter(lead)}: `}step ${at < 0 ? 0 : stepName(calls[at])}, call ${at + 1} of ${planned}`;
       range.max = calls.length - 1;
       range.value = Math.max(0, at);
-      where.textContent = text;
+      setText(where, text);
       range.setAttribute("aria-valuetext", text);
-      live.hidden = !isLive || follows;
+      setHidden(live, !isLive || follows);
     },
     clear: () => (where.textContent = ""),
     get align() {

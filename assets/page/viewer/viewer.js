@@ -13,6 +13,7 @@ import "../history/zip_files.js";
 import "../run/stale.js";
 import { isRunning, receive } from "../run/run.js";
 import { comeBack } from "../run/watch.js";
+import { setText } from "../shared/dom.js";
 import { laneKey, letter } from "../shared/names.js";
 import { emit, on } from "../shared/signals.js";
 import { follow, set, state, subscribe } from "../shared/store.js";
@@ -93,7 +94,7 @@ export function mount({ element, props, watch }) {
     const latent = view === "latent" ? shown.latentInWords : ""; // asking for it fetches it
     const words = caption({ view, latent, mode, names: comparison.lanes.map(letter) });
     const aside = left ? ` The run has ${left + shown.lanes.length} lanes, the page room for ${shown.lanes.length}.` : "";
-    write(sentence, (shown.isLive && !compares ? (shown.follows ? LIVE : BACK) : words) + aside);
+    setText(sentence, (shown.isLive && !compares ? (shown.follows ? LIVE : BACK) : words) + aside);
     enlarged.draw(shown, words);
   }
 
@@ -239,13 +240,8 @@ export function mount({ element, props, watch }) {
     comparison.fit(area.getBoundingClientRect());
   }).observe(area);
   if (!panes.length) setLanes(props.lanes); // before anything is known of them: nothing moves when it is
-  write(sentence, caption({ view: state.view }));
+  setText(sentence, caption({ view: state.view }));
   watch("value", () => receive(props.value));
   comeBack();
   showFirst();
-}
-
-// Most frames leave it as it is.
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
