@@ -181,7 +181,8 @@ def test_the_plots_menus_have_names_and_are_chosen_from_by_keys(open_page):
 
 def test_pictures_and_curves_have_names(open_page):
     page = open_page()
-    names = "[...document.querySelectorAll('canvas')].map((one) => one.ariaLabel)"
+    names = """[...document.querySelectorAll('canvas')].filter((one) => one.checkVisibility())
+        .map((one) => one.ariaLabel)"""
     assert page.evaluate(names) == ["Lane A: no picture yet", "Lane B: no picture yet"]
     run_to_end(page)
     assert page.evaluate(names) == ["DPM2, denoised, step 20", "DPM2 a, denoised, step 20"]

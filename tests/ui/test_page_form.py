@@ -106,8 +106,15 @@ def test_an_error_of_another_lane_comes_into_sight(open_page):
     page = open_page()
     page.uncheck("#same input")
     page.click("#lanes .add")
-    fill(page, "b_eta", "-3")
-    page.click(".lane-lines .lane-c .open")
+    fill(page, "b_eta", "1")
+    page.evaluate(
+        """() => {  // at once: the server's answer comes when the sidebar shows lane C
+            const box = document.querySelector("#b_eta input");
+            box.value = "-3";
+            box.dispatchEvent(new Event("input", { bubbles: true }));
+            document.querySelector(".lane-lines .lane-c .open").click();
+        }"""
+    )
     expect(page.locator("#b_eta_problem")).to_be_visible()
     expect(page.locator("#b_eta")).to_be_visible()
 

@@ -14,7 +14,7 @@ from made_runs import made_trajectory
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Page, expect
-from reading import choose, fill, wait_for
+from reading import choose, fill, open_tab, wait_for
 from test_page_access import violations
 
 from explorer import ui
@@ -496,7 +496,7 @@ def test_what_cannot_be_opened_is_a_sentence(open_page):
 def test_text_boxes_and_the_start_pictures_control_keep_what_is_theirs(open_page):
     page = ready(open_page())
     page.click("#start_group .fold-head")
-    for target, how in (("#prompt textarea", "paste"), ("#prompt textarea", "drop")):
+    for target, how in (("#a_sigmas textarea", "paste"), ("#prompt textarea", "drop")):
         give(page, target, how, text=A1111)
     give(page, "#init_image button", "drop", a_png=picture(A1111))
     page.wait_for_selector("#init_image img")
@@ -518,6 +518,7 @@ def test_a_preset_of_the_field_is_one_change_that_is_said(open_page):
     preset(page, "A1111 and ComfyUI, Karras")
     shown = report(page)
     expect(shown).to_contain_text("Changed: Schedule type Karras, Discard penultimate sigma on")
+    open_tab(page, "table")
     expect(page.get_by_label("as A1111 / ComfyUI")).to_be_checked()
     preset(page, "Few steps")
     expect(shown).to_contain_text("Changed: Steps 8, Schedule type Automatic")
