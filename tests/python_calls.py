@@ -8,7 +8,7 @@ from typing import Any
 
 def python_calls(function: Callable[[], Any]) -> int:
     """Python and C functions that `function` calls once it has been called before."""
-    for _ in range(3):  # imports and caches do not count; those of isinstance are cleared by imports
+    for _ in range(3):  # neither imports nor caches count, such as those of isinstance
         function()
     count = 0
 

@@ -86,7 +86,7 @@ def test_a_server_that_has_gone_leaves_what_is_here(open_page):
         assert picture(page, "a") != first
         page.click(".save-button")
         page.get_by_role("menuitem").first.click()
-        expect(page.locator(".save-menu .said")).to_have_text("The server cannot be reached.")
+        expect(page.locator("#save .save-menu .said")).to_have_text("The server cannot be reached.")
         page.keyboard.press("Escape")
         page.click("#run")
         wait_for(page, "samplerExplorer.state === 'error'")

@@ -17,23 +17,23 @@ from explorer.records.zip_file import read_zip
 def menu(recorded) -> Page:
     """A page after a run of two lanes, its menu closed."""
     recorded.keyboard.press("Escape")
-    expect(recorded.locator(".save-menu")).to_be_hidden()
+    expect(recorded.locator("#save .save-menu")).to_be_hidden()
     return recorded
 
 
 def entry(page: Page, label: str, hint: str = "", group: int = 0):
     """An entry of the run's group, or of the lane's, which is the second."""
-    entries = page.locator(".save-menu .group").nth(group).get_by_role("menuitem")
+    entries = page.locator("#save .save-menu .group").nth(group).get_by_role("menuitem")
     return entries.filter(has_text=label).filter(has_text=hint).first
 
 
 def said(page: Page):
-    return page.locator(".save-menu .said")
+    return page.locator("#save .save-menu .said")
 
 
 def saved(page: Page, *which) -> Download:
     """What an entry downloads."""
-    if page.locator(".save-menu").is_hidden():
+    if page.locator("#save .save-menu").is_hidden():
         page.click(".save-button")
     with page.expect_download() as download:
         entry(page, *which).click()
@@ -48,7 +48,7 @@ def test_without_a_run_it_says_so(open_page):
     button.click(force=True)
     expect(said(page)).to_have_text("There is no finished run to save yet.")
     expect(page.get_by_role("menuitem")).to_have_count(0)
-    box, place = page.locator(".save-menu").bounding_box(), button.bounding_box()
+    box, place = page.locator("#save .save-menu").bounding_box(), button.bounding_box()
     assert box["y"] + box["height"] <= place["y"]  # above the bar, which is at the foot
     assert box["x"] >= 0 and box["x"] + box["width"] <= 390
 
@@ -68,13 +68,13 @@ def test_keys_move_in_it_and_close_it(menu):
         menu.keyboard.press(key)
         expect(menu.locator(":focus")).to_contain_text(text)
     menu.keyboard.press("Escape")
-    expect(menu.locator(".save-menu")).to_be_hidden()
+    expect(menu.locator("#save .save-menu")).to_be_hidden()
     expect(button).to_be_focused()
     expect(button).to_have_attribute("aria-expanded", "false")
     menu.keyboard.press("ArrowUp")
     expect(menu.locator(":focus")).to_contain_text("ComfyUI")
     menu.mouse.click(600, 700)
-    expect(menu.locator(".save-menu")).to_be_hidden()
+    expect(menu.locator("#save .save-menu")).to_be_hidden()
 
 
 def test_it_is_a_menu_to_a_screen_reader(menu):
@@ -163,10 +163,11 @@ def test_texts_are_copied_and_say_what_diffusers_lacks(menu):
     }.items():
         entry(menu, label, "", 0 if "settings" in label else 1).click()
         wait_for(
-            menu, "document.querySelector('.save-menu .said').textContent.startsWith('Copied')"
+            menu,
+            "document.querySelector('#save .save-menu .said').textContent.startsWith('Copied')",
         )
         assert inside in menu.evaluate("navigator.clipboard.readText()")
-    expect(menu.locator(".save-menu .missing li")).to_have_count(0)
+    expect(menu.locator("#save .save-menu .missing li")).to_have_count(0)
 
 
 def test_where_no_page_may_copy_the_text_is_shown_selected(menu):
@@ -180,7 +181,9 @@ def test_where_no_page_may_copy_the_text_is_shown_selected(menu):
     expect(box).to_be_focused()
     assert box.evaluate("box => box.value.slice(box.selectionStart, box.selectionEnd)") == "code"
     expect(said(menu)).to_contain_text("the text is selected here")
-    expect(menu.locator(".save-menu .missing li")).to_have_text("<b>Eta</b> 0.5: no such argument.")
+    expect(menu.locator("#save .save-menu .missing li")).to_have_text(
+        "<b>Eta</b> 0.5: no such argument."
+    )
     menu.evaluate("delete navigator.clipboard")
     menu.unroute("**/save/python*")
 
