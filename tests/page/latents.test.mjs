@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { afterEach, test } from "node:test";
+import { afterEach, mock, test } from "node:test";
 
 const SHAPE = [1, 2, 1, 2];
 const asked = [];
@@ -64,6 +64,50 @@ test("why there are none is said, and nothing is asked again", async () => {
   assert.match(new Latents("", 0, () => {}).problem, /has not kept this run/);
 });
 
+const busy = () => ({ ok: false, status: 429, text: async () => '{"message": "Too many files."}' });
+const gone = () => Promise.reject(new TypeError("gone"));
+const turns = async () => {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+};
+
+for (const [name, failure] of Object.entries({ busy, gone })) {
+  test(`a server that is ${name} is asked again after a while by who still looks`, async () => {
+    mock.timers.enable({ apis: ["setTimeout"] });
+    try {
+      answer = failure;
+      let looks = true;
+      const latents = new Latents("f00", 0, () => looks && latents.get(4));
+      latents.get(4);
+      await turns();
+      assert.notEqual(latents.problemAt(4), "");
+      latents.get(6); // moving on does not hammer it
+      await turns();
+      assert.equal(asked.length, 1);
+      mock.timers.tick(3000);
+      await turns();
+      assert.equal(asked.length, 2);
+      answer = block;
+      mock.timers.tick(3000);
+      await turns();
+      assert.equal(asked.length, 3);
+      assert.equal(latents.problemAt(4), "");
+      assert.deepEqual([...latents.get(4).values], [16, 32, 64, 128]);
+      answer = failure;
+      latents.get(8);
+      await turns();
+      assert.equal(latents.problemAt(4), ""); // what is there stays
+      assert.notEqual(latents.problemAt(8), "");
+      looks = false;
+      mock.timers.tick(9000);
+      await turns();
+      assert.equal(asked.length, 4);
+      latents.close();
+    } finally {
+      mock.timers.reset();
+    }
+  });
+}
+
 test("an answer that is damaged, or a server that is gone, is a sentence", async () => {
   for (const broken of [() => ({ ...block(0), headers: new Headers() }), () => Promise.reject(new TypeError("gone"))]) {
     answer = broken;
@@ -71,5 +115,6 @@ test("an answer that is damaged, or a server that is gone, is a sentence", async
     latents.get(0);
     await settled();
     assert.match(latents.problem, /could not be fetched/);
+    latents.close();
   }
 });

@@ -6,6 +6,8 @@ import { runsFetch, sentenceOf } from "../shared/runs_api.js";
 const MOST_NUMBERS = 4e6; // that are kept of a lane's latents: 16 MB
 const NO_RUN = "The server has not kept this run, so its latents cannot be shown.";
 const NO_ANSWER = "The latents could not be fetched: the server did not answer.";
+const AGAIN_MS = 3000; // after which a server that was busy or away is asked again, if one still looks
+const PASSES = (status) => status === 429 || status >= 500;
 
 export class Latents {
   #id;
@@ -16,6 +18,8 @@ export class Latents {
   #underWay = false;
   #wanted = null; // the newest call that was asked for meanwhile
   #closed = new AbortController();
+  #rest = 0; // the timer after which the server is asked again, 0 while it may be
+  #isFinal = false; // will none ever come?
 
   problem = ""; // why there are none, a sentence
 
@@ -23,7 +27,7 @@ export class Latents {
   // and when it is known that none will come.
   constructor(id, lane, arrived) {
     [this.#id, this.#lane, this.#arrived] = [id, lane, arrived];
-    if (!id) this.problem = NO_RUN;
+    if (!id) [this.problem, this.#isFinal] = [NO_RUN, true];
   }
 
   // A call's latent, { shape, values, low, high, finite }, or null: then it is fetched.
@@ -38,16 +42,22 @@ export class Latents {
     return latent;
   }
 
+  // Why there is nothing to show of a call, a sentence, or "".
+  problemAt(call) {
+    return this.#calls.has(call) ? "" : this.problem;
+  }
+
   close() {
     this.#closed.abort();
+    clearTimeout(this.#rest);
     this.#calls.clear();
   }
 
   async #want(call) {
     this.#wanted = call;
-    if (this.#underWay || this.problem) return;
+    if (this.#underWay) return;
     this.#underWay = true;
-    while (this.#wanted !== null && !this.problem && !this.#closed.signal.aborted) {
+    while (this.#wanted !== null && !this.#isFinal && !this.#rest && !this.#closed.signal.aborted) {
       const next = this.#wanted;
       this.#wanted = null;
       if (!this.#calls.has(next)) await this.#fetch(next);
@@ -56,15 +66,27 @@ export class Latents {
   }
 
   async #fetch(call) {
+    let passes = false; // a problem that another attempt may not have
     try {
       const path = `runs/${this.#id}/latents/${this.#lane}?call=${call}`;
       const response = await runsFetch(path, { signal: this.#closed.signal });
       if (response.ok) this.#keep(response.headers.get("x-latents"), await response.arrayBuffer());
-      else this.problem = await sentenceOf(response);
+      this.problem = response.ok ? "" : await sentenceOf(response);
+      passes = PASSES(response.status);
     } catch {
       this.problem = NO_ANSWER;
+      passes = true;
     }
-    if (!this.#closed.signal.aborted) this.#arrived();
+    if (this.#closed.signal.aborted) return;
+    this.#isFinal = Boolean(this.problem) && !passes;
+    if (passes) this.#rest = setTimeout(() => this.#askAgain(), AGAIN_MS);
+    this.#arrived();
+  }
+
+  // What is on screen is drawn once more, and asks for what it still needs.
+  #askAgain() {
+    this.#rest = 0;
+    this.#arrived();
   }
 
   // The answer: a scale for each call, then their numbers in half precision.

@@ -92,7 +92,7 @@ export class Recorded {
 
   // Why a lane shows nothing of this view, a sentence, or "".
   problem(lane) {
-    return this.view === "latent" ? this.#latents[lane].problem : this.lanes[lane].problem(this.view);
+    return this.view === "latent" ? this.#latents[lane].problemAt(this.cursor[lane]) : this.lanes[lane].problem(this.view);
   }
 
   // The lane's finished picture, a file of the server, where that is what it shows.
