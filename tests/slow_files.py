@@ -60,6 +60,7 @@ BROWSER_FILES = {
     "ui/test_page_history.py": 70,
     "ui/test_page_lacks.py": 25,
     "ui/test_page_learn.py": 30,
+    "ui/test_page_lane_groups.py": 25,
     "ui/test_page_lanes.py": 60,
     "ui/test_page_look.py": 40,
     "ui/test_page_models.py": 20,

@@ -1,8 +1,8 @@
 // Two lanes in one place: a divider that is moved between their pictures, or the difference of the two.
 
-import { drawSigned } from "./film.js";
-import { fillFacts } from "./pane.js";
-import { minus } from "./signed.js";
+import { drawNumbers } from "./decoding.js";
+import { fillFacts, placeholder } from "./pane.js";
+import { amplify, minus } from "./signed.js";
 import { setHidden, setText } from "../shared/dom.js";
 import { laneKey, letter } from "../shared/names.js";
 import { emit } from "../shared/signals.js";
@@ -59,9 +59,10 @@ export function makeComparison(element, enlarge) {
   enlarging.addEventListener("click", enlarge);
 
   function drawDifference(canvas, shown) {
+    if (lanes.some((lane) => isMissing(shown, lane))) return placeholder(canvas);
     const [first, second] = lanes.map((lane) => shown.signed(lane));
     canvas.toggleAttribute("data-pixels", shown.view === "latent");
-    if (first && second) drawSigned(canvas, minus(first, second));
+    if (first && second) drawNumbers(canvas, minus(first, second), amplify);
   }
 
   return {
@@ -95,13 +96,17 @@ export function makeComparison(element, enlarge) {
         return;
       }
       [over, under].forEach((canvas, at) => {
-        shown.paint(canvas, lanes[at]);
+        if (isMissing(shown, lanes[at])) placeholder(canvas);
+        else shown.paint(canvas, lanes[at]);
         canvas.setAttribute("aria-label", `${names[at]}, ${shown.view}`);
       });
     },
     drawDifference,
   };
 }
+
+// Has the lane nothing to show? It has not begun, or its pictures are damaged.
+const isMissing = (shown, lane) => shown.cursor[lane] < 0 || shown.problem(lane) !== "";
 
 // The numbers of one of the two, under a menu of the lanes.
 function makeSide(box, at, choose) {

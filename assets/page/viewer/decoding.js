@@ -1,4 +1,4 @@
-// Pictures decoded for a canvas, also by browsers without createImageBitmap or without its options.
+// Pictures on a canvas: decoded, also by browsers without createImageBitmap or its options, or made of numbers.
 
 // Resolves to something that a canvas draws, with width, height and close(); `smaller` are options of
 // createImageBitmap, which are left out where a browser does not take them. Rejects for a file that is no
@@ -36,4 +36,14 @@ export function resize(canvas, width, height) {
 export function paint(canvas, source, x = 0, y = 0, width = source.width, height = source.height) {
   resize(canvas, width, height);
   canvas.getContext("2d").drawImage(source, x, y, width, height, 0, 0, width, height);
+}
+
+// Draw a picture of numbers, which `fill(picture, data)` writes as a canvas's data; nothing for null.
+export function drawNumbers(canvas, picture, fill) {
+  if (!picture) return;
+  resize(canvas, picture.width, picture.height);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(picture.width, picture.height);
+  fill(picture, image.data);
+  context.putImageData(image, 0, 0);
 }

@@ -1,5 +1,6 @@
 // One picture in a dialog of its own, at its real size or as large as the window lets it be.
 
+import { placeholder } from "./pane.js";
 import { saveKind } from "../save/kinds.js";
 import { laneKey, letter, stepName } from "../shared/names.js";
 
@@ -50,7 +51,8 @@ export function makeEnlarged(element, { move, id }) {
       ? `step ${stepName(call)}, call ${pictures.cursor[lane] + 1}, sigma ${Number(call.sigma.toPrecision(4))}`
       : "before its first call";
     note.textContent = pictures.problem(lane) || caption;
-    if (compared) what.draw(canvas, pictures);
+    if (!call) placeholder(canvas);
+    else if (compared) what.draw(canvas, pictures);
     else pictures.paint(canvas, lane);
     canvas.setAttribute("aria-label", `${what.lanes.map(letter).join(" minus ")}, ${pictures.view}, ${where.textContent}`);
     const at = call ? `-call-${pictures.cursor[lane] + 1}` : "";

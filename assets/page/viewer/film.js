@@ -1,6 +1,6 @@
 // One lane's recorded frames: two sheets of pictures, fetched once, and how each view is drawn.
 
-import { decoded, makeCanvas, paint, resize } from "./decoding.js";
+import { decoded, drawNumbers, makeCanvas, paint } from "./decoding.js";
 import { amplify, colours, minus } from "./signed.js";
 import { fileUrl } from "../shared/dom.js";
 
@@ -58,7 +58,7 @@ export class Film {
 
   // `full` is the call's picture in full size, null while there is none.
   draw(canvas, view, call, full) {
-    if (view === "change") return drawSigned(canvas, this.signed(view, call));
+    if (view === "change") return drawNumbers(canvas, this.signed(view, call), amplify);
     const whole = this.#whole(view, call) || full;
     if (whole) return paint(canvas, whole);
     const sheet = this.#sheets[view];
@@ -105,13 +105,4 @@ export class Film {
     const { columns, width, height } = this.grid;
     return [(call % columns) * width, Math.floor(call / columns) * height, width, height];
   }
-}
-
-export function drawSigned(canvas, picture) {
-  if (!picture) return;
-  resize(canvas, picture.width, picture.height);
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(picture.width, picture.height);
-  amplify(picture, image.data);
-  context.putImageData(image, 0, 0);
 }

@@ -23,8 +23,9 @@ export class Live {
     this.#arrived = arrived;
   }
 
+  // The longest of the lanes that have begun at the moment on screen: others run after them.
   get lead() {
-    return longest(this.lanes);
+    return longest(this.lanes.map(({ calls }, lane) => ({ calls: this.cursor[lane] < 0 ? [] : calls })));
   }
 
   get cursor() {

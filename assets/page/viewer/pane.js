@@ -68,8 +68,8 @@ export function fillFacts(list, { calls, steps, planned = calls.length }, at) {
   fact("timestep", call ? tenths(call.timestep) : "");
 }
 
-// Before the first run: faint noise, the same in every lane, as a run starts.
-function placeholder(canvas) {
+// Where there is no picture: faint noise, the same in every lane, as a run starts.
+export function placeholder(canvas) {
   canvas.removeAttribute("data-pixels");
   const context = canvas.getContext("2d");
   const noise = context.createImageData(canvas.width, canvas.height);

@@ -4,7 +4,7 @@ import { atSigma, atStep, longest } from "./align.js";
 import { Bitmaps } from "./bitmaps.js";
 import { describeLatent } from "./captions.js";
 import { greys, scaleOf, shade } from "./channels.js";
-import { resize } from "./decoding.js";
+import { drawNumbers } from "./decoding.js";
 import { Film } from "./film.js";
 import { Latents } from "./latents.js";
 import { fileUrl } from "../shared/dom.js";
@@ -15,7 +15,7 @@ const LOADING = "its latents are being fetched";
 
 export class Recorded {
   isLive = false;
-  cursor = []; // the call on screen, by lane
+  cursor; // the call on screen, by lane; -1 of one that was not reached
   view = "denoised";
 
   #latents;
@@ -25,7 +25,11 @@ export class Recorded {
   // `arrived()` is called when a picture on screen can be drawn better; `sideOnScreen()` is of a picture, in
   // pixels of the screen.
   constructor({ id, lanes }, plan, arrived, sideOnScreen) {
-    this.lanes = lanes.map((lane, at) => new Film({ ...lane, label: plan[at]?.label ?? lane.label, steps: plan[at]?.steps, planned: plan[at]?.calls.length }));
+    this.lanes = lanes.map((lane, at) => {
+      const { label = lane.label, steps, calls } = plan[at] ?? {};
+      return new Film({ ...lane, label, steps, planned: calls?.length });
+    });
+    this.cursor = lanes.map(() => -1);
     this.#latents = lanes.map((_, lane) => new Latents(id, lane, arrived));
     this.#large = new Bitmaps((key) => this.#isOnScreen(key) && arrived(), sideOnScreen);
   }
@@ -60,7 +64,7 @@ export class Recorded {
 
   look(view) {
     this.view = view;
-    if (this.cursor.length) this.#prefetch();
+    this.#prefetch();
   }
 
   // A call in full size has come.
@@ -72,13 +76,7 @@ export class Recorded {
   paint(canvas, lane) {
     canvas.toggleAttribute("data-pixels", this.view === "latent");
     if (this.view !== "latent") return this.lanes[lane].draw(canvas, this.view, this.cursor[lane], this.#full(lane));
-    const picture = this.#greys(lane);
-    if (!picture) return;
-    resize(canvas, picture.width, picture.height);
-    const context = canvas.getContext("2d");
-    const image = context.createImageData(picture.width, picture.height);
-    shade(picture, image.data);
-    context.putImageData(image, 0, 0);
+    drawNumbers(canvas, this.#greys(lane), shade);
   }
 
   // The same as numbers that can be subtracted; null while there are none.

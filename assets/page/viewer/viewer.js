@@ -58,7 +58,7 @@ export function mount({ element, props, watch }) {
 
   // Move to a call of one lane; the others go with it.
   function seek(call, lead = shown?.lead) {
-    if (!shown?.lanes.length || !shown.lanes[lead]) return;
+    if (!shown?.lanes[lead]?.calls.length) return;
     shown.seek(call, lead, transport.align);
     tell();
     redraw();
@@ -68,6 +68,7 @@ export function mount({ element, props, watch }) {
     if (!shown) return;
     transport.pause();
     const last = shown.lanes[lane].calls.length - 1;
+    if (last < 0) return redraw(); // it was not reached
     seek(Math.max(0, Math.min(last, shown.cursor[lane] + by)), lane);
   }
 
@@ -180,14 +181,15 @@ export function mount({ element, props, watch }) {
   }
 
   function open(run) {
-    const back = shown?.isLive && !shown.follows ? shown.cursor[shown.lead] : Infinity; // where one looked back to
+    const back = shown?.isLive && !shown.follows ? { call: shown.cursor[shown.lead], lead: shown.lead } : null;
     const lanes = run.lanes.slice(0, most);
     left = run.lanes.length - lanes.length;
     put(new Recorded({ ...run, lanes }, state.plan, redraw, () => sideOnScreen));
     shown.look(state.view);
     unequal.hidden = shown.lanes.every(({ calls }) => calls.at(-1)?.step === shown.lanes[0].calls.at(-1)?.step);
     fetchFrames(shown);
-    seek(Math.min(back, shown.lanes[shown.lead].calls.length - 1));
+    if (back) return seek(Math.min(back.call, shown.lanes[back.lead].calls.length - 1), back.lead); // it stays there
+    seek(shown.lanes[shown.lead].calls.length - 1);
   }
 
   // The scrubber works meanwhile: numbers and rings at once, pictures when they are here.
