@@ -1,7 +1,7 @@
 """What a change of a setting costs the server: `python -m benchmarks.page`.
 
 Two lanes of every schedule type, the sampler's other settings changed from call to call so that
-nothing is remembered: the plot, the sigma lists and the doctor's findings, without the network.
+nothing is remembered: the plot, the table of calls and the doctor's findings, without the network.
 With `--browser`: from a key in the form to the redrawn plot instead; see redraw.py. With
 `--first-visit`: what a new visitor waits for; see first_visit.py.
 """

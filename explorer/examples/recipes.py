@@ -29,8 +29,8 @@ AUTOMATIC, KARRAS = LaneSettings(), LaneSettings(schedule_type="karras")
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One example: `settings(base)` are those of its run, `measure(run, base, recorded)` the
-    figures of its claim, which `claim` and `look` name in braces; the rest is its card's."""
+    """One example: `settings(base)` are those of its run, `measure(run, recorded)` the figures of
+    its claim, which `claim` and `look` name in braces; the rest is its card's."""
 
     key: str
     title: str

@@ -150,7 +150,7 @@ def _below(defaults: RunSettings, doctor: Doctor, store: RunStore) -> PlotParts:
         with panel("doctor"):
             component("doctor")
         with panel("lanes"):
-            pass
+            pass  # settings/lanes.js moves the table of lanes here while the tab is open
     return plot
 
 

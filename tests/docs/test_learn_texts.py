@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.hosting.files import sources
+from explorer.hosting.files import guides, sources
 from explorer.lab.by_the_book import Method
 from explorer.lab.gaussian import Gaussian
 from explorer.plots.curves import QUANTITIES
@@ -38,7 +38,7 @@ def test_texts_are_short_and_have_a_picture_actions_and_links(key):
     assert text["alt"] and text["caption"] and text["show"]
     for link in text["links"]:
         if "source" in link:
-            assert link["source"] in sources()
+            assert link["source"] in sources() | guides()
         else:
             assert link["href"].startswith(HOSTS)
             assert re.fullmatch(r"https://[\w./-]+", link["href"])

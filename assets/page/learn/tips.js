@@ -49,7 +49,7 @@ export const TIPS = {
   "x.log_sigma": { text: "The noise level itself, so that lanes of different length can be compared at the same noise." },
   "y.log": { text: "Equal distances are equal ratios. The final 0 has no place on it." },
   "y.linear": { text: "Equal distances are equal differences. The final 0 is on it; the low sigmas lie close together." },
-  "plot.relative": { text: "Draw every lane divided by lane A, which becomes a straight line." },
+  "plot.relative": { text: "Draw every lane relative to lane A, which becomes a straight line: sigma and step size divided by A's, the other curves minus A's." },
   "plot.pin": { text: "Keep these curves as thin lines behind those of the next settings." },
   "plot.edit": { text: "Move the points of a schedule by hand; the lane then has its own list of sigmas.", code: "sigmas" },
   "plot.lane": { text: "The lane's curve. Press to hide or show it." },

@@ -30,7 +30,7 @@ LANE_KEYS = {
     "alpha": "Beta scheduler alpha",
     "beta": "Beta scheduler beta",
     "discard_penultimate_sigma": "Discard penultimate sigma",
-    "sigmas": "Edit sigmas",
+    "sigmas": "Edit sigmas",  # its former label: texts that were saved with it stay readable
 }
 LANE_KEYS = {
     spec.name: LANE_KEYS.get(spec.name) or spec.metadata["label"]
