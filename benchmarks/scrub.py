@@ -3,9 +3,9 @@
 The bundled model runs `--lanes` lanes of `--steps` steps; in place of its frames in full size the
 page gets noisy pictures of `--size` pixels. Headless Chromium then shows a new call in every
 animation frame, from the first call to the last and back, in every view, and with two lanes
-compared. Prints how far apart the frames
-were, and the memory of the tab's process (resident, as Linux counts it, the browser's program
-included): before the run, at most while scrubbing, and after a garbage collection.
+compared. Prints how far apart the frames were, and the memory of the tab's process (resident, as
+Linux counts it, the browser's program included): before the run, at most while scrubbing, and after
+a garbage collection. Lanes from the third on are DPM2 too.
 """
 
 import argparse
@@ -38,6 +38,12 @@ PATIENCE_MS = 300_000
 POLL_S = 0.02  # between two readings of the memory
 BLOCK = 16  # the noise's grain: pictures whose JPEGs are as large as photographs'
 
+ADD_LANE = """() => {
+    document.querySelector("#lanes .add").click();
+    const sampler = [...document.querySelectorAll("[id$=_sampler] select")].at(-1);
+    sampler.value = document.querySelector("#a_sampler select").value;
+    sampler.dispatchEvent(new Event("change", { bubbles: true }));
+}"""
 SCRUB = """async () => {
     const range = document.querySelector(".transport input[type=range]");
     const intervals = [];
@@ -146,7 +152,7 @@ def run_to_end(page, steps: int, lanes: int) -> None:
     """A run of so many lanes, and all its frames in full size on their way to the page."""
     page.fill("#steps input", str(steps))
     for _ in range(2, lanes):
-        page.evaluate("document.querySelector('#lanes .add').click()")
+        page.evaluate(ADD_LANE)
     page.wait_for_function(f"document.querySelectorAll('.pane').length === {lanes}")
     page.click("#run")
     page.wait_for_function("samplerExplorer.state === 'done'")
