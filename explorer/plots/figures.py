@@ -26,6 +26,7 @@ SYMBOLS = {  # of what is no line
     "sigma hat": "cross-thin-open",
 }
 WAYS = {"sigma down": "solid", "sigma up": "dot"}  # of lines from corner to corner, one a step
+LEFT_OUT = "left out"  # the kind of the steps before those that a run makes
 FONT = 'system-ui, -apple-system, "Segoe UI", sans-serif'
 
 Trace = dict[str, Any]
@@ -86,6 +87,13 @@ def schedule_figure(
     return {"data": traces, "layout": layout}
 
 
+def kinds_of(figure: dict[str, Any]) -> list[str]:
+    """The kinds of lines and marks that a figure draws of its lanes, each once, in its order."""
+    metas = [trace["meta"] for trace in figure["data"]]
+    kinds = [meta["kind"] for meta in metas if "lane" in meta and meta["kind"] != LEFT_OUT]
+    return list(dict.fromkeys(kinds))
+
+
 def _series(
     curve: Curve, shows: Quantity, x: str, log_y: bool, reference: Reference | None
 ) -> Iterator[Series]:
@@ -141,7 +149,7 @@ def _lane_traces(
         traces.append(_trace(lane, ran, shows, x) | style)
     if first and drawn:
         line = drawn[0]
-        left_out = line.rows(line.of <= first)._replace(kind="left out")
+        left_out = line.rows(line.of <= first)._replace(kind=LEFT_OUT)
         style = {"mode": "lines", "line": {"width": 1, "dash": "dot"}, "opacity": 0.5}
         traces.append(_trace(lane, left_out, shows, x) | style)
     return traces

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from explorer.plots.curves import QUANTITIES, Curve, curve_of
-from explorer.plots.figures import X_AXES, schedule_figure
+from explorer.plots.figures import X_AXES, kinds_of, schedule_figure
 from explorer.plots.relative import Reference
 from explorer.sampling.calls import CallTable
 from explorer.sampling.schedules import Schedule
@@ -33,15 +33,17 @@ class Curves(TypedDict):
     every object in a value, however deep, to watch it: the plotly figure, the lanes' calls
     (calls_table.py), the sigmas of each lane that can be dragged (null for a lane whose sigmas
     cannot), the lanes' schedules as pins, and what a plot `relative` to lane A is relative to
-    (plots/relative.py; null where it is not). `x` is the key of the axis, `labels` are the lanes'
-    names, `a1111` their sigmas in other programs (a1111_sigmas.py). `scales` says whether the
-    `quantity` may have a logarithmic axis, `key` is equal for equal schedules, `pins` says, by id,
-    what is wrong with each of the page's pins, `listed` is how many steps a lane's custom list has
-    (None without one), `placeholders` is by field what an empty box stands for, `folds` by group
+    (plots/relative.py; null where it is not). `kinds` are those of the lines and marks that the
+    figure draws, `x` is the key of the axis, `labels` are the lanes' names, `a1111` their sigmas in
+    other programs (a1111_sigmas.py). `scales` says whether the `quantity` may have a logarithmic
+    axis, `key` is equal for equal schedules, `pins` says, by id, what is wrong with each of the
+    page's pins, `listed` is how many steps a lane's custom list has (None without one),
+    `placeholders` is by field what an empty box stands for, `folds` by group
     one line on what it changes. There are no `problems`.
     """
 
     figure: str
+    kinds: list[str]
     table: str
     quantity: str
     scales: bool
@@ -123,6 +125,7 @@ def plot_payload(settings: RunSettings, view: View = View()) -> Curves:
     )
     return {
         "figure": json.dumps(figure),
+        "kinds": kinds_of(figure),
         "table": json.dumps(calls_table(settings)),
         "quantity": view.quantity,
         "scales": QUANTITIES[view.quantity].log,

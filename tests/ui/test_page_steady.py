@@ -94,3 +94,19 @@ def test_a_sentence_of_two_lines_makes_the_bar_no_taller(page):
         })"""
     )
     assert heights == [52, 52]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_nothing_jumps_where_a_page_begins_with_four_lanes(context, open_page, width, height):
+    """Their pictures and their keys take another room than those of the two by default."""
+    context.add_init_script(f"if (!window.shifts) {{ {WATCH} }}")
+    before = open_page(width=width, height=height)
+    for count in (3, 4):
+        before.evaluate("document.querySelector('#lanes .add').click()")
+        before.wait_for_function(f"document.querySelectorAll('.pane').length === {count}")
+    before.wait_for_function("localStorage.getItem('sampler-explorer.form')?.includes('euler')")
+    page = open_page("#same-visitor", width=width, height=height)
+    page.wait_for_selector("html:not([data-beginning]) .pane:nth-child(4)")
+    wait_for(page, "document.querySelector('#doctor .cost').textContent !== ''")
+    loading = shifts(page)
+    assert total(loading) < 0.05, loading

@@ -349,8 +349,8 @@ export function mount({ element, props }) {
 // The page's own load comes first: its plot is the last to be there.
 function pageIsThere() {
   return new Promise((resolve) => {
-    if (state.kinds.length || state.plotFailed) return resolve();
-    const end = subscribe(["kinds", "plotFailed"], () => resolve(end()));
+    if (state.plotDrawn || state.plotFailed) return resolve();
+    const end = subscribe(["plotDrawn", "plotFailed"], () => resolve(end()));
     setTimeout(resolve, LATEST_MS);
   });
 }

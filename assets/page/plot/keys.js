@@ -57,8 +57,11 @@ export function makeKeys(element) {
     }
   }
 
-  follow("curves", ({ curves: { labels } }) => renew(lanes, labels, laneButton));
-  follow("kinds", ({ kinds }) => renew(marks, kinds, markButton));
+  // Before the plot is drawn: they take their room at once, and nothing moves when it is.
+  follow(["curves", "plotFailed"], ({ curves, plotFailed }) => {
+    renew(lanes, curves?.labels ?? [], laneButton);
+    renew(marks, plotFailed ? [] : (curves?.kinds ?? []), markButton);
+  });
   subscribe("hidden", press);
 
   // Buttons are made anew only where they would be others: the focus stays.

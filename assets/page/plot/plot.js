@@ -66,13 +66,12 @@ export async function mount({ element, props }) {
 
   function draw() {
     const figure = JSON.parse(state.curves.figure);
-    const kinds = figure.data.filter(({ meta }) => !("pin" in meta)).map(({ meta }) => meta.kind);
-    set({ kinds: [...new Set(kinds)].filter((kind) => kind !== "left out") });
     figure.data = figure.data.filter(({ meta }) => ("pin" in meta ? isPinShown(meta.pin) : isShown(meta)));
     const { data, layout } = themed(figure, palette);
     layout.hovermode = false; // readout.js tells the numbers
     editor.amend({ data, layout });
     Plotly.react(area, data, layout, CONFIG);
+    set({ plotDrawn: true });
   }
 
   const isPinShown = (id) => pinned().some((pin) => pin.id === id && !pin.hidden);

@@ -8,12 +8,13 @@ import { keepPicture } from "./kept_picture.js";
 import { showReport } from "./report.js";
 import { pinned, restorePins } from "../plot/pins.js";
 import { emit, on } from "../shared/signals.js";
-import { subscribe } from "../shared/store.js";
+import { state, subscribe } from "../shared/store.js";
 import { setTabState, tabState } from "../shared/tab_state.js";
 import { changed, makeHistory } from "./undo.js";
 
 const KEEP_AFTER_MS = 300;
-const FILLED_MS = 500; // after which the settings are shown, whatever Gradio has filled in
+const FILLED_MS = 500; // after which the settings count as filled in, whatever Gradio has done
+const ANSWERED_MS = 1000; // after which they are shown, also without the server's answer
 const TYPED = "textarea, [role=slider], input:not([type=checkbox], [type=radio], [role=combobox])";
 const OTHERS = ".scheduler-file textarea, .past-runs input"; // text outside the form keeps the browser's undo
 
@@ -60,10 +61,11 @@ export function mount({ element, props, trigger }) {
     const wanted = { ...history.present(), ...start?.values };
     if (start && changed(history.present(), wanted).length) {
       history.record(wanted);
+      const { answer } = state;
       fillForm(start.values);
       actedAt = 0;
       chosen = true; // a model's settings that are still to come belong to it
-      once("settled", FILLED_MS, show);
+      once("settled", FILLED_MS, () => afterAnswer(answer, show));
     } else show();
     begun = true;
     element.toggleAttribute("data-ready", true);
@@ -75,7 +77,8 @@ export function mount({ element, props, trigger }) {
     }
   }
 
-  // Until then early.js has the settings hidden: no default is seen that is about to be replaced.
+  // Until then early.js has the settings hidden, and what is arranged by the lanes: no default is seen that
+  // is about to be replaced.
   const show = () => document.documentElement.removeAttribute("data-beginning");
 
   function keep() {
@@ -161,4 +164,16 @@ function once(signal, patience, act) {
   };
   on(signal, first);
   setTimeout(first, patience);
+}
+
+// Call `act` once the server has answered anew, or after a while.
+function afterAnswer(before, act) {
+  if (state.answer !== before) return act();
+  const end = subscribe("answer", finish);
+  const timer = setTimeout(finish, ANSWERED_MS);
+  function finish() {
+    end();
+    clearTimeout(timer);
+    act();
+  }
 }

@@ -75,8 +75,8 @@ export const { state, set, subscribe, follow, known } = makeStore({
   tab: "schedule", // the panel below the pictures that is shown: see tabs/tabs.js
 
   pins: [], // the pinned schedules
-  kinds: [], // of the marks that the plot has drawn
   hidden: { lanes: [], kinds: [] }, // on the plot: lanes from 0, and kinds of marks
   editing: false, // are the plot's points moved by hand?
+  plotDrawn: false, // is the plot there?
   plotFailed: false, // could the plot's script not be loaded?
 });
