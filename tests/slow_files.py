@@ -48,7 +48,7 @@ SLOW_FILES = {
 # Seconds of files that drive a browser.
 BROWSER_FILES = {
     "ui/test_exported_page.py": 10,
-    "ui/test_page_access.py": 140,
+    "ui/test_page_access.py": 190,
     "ui/test_page_approximate.py": 20,
     "ui/test_page_comes_back.py": 170,
     "ui/test_page_connection.py": 30,

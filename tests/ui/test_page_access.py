@@ -14,11 +14,14 @@ SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 SMALLEST = 24  # pixels, of what a finger must hit (WCAG 2.2, 2.5.8)
 
 
-def violations(page, rules: Sequence[str] = ()) -> list[str]:
-    """What axe-core finds, by all rules or by some: the rule, its impact, the element."""
-    page.evaluate(AXE)
+def violations(page, rules: Sequence[str] = (), within: Sequence[str] = ()) -> list[str]:
+    """What axe-core finds, by all rules or by some, on all of the page or within some elements: the
+    rule, its impact, the element."""
+    if page.evaluate("window.axe === undefined"):
+        page.evaluate(AXE)
     options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
-    found = page.evaluate("(options) => axe.run(document, options)", options)["violations"]
+    run = "([within, options]) => axe.run(within.length ? within : document, options)"
+    found = page.evaluate(run, [list(within), options])["violations"]
     return [
         f"{rule['id']} ({rule['impact']}): {node['target']}"
         for rule in found
@@ -51,15 +54,19 @@ TABS = ("schedule", "table", "learn", "doctor", "lanes")
 
 
 def look_at(page, state: str, tabs: tuple[str, ...] = ()) -> None:
-    """By every rule in light, and in dark by those of colours; in each of the tabs."""
-    for tab in tabs or ("",):
+    """By every rule in light, and in dark by those of colours; in each of the tabs.
+
+    The page is looked at whole in the first one, of the others what differs there.
+    """
+    for at, tab in enumerate(tabs or ("",)):
+        within = ("#tabs", "#panels") if at else ()
         if tab:
             page.evaluate(f"document.querySelector('#tab_{tab}').click()")
             page.wait_for_selector(f"#panel_{tab}[data-open]", state="attached")
         for is_dark in (False, True):
             page.evaluate("(is) => document.body.classList.toggle('dark', is)", is_dark)
             at_rest(page)
-            found = violations(page, ["color-contrast"] if is_dark else [])
+            found = violations(page, ["color-contrast"] if is_dark else [], within)
             assert found == [], (state, tab, "dark" if is_dark else "light")
 
 
@@ -72,13 +79,19 @@ def test_axe_finds_nothing(open_keeping_page, keeping_engine, size):
     keeping_engine.hold_at = 5
     page.click("#run")
     wait_for(page, "samplerExplorer.state === 'running' && samplerExplorer.call === 5")
-    look_at(page, "running", ("doctor", "schedule"))
+    look_at(page, "running", TABS)
     keeping_engine.hold_at = None
     wait_for(page, "samplerExplorer.state === 'done'")
     page.wait_for_selector(".viewer:not([data-fetching])")
     page.wait_for_selector("#run:not([aria-disabled=true])")
     page.wait_for_selector(".past-run[aria-current]")
     look_at(page, "done", TABS)
+    for mode in ("slider", "difference", "side"):
+        page.check(f"input[name=compare][value={mode}]", force=True)
+        look_at(page, mode)
+    page.get_by_role("button", name="Enlarge the picture of lane A").press("Enter")
+    look_at(page, "a picture in full size")
+    page.keyboard.press("Escape")
     page.click(".save-button")
     look_at(page, "a menu")
     page.keyboard.press("Escape")

@@ -1,5 +1,7 @@
 """What the form shows that nobody typed: seeds, steps of a list, empty boxes, new lanes."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 from reading import choose, fill, open_tab, run_to_end
@@ -115,7 +117,7 @@ def test_an_error_of_another_lane_comes_into_sight(open_page):
             document.querySelector(".lane-lines .lane-c .open").click();
         }"""
     )
-    expect(page.locator("#b_eta_problem")).to_be_visible()
+    expect(page.locator("#b_eta_problem")).to_contain_text(re.compile("^B Eta"))  # whose it is
     expect(page.locator("#b_eta")).to_be_visible()
 
 

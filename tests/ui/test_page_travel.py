@@ -311,6 +311,7 @@ def test_a_link_wins_over_what_was_kept_until_something_is_made_of_it(open_page,
     holds(page, SETTINGS.prompt, "12", 2)
     expect(page.locator("#a_rho input")).to_have_value("5")
     expect(page.locator("#history .undo")).to_be_enabled()
+    expect(report(page)).to_contain_text("Nothing was run: press Run for its pictures.")
     assert page.evaluate("window.hit") is None
     fill(page, "prompt", "a truck")
     kept(page, "prompt === 'a truck'")

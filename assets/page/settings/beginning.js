@@ -5,6 +5,7 @@ import { broughtBack } from "./kept_picture.js";
 import { openForm, openLink } from "./opening.js";
 
 export const QUERY = "s"; // of an address with settings
+const NOT_RUN = "Nothing was run: press Run for its pictures.";
 
 const link = new URLSearchParams(location.search).get(QUERY);
 const again = ["reload", "back_forward"].includes(performance.getEntriesByType("navigation")[0]?.type);
@@ -24,7 +25,7 @@ async function fromLink(kept, names) {
   try {
     const opened = await openLink(link);
     kept.noteLink(link);
-    return { ...opened, title: "Settings from the link" };
+    return { ...opened, title: "Settings from the link", changes: NOT_RUN };
   } catch ({ message }) {
     const found = kept.kept();
     const other = found ? await fromKept(found, names) : { values: {}, notes: [] };

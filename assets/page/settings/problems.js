@@ -1,6 +1,7 @@
 // Error messages beside their controls.
 
-import { make } from "../shared/dom.js";
+import { laneLetter, make } from "../shared/dom.js";
+import { laneKey } from "../shared/names.js";
 import { on } from "../shared/signals.js";
 import { state } from "../shared/store.js";
 
@@ -36,7 +37,7 @@ on("end", ({ state }) => {
 export function place(id, sentence) {
   const control = document.getElementById(id);
   if (!control) return;
-  const note = make("p", "sentence beside", sentence);
+  const note = make("p", "sentence beside", ...laneOf(id), sentence);
   note.id = `${id}_problem`;
   const row = control.closest(".row, .field");
   if (row) row.append(note);
@@ -44,6 +45,13 @@ export function place(id, sentence) {
   const box = control.querySelector("input, select, textarea");
   box?.setAttribute("aria-invalid", "true");
   box?.setAttribute("aria-describedby", note.id);
+}
+
+// The letter of the lane that the control is of, where its column is one of several in a row.
+function laneOf(id) {
+  const { columns, same } = state.lanes;
+  const lane = columns.findIndex((_, at) => id.startsWith(`${laneKey(at)}_`));
+  return lane < 0 || columns.length < 2 || same ? [] : [laneLetter(lane), " "];
 }
 
 function clearInvalid(box) {
