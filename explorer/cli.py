@@ -18,7 +18,7 @@ from explorer.hosting.runs_folder import NO_HISTORY, RUNS_DIR, runs_folder
 from explorer.hosting.visitors import is_loopback, share
 from explorer.records.examples import Examples
 from explorer.settings.limit_options import add_flags, read_limits
-from explorer.settings.limits import LIMITS, set_limits
+from explorer.settings.limits import LIMITS, place_of, set_limits
 
 if TYPE_CHECKING:
     from explorer.engine import Engine
@@ -33,15 +33,17 @@ def main() -> None:
     options = parser.parse_args()
     truncate_log_lines()
     try:
-        set_limits(read_limits(vars(options), os.environ))
         host, port = check_address(options.host, options.port)
+        listens_on = host or os.environ.get("GRADIO_SERVER_NAME") or "localhost"
+        share(not is_loopback(listens_on))
+        place = place_of(os.environ, not is_loopback(listens_on))
+        set_limits(read_limits(vars(options), os.environ, place))
         runs = runs_folder(options.runs_dir, options.no_history, os.environ)
         _check_device(options.device, options.offload)
         engine = _engine(options)
     except ValueError as error:
         parser.exit(2, f"{error}\n")
 
-    share(not is_loopback(host or os.environ.get("GRADIO_SERVER_NAME") or "localhost"))
     choose_temp_folder()  # Gradio reads where it is when it is imported
     store = RunStore(runs, examples=Examples(asset("examples")))
 

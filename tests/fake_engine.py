@@ -27,6 +27,7 @@ from explorer.runs.events import (
     MakingFrames,
     Queued,
 )
+from explorer.runs.paces import Estimate
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.groups import groups_of
 from explorer.settings.step_range import StepRange
@@ -162,6 +163,11 @@ class FakeEngine:
     def memory_use(self, settings: RunSettings) -> str:
         """It has no networks."""
         return ""
+
+    def estimate(self, settings: RunSettings) -> Estimate:
+        """What its pace makes of a run's calls."""
+        calls = sum(group.calls for group in groups_of(settings))
+        return Estimate(self.pace * calls, self.pace, "load")
 
     async def astream(
         self,

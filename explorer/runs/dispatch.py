@@ -38,7 +38,7 @@ class Dispatcher:
     def __init__(self, catalog: Catalog, models: Residents, device: str | None, limits: Limits):
         self.catalog = catalog
         self._models = models
-        self._limits, self._paces = limits, Paces()
+        self._limits, self.paces = limits, Paces()
         # The best device is known only once torch has been imported.
         self.queue = device_queue(device) if device else DeviceQueue(is_open=False)
         self._jobs: WeakSet[Job] = WeakSet()
@@ -152,7 +152,7 @@ class Dispatcher:
             in_own_thread("prepare", self.prepare, job)
 
     def _seconds_left(self, job: Job) -> float | None:
-        left, whole = job.eta.left_s, self._paces.seconds(job.settings)
+        left, whole = job.eta.left_s, self.paces.seconds(job.settings)
         if left is None and whole is not None:
             left = max(0.0, whole - (job.elapsed_s or 0.0))
         return left
@@ -211,7 +211,7 @@ class Dispatcher:
                 job.decode_live = vae_decoder(chosen[0], quick=False)
             self._denoise(job, *chosen)
             if job.state == DONE and job.elapsed_s is not None:
-                self._paces.learn(job.settings, job.elapsed_s)
+                self.paces.learn(job.settings, job.elapsed_s)
         except BaseException as error:
             self._broke_off(job, error)
         finally:

@@ -19,6 +19,7 @@ from explorer.runs.events import Event
 from explorer.runs.full_frames import made_between_runs
 from explorer.runs.job import Stopped
 from explorer.runs.model_facts import ModelFacts, check_settings
+from explorer.runs.paces import Estimate
 from explorer.runs.problems import sentence
 from explorer.runs.rehearsal import rehearse
 from explorer.runtime.free_memory import free_bytes
@@ -191,6 +192,10 @@ class Engine:
             need, free_bytes(), model.free_device_bytes(), LIMITS.memory_share
         )
         return describe(need, elements)
+
+    def estimate(self, settings: RunSettings) -> Estimate:
+        """How long a run would take on the idle device, from what was measured of its model."""
+        return self._dispatcher.paces.estimate(settings)
 
     # --- running ---------------------------------------------------------------------------------
 

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 from explorer.capture.budget import Recording, limit_bytes
 from explorer.models.previews import LinearDecoder
 from explorer.runs.inputs import is_tiled, noise_device, picture_size
+from explorer.runs.paces import Estimate
 from explorer.runs.problems import RunProblem
 from explorer.runtime.free_memory import free_bytes
 from explorer.runtime.memory_plan import MemoryNeed, elements_at_once
 from explorer.sampling.samplers import DPMPP_SDE
-from explorer.settings import RunSettings
+from explorer.sampling.wording import about, joined
+from explorer.settings import Refused, RunSettings
 from explorer.settings.groups import groups_of
-from explorer.settings.limits import LIMITS
+from explorer.settings.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
     from explorer.models.model import Model
@@ -48,6 +50,25 @@ def refuse(run: RunSettings, model: "Model", refiner: "Model | None" = None) -> 
         recording_of(run, model).check(limit_bytes())
     except ValueError as error:
         raise RunProblem(str(error)) from None
+
+
+def refuse_long(run: RunSettings, estimate: Estimate, limits: Limits) -> None:
+    """Raise Refused for a run that would take longer than the operator allows, by its estimate."""
+    seconds, most = estimate.seconds, limits.run_s
+    if not most or seconds is None or seconds <= most:
+        return
+    takes, allows = about(seconds), about(most)
+    if takes == allows:  # to the minute
+        takes, allows = f"{seconds:,.0f} seconds", f"{most:,} seconds"
+    if takes.partition(" ")[2] == allows.partition(" ")[2]:
+        allows = allows.partition(" ")[0]
+    sizes = ["steps", "lanes", "pixels", *(["pictures"] if run.batch_size > 1 else [])]
+    raise Refused(
+        "steps",
+        f"This run would take about {takes}; this server allows {allows}. Fewer "
+        f"{joined(sizes, 'or')} make it shorter.",
+        "run_s",
+    )
 
 
 def memory_need(

@@ -14,6 +14,16 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
+def about(seconds: float) -> str:
+    """Return a time as people say it: "0.4 seconds", "50 seconds", "34 minutes", "3 hours"."""
+    if seconds < 9.95:
+        return "1 second" if f"{seconds:.1f}" == "1.0" else f"{seconds:.1f} seconds"
+    if seconds < 100:
+        return f"{seconds:.0f} seconds"
+    minutes = seconds / 60
+    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.0f} hours"
+
+
 def lane_letter(lane: int) -> str:
     """Return the letter of a lane, counted from 0: A, B, C, ..."""
     return chr(ord("A") + lane)

@@ -16,6 +16,33 @@ class SettingsError(ValueError):
         return type(self), (self.name, str(self))
 
 
+class Refused(SettingsError):
+    """A run beyond one of the operator's limits.
+
+    `limit` is the limit's name in Limits, `field` the setting to change, "" where none would help.
+    `status` is the one that a web server answers with: 422 for a run that is too large, 429 for one
+    too many. `wait_s` is in how many seconds the same run would be taken, None where unknown.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        message: str,
+        limit: str,
+        status: int = 422,
+        wait_s: float | None = None,
+    ):
+        super().__init__(name, message)
+        self.limit, self.status, self.wait_s = limit, status, wait_s
+
+    @property
+    def field(self) -> str:
+        return self.name
+
+    def __reduce__(self):
+        return type(self), (self.name, str(self), self.limit, self.status, self.wait_s)
+
+
 def setting(default: Any, label: str, check: Callable, help: str = "", **hints: Any) -> Any:
     """A dataclass field whose metadata suffices to check it and to draw its control."""
     return field(default=default, metadata={"label": label, "check": check, "help": help, **hints})

@@ -7,7 +7,7 @@ from dataclasses import Field, fields
 from typing import Any
 
 from explorer.byte_sizes import GIB, MIB
-from explorer.settings.limits import Limits, in_range
+from explorer.settings.limits import MINE, PLACES, Limits, in_range
 
 FACTORS = {"": 1, "kib": 2**10, "mib": MIB, "gib": GIB}
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmg]ib)?", re.IGNORECASE)
@@ -30,55 +30,68 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         group.add_argument(
             flag(each.name),
             metavar="N",
-            help=f"{each.metadata['text']} (default: {shown(each)}; {variable(each.name)})",
+            help=f"{each.metadata['text']} (default: {_defaults(each)}; {variable(each.name)})",
         )
 
 
-def read_limits(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Limits:
-    """The limits from flags, else from the environment, else their defaults.
+def read_limits(
+    flags: Mapping[str, Any], environment: Mapping[str, str], place: str = MINE
+) -> Limits:
+    """The limits from flags, else from the environment, else the defaults of the place.
 
     Raises ValueError, with a sentence, for an invalid value.
     """
-    return Limits(**{each.name: _read_one(each, flags, environment) for each in fields(Limits)})
+    read = {each.name: _read_one(each, flags, environment, place) for each in fields(Limits)}
+    return Limits(**read)
 
 
 def read_variable(name: str, environment: Mapping[str, str]) -> Any:
     """One limit from the environment, else its default; raises ValueError."""
-    return _read_one(Limits.__dataclass_fields__[name], {}, environment)
+    return _read_one(Limits.__dataclass_fields__[name], {}, environment, MINE)
 
 
 def table() -> str:
-    """Every limit with its flag, its variable and its default, as a table in Markdown."""
+    """Every limit with its flag, its variable and its defaults, as a table in Markdown."""
     rows = [
         f"| {each.metadata['text']} | `{flag(each.name)}` | `{variable(each.name)}` "
-        f"| {shown(each)} |"
+        f"| {' | '.join(shown(each, place) for place in PLACES)} |"
         for each in fields(Limits)
     ]
-    head = "| limit of | flag | variable | default |\n|---|---|---|---|\n"
+    head = "| limit of | flag | variable | mine | host | Space |\n|---|---|---|---|---|---|\n"
     return head + "\n".join(rows) + "\n"
 
 
-def shown(each: Field[Any]) -> str:
-    """A limit's default in the form in which an operator writes it."""
-    if each.metadata["default_text"]:
-        return each.metadata["default_text"]
+def shown(each: Field[Any], place: str) -> str:
+    """A limit's default in a place, in the form in which an operator writes it."""
+    default: Any = each.metadata["defaults"][place]
+    if default == 0 and each.metadata["zero_text"]:
+        return each.metadata["zero_text"]
     if each.name.endswith("_bytes"):
-        size: Any = each.default
         return next(
-            f"{size // FACTORS[unit]} {unit[0].upper()}iB"
+            f"{default // FACTORS[unit]} {unit[0].upper()}iB"
             for unit in ("gib", "mib", "kib")
-            if size % FACTORS[unit] == 0
+            if default % FACTORS[unit] == 0
         )
-    return str(each.default) if isinstance(each.default, int) else f"{each.default:g}"
+    return str(default) if isinstance(default, int) else f"{default:g}"
 
 
-def _read_one(each: Field, flags: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
+def _defaults(each: Field[Any]) -> str:
+    """Its defaults in words, those of other places where they differ."""
+    mine, host, space = (shown(each, place) for place in PLACES)
+    others = [f"on a network {host}"] if host != mine else []
+    others += [f"on a Space {space}"] if space != host else []
+    return ", ".join([mine, *others])
+
+
+def _read_one(
+    each: Field, flags: Mapping[str, Any], environment: Mapping[str, str], place: str
+) -> Any:
     by_flag, by_variable = flags.get(each.name), environment.get(variable(each.name), "")
     if by_flag is not None:
         return _read(each, by_flag, flag(each.name))
     if by_variable.strip():
         return _read(each, by_variable, variable(each.name))
-    return each.default
+    return each.metadata["defaults"][place]
 
 
 def _read(each: Field, text: str, source: str) -> int | float:

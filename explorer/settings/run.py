@@ -7,7 +7,7 @@ from typing import Any
 
 from explorer.sampling.wording import counted, lane_letter
 from explorer.settings import checks
-from explorer.settings.fields import Checked, SettingsError, setting
+from explorer.settings.fields import Checked, Refused, SettingsError, setting
 from explorer.settings.lane import LaneSettings
 from explorer.settings.limits import LIMITS
 from explorer.settings.step_range import StepRange
@@ -15,6 +15,8 @@ from explorer.settings.step_range import StepRange
 RANDOM_SEED = -1
 SEED = 7  # fixed, so that a picture before and after a change is the same picture
 MAX_SEED = 2**32 - 1
+# Fields whose largest value is the operator's, and the limits that say it.
+SIZE_LIMITS = {"steps": "steps", "width": "side", "height": "side", "batch_size": "batch_size"}
 PREVIEW_DECODERS = ("auto", "approx", "taesd", "full")
 
 
@@ -125,29 +127,28 @@ class RunSettings(Checked):
             )
 
     def _check_limits(self) -> None:
-        """Raise SettingsError for anything beyond the operator's limits."""
+        """Raise Refused for anything beyond the operator's limits."""
         if len(self.lanes) > LIMITS.lanes:
-            raise SettingsError(
-                "lanes", f"A run has at most {LIMITS.lanes} lanes; got {len(self.lanes):,}."
+            raise Refused(
+                "lanes",
+                f"A run has at most {LIMITS.lanes} lanes; got {len(self.lanes):,}.",
+                "lanes",
             )
-        for name, most in {
-            "steps": LIMITS.steps,
-            "width": LIMITS.side,
-            "height": LIMITS.side,
-            "batch_size": LIMITS.batch_size,
-        }.items():
-            if (value := getattr(self, name)) > most:
+        for name, limit in SIZE_LIMITS.items():
+            value, most = getattr(self, name), getattr(LIMITS, limit)
+            if value > most:
                 label = name.capitalize().replace("_", " ")
-                raise SettingsError(
-                    name, f"{label} may be at most {most} on this server; got {value}."
+                raise Refused(
+                    name, f"{label} may be at most {most} on this server; got {value}.", limit
                 )
 
         for lane, settings in enumerate(self.lanes):  # custom sigmas have a number of steps
             if (steps := settings.step_count(self.steps)) > LIMITS.steps:
-                raise SettingsError(
+                raise Refused(
                     "lanes",
                     f"Lane {lane_letter(lane)} may have at most {LIMITS.steps} steps on this "
                     f"server; its sigmas are {steps}.",
+                    "steps",
                 )
 
     def _check(self, lane: str, step_range: StepRange) -> None:

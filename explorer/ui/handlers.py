@@ -4,6 +4,8 @@ from typing import Any
 
 import gradio as gr
 
+from explorer.hosting.request_limits import address_of
+
 Options = dict[str, Any]  # keyword arguments of a Gradio event
 
 # Private, and without an overlay; nor a status at any component, which Gradio's page would copy
@@ -17,3 +19,8 @@ SIDE_BY_SIDE: Options = INTERNAL | {"concurrency_limit": None, "trigger_mode": "
 def session_of(request: gr.Request) -> str:
     """The name of the page that sent an event; "" where it has none."""
     return request.session_hash or ""
+
+
+def address_in(request: gr.Request) -> str:
+    """The address from which a page sent an event; "" where it is unknown."""
+    return address_of(request.request.scope) if request.request is not None else ""

@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from explorer.hosting.admission import Admission
 from explorer.hosting.files import PLOTLY
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.run_store import RunStore
@@ -50,6 +51,7 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
         engine,
         runs,
         store,
+        Admission(engine, limits),
         title="Sampler Explorer",
         fill_width=True,
         analytics_enabled=False,

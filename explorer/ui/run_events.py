@@ -16,7 +16,7 @@ from explorer.runs.live_run import LiveRun
 from explorer.settings import RunSettings
 from explorer.ui.form import Form
 from explorer.ui.full_frames import FullFrames, on_ask
-from explorer.ui.handlers import INTERNAL, session_of
+from explorer.ui.handlers import INTERNAL, address_in, session_of
 from explorer.ui.listeners import Listeners
 from explorer.ui.picture_files import keep_files
 from explorer.ui.run_names import run_name
@@ -72,11 +72,17 @@ def on_run(
         settings = form.read(values, hidden_fields(engine, values[form.run["model"]]))
         return settings, plan_payload(settings)
 
-    async def begin(live: LiveRun, values: dict, came: float | None) -> None:
+    async def begin(live: LiveRun, values: dict, came: float | None, address: str) -> None:
         async with one_by_one:
             settings, plan = await asyncio.to_thread(prepared, values)
-            events = engine.astream(
-                settings, live.cancel, visitor=live.session, listening=live.listening, came=came
+            events = parts.page.admission.astream(
+                settings,
+                live.owner,
+                address,
+                live.cancel,
+                session=live.session,
+                listening=live.listening,
+                came=came,
             )
             payloads_of = partial(run_payloads, keep=keep, plan=plan)
             runs.begin(live, plan, doctor.timed(settings, events), payloads_of)
@@ -92,7 +98,7 @@ def on_run(
             yield failure(str(error))
             return
         try:
-            await begin(live, values, came)
+            await begin(live, values, came, address_in(request))
         except ValueError as error:  # its message is a sentence: FormError, SettingsError, ...
             runs.fail(live, failure(str(error)))
         except BaseException as error:

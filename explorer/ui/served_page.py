@@ -1,4 +1,4 @@
-"""The page with what its server's routes ask for: its engine, its runs, and where runs are kept."""
+"""The page with what its server's routes ask for: its engine, the runs it takes, has and keeps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 from starlette.requests import Request
 
+from explorer.hosting.admission import Admission
 from explorer.hosting.run_store import RunStore
 from explorer.records.shown import ShownRun
 from explorer.runs.registry import RunRegistry
@@ -18,9 +19,17 @@ class ServedPage(gr.Blocks):
 
     show: Callable[[ShownRun], Opened]
 
-    def __init__(self, engine: EngineLike, runs: RunRegistry, store: RunStore, **options: Any):
+    def __init__(
+        self,
+        engine: EngineLike,
+        runs: RunRegistry,
+        store: RunStore,
+        admission: Admission,
+        **options: Any,
+    ):
         super().__init__(**options)
         self.engine, self.runs, self.store = engine, runs, store
+        self.admission = admission
 
 
 def page_of(app: Any) -> ServedPage:

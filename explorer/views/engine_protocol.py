@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from explorer.models.catalog import Entry
 from explorer.models.families import Identity
 from explorer.runs.events import Event
+from explorer.runs.paces import Estimate
 from explorer.settings import LaneSettings, RunSettings
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class EngineLike(Protocol):
     def load(self, name: str = "", /, wanted: Callable[[], bool] = ...) -> None: ...
 
     def memory_use(self, settings: RunSettings, /) -> str: ...
+
+    def estimate(self, settings: RunSettings, /) -> Estimate: ...
 
     def astream(
         self,

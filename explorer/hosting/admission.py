@@ -1,0 +1,217 @@
+"""The door of a server: which runs it takes, by their size and by whose they are.
+
+The page, programs and the command line ask here before a run waits for the device.
+"""
+
+import queue
+import threading
+import time
+import weakref
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from explorer.hosting.allowances import Allowance, Allowances
+from explorer.runs.events import Computed, Event
+from explorer.runs.inputs import picture_size
+from explorer.runs.refusals import refuse_long
+from explorer.sampling.wording import about, counted
+from explorer.settings import Refused, RunSettings
+from explorer.settings.limits import LIMITS, Limits
+from explorer.views.engine_protocol import EngineLike
+
+TOO_MANY = 429  # the status of a request that may be made again later
+
+
+@dataclass(frozen=True, eq=False)
+class _UnderWay:
+    """A run that waits or goes on, and whose it is."""
+
+    visitor: str
+    address: str
+    cancel: threading.Event
+
+
+class Admission:
+    """Takes runs for an engine within an operator's limits, and refuses the others in a sentence.
+
+    A `visitor` and an `address` are texts that tell them apart; "" is nobody in particular, for
+    whom no limit of visitors or addresses holds. For any thread. `now` is the clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        engine: EngineLike,
+        limits: Limits = LIMITS,
+        now: Callable[[], float] = time.monotonic,
+    ):
+        self._engine, self._limits = engine, limits
+        self._lock = threading.Lock()
+        self._under_way: set[_UnderWay] = set()
+        # Those whose generators are gone: whatever removes objects may do so in any thread, at any
+        # point, also where this one holds the lock.
+        self._left: queue.SimpleQueue[_UnderWay] = queue.SimpleQueue()
+        self._begun = Allowances(now)
+        self._device = Allowances(now)
+
+    def admit(self, settings: RunSettings, visitor: str = "", address: str = "") -> None:
+        """Count a run as one that begins now; raises Refused, counting nothing, beyond a limit.
+
+        The sentence has the number, the limit and what to lower, or when to try again. `astream`
+        counts also what waits, and for how long the device was used.
+        """
+        self._check_size(settings)
+        with self._lock:
+            self._check_whose(visitor, address)
+            self._count_begun(visitor, address)
+
+    def astream(
+        self,
+        settings: RunSettings,
+        visitor: str = "",
+        address: str = "",
+        cancel: threading.Event | None = None,
+        *,
+        session: str = "",
+        listening: Callable[[], bool] = lambda: True,
+        came: float | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """`Engine.astream` of a run that is admitted; raises Refused at once for any other.
+
+        `session` is whose runs the device's queue takes for one visitor's, else `visitor` is.
+        """
+        cancel = cancel or threading.Event()
+        self._check_size(settings)
+        events = self._engine.astream(
+            settings, cancel, visitor=session or visitor, listening=listening, came=came
+        )
+        run = _UnderWay(visitor, address, cancel)
+        followed = self._followed(run, events)
+        with self._lock:
+            self._check_whose(visitor, address)
+            self._count_begun(visitor, address)
+            self._under_way.add(run)
+        # For a generator that nobody ever asks for an event: its own end does not come.
+        weakref.finalize(followed, self._left.put, run).atexit = False
+        return followed
+
+    async def _followed(
+        self, run: _UnderWay, events: AsyncGenerator[Event, None]
+    ) -> AsyncGenerator[Event, None]:
+        seconds = 0.0
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    if isinstance(event, Computed):
+                        seconds = event.elapsed_s or seconds
+                    yield event
+        finally:
+            with self._lock:
+                self._under_way.discard(run)
+                for key, most in self._device_limits(run.visitor, run.address):
+                    self._device.spend(key, most, seconds, over_s=seconds)
+
+    # --- what is refused -------------------------------------------------------------------------
+
+    def _check_size(self, settings: RunSettings) -> None:
+        """Refuse a run that is too large, whoever asks for it."""
+        self._check_model(settings)
+        refuse_long(settings, self._engine.estimate(settings), self._limits)
+
+    def _check_whose(self, visitor: str, address: str) -> None:
+        """Refuse one run too many, of everybody, a visitor or an address."""
+        while not self._left.empty():
+            self._under_way.discard(self._left.get())
+        self._check_waiting(visitor, address)
+        self._check_begun(visitor, address)
+        self._check_device(visitor, address)
+
+    def _check_model(self, settings: RunSettings) -> None:
+        """Refuse a picture beyond the limit where the size is the model's own."""
+        identity = self._engine.facts.identity(settings.model)
+        if identity is None:
+            return
+        side = max(picture_size(settings, (identity.width, identity.height)))
+        if side > self._limits.side:
+            raise Refused(
+                "width" if not settings.width else "height",
+                f"A picture's longer side may be at most {self._limits.side} on this server; the "
+                f"model's own is {side}: set width and height.",
+                "side",
+            )
+
+    def _check_waiting(self, visitor: str, address: str) -> None:
+        limits, runs = self._limits, [each for each in self._under_way if not each.cancel.is_set()]
+        if len(runs) > limits.waiting_runs:
+            are = "is" if limits.waiting_runs == 1 else "are"
+            raise _later(
+                f"{counted(limits.waiting_runs, 'run')} {are} "
+                "waiting for this server already, and it takes no more: try again in a while.",
+                "waiting_runs",
+            )
+        theirs = sum(bool(visitor) and each.visitor == visitor for each in runs)
+        if theirs > limits.waiting_runs_per_visitor:
+            raise _later(
+                f"You have a run under way and {limits.waiting_runs_per_visitor} waiting, which is "
+                "as many as a visitor may have: stop one, or wait for one to end.",
+                "waiting_runs_per_visitor",
+            )
+        nearby = sum(bool(address) and each.address == address for each in runs)
+        if 0 < limits.waiting_runs_per_address <= nearby:
+            raise _later(
+                f"{counted(nearby, 'run')} from your network address wait or go on, and this "
+                f"server takes {limits.waiting_runs_per_address} of one address: try again in a "
+                "while.",
+                "waiting_runs_per_address",
+            )
+
+    def _check_begun(self, visitor: str, address: str) -> None:
+        for key, most in self._begun_limits(visitor, address):
+            if wait_s := self._begun.wait_s(key, most, more=1):
+                whose = "a visitor" if key[0] == "visitor" else "a network address"
+                raise _later(
+                    f"This server takes {counted(round(most.each_minute), 'run')} a minute of "
+                    f"{whose}, and has taken as many: try again in {about(wait_s)}.",
+                    most.limit,
+                    wait_s,
+                )
+
+    def _check_device(self, visitor: str, address: str) -> None:
+        for key, most in self._device_limits(visitor, address):
+            if wait_s := self._device.wait_s(key, most):
+                whose = "Your runs" if key[0] == "visitor" else "Runs from your network address"
+                raise _later(
+                    f"{whose} may take {most.each_minute:g} seconds a minute of this server's "
+                    f"device, and have taken more: try again in {about(wait_s)}. Fewer steps, "
+                    "lanes or pixels make a run shorter.",
+                    most.limit,
+                    wait_s,
+                )
+
+    # --- what is counted -------------------------------------------------------------------------
+
+    def _count_begun(self, visitor: str, address: str) -> None:
+        for key, most in self._begun_limits(visitor, address):
+            self._begun.spend(key, most, 1)
+
+    def _begun_limits(self, visitor: str, address: str) -> list[tuple[tuple[str, str], Allowance]]:
+        return self._limits_of("runs_per_minute", visitor, address)
+
+    def _device_limits(self, visitor: str, address: str) -> list[tuple[tuple[str, str], Allowance]]:
+        return self._limits_of("device_s_per_minute", visitor, address)
+
+    def _limits_of(
+        self, name: str, visitor: str, address: str
+    ) -> list[tuple[tuple[str, str], Allowance]]:
+        """A limit's two forms, of this visitor and of this address, where they hold."""
+        of_address = f"{name}_per_address"
+        both = [(("visitor", visitor), name), (("address", address), of_address)]
+        return [
+            (key, Allowance(limit, most))
+            for key, limit in both
+            if key[1] and (most := getattr(self._limits, limit))
+        ]
+
+
+def _later(message: str, limit: str, wait_s: float | None = None) -> Refused:
+    return Refused("", message, limit, TOO_MANY, wait_s)
