@@ -29,7 +29,8 @@ FLOORS = (
     ("explorer.hosting",),
     # the page
     ("explorer.ui",),
-    # the command line, and the entry point of a Space
+    # the command line's commands, their door, and the entry point of a Space
+    ("explorer.commands",),
     ("explorer.cli",),
     ("app",),
 )

@@ -42,6 +42,7 @@ def start(*arguments: str) -> subprocess.CompletedProcess:
         (["--runs-dir", "/nowhere", "--no-history"], "exclude each other; give one of them."),
         (["--nonsense"], "Unrecognized arguments: --nonsense. See --help."),
         (["--step", "30"], "Unrecognized arguments: --step 30. See --help."),
+        (["nonsense"], "There is no command 'nonsense'. See --help."),
         (["--model"], "Argument --model: expected one argument. See --help."),
     ],
 )
@@ -107,8 +108,8 @@ def test_a_temp_folder_that_is_another_users_link_is_not_used(tmp_path, monkeypa
 
 def test_a_start_goes_on_where_the_usual_temp_folder_cannot_be_made(tmp_path):
     # As far as this: torch and the page are not waited for.
-    code = "import os; import explorer.cli as cli; cli.until_signal = lambda *more: print(" + (
-        "os.environ['GRADIO_TEMP_DIR']); cli.main()"
+    code = "import os; from explorer.commands import serve; serve.until_signal = lambda *more: " + (
+        "print(os.environ['GRADIO_TEMP_DIR']); serve.main([])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from explorer import cli
+from explorer.commands import serve
 from explorer.engine import Engine
 from explorer.models.catalog import ModelError
 from explorer.runs import rehearsal
@@ -128,5 +128,5 @@ def test_the_app_loads_its_model_at_the_start_on_a_gpu_alone(device, loads):
         calls.append(device)
         raise ModelError("There is no model here.")
 
-    cli.load_on_gpu(SimpleNamespace(device=device, load=load))
+    serve.load_on_gpu(SimpleNamespace(device=device, load=load))
     assert len(calls) == loads

@@ -1,0 +1,178 @@
+"""Without a command: arguments -> engine -> page -> launch; a wrong argument is a sentence."""
+
+import argparse
+import os
+import re
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from explorer.assets import asset
+from explorer.commands.parser import Parser
+from explorer.hosting.address import check_address
+from explorer.hosting.ending import until_signal
+from explorer.hosting.folders import choose_temp_folder
+from explorer.hosting.logs import truncate_log_lines
+from explorer.hosting.run_store import RunStore
+from explorer.hosting.runs_folder import NO_HISTORY, RUNS_DIR, runs_folder
+from explorer.hosting.visitors import is_loopback, share
+from explorer.records.examples import Examples
+from explorer.settings.limit_options import add_flags, read_limits
+from explorer.settings.limits import LIMITS, place_of, set_limits
+
+if TYPE_CHECKING:
+    from explorer.engine import Engine
+
+KEEPING_S = 3.0  # for the run that the program's end has stopped
+DEVICES = re.compile(r"cpu|mps|cuda(:\d{1,2})?")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Start the page; what cannot be started is a sentence on stderr and exit status 2."""
+    parser = _arguments()
+    options = parser.parse_args(arguments)
+    truncate_log_lines()
+    try:
+        host, port = check_address(options.host, options.port)
+        listens_on = host or os.environ.get("GRADIO_SERVER_NAME") or "localhost"
+        share(not is_loopback(listens_on))
+        place = place_of(os.environ, not is_loopback(listens_on))
+        set_limits(read_limits(vars(options), os.environ, place))
+        runs = runs_folder(options.runs_dir, options.no_history, os.environ)
+        _check_device(options.device, options.offload)
+        engine = _engine(options)
+    except ValueError as error:
+        parser.exit(2, f"{error}\n")
+
+    choose_temp_folder()  # Gradio reads where it is when it is imported
+    store = RunStore(runs, examples=Examples(asset("examples")))
+
+    def serve() -> object:
+        from explorer import ui
+
+        page = ui.build(engine, LIMITS, store)
+        launch_options = ui.launch_options(LIMITS)
+        page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options)
+        return page
+
+    def close(seconds: float) -> bool:
+        free = engine.close(seconds)
+        if free:
+            store.settle(KEEPING_S)
+        return free
+
+    threading.Thread(target=load_on_gpu, args=(engine,), name="load model", daemon=True).start()
+    try:
+        until_signal(serve, close)
+    except OSError as error:  # somebody was quicker, or no port is free
+        parser.exit(2, f"The server could not be started: {str(error)[:300]}\n")
+
+
+def load_on_gpu(engine: "Engine") -> None:
+    """Load the first model of an engine on a GPU before somebody comes who waits for it.
+
+    Pages that come up show what went wrong. Elsewhere the model is loaded with the first page.
+    """
+    from explorer.models.catalog import ModelError
+
+    with suppress(ModelError):
+        if engine.device.startswith("cuda"):
+            engine.load()
+
+
+def _check_device(device: str | None, offload: str) -> None:
+    """Raise ValueError for a device that is none, or that this machine lacks."""
+    if device is None:
+        return
+    if not DEVICES.fullmatch(device):
+        raise ValueError(f"--device must be cpu, cuda, cuda:N or mps; got {device[:40]!r}.")
+    if device == "cpu":
+        if offload != "none":
+            raise ValueError("--offload is for a GPU: with --device cpu leave it out.")
+        return
+    import torch
+
+    if device == "mps":
+        there = torch.backends.mps.is_available()
+    else:
+        there = int(device.partition(":")[2] or 0) < torch.cuda.device_count()
+    if not there:
+        raise ValueError(f"This machine has no device {device} that PyTorch can use.")
+
+
+def _engine(options: argparse.Namespace) -> "Engine":
+    from explorer.engine import BUNDLED, Engine
+    from explorer.models.catalog import ModelError
+
+    first, *others = options.model or [BUNDLED]
+    try:
+        engine = Engine(
+            first,
+            options.device,
+            options.dtype,
+            models=others,
+            allow=options.allow,
+            anything=options.allow_any,
+            offload=options.offload,
+        )
+    except ModelError as error:
+        raise ValueError(str(error)) from None
+    for entry in engine.entries:
+        if entry.kind in ("folder", "file") and not entry.path.exists():
+            raise ValueError(
+                f"--model {entry.source}: there is nothing at this path, and a hub id looks like "
+                "owner/name."
+            )
+    return engine
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="app.py" if sys.argv[0].endswith("app.py") else None,
+        description="Watch the diffusion samplers DPM2 and DPM2 a denoise, call by call.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--host", help="address to listen on (default: this machine only)")
+    add("--port", type=int, help="port to listen on (default: free, from 7860)")
+    add(
+        "--model",
+        action="append",
+        help="a diffusers folder, a .safetensors checkpoint, a hub id or 'bundled'; may be given "
+        "several times, the first one is loaded (default: bundled)",
+    )
+    add(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="HUB_ID",
+        help="offer this model of the hub too; may be given several times",
+    )
+    add(
+        "--allow-any",
+        action="store_true",
+        help="let users name any hub id, and any path of this machine",
+    )
+    add("--device", help="cpu, cuda or mps (default: the best there is)")
+    add(
+        "--dtype",
+        choices=["float32", "float16", "bfloat16"],
+        help="precision (default: float16 on CUDA, else float32)",
+    )
+    add(
+        "--offload",
+        choices=["none", "model", "sequential"],
+        default="none",
+        help="for a small GPU: keep idle parts, or all layers but the current one, on the host",
+    )
+    add(
+        "--runs-dir",
+        metavar="FOLDER",
+        help="keep the history of runs in this folder (default: the user's data folder, and on a "
+        f"Space none; {RUNS_DIR})",
+    )
+    add("--no-history", action="store_true", help=f"keep no runs ({NO_HISTORY}=1)")
+    add_flags(parser)
+    return parser
