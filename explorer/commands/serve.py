@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import sys
 import threading
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from explorer.assets import asset
+from explorer.commands.engine_options import add_engine_flags, engine_of
 from explorer.commands.parser import Parser
 from explorer.hosting.address import check_address
 from explorer.hosting.ending import until_signal
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from explorer.engine import Engine
 
 KEEPING_S = 3.0  # for the run that the program's end has stopped
-DEVICES = re.compile(r"cpu|mps|cuda(:\d{1,2})?")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -41,8 +40,7 @@ def main(arguments: Sequence[str]) -> None:
         place = place_of(os.environ, not is_loopback(listens_on))
         set_limits(read_limits(vars(options), os.environ, place))
         runs = runs_folder(options.runs_dir, options.no_history, os.environ)
-        _check_device(options.device, options.offload)
-        engine = _engine(options)
+        engine = engine_of(options)
     except ValueError as error:
         parser.exit(2, f"{error}\n")
 
@@ -82,52 +80,6 @@ def load_on_gpu(engine: "Engine") -> None:
             engine.load()
 
 
-def _check_device(device: str | None, offload: str) -> None:
-    """Raise ValueError for a device that is none, or that this machine lacks."""
-    if device is None:
-        return
-    if not DEVICES.fullmatch(device):
-        raise ValueError(f"--device must be cpu, cuda, cuda:N or mps; got {device[:40]!r}.")
-    if device == "cpu":
-        if offload != "none":
-            raise ValueError("--offload is for a GPU: with --device cpu leave it out.")
-        return
-    import torch
-
-    if device == "mps":
-        there = torch.backends.mps.is_available()
-    else:
-        there = int(device.partition(":")[2] or 0) < torch.cuda.device_count()
-    if not there:
-        raise ValueError(f"This machine has no device {device} that PyTorch can use.")
-
-
-def _engine(options: argparse.Namespace) -> "Engine":
-    from explorer.engine import BUNDLED, Engine
-    from explorer.models.catalog import ModelError
-
-    first, *others = options.model or [BUNDLED]
-    try:
-        engine = Engine(
-            first,
-            options.device,
-            options.dtype,
-            models=others,
-            allow=options.allow,
-            anything=options.allow_any,
-            offload=options.offload,
-        )
-    except ModelError as error:
-        raise ValueError(str(error)) from None
-    for entry in engine.entries:
-        if entry.kind in ("folder", "file") and not entry.path.exists():
-            raise ValueError(
-                f"--model {entry.source}: there is nothing at this path, and a hub id looks like "
-                "owner/name."
-            )
-    return engine
-
-
 def _arguments() -> argparse.ArgumentParser:
     parser = Parser(
         prog="app.py" if sys.argv[0].endswith("app.py") else None,
@@ -137,36 +89,7 @@ def _arguments() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", help="address to listen on (default: this machine only)")
     add("--port", type=int, help="port to listen on (default: free, from 7860)")
-    add(
-        "--model",
-        action="append",
-        help="a diffusers folder, a .safetensors checkpoint, a hub id or 'bundled'; may be given "
-        "several times, the first one is loaded (default: bundled)",
-    )
-    add(
-        "--allow",
-        action="append",
-        default=[],
-        metavar="HUB_ID",
-        help="offer this model of the hub too; may be given several times",
-    )
-    add(
-        "--allow-any",
-        action="store_true",
-        help="let users name any hub id, and any path of this machine",
-    )
-    add("--device", help="cpu, cuda or mps (default: the best there is)")
-    add(
-        "--dtype",
-        choices=["float32", "float16", "bfloat16"],
-        help="precision (default: float16 on CUDA, else float32)",
-    )
-    add(
-        "--offload",
-        choices=["none", "model", "sequential"],
-        default="none",
-        help="for a small GPU: keep idle parts, or all layers but the current one, on the host",
-    )
+    add_engine_flags(parser)
     add(
         "--runs-dir",
         metavar="FOLDER",
