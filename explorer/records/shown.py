@@ -20,16 +20,23 @@ from explorer.records.run import RecordedRun
 from explorer.sampling.calls import STEP
 from explorer.sampling.wording import lane_letter
 
+LEVELS = ("sigma_next", "sigma_mid", "sigma_down", "sigma_up")  # of a step, which it may lack
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShownCall:
     """Where a model call stood: its step from 0, whether it was that step's second one, its noise
-    level `sigma` in units of the data, and the timestep that the model was given."""
+    level `sigma` in units of the data, the timestep that the model was given, and its step's other
+    levels, None where the sampler told none."""
 
     step: int
     second_call: bool
     sigma: float
     timestep: float
+    sigma_next: float | None = None
+    sigma_mid: float | None = None
+    sigma_down: float | None = None
+    sigma_up: float | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -70,6 +77,7 @@ def shown(run: RecordedRun) -> ShownRun:
                     second_call=call.stage != STEP,
                     sigma=call.sigma,
                     timestep=call.timestep,
+                    **{name: _level(getattr(call, name)) for name in LEVELS},
                 )
                 for call in lane.trajectory.calls
             ),
@@ -139,6 +147,7 @@ def _calls(folder: RunFolder, manifest: Manifest) -> dict[str, tuple[ShownCall, 
                 second_call=row["stage"] != STEP,
                 sigma=float(row["sigma"]),
                 timestep=float(row["timestep"]),
+                **{name: _level(row[name] or None) for name in LEVELS},
             )
             if not math.isfinite(call.sigma + call.timestep):
                 raise ValueError("no number")
@@ -146,3 +155,9 @@ def _calls(folder: RunFolder, manifest: Manifest) -> dict[str, tuple[ShownCall, 
     except (ValueError, KeyError, TypeError, csv.Error):
         raise DamagedRun(f"{folder.name} is damaged: its {STEPS} is no table of calls.") from None
     return {letter: tuple(calls) for letter, calls in lanes.items()}
+
+
+def _level(value: str | float | None) -> float | None:
+    """A level, None where there is none."""
+    number = math.nan if value is None else float(value)
+    return number if math.isfinite(number) else None

@@ -17,7 +17,7 @@ from explorer.views.form_values import RUN_FIELDS, form_values
 from explorer.views.kept_pictures import Keep, Keeping
 from explorer.views.lanes import most_lanes
 from explorer.views.plan import CallPlace, LanePlan, call_place, plan_payload, schedule_key
-from explorer.views.result import Grid, LaneResult, Result
+from explorer.views.result import Grid, LaneResult, Result, levels_of
 
 OF_THE_MENU = ("model", "refiner")  # fields that name a model which the server may not offer
 
@@ -109,7 +109,11 @@ def _form(
 
 def _lane(lane: ShownLane, keeping: Keeping) -> LaneResult:
     what = f"the frames of {lane.label}"
-    payload: LaneResult = {"label": lane.label, "calls": [_place(call) for call in lane.calls]}
+    payload: LaneResult = {
+        "label": lane.label,
+        "calls": [_place(call) for call in lane.calls],
+        "levels": levels_of(lane.calls, [call.second_call for call in lane.calls]),
+    }
     grids = {(each.columns, each.width, each.height) for each in lane.sheets.values()}
     if len(grids) == 1 and all(each.count >= len(lane.calls) for each in lane.sheets.values()):
         payload["grid"] = Grid(**dict(zip(("columns", "width", "height"), *grids, strict=True)))

@@ -4,7 +4,7 @@ The shape: `Result`, `{"id", "seed", "lanes": [LaneResult]}`. A lane that was no
 label and no calls.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from explorer.capture.sheets import FrameSheet, frame_sheet
@@ -15,10 +15,12 @@ from explorer.views.plan import CallPlace, call_place
 
 if TYPE_CHECKING:
     from explorer.capture.frames import LaneFrames
-    from explorer.capture.trajectory import Trajectory
+    from explorer.capture.trajectory import Call, Trajectory
+    from explorer.records.shown import ShownCall
     from explorer.runs.events import Ended
 
 INLINE_SHEET_PIXELS = 2**22  # of one that no file could be written for
+LEVELS = ("sigma_next", "sigma_mid", "sigma_down", "sigma_up")
 
 
 class Grid(TypedDict):
@@ -34,11 +36,14 @@ class LaneResult(TypedDict):
 
     `denoised` and `noisy` are the addresses of two sheets with a frame per call, laid out as
     `grid`; `image` is that of the finished picture. Each is None where it is missing. `approximate`
-    lists, by sheet, the calls whose frames are approximate because the run was stopped.
+    lists, by sheet, the calls whose frames are approximate because the run was stopped. `levels`
+    are the noise levels of the steps that were recorded, by name (`LEVELS`): columns of one entry a
+    call, None but in the rows of steps' first calls.
     """
 
     label: str
     calls: list[CallPlace]
+    levels: NotRequired[dict[str, list[float | None]]]
     approximate: NotRequired[dict[str, tuple[int, ...]]]
     grid: NotRequired[Grid]
     denoised: NotRequired[str | None]
@@ -77,6 +82,7 @@ def _lane(
             call_place(call.step, call.stage != STEP, call.sigma, call.timestep)
             for call in trajectory.calls
         ],
+        "levels": levels_of(trajectory.calls, [call.stage != STEP for call in trajectory.calls]),
         "approximate": frames.approximate,
     }
     if not keeping.failed:
@@ -88,6 +94,22 @@ def _lane(
     what = f"the picture of {trajectory.label}"
     lane["image"] = keeping.address(image, "image.png", what) if image else None
     return lane
+
+
+def levels_of(
+    calls: Sequence["Call | ShownCall"], second: Sequence[bool]
+) -> dict[str, list[float | None]]:
+    """The recorded levels of a lane's steps as columns; `second` are the second calls of a step."""
+    columns = {
+        name: [
+            None if is_second else getattr(call, name)
+            for call, is_second in zip(calls, second, strict=True)
+        ]
+        for name in LEVELS
+    }
+    return {
+        name: column for name, column in columns.items() if any(each is not None for each in column)
+    }
 
 
 def _add_sheets(lane: LaneResult, sheets: Mapping[str, FrameSheet], keeping: Keeping) -> None:

@@ -42,6 +42,23 @@ test("a run of which only the calls are known has them, and says what is not kno
   assert.equal(EULER.end, null);
 });
 
+test("a recorded run of other settings has the levels of its steps", () => {
+  const levels = { sigma_next: [2, null, 0], sigma_mid: [4, null, null], sigma_down: [1.5, null, 0] };
+  const [lane] = lanesOfCalls([{ label: "DPM2 a", calls: CALLS }], [{ levels }]);
+  assert.deepEqual(lane.rows.map(({ sigma_mid }) => sigma_mid), [4, null, null]);
+  assert.deepEqual(lane.rows.map(({ sigma_down }) => sigma_down), [1.5, null, 0]);
+  assert.deepEqual(lane.rows.map(({ sigma_next }) => sigma_next), [2, null, 0]);
+  assert.equal(lane.end, 0);
+  assert.deepEqual(Object.keys(lane.missing), ["sigma_up"]);
+  assert.match(lane.missing.sigma_up, /record does not have it/);
+});
+
+test("a run that was stopped has levels as far as it came", () => {
+  const [lane] = lanesOfCalls([{ label: "DPM2", calls: CALLS }], [{ levels: { sigma_mid: [4] } }]);
+  assert.deepEqual(lane.rows.map(({ sigma_mid, sigma_next }) => [sigma_mid, sigma_next]), [[4, 2], [null, null], [null, null]]);
+  assert.equal(lane.end, null);
+});
+
 test("lanes of different lengths and samplers stand side by side by their steps", () => {
   const rows = sideBySide([DPM2, EULER]);
   assert.deepEqual(rows.map(({ step, second_call }) => step + (second_call ? 0.5 : 0)), [0, 0.5, 1, 2]);

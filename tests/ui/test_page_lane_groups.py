@@ -1,7 +1,7 @@
 """Lanes that run one after another: what is shown of one that has not begun, or never did."""
 
 import pytest
-from reading import choose, facts, wait_for
+from reading import choose, facts, open_tab, state, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -110,3 +110,22 @@ def test_who_looks_back_at_the_first_lane_stays_there_when_the_run_ends(grouped)
     wait_for(page, "samplerExplorer.state === 'done'")
     page.wait_for_selector(".viewer:not([data-fetching])")
     assert facts(page, "a")["call"] != "20 of 20"
+
+
+def test_the_plot_and_the_table_look_back_while_a_run_goes_on(grouped):
+    page, engine = grouped
+    engine.pace = 0.1
+    hold(page, engine, 14)
+    engine.pace = 0.005
+    call = "parseInt(document.querySelector('.pane.lane-a [data-fact=call]').textContent)"
+    page.wait_for_function(f"{call} === 14")
+    box = page.locator("#plot .nsewdrag").bounding_box()
+    page.mouse.click(box["x"] + 0.1 * box["width"], box["y"] + box["height"] / 2)
+    page.wait_for_function(f"{call} <= 4")
+    page.mouse.click(box["x"] + 0.95 * box["width"], box["y"] + box["height"] / 2)
+    page.wait_for_function(f"{call} === 14")  # what is not made yet is the newest
+    open_tab(page, "table")
+    page.click("#calls_table tbody tr[data-at='2'] td >> nth=0")
+    page.wait_for_function(f"{call} <= 4")
+    assert state(page)["state"] == "running"
+    open_tab(page, "schedule")

@@ -110,3 +110,40 @@ def test_nothing_jumps_where_a_page_begins_with_four_lanes(context, open_page, w
     wait_for(page, "document.querySelector('#doctor .cost').textContent !== ''")
     loading = shifts(page)
     assert total(loading) < 0.05, loading
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_nothing_jumps_in_a_run_of_more_lanes(context, open_page, engine, width, height):
+    """Their room is made at the press of Run, not at the first call half a second later."""
+    context.add_init_script(f"if (!window.shifts) {{ {WATCH} }}")
+    page = open_page(width=width, height=height)
+    run_to_end(page)
+    for count in (3, 4):
+        page.evaluate("document.querySelector('#lanes .add').click()")
+        page.wait_for_function(f"document.querySelectorAll('.lane-lines li').length === {count}")
+    page.wait_for_function("document.querySelectorAll('.lane-keys > *').length === 4")
+    page.wait_for_timeout(600)
+    shifts(page)
+    engine.hold_at = 0
+    page.click("#run")
+    page.wait_for_timeout(700)
+    assert page.locator(".pane").count() == 4
+    engine.hold_at = None
+    wait_for(page, "samplerExplorer.state === 'done'")
+    running = shifts(page)
+    assert total(running) < 0.01, running
+
+
+def test_a_run_that_never_began_leaves_the_stage_as_it_was(open_page, engine):
+    page = open_page()
+    run_to_end(page)
+    page.evaluate("document.querySelector('#lanes .add').click()")
+    page.wait_for_function("document.querySelectorAll('.lane-keys > *').length === 3")
+    engine.hold_at = 0
+    page.click("#run")
+    page.wait_for_selector(".pane:nth-child(3)")
+    page.click("#stop")
+    wait_for(page, "samplerExplorer.state === 'cancelled'")
+    engine.hold_at = None
+    page.wait_for_function("document.querySelectorAll('.pane').length === 2")
+    page.wait_for_selector(".viewer[data-scrubbing]")

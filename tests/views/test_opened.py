@@ -39,6 +39,18 @@ def test_all_settings_are_values_of_the_form(run):
     assert [lane["steps"] for lane in payload["plan"]] == [3, 3]
 
 
+def test_the_levels_of_its_steps_stand_in_the_rows_of_their_first_calls(run):
+    calls = tuple(
+        replace(call, sigma_mid=1 + at, sigma_down=float("nan") if call.second_call else 0.5)
+        for at, call in enumerate(run.lanes[0].calls)
+    )
+    payload = opened(replace(run, lanes=(replace(run.lanes[0], calls=calls), run.lanes[1])))
+    levels, others = (lane["levels"] for lane in payload["result"]["lanes"])
+    assert levels["sigma_mid"] == [1, None, 3, None, 5]
+    assert levels["sigma_down"] == [0.5, None, 0.5, None, 0.5]
+    assert "sigma_up" not in others
+
+
 def test_a_stopped_run_has_the_plan_of_all_its_calls(run):
     settings = {**run.settings, "steps": 6}
     stopped = opened(replace(run, state="cancelled", settings=settings))

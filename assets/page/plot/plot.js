@@ -5,6 +5,7 @@ import { makeEditor } from "./editor.js";
 import { dashesOf, pinned } from "./pins.js";
 import { makeReadout } from "./readout.js";
 import { relativeTo } from "./relative.js";
+import { lanesOnScreen } from "../run/run.js";
 import { summaryOf } from "../settings/problems.js";
 import { waitForElement, fileUrl, make, setHidden, setText, styleOf } from "../shared/dom.js";
 import { afterFirstSight } from "../shared/first_sight.js";
@@ -114,13 +115,13 @@ export async function mount({ element, props }) {
 
   // The call under the pointer: the nearest along the axis, then the nearest in sigma.
   function pick({ clientX, clientY }) {
-    const { curves: shown, recorded } = state;
+    const { curves: shown } = state;
     const { xaxis, yaxis } = area._fullLayout;
     const box = area.querySelector(".nsewdrag").getBoundingClientRect();
     const [left, top] = [clientX - box.left, clientY - box.top];
     const hasHeight = shown.quantity in HEIGHT;
     let best = { distance: Infinity };
-    recorded.lanes.forEach(({ calls }, lane) =>
+    lanesOnScreen().forEach(({ calls }, lane) =>
       calls.forEach((point, call) => {
         const aside = Math.abs(xaxis.d2p(ALONG[shown.x](point)) - left);
         const above = (hasHeight && Math.abs(yaxis.d2p(heightOf(point, lane)) - top)) || 0; // beyond the ends of A there is none
@@ -140,7 +141,7 @@ export async function mount({ element, props }) {
   });
   area.addEventListener("pointerdown", (down) => {
     const zooming = area._fullLayout.dragmode;
-    if (zooming || !state.recorded || !down.target.closest(".nsewdrag")) return;
+    if (zooming || !lanesOnScreen().length || !down.target.closest(".nsewdrag")) return;
     pick(down);
     const stop = new AbortController();
     document.addEventListener("pointermove", pick, { signal: stop.signal });

@@ -4,6 +4,7 @@
 import { ALONG } from "./axes.js";
 import { pinned } from "./pins.js";
 import { nearest, placesOf, rowAt } from "./readings.js";
+import { lanesOnScreen } from "../run/run.js";
 import { formTable } from "../table/tables.js";
 import { decimals, digits } from "../shared/digits.js";
 import { laneLetter, make } from "../shared/dom.js";
@@ -162,11 +163,11 @@ export function makeReadout({ element, area }) {
 
   // The run on screen goes to the call that is read.
   function seek() {
-    if (at < 0 || !state.recorded) return;
+    if (at < 0) return;
     const place = places[at];
     const axis = ALONG[state.curves.x];
     let best = { distance: Infinity };
-    state.recorded.lanes.forEach(({ calls }, lane) => {
+    lanesOnScreen().forEach(({ calls }, lane) => {
       const call = nearest(calls.map(axis), (each) => Math.abs(pixel(each) - pixel(place)));
       const distance = call < 0 ? Infinity : Math.abs(pixel(axis(calls[call])) - pixel(place));
       if (distance < best.distance) best = { distance, call, lane };

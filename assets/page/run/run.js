@@ -24,6 +24,10 @@ let before = null; // the state to return to when a run ends before it began
 export const isRunning = () => state.run.state === "running";
 export const isStopping = () => stopping;
 
+// The calls that can be on screen, by lane: those of a run that goes on, of which the last ones are still to be
+// made, or those that were recorded.
+export const lanesOnScreen = () => (isRunning() ? state.plan : (state.recorded?.lanes ?? []));
+
 // Begin a run; returns false if it has to wait for a model, and then begins by itself.
 export function begin() {
   waiting = pending !== "";

@@ -4,6 +4,7 @@ import { makeA1111 } from "./a1111.js";
 import { makeCopying } from "./copying.js";
 import { makeGrid } from "./grid.js";
 import { isOther, shownTable } from "./tables.js";
+import { lanesOnScreen } from "../run/run.js";
 import { laneLetter, make } from "../shared/dom.js";
 import { letter } from "../shared/names.js";
 import { emit } from "../shared/signals.js";
@@ -71,8 +72,8 @@ export function mount({ element }) {
 
   // A call that was made is shown; of a run that is not there only its row is chosen.
   function seek(call, of) {
-    const made = state.recorded?.lanes[of]?.calls.length ?? 0;
-    if (isRunShown() && call < made) emit("seek", { call, lane: of });
+    const calls = lanesOnScreen()[of]?.calls.length ?? 0;
+    if (isRunShown() && call < calls) emit("seek", { call, lane: of });
     return !isRunShown();
   }
 

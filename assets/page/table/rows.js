@@ -7,7 +7,9 @@ export const alphaBar = (sigma) => 1 / (1 + sigma ** 2);
 
 export const COLUMNS = ["sigma", "sigma_next", "sigma_mid", "sigma_down", "sigma_up", "timestep", "alpha_bar", "log_snr"];
 
+const OF_STEPS = ["sigma_next", "sigma_mid", "sigma_down", "sigma_up"];
 const OTHER_RUN = "This run is of other settings than the form, and only its calls are known here.";
+const NOT_TOLD = "The run's record does not have it: the sampler did not tell what its steps do inside.";
 
 // {label, rows, end, missing} of each lane of `LaneTable`s (views/calls_table.py).
 export function lanesOf(tables) {
@@ -23,25 +25,30 @@ export function lanesOf(tables) {
   }));
 }
 
-// The same of a run of which only the calls are known.
-export function lanesOfCalls(lanes) {
-  return lanes.map(({ label, calls }) => ({
-    label,
-    rows: calls.map(({ step, second_call, sigma, timestep }) => ({
-      step,
-      second_call,
-      sigma,
-      sigma_next: second_call ? null : (calls.find((call) => call.step === step + 1)?.sigma ?? null),
-      sigma_mid: null,
-      sigma_down: null,
-      sigma_up: null,
-      timestep,
-      alpha_bar: alphaBar(sigma),
-      log_snr: logSnr(sigma),
-    })),
-    end: null,
-    missing: Object.fromEntries(["sigma_mid", "sigma_down", "sigma_up"].map((name) => [name, OTHER_RUN])),
-  }));
+// The same of a run that is not the form's: of its plan's lanes, and what was recorded of their steps, which a
+// run that goes on has not.
+export function lanesOfCalls(plan, recorded = []) {
+  return plan.map(({ label, calls }, lane) => {
+    const levels = recorded[lane]?.levels;
+    const next = (step) => calls.find((call) => call.step === step + 1)?.sigma ?? null;
+    const last = calls.findLastIndex(({ second_call }) => !second_call);
+    const lacking = levels ? OF_STEPS.filter((name) => !levels[name]) : OF_STEPS;
+    return {
+      label,
+      rows: calls.map(({ step, second_call, sigma, timestep }, at) => ({
+        step,
+        second_call,
+        sigma,
+        ...Object.fromEntries(OF_STEPS.map((name) => [name, levels?.[name]?.[at] ?? null])),
+        ...(second_call || levels?.sigma_next?.[at] != null ? {} : { sigma_next: next(step) }),
+        timestep,
+        alpha_bar: alphaBar(sigma),
+        log_snr: logSnr(sigma),
+      })),
+      end: levels?.sigma_next?.[last] ?? null,
+      missing: Object.fromEntries(lacking.filter((name) => name !== "sigma_next").map((name) => [name, levels ? NOT_TOLD : OTHER_RUN])),
+    };
+  });
 }
 
 // Rows of several lanes side by side: {step, second_call, calls}, where `calls` has by lane the number of

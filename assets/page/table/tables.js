@@ -1,6 +1,7 @@
 // The table of the form's lanes, and that of the run on screen, which may be one of other settings.
 
 import { lanesOf, lanesOfCalls } from "./rows.js";
+import { isRunning } from "../run/run.js";
 import { follow, state } from "../shared/store.js";
 
 const KEPT = 8; // tables by the key of their schedules: a run is mostly of settings that were drawn
@@ -31,6 +32,6 @@ export function shownTable() {
     kept.set(state.key, known);
     return known;
   }
-  const calls = state.plan.length ? state.plan : (state.recorded?.lanes ?? []);
-  return lanesOfCalls(calls);
+  const recorded = isRunning() ? [] : (state.recorded?.lanes ?? []);
+  return lanesOfCalls(state.plan.length ? state.plan : recorded, recorded);
 }

@@ -90,7 +90,7 @@ export function mount({ element, props, watch }) {
     if (!shown) return;
     const compares = mode !== "side";
     if (compares) comparison.draw(shown);
-    else panes.forEach(drawPane);
+    else panes.slice(0, shown.lanes.length).forEach(drawPane);
     const { view } = shown;
     const latent = view === "latent" ? shown.latentInWords : ""; // asking for it fetches it
     const words = caption({ view, latent, mode, names: comparison.lanes.map(letter) });
@@ -143,11 +143,22 @@ export function mount({ element, props, watch }) {
     switches.enable({ views: there && !shown.isLive, compare: there && shown.lanes.length > 1 });
   }
 
-  function begin() {
+  function begin({ again }) {
     unwritten.hidden = true;
     transport.pause();
     viewer.toggleAttribute("data-waiting", true);
+    if (!again) makeRoom();
     enable();
+  }
+
+  // For the lanes of the run that begins, at once: later it would be a jump. The pictures of the run before stay
+  // meanwhile.
+  function makeRoom() {
+    const labels = (state.curves?.labels ?? []).slice(0, most);
+    if (!labels.length || labels.length === panes.length) return;
+    const before = panes.length;
+    setLanes(labels.length);
+    labels.slice(before).forEach((label, at) => panes[before + at].name(label));
   }
 
   function progress(event) {
@@ -169,6 +180,10 @@ export function mount({ element, props, watch }) {
   function end({ run }) {
     viewer.removeAttribute("data-waiting");
     if (run) open(run);
+    else if (shown && panes.length !== shown.lanes.length) {
+      setLanes(shown.lanes.length); // it never began
+      redraw();
+    }
     enable();
   }
 
@@ -232,7 +247,7 @@ export function mount({ element, props, watch }) {
   on("end", end);
   on("opened", reopen);
   on("seek", ({ call, lane }) => {
-    if (isRunning()) return;
+    if (isRunning() && !shown?.isLive) return; // the pictures of the run before are about to go
     transport.pause();
     seek(call, lane);
   });
