@@ -9,6 +9,8 @@ SLOW_FILES = {
     "hosting/test_ending.py": 70,
     "hosting/test_history_over_http.py": 25,
     "hosting/test_run_events.py": 12,
+    "hosting/test_reloading.py": 8,
+    "hosting/test_space_folder.py": 25,
     "hosting/test_start_up.py": 10,
     "models/test_bundled.py": 26,
     "models/test_hub.py": 40,

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from explorer.assets import asset
 from explorer.commands.engine_options import add_engine_flags, engine_of
 from explorer.commands.parser import Parser
-from explorer.hosting.address import check_address
+from explorer.hosting.address import ROOT_PATH, check_address, check_root_path
 from explorer.hosting.ending import until_signal
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.logs import truncate_log_lines
+from explorer.hosting.reloading import only_where_possible
 from explorer.hosting.run_store import RunStore
 from explorer.hosting.runs_folder import NO_HISTORY, RUNS_DIR, runs_folder
 from explorer.hosting.visitors import is_loopback, share
@@ -35,9 +36,11 @@ def main(arguments: Sequence[str]) -> None:
     truncate_log_lines()
     try:
         host, port = check_address(options.host, options.port)
+        root_path = check_root_path(options.root_path, os.environ)
         listens_on = host or os.environ.get("GRADIO_SERVER_NAME") or "localhost"
-        share(not is_loopback(listens_on))
-        place = place_of(os.environ, not is_loopback(listens_on))
+        is_shared = bool(root_path) or not is_loopback(listens_on)
+        share(is_shared)
+        place = place_of(os.environ, is_shared)
         set_limits(read_limits(vars(options), os.environ, place))
         runs = runs_folder(options.runs_dir, options.no_history, os.environ)
         engine = engine_of(options)
@@ -52,7 +55,14 @@ def main(arguments: Sequence[str]) -> None:
 
         page = ui.build(engine, LIMITS, store)
         launch_options = ui.launch_options(LIMITS)
-        page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options)
+        with only_where_possible():
+            page.launch(
+                server_name=host,
+                server_port=port,
+                root_path=root_path,
+                prevent_thread_lock=True,
+                **launch_options,
+            )
         return page
 
     def close(seconds: float) -> bool:
@@ -89,6 +99,12 @@ def _arguments() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", help="address to listen on (default: this machine only)")
     add("--port", type=int, help="port to listen on (default: free, from 7860)")
+    add(
+        "--root-path",
+        metavar="PATH",
+        help="where a proxy has the page, such as /explorer, or the whole address "
+        f"({ROOT_PATH}; default: the root)",
+    )
     add_engine_flags(parser)
     add(
         "--runs-dir",

@@ -1,9 +1,13 @@
-"""Where a server may listen: checked before anything is loaded, with a sentence per refusal."""
+"""Where a server listens, and where others see it: checked first, with a sentence per refusal."""
 
 import errno
+import re
 import socket
+from collections.abc import Mapping
 
 MOST = 65535
+ROOT_PATH = "GRADIO_ROOT_PATH"
+_SEEN_AT = re.compile(r"(https?://[\w.:\[\]-]+)?(/[\w.~%-]+)*/?")
 
 
 class AddressError(ValueError):
@@ -36,6 +40,22 @@ def check_address(host: str | None, port: int | None) -> tuple[str | None, int |
         raise AddressError(_why_not(error, plain, port)) from None
     named = host if host is None else f"[{plain}]" if ":" in plain else plain
     return named, port
+
+
+def check_root_path(named: str | None, environment: Mapping[str, str]) -> str:
+    """Return the path below which a proxy has the page, by flag or environment; "" is the root.
+
+    It begins with a slash and does not end with one; a whole address, http or https, goes as well.
+    Raises AddressError.
+    """
+    source = ROOT_PATH if named is None else "--root-path"
+    path = environment.get(ROOT_PATH, "") if named is None else named
+    if not _SEEN_AT.fullmatch(path):
+        raise AddressError(
+            f"{source} must be a path like /explorer, or an address like "
+            f"https://example.org/explorer; got {path[:80]!r}."
+        )
+    return path.rstrip("/")
 
 
 def _why_not(error: OSError, host: str, port: int | None) -> str:

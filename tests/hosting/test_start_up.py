@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from explorer.hosting.address import AddressError, check_address
+from explorer.hosting.address import ROOT_PATH, AddressError, check_address, check_root_path
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.logs import TruncatedLines
 
@@ -31,6 +31,9 @@ def start(*arguments: str) -> subprocess.CompletedProcess:
         (["--host", "192.0.2.1"], "is no address of this machine"),
         (["--host", "a" * 300], "is no address of this machine"),
         (["--host", "\udcff"], "is no address of this machine"),
+        (["--root-path", "explorer"], "--root-path must be a path like /explorer"),
+        (["--root-path", "//evil"], "--root-path must be a path like /explorer"),
+        (["--root-path", "/a b"], "got '/a b'."),
         (["--device", "tpu"], "--device must be cpu, cuda, cuda:N or mps; got 'tpu'."),
         (["--device", "cuda:77"], "This machine has no device cuda:77"),
         (["--device", "cpu", "--offload", "model"], "--offload is for a GPU"),
@@ -69,6 +72,17 @@ def test_addresses_of_every_kind():
     assert check_address(None, 0) == (None, None)
     assert check_address("localhost", None) == ("localhost", None)
     assert check_address("0.0.0.0", None) == ("0.0.0.0", None)
+
+
+def test_root_paths_by_flag_and_environment():
+    for given, kept in {"": "", "/": "", "/explorer/": "/explorer", "/a/b-c_1": "/a/b-c_1"}.items():
+        assert check_root_path(given, {}) == check_root_path(None, {ROOT_PATH: given}) == kept
+    assert check_root_path(None, {}) == ""
+    assert check_root_path("/flag", {ROOT_PATH: "/environment"}) == "/flag"
+    whole = "https://example.org:8443/explorer"
+    assert check_root_path(whole + "/", {}) == whole
+    with pytest.raises(AddressError, match=f"^{ROOT_PATH} must be a path"):
+        check_root_path(None, {ROOT_PATH: "javascript:alert(1)"})
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="a machine without IPv6")
