@@ -138,6 +138,7 @@ class FakeEngine:
         self.abandoned: list[str] = []  # loads that nobody wanted any more
         self.calls_made = 0
         self.dtype = ""
+        self.trouble = ""  # why it takes no run
         self.settings: RunSettings | None = None  # of the newest run
         self.full_side = 0  # of the frames in full size
         self.exact_calls: int | None = None  # whose frames a stop leaves exact; None for all

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from explorer.assets import asset
 from explorer.commands.engine_options import add_engine_flags, engine_of
 from explorer.commands.parser import Parser
+from explorer.hosting.access import add_access_flags, read_access
 from explorer.hosting.address import ROOT_PATH, check_address, check_root_path
 from explorer.hosting.ending import until_signal
 from explorer.hosting.folders import choose_temp_folder
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str]) -> None:
         share(is_shared)
         place = place_of(os.environ, is_shared)
         set_limits(read_limits(vars(options), os.environ, place))
+        access = read_access(vars(options), os.environ)
         runs = runs_folder(options.runs_dir, options.no_history, os.environ)
         engine = engine_of(options)
     except ValueError as error:
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
         from explorer import ui
 
         page = ui.build(engine, LIMITS, store)
-        launch_options = ui.launch_options(LIMITS)
+        launch_options = ui.launch_options(LIMITS, access)
         with only_where_possible():
             page.launch(
                 server_name=host,
@@ -113,5 +115,6 @@ def _arguments() -> argparse.ArgumentParser:
         f"Space none; {RUNS_DIR})",
     )
     add("--no-history", action="store_true", help=f"keep no runs ({NO_HISTORY}=1)")
+    add_access_flags(parser)
     add_flags(parser)
     return parser

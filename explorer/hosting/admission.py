@@ -7,12 +7,13 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
 from explorer.hosting.allowances import Allowance, Allowances
-from explorer.runs.events import Computed, Event
+from explorer.hosting.metrics import Metrics
+from explorer.runs.events import Computed, Denoising, Ended, Event
 from explorer.runs.inputs import picture_size
 from explorer.runs.refusals import refuse_long
 from explorer.sampling.wording import about, counted
@@ -37,6 +38,7 @@ class Admission:
 
     A `visitor` and an `address` are texts that tell them apart; "" is nobody in particular, for
     whom no limit of visitors or addresses holds. For any thread. `now` is the clock, in seconds.
+    What it takes and refuses is counted in its `metrics`.
     """
 
     def __init__(
@@ -53,6 +55,14 @@ class Admission:
         self._left: queue.SimpleQueue[_UnderWay] = queue.SimpleQueue()
         self._begun = Allowances(now)
         self._device = Allowances(now)
+        self.metrics = Metrics(lambda: self.under_way)
+
+    @property
+    def under_way(self) -> int:
+        """The runs that wait for the device or have it."""
+        with self._lock:
+            self._forget_left()
+            return len(self._under_way)
 
     def admit(self, settings: RunSettings, visitor: str = "", address: str = "") -> None:
         """Count a run as one that begins now; raises Refused, counting nothing, beyond a limit.
@@ -60,10 +70,11 @@ class Admission:
         The sentence has the number, the limit and what to lower, or when to try again. `astream`
         counts also what waits, and for how long the device was used.
         """
-        self._check_size(settings)
-        with self._lock:
-            self._check_whose(visitor, address)
-            self._count_begun(visitor, address)
+        with self._counted():
+            self._check_size(settings)
+            with self._lock:
+                self._check_whose(visitor, address)
+                self._count_begun(visitor, address)
 
     def astream(
         self,
@@ -81,35 +92,49 @@ class Admission:
         `session` is whose runs the device's queue takes for one visitor's, else `visitor` is.
         """
         cancel = cancel or threading.Event()
-        self._check_size(settings)
-        events = self._engine.astream(
-            settings, cancel, visitor=session or visitor, listening=listening, came=came
-        )
         run = _UnderWay(visitor, address, cancel)
-        followed = self._followed(run, events)
-        with self._lock:
-            self._check_whose(visitor, address)
-            self._count_begun(visitor, address)
-            self._under_way.add(run)
+        with self._counted():
+            self._check_size(settings)
+            events = self._engine.astream(
+                settings, cancel, visitor=session or visitor, listening=listening, came=came
+            )
+            followed = self._followed(run, settings, events)
+            with self._lock:
+                self._check_whose(visitor, address)
+                self._count_begun(visitor, address)
+                self._under_way.add(run)
         # For a generator that nobody ever asks for an event: its own end does not come.
         weakref.finalize(followed, self._left.put, run).atexit = False
         return followed
 
     async def _followed(
-        self, run: _UnderWay, events: AsyncGenerator[Event, None]
+        self, run: _UnderWay, settings: RunSettings, events: AsyncGenerator[Event, None]
     ) -> AsyncGenerator[Event, None]:
-        seconds = 0.0
+        seconds, denoising_s, last = 0.0, None, None
         try:
             async with aclosing(events):
                 async for event in events:
                     if isinstance(event, Computed):
                         seconds = event.elapsed_s or seconds
+                        if denoising_s is None and not isinstance(event, Denoising):
+                            denoising_s = seconds  # all calls are made
+                    last = event if isinstance(event, Ended) else last
                     yield event
         finally:
+            self.metrics.ended(settings, last, seconds if denoising_s is None else denoising_s)
             with self._lock:
                 self._under_way.discard(run)
                 for key, most in self._device_limits(run.visitor, run.address):
                     self._device.spend(key, most, seconds, over_s=seconds)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count what is refused within the block."""
+        try:
+            yield
+        except Refused as error:
+            self.metrics.refused(error.limit)
+            raise
 
     # --- what is refused -------------------------------------------------------------------------
 
@@ -120,11 +145,14 @@ class Admission:
 
     def _check_whose(self, visitor: str, address: str) -> None:
         """Refuse one run too many, of everybody, a visitor or an address."""
-        while not self._left.empty():
-            self._under_way.discard(self._left.get())
+        self._forget_left()
         self._check_waiting(visitor, address)
         self._check_begun(visitor, address)
         self._check_device(visitor, address)
+
+    def _forget_left(self) -> None:
+        while not self._left.empty():
+            self._under_way.discard(self._left.get())
 
     def _check_model(self, settings: RunSettings) -> None:
         """Refuse a picture beyond the limit where the size is the model's own."""

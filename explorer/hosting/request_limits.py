@@ -17,7 +17,8 @@ UPLOAD = f"{API}upload"
 RUNS = "/runs"  # a .zip of a run is posted there
 OVERHEAD = 4 * MIB  # of an upload beyond its file; a file a little too large gets its own sentence
 SMALL_BODY = 2**16  # bytes; smaller bodies are always accepted
-# Routes of Gradio that the page does not use: they write files, or fetch from elsewhere.
+# Routes of Gradio that the page does not use: they write files, fetch from elsewhere, or tell of
+# visitors' events.
 CLOSED = (
     "/gradio_api/deep_link",
     "/gradio_api/process_recording",
@@ -28,6 +29,7 @@ CLOSED = (
     "/gradio_api/file/https:",
     "/gradio_api/stream/",
     "/gradio_api/vibe",
+    "/monitoring",
 )
 
 

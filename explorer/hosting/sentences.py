@@ -8,9 +8,12 @@ import errno
 import json
 import logging
 import traceback
+from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from explorer.hosting.metrics import ANSWER, UNABLE_TO
 
 LOG = logging.getLogger(__name__)
 
@@ -28,11 +31,14 @@ class Sentences:
 
     Gradio answers 500 both for values that its components refuse, with a reason in the answer, and
     for unexpected errors, without one; the former become 422. Its exceptions for invalid names
-    become 4xx, others 500, or 503 if the server lacks a resource.
+    become 4xx, others 500, or 503 if the server lacks a resource. Faults of the server are told to
+    `count`, by kind.
     """
 
-    def __init__(self, app: ASGIApp):
-        self.app = app
+    def __init__(
+        self, app: ASGIApp, count: Callable[[Scope, str], None] = lambda scope, kind: None
+    ):
+        self.app, self._count = app, count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -42,7 +48,7 @@ class Sentences:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = _Answer(scope, send)
+        answer = _Answer(scope, send, self._count)
         if not scope["path"].isprintable():  # no such route exists, and some routes fail on it
             await answer.respond(404, NOTHING)
             return
@@ -63,8 +69,8 @@ class Sentences:
 class _Answer:
     """The application's answer; a 500 is held back until its reason is known."""
 
-    def __init__(self, scope: Scope, send: Send):
-        self._scope, self._send = scope, send
+    def __init__(self, scope: Scope, send: Send, count: Callable[[Scope, str], None]):
+        self._scope, self._send, self._count = scope, send, count
         self.started = False
         self._body: bytearray | None = None  # of a 500
 
@@ -90,6 +96,8 @@ class _Answer:
 
     async def respond(self, status: int, sentence: str) -> None:
         self.started = True
+        if status >= 500:
+            self._count(self._scope, UNABLE_TO if status == 503 else ANSWER)
         body = json.dumps({"error": sentence, "detail": sentence}).encode()
         headers = [
             (b"content-type", b"application/json"),

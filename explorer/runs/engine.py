@@ -80,6 +80,7 @@ class Engine:
         self.facts = ModelFacts(self.catalog, self._models, hub)
         self._limits = limits
         self._dispatcher = Dispatcher(self.catalog, self._models, device, limits)
+        self._first_is_absent = False  # its newest load has failed
 
     # --- the models ------------------------------------------------------------------------------
 
@@ -113,6 +114,13 @@ class Engine:
         """The resident model's dtype, such as "float16"; "" if there is none."""
         model = self._models.get(self.resident)
         return str(model.pipeline.unet.dtype).removeprefix("torch.") if model else ""
+
+    @property
+    def trouble(self) -> str:
+        """Why this engine takes no run, for everybody to read; "" for one that does."""
+        if self._dispatcher.closing:
+            return "ending"
+        return "the first model cannot be loaded" if self._first_is_absent else ""
 
     @property
     def threads(self) -> int | None:
@@ -159,9 +167,13 @@ class Engine:
                 if dispatcher.closing or not wanted():
                     raise Stopped
             models.make_resident([entry], on_progress)
+            self._first_is_absent &= entry != self.entries[0]
         except Stopped:
             if dispatcher.closing:
                 raise ModelError("The program is ending.") from None
+        except ModelError:
+            self._first_is_absent |= entry == self.entries[0]
+            raise
         finally:
             if ticket is not None:
                 ticket.leave()

@@ -1,5 +1,6 @@
 """How the page is launched and what it looks like beyond its style sheets."""
 
+import os
 from functools import partial
 from typing import Any
 
@@ -10,12 +11,14 @@ from starlette.middleware import Middleware
 from explorer.hosting import (
     example_routes,
     files,
+    health,
     history_routes,
     latent_routes,
     run_events,
     save_routes,
     settings_routes,
 )
+from explorer.hosting.access import Access, read_access
 from explorer.hosting.event_requests import EventRequests
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.request_limits import OVERHEAD, RequestLimits
@@ -25,17 +28,18 @@ from explorer.settings.limits import LIMITS, Limits
 from explorer.ui.components import PAGE_FILES, early_script, page_file, style_sheets
 from explorer.ui.event_queue import EventQueue
 from explorer.ui.listeners import most_events
-from explorer.ui.served_page import engine_of, runs_of, show_run, store_of
+from explorer.ui.served_page import count_error, engine_of, runs_of, show_run, store_of, watched
 
 SANS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
 MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "monospace"]
 
 
-def launch_options(limits: Limits = LIMITS) -> dict[str, Any]:
+def launch_options(limits: Limits = LIMITS, access: Access | None = None) -> dict[str, Any]:
     """Keyword arguments of `Blocks.launch`: theme, styles, limits, and routes for our files.
 
-    Nothing is sent to other machines.
+    `access` is what others may do, else as the environment says. Nothing is sent to other machines.
     """
+    access = access or read_access({}, os.environ)
     folder = choose_temp_folder()
     theme = Base(
         font=SANS,
@@ -65,9 +69,10 @@ def launch_options(limits: Limits = LIMITS) -> dict[str, Any]:
                 *latent_routes.routes(store_of),
                 *save_routes.routes(store_of),
                 *settings_routes.routes(engine_of),
+                *health.routes(watched, access.metrics),
             ],
             "middleware": [
-                Middleware(Sentences),
+                Middleware(Sentences, count=count_error),
                 Middleware(RequestLimits, limits=limits, folder=folder),
                 Middleware(EventRequests, limits=limits, events=partial(EventQueue, limits=limits)),
             ],

@@ -5,8 +5,10 @@ from typing import Any
 
 import gradio as gr
 from starlette.requests import Request
+from starlette.types import Scope
 
 from explorer.hosting.admission import Admission
+from explorer.hosting.metrics import Metrics
 from explorer.hosting.run_store import RunStore
 from explorer.records.shown import ShownRun
 from explorer.runs.registry import RunRegistry
@@ -50,6 +52,17 @@ def runs_of(request: Request) -> RunRegistry:
 def store_of(request: Request) -> RunStore:
     """Where that page's runs are kept."""
     return page_of(request.app).store
+
+
+def watched(request: Request) -> tuple[EngineLike, Admission, Metrics]:
+    """What tells how a request's server is: its engine, its runs under way, its figures."""
+    page = page_of(request.app)
+    return page.engine, page.admission, page.admission.metrics
+
+
+def count_error(scope: Scope, kind: str) -> None:
+    """Count a fault of a request's server."""
+    page_of(scope["app"]).admission.metrics.error(kind)
 
 
 def show_run(request: Request, run: ShownRun) -> Opened:
