@@ -1,6 +1,5 @@
 """What a server says of itself: to everybody whether it works, to its operator how it is used."""
 
-import asyncio
 import re
 from dataclasses import replace
 
@@ -51,7 +50,7 @@ def test_a_server_that_works_says_so_to_everybody(page):
         async with client(page, address="203.0.113.9") as http:
             return await http.get("/healthz")
 
-    answer = asyncio.run(ask())
+    answer = finish(ask())
     assert answer.status_code == 200
     said = answer.json()
     assert set(said) == {"status", "process", "model", "device", "queue"}
@@ -108,7 +107,7 @@ def test_figures_are_for_whom_the_operator_chose(page, choice, address, headers,
             encoded = {name: value.encode("latin-1") for name, value in headers.items()}
             return await http.get("/metrics", headers=encoded)
 
-    answer = asyncio.run(ask())
+    answer = finish(ask())
     assert answer.status_code == status
     assert ("sampler_explorer_runs" in answer.text) == (status == 200)
 
@@ -120,7 +119,7 @@ def test_a_space_tells_no_stranger_its_figures(page, monkeypatch):
         async with client(page, "local") as http:
             return await http.get("/metrics")
 
-    assert asyncio.run(ask()).status_code == 404
+    assert finish(ask()).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/monitoring", "/monitoring/summary", "/monitoring/x"])
@@ -129,7 +128,7 @@ def test_gradios_own_monitoring_is_off(page, path):
         async with client(page, "local") as http:
             return [await http.get(prefix + path) for prefix in ("", "/gradio_api")]
 
-    for answer in asyncio.run(ask()):
+    for answer in finish(ask()):
         assert (answer.status_code, answer.text) == (404, "There is nothing here.")
 
 
@@ -196,6 +195,6 @@ def test_a_fault_of_an_answer_is_counted(page, monkeypatch):
             return await http.post("/settings/link", json={})
 
     before = values(page.admission).get('errors_total{kind="answer"}', 0)
-    answer = asyncio.run(ask())
+    answer = finish(ask())
     assert answer.status_code == 500
     assert values(page.admission)['errors_total{kind="answer"}'] == before + 1
