@@ -4,14 +4,16 @@ A command is a module of explorer/commands with `main(arguments)`, imported only
 for, so that those without a page start without what a page needs.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 
-# By name, what a command does, as --help tells it.
-COMMANDS: dict[str, str] = {}
+from explorer.commands import COMMANDS
+
 SERVE = "serve"  # what happens without a command
+INTERRUPTED, NOBODY_READS = 130, 141  # exit statuses as a shell has them for SIGINT and SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,7 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if name != SERVE and name not in COMMANDS:
         sys.stderr.write(f"{_unknown(name)}\n")
         sys.exit(2)
-    import_module(f"explorer.commands.{name}").main(given)
+    try:
+        status = import_module(f"explorer.commands.{name}").main(given)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except BrokenPipeError:  # such as `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = NOBODY_READS
+    sys.exit(status)
 
 
 def _unknown(name: str) -> str:
@@ -32,3 +42,7 @@ def _unknown(name: str) -> str:
     return f"There is no command {name[:40]!r}" + (
         f"; did you mean {near[0]}?" if near else ". See --help."
     )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,7 @@
 """What the command line does: a module for each command, imported when it is asked for."""
+
+# By name, what a command does, as --help tells it; without one the page is started.
+COMMANDS = {
+    "doctor": "say what is wrong with settings",
+    "schedule": "print the model calls that lanes will make",
+}

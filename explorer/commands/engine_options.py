@@ -12,13 +12,8 @@ DEVICES = re.compile(r"cpu|mps|cuda(:\d{1,2})?")
 
 def add_engine_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that `engine_of` reads."""
+    add_model_flag(parser, " may be given several times, the first one is loaded")
     add = parser.add_argument
-    add(
-        "--model",
-        action="append",
-        help="a diffusers folder, a .safetensors checkpoint, a hub id or 'bundled'; may be given "
-        "several times, the first one is loaded (default: bundled)",
-    )
     add(
         "--allow",
         action="append",
@@ -45,9 +40,23 @@ def add_engine_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_model_flag(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Add --model alone; `more` is said of it too."""
+    parser.add_argument(
+        "--model",
+        action="append",
+        help="a diffusers folder, a .safetensors checkpoint, a hub id or 'bundled'"
+        f"{more and ';'}{more} (default: bundled)",
+    )
+
+
 def engine_of(options: argparse.Namespace) -> "Engine":
-    """The engine that the flags ask for; raises ValueError, with a sentence, where none can be."""
-    _check_device(options.device, options.offload)
+    """The engine that the flags ask for, as far as there are some.
+
+    Raises ValueError, with a sentence, where none can be.
+    """
+    device, offload = getattr(options, "device", None), getattr(options, "offload", "none")
+    _check_device(device, offload)
     from explorer.engine import BUNDLED, Engine
     from explorer.models.catalog import ModelError
 
@@ -55,12 +64,12 @@ def engine_of(options: argparse.Namespace) -> "Engine":
     try:
         engine = Engine(
             first,
-            options.device,
-            options.dtype,
+            device,
+            getattr(options, "dtype", None),
             models=others,
-            allow=options.allow,
-            anything=options.allow_any,
-            offload=options.offload,
+            allow=getattr(options, "allow", ()),
+            anything=getattr(options, "allow_any", False),
+            offload=offload,
         )
     except ModelError as error:
         raise ValueError(str(error)) from None
@@ -71,6 +80,18 @@ def engine_of(options: argparse.Namespace) -> "Engine":
                 "owner/name."
             )
     return engine
+
+
+def check_facts(engine: "Engine", options: argparse.Namespace) -> None:
+    """Raise ValueError where the files of a model that was named say nothing of its schedule.
+
+    Without this its lanes would have Stable Diffusion's defaults, and nobody would know.
+    """
+    if options.model and engine.facts.identity() is None:
+        raise ValueError(
+            f"--model {engine.entries[0].source}: its configuration is not on this machine, or is "
+            "not that of a Stable Diffusion model."
+        )
 
 
 def _check_device(device: str | None, offload: str) -> None:

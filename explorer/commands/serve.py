@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from explorer.assets import asset
+from explorer.commands import COMMANDS
 from explorer.commands.engine_options import add_engine_flags, engine_of
 from explorer.commands.parser import Parser
 from explorer.hosting.access import add_access_flags, read_access
@@ -96,7 +97,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser = Parser(
         prog="app.py" if sys.argv[0].endswith("app.py") else None,
         description="Watch the diffusion samplers DPM2 and DPM2 a denoise, call by call.",
-        allow_abbrev=False,
+        epilog="Commands, each with a --help of its own: "
+        + ", ".join(f"{name} ({what})" for name, what in COMMANDS.items())
+        + ".",
     )
     add = parser.add_argument
     add("--host", help="address to listen on (default: this machine only)")

@@ -66,7 +66,7 @@ def open_text(engine: EngineLike, text: str) -> OpenedSettings:
     try:
         return _opened(engine, read_settings(text, _names(engine)))
     except SettingsError:
-        if _is_scheduler_config(text):
+        if is_scheduler_config(text):
             raise SettingsError("", OF_A_SCHEDULER) from None
         raise
 
@@ -131,12 +131,13 @@ def _opened(engine: EngineLike, read: ReadSettings) -> OpenedSettings:
         values.pop("preview_decoder")
     if "strength" not in read.given or read.settings.strength == 1:
         values["init_image"] = None
-    if assumed := _assumed(read):
-        notes.append(f"Not in it, so the default here: {joined(assumed)}.")
+    if defaults := assumed(read):
+        notes.append(f"Not in it, so the default here: {joined(defaults)}.")
     return _answer(read.source, values, notes, read.unmapped, read.informative)
 
 
-def _is_scheduler_config(text: str) -> bool:
+def is_scheduler_config(text: str) -> bool:
+    """Whether a text is JSON as a scheduler_config.json has it."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
@@ -144,7 +145,8 @@ def _is_scheduler_config(text: str) -> bool:
     return isinstance(data, dict) and ("_class_name" in data or "beta_schedule" in data)
 
 
-def _assumed(read: ReadSettings) -> list[str]:
+def assumed(read: ReadSettings) -> list[str]:
+    """What a text should have said and did not, with the default that it has instead."""
     lane = read.settings.lanes[0]
     texts = []
     for name in EXPECTED:

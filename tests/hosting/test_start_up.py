@@ -44,7 +44,7 @@ def start(*arguments: str) -> subprocess.CompletedProcess:
         (["--runs-dir", ""], "--runs-dir '' is no folder's name; name another folder."),
         (["--runs-dir", "/nowhere", "--no-history"], "exclude each other; give one of them."),
         (["--nonsense"], "Unrecognized arguments: --nonsense. See --help."),
-        (["--step", "30"], "Unrecognized arguments: --step 30. See --help."),
+        (["--step", "30"], "arguments: --step 30; did you mean --steps? See --help."),
         (["nonsense"], "There is no command 'nonsense'. See --help."),
         (["--model"], "Argument --model: expected one argument. See --help."),
     ],

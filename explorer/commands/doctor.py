@@ -1,0 +1,93 @@
+"""`doctor`: what is wrong with settings, a run's or a scheduler's, before anything is run."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from explorer.commands.engine_options import add_model_flag, check_facts, engine_of
+from explorer.commands.parser import Parser, refused
+from explorer.commands.sources import KINDS, Source, read_source
+from explorer.doctor.examine import SEVERITIES, examine
+from explorer.doctor.finding import ERROR
+from explorer.records.errors import RecordError
+from explorer.sampling.wording import lane_letter
+from explorer.settings import LaneSettings, RunSettings
+from explorer.views.engine_protocol import EngineLike
+from explorer.views.findings import Doctor, FindingJSON, merged
+from explorer.views.lane_texts import value_text
+
+FOUND = 1  # the exit status where a finding is as bad as --fail-on says
+NEVER = "never"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the findings; return the exit status."""
+    options = _arguments().parse_args(arguments)
+    try:
+        engine = engine_of(options)
+        check_facts(engine, options)
+        source = read_source(options.file, [entry.name for entry in engine.entries])
+        findings = _findings(engine, source, options)
+    except (ValueError, RecordError) as error:
+        return refused(error)
+    if options.json:
+        print(json.dumps({"notes": list(source.notes), "findings": findings}, indent=1))
+    else:
+        print("\n".join([*source.notes, *map(finding_text, findings)] or ["Nothing was found."]))
+    worse = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on != NEVER else ()
+    return FOUND if any(each["severity"] in worse for each in findings) else 0
+
+
+def finding_text(finding: Mapping[str, Any]) -> str:
+    """A finding in a line: how bad it is, where, what it is, and what resolves it."""
+    lanes = finding["lanes"] if not finding["all_lanes"] else []
+    where = f"lane {', '.join(map(lane_letter, lanes))}: " if lanes else ""
+    fix = finding["fix"]
+    change = ", ".join(f"{name}={value_text(value)}" for name, value in (fix or {}).items())
+    return f"{finding['severity']}: {where}{finding['sentence']}" + (
+        f" [{finding['fix_label']}: {change}]" if fix else ""
+    )
+
+
+def _findings(engine: EngineLike, source: Source, options: argparse.Namespace) -> list[FindingJSON]:
+    given = {} if options.steps is None else {"steps": options.steps}
+    if source.lane is None:
+        assert source.settings is not None
+        settings = replace(source.settings, **given)
+        if options.model:
+            settings = replace(settings, model="")
+        return Doctor(engine).findings(settings)
+    settings = RunSettings(lanes=(source.lane,), **given)
+    defaults = engine.facts.lane_defaults()[0] if options.model else None
+    return _of_lane(source.lane, settings.steps, defaults)
+
+
+def _of_lane(lane: LaneSettings, steps: int, defaults: LaneSettings | None) -> list[FindingJSON]:
+    """The findings about a scheduler's file: what model it is of is not known, if not said."""
+    table, problem = None, ""
+    try:
+        table = lane.schedule(steps)
+    except ValueError as error:
+        problem = str(error)
+    found = examine(lane, table, steps, index=0, model_defaults=defaults, problem=problem)
+    return merged(found, 1)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="sampler-explorer doctor",
+        description="Say what a schedule will do, and what is wrong with it. Nothing is run.",
+    )
+    parser.add_argument("file", metavar="FILE", help=f"- for the standard input, or {KINDS[5:]}")
+    parser.add_argument("--steps", metavar="N", help="as if the run had so many steps")
+    add_model_flag(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--fail-on",
+        choices=[*SEVERITIES, NEVER],
+        default=ERROR,
+        help="the finding from which on the exit status is 1 (default: error)",
+    )
+    return parser
