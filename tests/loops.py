@@ -1,8 +1,9 @@
 """Coroutines in tests whose own thread may have Playwright's event loop."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 
@@ -19,3 +20,12 @@ def everything(items) -> list:
         return [item async for item in items]
 
     return finish(gather())
+
+
+def as_they_come(items: AsyncIterator) -> Iterator[Any]:
+    """What an async iterator yields, each when it comes; in a thread without an event loop."""
+    loop = asyncio.new_event_loop()
+    with suppress(StopAsyncIteration):
+        while True:
+            yield loop.run_until_complete(anext(items))
+    loop.close()

@@ -89,6 +89,14 @@ class Residents:
         resolved = self._resolved.get(name)
         return resolved and resolved.folder
 
+    def known(self) -> dict[str, tuple[Path, tuple[str, ...]]]:
+        """By name, the folder of each fetched model, and the notes of those in memory."""
+        models = self._models
+        return {
+            name: (resolved.folder, models[name].notes if name in models else ())
+            for name, resolved in tuple(self._resolved.items())
+        }
+
     def files(self, name: str) -> Path | None:
         """A fetched model's folder or its single file, with its weights."""
         resolved = self._resolved.get(name)

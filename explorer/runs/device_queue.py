@@ -10,6 +10,7 @@ import time
 from bisect import insort
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from heapq import heapreplace
 from itertools import count
 
 from explorer.settings.limits import LIMITS, Limits
@@ -69,38 +70,41 @@ class Ticket:
 
     @property
     def ahead(self) -> tuple["Ticket", ...]:
-        """The tickets that are served before this one, the present holder first."""
+        """The tickets that are served before this one, the present holders first."""
         with _LOCK:
             return self.queue._ahead_of(self)
 
     @property
     def place(self) -> int:
-        """The number of runs before this one, including the one on the device."""
-        return sum(ticket.is_run for ticket in self.ahead)
+        """How many runs end before this one's turn, including one under way."""
+        runs = sum(ticket.is_run for ticket in self.ahead)
+        return max(0, runs - self.queue.capacity + 1)
 
     @property
     def wait_s(self) -> float | None:
         """The seconds until its turn, estimated by the tickets ahead; None if one cannot."""
-        total = 0.0
-        for ticket in self.ahead:
+        ahead = self.ahead
+        free_in = [0.0] * self.queue.capacity  # when each place at the device is free
+        for ticket in ahead:
             seconds = ticket.seconds_left()
             if seconds is None:
                 return None
-            total += seconds
-        return total
+            heapreplace(free_in, free_in[0] + seconds)
+        return free_in[0]
 
 
 class DeviceQueue:
     """The tickets of one device, in the order in which they were taken.
 
-    A queue that is not `is_open` serves no ticket until it has `become` the queue of a device: the
+    `capacity` tickets may have it at a time: one, or several where it stands for as many workers. A
+    queue that is not `is_open` serves no ticket until it has `become` the queue of a device: the
     default device is known only when torch has been loaded.
     """
 
-    def __init__(self, is_open: bool = True):
-        self.is_open = is_open
+    def __init__(self, is_open: bool = True, capacity: int = 1):
+        self.is_open, self.capacity = is_open, capacity
         self._became: DeviceQueue | None = None
-        self._holder: Ticket | None = None
+        self._holders: list[Ticket] = []
         self._waiting: list[Ticket] = []
 
     def join(
@@ -135,18 +139,21 @@ class DeviceQueue:
         return ticket
 
     def advance(self) -> None:
-        """Grant the device to the first ticket that is ready, if it is free."""
+        """Grant the device to the first tickets that are ready, as far as it is free."""
+        while ticket := self._grant():
+            ticket.on_granted()
+
+    def _grant(self) -> Ticket | None:
         with _LOCK:
             queue = self._newest()
-            if not queue.is_open or queue._holder is not None:
-                return
+            if not queue.is_open or len(queue._holders) >= queue.capacity:
+                return None
             ticket = next((each for each in queue._waiting if each.ready()), None)
-            if ticket is None:
-                return
-            queue._waiting.remove(ticket)
-            queue._holder = ticket
-            ticket.granted.set()
-        ticket.on_granted()
+            if ticket is not None:
+                queue._waiting.remove(ticket)
+                queue._holders.append(ticket)
+                ticket.granted.set()
+            return ticket
 
     def become(self, other: "DeviceQueue") -> None:
         """Merge into another queue; all tickets keep their order of arrival."""
@@ -172,8 +179,8 @@ class DeviceQueue:
 
     @property
     def busy(self) -> bool:
-        """Whether the device is in use."""
-        return self._newest()._holder is not None
+        """Whether the device is in use, by one at least."""
+        return bool(self._newest()._holders)
 
     @property
     def runs(self) -> int:
@@ -185,23 +192,24 @@ class DeviceQueue:
         return self if self._became is None else self._became._newest()
 
     def _everybody(self) -> list[Ticket]:
-        return [*filter(None, [self._holder]), *self._waiting]
+        return [*self._holders, *self._waiting]
 
     def _ahead_of(self, ticket: Ticket) -> tuple[Ticket, ...]:
-        if self._holder is ticket:
+        if ticket in self._holders:
             return ()
         before = (each for each in self._waiting if each.number < ticket.number and each.ready())
-        return (*filter(None, [self._holder]), *before)
+        return (*self._holders, *before)
 
     def _remove(self, ticket: Ticket) -> None:
-        if self._holder is ticket:
-            self._holder = None
+        if ticket in self._holders:
+            self._holders.remove(ticket)
         elif ticket in self._waiting:
             self._waiting.remove(ticket)
 
     def _refuse_beyond(self, limits: Limits, visitor: str) -> None:
         runs = [ticket for ticket in self._everybody() if ticket.is_run]
-        if len(runs) > limits.waiting_runs:  # one of them has the device, or is about to
+        # As many as it has places have the device, or are about to.
+        if len(runs) - self.capacity >= limits.waiting_runs:
             raise QueueFull(
                 f"{limits.waiting_runs} runs are waiting for this server already, and it takes no "
                 "more: try again in a while."

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +15,13 @@ from explorer.models.resident import Residents
 from explorer.records.run import RecordedRun
 from explorer.runs.device_queue import device_queue
 from explorer.runs.dispatch import Dispatcher
+from explorer.runs.event_builder import EventBuilder
 from explorer.runs.event_stream import event_stream, event_stream_async
 from explorer.runs.events import Event
 from explorer.runs.full_frames import made_between_runs
 from explorer.runs.job import Stopped
 from explorer.runs.model_facts import ModelFacts, check_settings
-from explorer.runs.paces import Estimate
+from explorer.runs.paces import Estimate, Paces
 from explorer.runs.problems import sentence
 from explorer.runs.rehearsal import rehearse
 from explorer.runtime.free_memory import free_bytes
@@ -128,6 +130,16 @@ class Engine:
         return self._models.threads
 
     @property
+    def residents(self) -> Residents:
+        """The models in memory, and the files of those that were."""
+        return self._models
+
+    @property
+    def paces(self) -> Paces:
+        """How long runs took."""
+        return self._dispatcher.paces
+
+    @property
     def pipeline(self) -> "StableDiffusionPipeline":
         """The resident model's stock diffusers pipeline; loads the first model if none is."""
         return self.model(self.resident).pipeline
@@ -178,6 +190,21 @@ class Engine:
             if ticket is not None:
                 ticket.leave()
             models.progress = None
+
+    def fetch(self, names: Iterable[str], wanted: Callable[[], bool] = lambda: True) -> None:
+        """Have the files of models on this machine, without loading any; raises ModelError."""
+        entries = [self.catalog.find(name) for name in names]
+
+        def on_progress(text: str, fraction: float | None = None) -> None:
+            if not wanted():
+                raise Stopped
+            self._dispatcher.on_progress(text, fraction)
+
+        try:
+            with suppress(Stopped):
+                self._models.fetch(entries, on_progress)
+        finally:
+            self._models.progress = None
 
     def _rehearse(self, model: "Model", on_progress: Callable[..., None]) -> None:
         rehearse(model, on_progress, self._dispatcher.stop_at_close)
@@ -261,8 +288,11 @@ class Engine:
         Its place in the queue is that of an arrival at `came` (of `time.monotonic()`), or the last
         one. A run to whose events nobody is `listening` is not started, and after a while gives up.
         """
-        followed = self._dispatcher.followed(self._dispatcher.job(settings, cancel), visitor, came)
-        return event_stream_async(*followed, listening, self._limits.no_listener_s)
+        dispatcher, patience_s = self._dispatcher, self._limits.no_listener_s
+        job = dispatcher.job(settings, cancel)
+        _, enter, start, decode = dispatcher.followed(job, visitor, came)
+        builder = EventBuilder(job, decode)
+        return event_stream_async(builder, enter, start, listening, patience_s)
 
     def full_frames(
         self,

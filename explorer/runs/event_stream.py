@@ -35,10 +35,9 @@ def event_stream(
 
 
 async def event_stream_async(
-    job: Job,
+    builder: EventBuilder,
     enter: Callable[[], None],
     start: Callable[[], None],
-    decode: Decoder,
     listening: Callable[[], bool],
     patience_s: float,
 ) -> AsyncGenerator[Event, None]:
@@ -49,7 +48,7 @@ async def event_stream_async(
     last one is sent to a client that does not read: no pictures pile up for a client that stays
     connected and leaves its stream unread.
     """
-    builder, started, read_at = EventBuilder(job, decode), False, time.monotonic()
+    job, started, read_at = builder.job, False, time.monotonic()
     thread = ThreadPoolExecutor(1, thread_name_prefix="event-stream")
     try:
         enter()

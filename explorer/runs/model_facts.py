@@ -5,17 +5,24 @@ import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from explorer.models.catalog import Catalog, ModelError
 from explorer.models.families import Identity, identify
 from explorer.models.hub import Hub
-from explorer.models.resident import Residents
 from explorer.sampling.samplers import DPM2, DPM2_A
 from explorer.settings import LaneSettings, RunSettings, SettingsError
 
 MOST_EXAMPLES, LONGEST_EXAMPLE = 12, 300  # characters
 DISTILLED = {"steps": 4, "cfg_scale": 1.0}
+
+
+class LoadedModels(Protocol):
+    """Which models are in memory, and where the files of fetched ones are: see `Residents`."""
+
+    def get(self, name: str, /) -> Any: ...
+
+    def folder(self, name: str, /) -> Path | None: ...
 
 
 class ModelFacts:
@@ -24,7 +31,7 @@ class ModelFacts:
     `models` are those in memory, `hub` is where the files of hub ids may have come from.
     """
 
-    def __init__(self, catalog: Catalog, models: Residents, hub: Hub):
+    def __init__(self, catalog: Catalog, models: LoadedModels, hub: Hub):
         self._catalog, self._models, self._hub = catalog, models, hub
 
     def identity(self, name: str = "") -> Identity | None:

@@ -154,3 +154,32 @@ def test_never_two_at_once_and_nobody_forgotten_whatever_threads_do(seed):
     assert served == sorted(served)
     assert not queue.busy
     assert queue.runs == 0
+
+
+def test_a_queue_of_two_places_serves_two_at_a_time_in_order():
+    queue = DeviceQueue(capacity=2)
+    tickets = [queue.join() for _ in range(5)]
+    assert [ticket.granted.is_set() for ticket in tickets] == [True, True, False, False, False]
+    assert [ticket.place for ticket in tickets] == [0, 0, 1, 2, 3]  # so many end before
+    tickets[1].leave()
+    assert [ticket.granted.is_set() for ticket in tickets[2:]] == [True, False, False]
+    tickets[0].leave()
+    assert [ticket.granted.is_set() for ticket in tickets[3:]] == [True, False]
+
+
+def test_the_wait_for_one_of_two_places_is_that_for_the_first_that_is_free():
+    queue = DeviceQueue(capacity=2)
+    for seconds in (4.0, 10.0, 3.0, 5.0):  # at 4 the third begins, at 7 the fourth
+        queue.join(seconds_left=lambda seconds=seconds: seconds)
+    last = queue.join()
+    assert last.wait_s == 10.0
+    assert queue.join().wait_s is None
+
+
+def test_a_queue_of_two_places_takes_as_many_waiting_runs_as_one_of_one_place():
+    limits = Limits(waiting_runs=2)
+    queue = DeviceQueue(capacity=2)
+    for _ in range(4):
+        queue.join(limits=limits)
+    with pytest.raises(QueueFull):
+        queue.join(limits=limits)

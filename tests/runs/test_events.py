@@ -9,6 +9,7 @@ from explorer.records.interchange import read_settings
 from explorer.records.interchange.infotext import PROGRAM
 from explorer.records.interchange.picture_text import KEY, PARAMETERS, picture_texts
 from explorer.runs import event_stream
+from explorer.runs.event_builder import EventBuilder
 from explorer.runs.events import RUNNING, Ended
 from explorer.runs.job import Job
 from explorer.settings import LaneSettings, RunSettings
@@ -72,7 +73,11 @@ def test_no_events_gather_for_one_who_does_not_read(calls, monkeypatch, reads):
     async def all_events() -> list:
         events = []
         stream = event_stream.event_stream_async(
-            job, lambda: None, lambda: None, Decoder(), lambda: reads or len(events) < 2, 60.0
+            EventBuilder(job, Decoder()),
+            lambda: None,
+            lambda: None,
+            lambda: reads or len(events) < 2,
+            60.0,
         )
         job.phase = RUNNING
         async for event in stream:

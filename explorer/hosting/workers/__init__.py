@@ -1,0 +1,1 @@
+"""Runs in processes of their own: what breaks there costs the run, and not the page."""

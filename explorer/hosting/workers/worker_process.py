@@ -1,0 +1,180 @@
+"""A worker process: an engine of its own, which does what the page's process asks for.
+
+It ends with the process that started it, however that ends, and not by the terminal's Ctrl-C, which
+reaches both: its runs are stopped by the other one.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from explorer.hosting.workers import messages
+from explorer.hosting.workers.border import Learned, learned_from, serve_run
+from explorer.hosting.workers.messages import Failure, Item, News, Request, Result, Stop
+from explorer.models.catalog import ModelError
+from explorer.settings import RunSettings
+from explorer.settings.limits import Limits, set_limits
+
+if TYPE_CHECKING:
+    from explorer.engine import Engine
+
+LOG = logging.getLogger(__name__)
+
+NEWS_S = 0.1  # between two looks at what the engine has to tell
+ENDING_S = 0.1  # for answers that are under way when the process ends
+FIRST_TO_GO = "600"  # of 1000: the kernel, out of memory, ends this process and not the page's
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """How a worker is made: the arguments of its `Engine`, the limits, and its place.
+
+    `cores` are those that it computes on, None for all.
+    """
+
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits
+    cores: frozenset[int] | None = None
+
+
+def main(connection: Connection, options: WorkerOptions) -> None:
+    """Serve requests until the other side has gone."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write(FIRST_TO_GO)
+    if options.cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, options.cores)
+    set_limits(options.limits)
+    tqdm.set_lock(threading.RLock())  # its own is the system's, and would outlive this process
+    from explorer.engine import Engine
+
+    worker = _Worker(connection, Engine(**options.engine, limits=options.limits))
+    threading.Thread(target=worker.tell_news, name="news", daemon=True).start()
+    with suppress(EOFError, OSError):
+        while True:
+            worker.take(connection.recv())
+    _end()
+
+
+def _end() -> None:
+    """End at once: Python's own way would wait for threads that compute."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(0)
+
+
+class _Worker:
+    """Does each request in a thread of its own; the engine's queue has them take turns."""
+
+    def __init__(self, connection: Connection, engine: "Engine"):
+        self._connection, self._engine = connection, engine
+        self._sending = threading.Lock()
+        self._cancels: dict[int, threading.Event] = {}
+        self._work: dict[str, Callable[..., Any]] = {
+            messages.RUN: self._run,
+            messages.FETCH: self._fetch,
+            messages.LOAD: self._load,
+            messages.FRAMES: self._full_frames,
+            messages.MEMORY: self._memory_use,
+            messages.UNREAD: self._unread,
+            messages.CLOSE: self._close,
+        }
+
+    def take(self, message: Request | Stop) -> None:
+        """Begin what is asked for, or end it."""
+        if isinstance(message, Stop):
+            if cancel := self._cancels.get(message.number):
+                cancel.set()
+            return
+        self._cancels[message.number] = threading.Event()
+        threading.Thread(target=self._do, args=(message,), name=message.kind, daemon=True).start()
+
+    def _do(self, request: Request) -> None:
+        number, cancel = request.number, self._cancels[request.number]
+        work = partial(self._work[request.kind], *request.arguments)
+        try:
+            self._send(Result(number, work(cancel, lambda value: self._send(Item(number, value)))))
+        except ModelError as error:
+            self._send(Failure(number, messages.OF_MODEL, str(error)))
+        except ValueError as error:
+            self._send(Failure(number, messages.OF_SIZE, str(error)))
+        except Exception as error:
+            from explorer.runs.problems import sentence
+
+            self._send(Failure(number, "", sentence(error)))
+        finally:
+            self._cancels.pop(number, None)
+
+    def _send(self, message: object) -> None:
+        with self._sending:
+            try:
+                self._connection.send(message)
+            except OSError:  # the other side has gone
+                _end()
+
+    # --- what it tells ---------------------------------------------------------------------------
+
+    def tell_news(self) -> None:
+        """Tell what there is to learn whenever it has changed."""
+        told: object = None
+        while True:
+            learned, progress = learned_from(self._engine, paces=False), self._engine.progress
+            news = _comparable(learned), progress
+            if news != told:
+                told = news
+                self._send(News(learned, progress))
+            time.sleep(NEWS_S)
+
+    # --- what it does ----------------------------------------------------------------------------
+
+    def _run(self, settings: Mapping[str, Any], cancel: threading.Event, yields: Any) -> None:
+        for event in serve_run(self._engine, settings, cancel):
+            yields(event)
+
+    def _fetch(self, names: tuple[str, ...], cancel: threading.Event, yields: Any) -> Learned:
+        self._engine.fetch(names, lambda: not cancel.is_set())
+        return learned_from(self._engine)
+
+    def _load(self, name: str, cancel: threading.Event, yields: Any) -> Learned:
+        self._engine.load(name, lambda: not cancel.is_set())
+        return learned_from(self._engine)
+
+    def _full_frames(
+        self, trajectories: Any, cursor: Any, view: str, cancel: threading.Event, yields: Any
+    ) -> None:
+        for frame in self._engine.full_frames(trajectories, cursor, view, cancel):
+            yields(frame)
+
+    def _memory_use(self, settings: Mapping[str, Any], cancel: threading.Event, yields: Any) -> str:
+        return self._engine.memory_use(RunSettings.from_dict(dict(settings)))
+
+    def _unread(self, prompt: str, name: str, cancel: threading.Event, yields: Any) -> str:
+        return self._engine.facts.unread(prompt, name)
+
+    def _close(self, timeout: float, cancel: threading.Event, yields: Any) -> None:
+        """End every run by its next call, have its last event sent, and end."""
+        deadline = time.monotonic() + timeout
+        self._engine.close(timeout)
+        while len(self._cancels) > 1 and time.monotonic() < deadline:
+            time.sleep(ENDING_S / 4)
+        with self._sending:  # whatever is being sent goes whole
+            _end()
+
+
+def _comparable(learned: Learned) -> object:
+    models = {name: (known.folder, known.notes) for name, known in learned.models.items()}
+    loaded = learned.device, learned.dtype, learned.resident, learned.in_memory
+    return *loaded, learned.threads, learned.trouble, models
