@@ -24,14 +24,19 @@ class Layout:
         self._components = {each["id"]: each["props"] for each in config["components"]}
         self._events = config["dependencies"]
 
-    def event(self, name: str) -> dict[str, Any] | None:
-        """The first event of a name."""
-        return next((each for each in self._events if each["api_name"] == name), None)
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Those that the server takes, as it describes them."""
+        return [each for each in self._events if each["backend_fn"]]
 
-    def body(self, name: str, session: str, **values: Any) -> dict[str, Any]:
-        """The request of an event: the page's own values, those that are named replaced."""
-        event = self.event(name)
-        assert event is not None, name
+    @property
+    def component_ids(self) -> list[int]:
+        return list(self._components)
+
+    def body(self, name: str | int, session: str, **values: Any) -> dict[str, Any]:
+        """The request of an event, by its name or number: the page's own values, those that are
+        named replaced."""
+        event = next(each for each in self._events if name in (each["api_name"], each["id"]))
         props = [self._components[key] for key in event["inputs"]]
         data = [values.get(each.get("elem_id") or "", each.get("value")) for each in props]
         return {"data": data, "fn_index": event["id"], "session_hash": session}

@@ -1,4 +1,4 @@
-"""The app driven as strangers do, for a minute: see benchmarks/strangers.py."""
+"""Runs that are started, stopped and left at random, for half a minute."""
 
 import subprocess
 import sys
@@ -11,9 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.mark.slow
 def test_strangers_find_no_fault():
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.strangers", "--seconds", "60"]
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.strangers", "--seconds", "30"]
     done = subprocess.run(
-        [*command, "--sequences", "40", "--payloads", "600", "--seed", "5"],
+        [*command, "--sequences", "40", "--seed", "5"],
         cwd=ROOT,
         capture_output=True,
         text=True,

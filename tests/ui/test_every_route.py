@@ -48,9 +48,9 @@ def paths_of(page) -> list[str]:
     """Every route, its variables filled in every way."""
     found, routes = {}, list(page.app.routes)
     for route in routes:
-        if not hasattr(route, "path"):  # Gradio's own, under a prefix
+        if not hasattr(route, "path"):  # Gradio's own, whose paths are whole
             router = route.original_router
-            routes += [SimpleNamespace(path="/gradio_api" + each.path) for each in router.routes]
+            routes += [SimpleNamespace(path=each.path) for each in router.routes]
             continue
         path = route.path
         for word in WORDS:
@@ -61,6 +61,7 @@ def paths_of(page) -> list[str]:
             found[filled or "/x"] = None
             if filled == path:
                 break
+    assert "/gradio_api/info" in found
     return list(found)
 
 
