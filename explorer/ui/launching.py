@@ -21,6 +21,7 @@ from explorer.hosting import (
 from explorer.hosting.access import Access, read_access
 from explorer.hosting.event_requests import EventRequests
 from explorer.hosting.folders import choose_temp_folder
+from explorer.hosting.misplaced import Misplaced
 from explorer.hosting.request_limits import OVERHEAD, RequestLimits
 from explorer.hosting.sentences import Sentences
 from explorer.plots.figures import plotly_script
@@ -73,6 +74,7 @@ def launch_options(limits: Limits = LIMITS, access: Access | None = None) -> dic
             ],
             "middleware": [
                 Middleware(Sentences, count=count_error),
+                Middleware(Misplaced),
                 Middleware(RequestLimits, limits=limits, folder=folder),
                 Middleware(EventRequests, limits=limits, events=partial(EventQueue, limits=limits)),
             ],

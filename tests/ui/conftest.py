@@ -81,6 +81,7 @@ def context(tmp_path_factory) -> Iterator[BrowserContext]:
             profile,
             executable_path=chromium,
             args=["--process-per-site"],
+            ignore_https_errors=True,  # of a proxy whose certificate nobody vouches for
             timeout=START_MS,
         )
         context.set_default_timeout(WAIT_MS)

@@ -1,9 +1,18 @@
 // Runs in the page's head, before anything is drawn: where a form may be brought back, or a link opened, the
 // settings stay hidden until history.js has filled them in. Who has kept nothing and opens no link is here
 // for the first time: the recorded example and its pictures are fetched while the page is still built, as
-// the page's modules are.
+// the page's modules are. Where a proxy has the page at an address that its server does not know, nothing of
+// this would arrive, and the page says what the server has to be told.
 
 (() => {
+  const problem = misplaced();
+  if (problem) {
+    const said = Object.assign(document.createElement("p"), { id: "misplaced", textContent: problem });
+    said.setAttribute("role", "alert");
+    const show = () => document.body.prepend(said);
+    document.body ? show() : addEventListener("DOMContentLoaded", show);
+    return;
+  }
   const STORED = "sampler-explorer.form";
   const PATIENCE_MS = 5000; // with a server that does not answer
   const RUN = "sampler-explorer.run";
@@ -20,6 +29,19 @@
   setTimeout(() => root.removeAttribute("data-beginning"), PATIENCE_MS);
   if (!known) window.samplerExplorerFirst = first();
   preload();
+
+  // A sentence where the server takes another address for the page's than the browser does, or "". Asked for
+  // without the proxy's path, a server that knows of it finds its files below that path all the same.
+  function misplaced() {
+    const known = new URL(window.gradio_config.root, location.href);
+    const [here, there] = [location, known].map(({ pathname }) => pathname.replace(/\/+$/, ""));
+    if (known.origin !== location.origin) {
+      return `This page is at ${location.origin}, and its server takes ${known.origin} for its address: let the \
+proxy in front of it send it the headers Host and X-Forwarded-Proto.`;
+    }
+    if (!here || here === there) return "";
+    return `This page is below ${here}, and its server does not know that: start it with --root-path ${here}`;
+  }
 
   // The modules import each other seven deep: asked for at once they come in one turn, while Gradio's own
   // scripts are read.

@@ -1,0 +1,97 @@
+"""The program behind nginx, as docs/hosting.md configures it: whose requests, what passes."""
+
+import json
+import ssl
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import certifi
+import pytest
+from made_runs import made_run
+from nginx import nginx
+from program import config_of, forked_program, read_until, start_run
+
+from explorer.byte_sizes import MIB
+from explorer.records import History
+
+
+class Site(NamedTuple):
+    """The program's address below nginx, its own, and where it keeps runs."""
+
+    outside: str
+    inside: str
+    runs: Path
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    flags = ["--root-path", "/explorer", "--runs-dir", str(folder / "runs")]
+    with (
+        forked_program(folder / "pictures", *flags) as (_, inside),
+        nginx(folder, urlsplit(inside).port) as outside,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("SSL_CERT_FILE", str(folder / "server.pem"))
+        config_of(inside)
+        yield Site(outside, inside, folder / "runs")
+
+
+def test_the_page_knows_its_address_and_that_https_is_offloaded(site):
+    assert config_of(site.outside)["root"] == site.outside.rstrip("/")
+    assert config_of(site.outside)["root"].startswith("https://")
+
+
+def test_a_runs_events_come_while_it_goes_on(site):
+    began = time.monotonic()
+    with start_run(site.outside, steps=12) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        read_until(stream, '"running"')
+        first = time.monotonic() - began
+        read_until(stream, "process_completed")
+        assert first < time.monotonic() - began
+
+
+def upload(address: str, size: int) -> str:
+    """Send a file of this size as the page does; returns its path there."""
+    boundary = uuid.uuid4().hex
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    body = head.encode() + bytes(size) + f"\r\n--{boundary}--\r\n".encode()
+    request = urllib.request.Request(
+        address + "gradio_api/upload",
+        body,
+        {"Content-Type": f"multipart/form-data; boundary={boundary}"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read())[0]
+
+
+def test_uploads_up_to_our_limit_pass_the_proxy_and_larger_ones_are_refused_by_us(site):
+    assert Path(upload(site.outside, 20 * MIB - 1000)).name == "a.png"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        upload(site.outside, 24 * MIB + MIB // 2)
+    assert refused.value.code == 413
+    assert "nginx" not in refused.value.read().decode()
+
+
+def test_nobody_behind_the_proxy_is_this_machines_user(site):
+    """The history of whoever started the program is not that of a browser that comes through it."""
+    History(site.runs).add(made_run())
+    for address in (site.outside, site.inside):  # whoever reaches the port sees no more
+        request = urllib.request.Request(address + "runs", headers={"x-visitor": uuid.uuid4().hex})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert json.loads(answer.read())["runs"] == []
+    assert len(History(site.runs)) == 1
+
+
+def test_https_is_nginxs(site):
+    """Its certificate is asked for: the addresses above are not the program's own."""
+    nobody = ssl.create_default_context(cafile=certifi.where())
+    with pytest.raises(urllib.error.URLError, match="certificate"):
+        urllib.request.urlopen(site.outside, timeout=60, context=nobody)
