@@ -59,6 +59,7 @@ def engine_of(options: argparse.Namespace) -> "Engine":
     _check_device(device, offload)
     from explorer.engine import BUNDLED, Engine
     from explorer.models.catalog import ModelError
+    from explorer.runs.kept_paces import KeptPaces
 
     first, *others = options.model or [BUNDLED]
     try:
@@ -70,6 +71,7 @@ def engine_of(options: argparse.Namespace) -> "Engine":
             allow=getattr(options, "allow", ()),
             anything=getattr(options, "allow_any", False),
             offload=offload,
+            paces=KeptPaces.of_user(),
         )
     except ModelError as error:
         raise ValueError(str(error)) from None

@@ -25,8 +25,9 @@ class Residents:
     """The models of one engine in memory, and the progress of loading the next one.
 
     `check(folder, name)` raises ModelError for invalid settings in a model's folder;
-    `rehearse(model, on_progress)` does the work that a first run on a GPU would wait for. `threads`
-    is the measured number of CPU threads, None on another device.
+    `rehearse(model, on_progress)` does the work that a first run on a GPU would wait for;
+    `measure(model)` is called with a model that is ready. `threads` is the measured number of CPU
+    threads, None on another device.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Residents:
         hub: Hub,
         check: Callable[[Path, str], None],
         rehearse: "Callable[[Model, OnProgress], None]",
+        measure: "Callable[[Model], None]" = lambda model: None,
         lanes: int = 2,
     ):
         self.offload = offload
@@ -45,7 +47,7 @@ class Residents:
         self.progress: tuple[str, float | None] | None = None
         self._device, self._dtype = device, dtype
         self._hub, self._check = hub, check
-        self._rehearse, self._lanes = rehearse, lanes
+        self._rehearse, self._measure, self._lanes = rehearse, measure, lanes
         self._fetching = threading.Lock()
         self._resolved: dict[str, ResolvedModel] = {}
         self._fetched_names: set[str] = set()  # of all models that were ever fetched
@@ -192,6 +194,7 @@ class Residents:
             self._rehearse(model, on_progress)
         if is_small(model.pipeline.vae):
             warm_up_decoding(model.pipeline.vae, unet)
+        self._measure(model)
         return model
 
     @contextmanager

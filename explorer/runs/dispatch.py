@@ -4,6 +4,7 @@ import math
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -16,8 +17,9 @@ from explorer.runs.device_queue import DeviceQueue, QueueFull, device_queue
 from explorer.runs.events import LOADING
 from explorer.runs.fingerprints import Fingerprints
 from explorer.runs.job import Job, Stopped
-from explorer.runs.paces import Paces
+from explorer.runs.paces import Estimate, Paces
 from explorer.runs.problems import sentence
+from explorer.runs.refusals import refuse_long
 from explorer.settings import RunSettings, SettingsError
 from explorer.settings.limits import Limits
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from explorer.models.previews import Decoder
 
 POLL_S = 0.02
+LENIENCE = 1.5  # beyond the limit of a run's time, once it has waited
 
 
 class Dispatcher:
@@ -35,10 +38,17 @@ class Dispatcher:
     device's queue.
     """
 
-    def __init__(self, catalog: Catalog, models: Residents, device: str | None, limits: Limits):
+    def __init__(
+        self,
+        catalog: Catalog,
+        models: Residents,
+        device: str | None,
+        limits: Limits,
+        paces: Paces,
+    ):
         self.catalog = catalog
         self._models = models
-        self._limits, self.paces = limits, Paces()
+        self._limits, self._paces = limits, paces
         # The best device is known only once torch has been imported.
         self.queue = device_queue(device) if device else DeviceQueue(is_open=False)
         self._jobs: WeakSet[Job] = WeakSet()
@@ -152,10 +162,15 @@ class Dispatcher:
             in_own_thread("prepare", self.prepare, job)
 
     def _seconds_left(self, job: Job) -> float | None:
-        left, whole = job.eta.left_s, self.paces.seconds(job.settings)
-        if left is None and whole is not None:
-            left = max(0.0, whole - (job.elapsed_s or 0.0))
+        left = job.eta.left_s
+        if left is None:
+            whole = self._estimate(job).seconds
+            left = None if whole is None else max(0.0, whole - (job.elapsed_s or 0.0))
         return left
+
+    def _estimate(self, job: Job) -> Estimate:
+        names = [entry.name for entry in self._entries(job)]
+        return self._paces.estimate(job.settings, *names)
 
     def _progress_of(self, job: Job) -> Callable[..., None]:
         def on_progress(text: str, fraction: float | None = None) -> None:
@@ -186,7 +201,8 @@ class Dispatcher:
         if isinstance(error, Stopped):
             job.end(CANCELLED)
         else:
-            job.end(ERROR, str(error) if isinstance(error, ModelError) else sentence(error))
+            told = isinstance(error, ModelError | SettingsError)
+            job.end(ERROR, str(error) if told else sentence(error))
         job.free_device()
         job.finished.set()
         job.calls_ready.put(None)
@@ -204,14 +220,14 @@ class Dispatcher:
             chosen = [model for entry in entries if (model := models.get(entry.name))]
             files = models.files(chosen[0].name)
             job.model_fingerprint = self._fingerprints.of(chosen[0], files)
+            self._refuse_long(job)
             decoders.append(_preview_decoder(chosen[0], job.settings.preview_decoder))
             job.linear_colours = chosen[0].approximate.colours
             job.has_better_frames = decoders[0] is not chosen[0].approximate
             if job.settings.preview_decoder == "full":
                 job.decode_live = vae_decoder(chosen[0], quick=False)
             self._denoise(job, *chosen)
-            if job.state == DONE and job.elapsed_s is not None:
-                self.paces.learn(job.settings, job.elapsed_s)
+            self._paces.learn(job.settings, chosen[0].name, job.eta.typical_s())
         except BaseException as error:
             self._broke_off(job, error)
         finally:
@@ -219,6 +235,14 @@ class Dispatcher:
             job.free_device()
             job.finished.set()
             job.calls_ready.put(None)
+
+    def _refuse_long(self, job: Job) -> None:
+        """Raise Refused where a model's pace, known only now, makes a run far too long.
+
+        A run whose time was known was refused before it waited, if at all.
+        """
+        most = replace(self._limits, run_s=round(LENIENCE * self._limits.run_s))
+        refuse_long(job.settings, self._estimate(job), most)
 
     def _denoise(self, job: Job, *models: "Model") -> None:
         import torch

@@ -20,13 +20,14 @@ from explorer.runs.event_stream import event_stream, event_stream_async
 from explorer.runs.events import Event
 from explorer.runs.full_frames import made_between_runs
 from explorer.runs.job import Stopped
+from explorer.runs.kept_paces import KeptPaces
 from explorer.runs.model_facts import ModelFacts, check_settings
 from explorer.runs.paces import Estimate, Paces
 from explorer.runs.problems import sentence
 from explorer.runs.rehearsal import rehearse
 from explorer.runtime.free_memory import free_bytes
 from explorer.runtime.memory_plan import describe, elements_at_once
-from explorer.settings import RunSettings
+from explorer.settings import RunSettings, SettingsError
 from explorer.settings.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ class Engine:
     One model is resident, together with the refiner that runs use. `model` is a path, a hub id or
     "bundled", and the first of the catalogue; `models`, `allow` and `anything` are the catalogue's,
     `offload` is "none", "model" or "sequential". The engines of a process share each device: one
-    run denoises at a time, others wait in their order of arrival, within `limits`. `facts` has what
-    the models' files say. Raises ModelError for invalid ids.
+    run denoises at a time, others wait in their order of arrival, within `limits`. With `paces`
+    models are measured as they are loaded, and what was measured is kept there; without, there are
+    no estimates. `facts` has what the models' files say. Raises ModelError for invalid ids.
     """
 
     def __init__(
@@ -75,13 +77,18 @@ class Engine:
         offload: str = "none",
         hub: Hub | None = None,
         limits: Limits = LIMITS,
+        paces: KeptPaces | None = None,
     ):
         self.catalog = Catalog((model, *models), allow, anything)
         hub = hub or Hub()
-        self._models = Residents(device, dtype, offload, hub, check_settings, self._rehearse)
+        self._paces = Paces(paces)
+        self._measures = paces is not None
+        self._models = Residents(
+            device, dtype, offload, hub, check_settings, self._rehearse, self._measure
+        )
         self.facts = ModelFacts(self.catalog, self._models, hub)
         self._limits = limits
-        self._dispatcher = Dispatcher(self.catalog, self._models, device, limits)
+        self._dispatcher = Dispatcher(self.catalog, self._models, device, limits, self._paces)
         self._first_is_absent = False  # its newest load has failed
 
     # --- the models ------------------------------------------------------------------------------
@@ -209,6 +216,13 @@ class Engine:
     def _rehearse(self, model: "Model", on_progress: Callable[..., None]) -> None:
         rehearse(model, on_progress, self._dispatcher.stop_at_close)
 
+    def _measure(self, model: "Model") -> None:
+        from explorer.runs.pace_measuring import device_name, measure
+
+        device = device_name(model, self.threads)
+        known = not self._measures or self._paces.knows(model.name, device)
+        self._paces.loaded(model.name, device, None if known else measure(model))
+
     def close(self, timeout: float) -> bool:
         """End every run by its next call, and loading by its next part; no others begin.
 
@@ -234,7 +248,11 @@ class Engine:
 
     def estimate(self, settings: RunSettings) -> Estimate:
         """How long a run would take on the idle device, from what was measured of its model."""
-        return self._dispatcher.paces.estimate(settings)
+        names = [settings.model, *([settings.refiner] if settings.refiner else [])]
+        try:
+            return self._paces.estimate(settings, *(self.catalog.find(name).name for name in names))
+        except (ModelError, SettingsError):  # no such run is taken
+            return Estimate()
 
     # --- running ---------------------------------------------------------------------------------
 

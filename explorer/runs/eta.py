@@ -7,6 +7,7 @@ from explorer.settings.groups import Group
 
 ALIKE, ALIKE_WITHIN = 3, 1.5  # this many calls within this factor are steady
 ENOUGH = 12
+FIRST = 2  # calls of a group that may be slower than all others
 
 
 class EtaEstimate:
@@ -23,6 +24,17 @@ class EtaEstimate:
     def add(self, group: Group, seconds: float) -> None:
         """Add the time of one call of all lanes of a group."""
         self._seconds[group].append(seconds)
+
+    def typical_s(self) -> dict[Group, float]:
+        """The seconds of a group's calls, for groups with enough of them: those that were quick.
+
+        The slowest had to wait for others on the machine.
+        """
+        return {
+            group: statistics.quantiles(took[FIRST:], n=4)[0]
+            for group, took in self._seconds.items()
+            if len(took) >= FIRST + ALIKE
+        }
 
     @property
     def left_s(self) -> float | None:

@@ -69,15 +69,19 @@ def compile_kernels(model: "Model", on_progress: "OnProgress") -> None:
         torch.cuda.empty_cache()
 
 
-def unet_inputs(model: "Model", batch: int) -> dict[str, Any]:
-    """The inputs of the model's U-Net for a `batch` of pictures of its native size; zeros."""
+def unet_inputs(model: "Model", batch: int, sides: tuple[int, int] | None = None) -> dict[str, Any]:
+    """The inputs of the model's U-Net for a `batch` of latents of zeros.
+
+    `sides` are their height and width, None those of the native size.
+    """
     import torch
 
     unet, pipeline = model.pipeline.unet, model.pipeline
     config, place = unet.config, {"device": unet.device, "dtype": unet.dtype}
     tokens = model.tokenizer.model_max_length
+    channels, *native = _latents(model)
     inputs: dict[str, Any] = {
-        "sample": torch.zeros(batch, *_latents(model), **place),
+        "sample": torch.zeros(batch, channels, *(sides or native), **place),
         "timestep": torch.zeros(batch, device=unet.device),
         "encoder_hidden_states": torch.zeros(batch, tokens, config.cross_attention_dim, **place),
     }

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 TILE = 64  # latent pixels a side: the largest tile that a VAE here decodes at a time
+COUNTED = 16, 32  # sides of latents whose operations are counted
 WHOLE = 8  # pictures of float32 that putting tiles together holds at once
 
 
@@ -69,8 +70,33 @@ def peak_bytes(call: Callable[[], object]) -> int:
     return counted.peak
 
 
+class _SelfAttention(_FusedAttention):
+    """Counts the operations of attention among the pixels of a latent."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is torch.nn.functional.scaled_dot_product_attention:
+            query, key, _ = (args + tuple((kwargs or {}).values()))[:3]
+            if query.shape[-2] == key.shape[-2]:
+                self.operations += 4 * query.numel() * key.shape[-2]
+        return super().__torch_function__(function, types, args, kwargs)
+
+
+def operations_of(call: Callable[[], object]) -> tuple[int, int]:
+    """The floating-point operations of `call`, on meta tensors: all others, self-attention."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    attention, others = _SelfAttention(), FlopCounterMode(display=False)
+    with torch.no_grad(), attention, others:
+        call()
+    return others.get_total_flops(), attention.operations
+
+
 class CallMemory:
-    """The peak memory of one model's calls, in bytes, by size; each is computed once."""
+    """The peak memory of one model's calls, in bytes, by size, each computed once."""
 
     def __init__(self, pipeline: Any):
         self._lock = threading.Lock()
@@ -94,7 +120,26 @@ class CallMemory:
 
         return locked
 
+    def operations(self) -> tuple[float, float, float]:
+        """The U-Net's floating-point operations for one picture, without guidance.
+
+        A constant, those for a pixel of its latent, and those for a pixel squared (attention).
+        """
+        counted = []
+        with self._lock:
+            for side in COUNTED:
+                others, attention = operations_of(
+                    self._call(side * self._scale, side * self._scale)
+                )
+                counted.append((side * side, others, attention))
+        (few, less, _), (many, more, attention) = counted
+        linear = (more - less) / (many - few)
+        return max(0.0, less - linear * few), linear, attention / many**2
+
     def _call_once(self, width: int, height: int) -> int:
+        return peak_bytes(self._call(width, height))
+
+    def _call(self, width: int, height: int) -> Callable[[], object]:
         """The U-Net for one picture of this many pixels, without guidance."""
         unet = self._unet
         config, like = unet.config, {"device": "meta", "dtype": unet.dtype}
@@ -112,9 +157,7 @@ class CallMemory:
         if config.time_cond_proj_dim is not None:
             options["timestep_cond"] = torch.empty(1, config.time_cond_proj_dim, **like)
         timestep = torch.empty(1, device="meta")
-        return peak_bytes(
-            lambda: unet(sample, timestep, prompt_embeds, return_dict=False, **options)
-        )
+        return lambda: unet(sample, timestep, prompt_embeds, return_dict=False, **options)
 
     def decode(self, width: int, height: int, tiled: bool) -> int:
         """The VAE for one picture of this many pixels from its latents, whole or in tiles."""
