@@ -76,6 +76,13 @@ class Admission:
                 self._check_whose(visitor, address)
                 self._count_begun(visitor, address)
 
+    def check(self, settings: RunSettings, visitor: str = "", address: str = "") -> None:
+        """Raise Refused for a run that would not be taken now, counting none that would be."""
+        with self._counted():
+            self._check_size(settings)
+            with self._lock:
+                self._check_whose(visitor, address)
+
     def astream(
         self,
         settings: RunSettings,

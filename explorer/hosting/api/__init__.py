@@ -1,0 +1,1 @@
+"""What programs may ask a server for: arguments in, plain JSON out."""
