@@ -27,7 +27,7 @@ from explorer.runs.problems import sentence
 from explorer.runs.rehearsal import rehearse
 from explorer.runtime.free_memory import free_bytes
 from explorer.runtime.memory_plan import describe, elements_at_once
-from explorer.settings import RunSettings, SettingsError
+from explorer.settings import RunSettings
 from explorer.settings.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -143,8 +143,8 @@ class Engine:
 
     @property
     def paces(self) -> Paces:
-        """How long runs took."""
-        return self._dispatcher.paces
+        """How long runs take."""
+        return self._paces
 
     @property
     def pipeline(self) -> "StableDiffusionPipeline":
@@ -248,11 +248,7 @@ class Engine:
 
     def estimate(self, settings: RunSettings) -> Estimate:
         """How long a run would take on the idle device, from what was measured of its model."""
-        names = [settings.model, *([settings.refiner] if settings.refiner else [])]
-        try:
-            return self._paces.estimate(settings, *(self.catalog.find(name).name for name in names))
-        except (ModelError, SettingsError):  # no such run is taken
-            return Estimate()
+        return self._paces.estimate_from(settings, self.catalog)
 
     # --- running ---------------------------------------------------------------------------------
 

@@ -5,10 +5,12 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from explorer.models.catalog import Catalog, ModelError
 from explorer.runs.kept_paces import KeptPaces
 from explorer.runs.pace import Pace
-from explorer.settings import RunSettings
+from explorer.settings import RunSettings, SettingsError
 from explorer.settings.groups import Group, groups_of
 
 RUN, LOAD, UNKNOWN = "run", "load", "unknown"
@@ -122,6 +124,25 @@ class Paces:
         frames_s = 2 * settings.total_nfe * settings.batch_size * pixels * pace.frame(pixels)
         total += max(frames_s - calls_s, 0.1 * frames_s) if pace.overlaps else frames_s
         return Estimate(total, calls_s / count, RUN if seen else LOAD)
+
+    def estimate_from(self, settings: RunSettings, catalog: Catalog) -> Estimate:
+        """`estimate` of the models of a catalogue; unknown for a run that would be refused."""
+        try:
+            model = catalog.find(settings.model).name
+            refiner = catalog.find(settings.refiner).name if settings.refiner else ""
+            return self.estimate(settings, model, refiner)
+        except (ModelError, SettingsError):
+            return Estimate()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process may learn from these: no lock, and no file."""
+        with self._lock:
+            return {"measured": dict(self._measured), "runs": dict(self._runs)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Paces.__init__(self)
+        self._measured.update(state["measured"])
+        self._runs.update(state["runs"])
 
     def _call_s(self, name: str, pace: Pace, shape: Shape) -> float:
         """A call of this shape: as the runs had it, else as measured, corrected by other runs."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import pickle
 
 import pytest
 
@@ -125,6 +126,15 @@ def test_a_fit_says_again_what_was_measured():
     for batch, pixels, seconds in calls[1:]:
         assert pace.call_s(batch, pixels) == pytest.approx(seconds)
     assert pace.call_s(1, 64) == pytest.approx(0.006, rel=0.2)
+
+
+def test_another_process_may_be_told_what_is_known(tmp_path):
+    known = paces(KeptPaces(tmp_path / "paces.json"))
+    known.learn(RUN_SETTINGS, "m", {groups_of(RUN_SETTINGS)[0]: 0.2})
+    told = pickle.loads(pickle.dumps(known))
+    assert told.estimate(RUN_SETTINGS, "m").seconds_a_call == 0.2
+    known.learn(RUN_SETTINGS, "m", {groups_of(RUN_SETTINGS)[0]: 0.1})
+    assert told.estimate(RUN_SETTINGS, "m").seconds_a_call == 0.2
 
 
 # --- kept between starts --------------------------------------------------------------------------

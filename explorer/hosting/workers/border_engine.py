@@ -158,7 +158,9 @@ class BorderEngine:
     def estimate(self, settings: RunSettings) -> Estimate:
         """How long a run would take on an idle backend, from what was measured of its model."""
         for each in (self._newest, *self.backends):
-            if (paces := each.learned.paces) and (estimate := paces.estimate(settings)).seconds:
+            if (paces := each.learned.paces) and (
+                estimate := paces.estimate_from(settings, self.catalog)
+            ).seconds:
                 return estimate
         return Estimate()
 
