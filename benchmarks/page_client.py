@@ -76,6 +76,11 @@ class PageClient:
         answer = await self._http.post(route, json=body, headers=self._headers)
         return answer.raise_for_status()
 
+    async def listed(self) -> list[dict[str, Any]]:
+        """What the visitor's history lists first."""
+        answer = await self._http.get("runs", headers=self._headers)
+        return answer.raise_for_status().json()["runs"]
+
     async def run(self, leave_after: int = -1, stop_after: int = -1, **values: Any) -> Followed:
         """A run with a seed that no other has; leave or stop it after so many of its messages."""
         run = Followed(id=secrets.token_hex(16), seed=secrets.randbelow(2**32))
