@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from fake_engine import FakeEngine
 from loops import as_they_come
+from made_paces import PACE
 
 from explorer.hosting.workers.backend import BackendError
 from explorer.hosting.workers.border import Known, Learned
@@ -13,8 +14,10 @@ from explorer.models.catalog import Catalog, ModelError
 from explorer.runs.events import Ended
 from explorer.runs.paces import Paces
 from explorer.settings import RunSettings
+from explorer.settings.groups import groups_of
 
 BUNDLED_PATH = Catalog(("bundled",)).find().path
+CALL_S = 7.0  # as a run tells it
 GONE = "It has gone."
 
 
@@ -40,7 +43,9 @@ class NearBackend:
             if stopping():
                 cancel.set()
             if isinstance(event, Ended):
-                self.paces.learn(run, 7.0)
+                name, group = run.model or "bundled", groups_of(run)[0]
+                self.paces.loaded(name, "cpu", PACE)
+                self.paces.learn(run, name, {group: CALL_S})
                 self._learn(run.model or "bundled")
                 yield self.learned
             yield pickle.loads(pickle.dumps(event))

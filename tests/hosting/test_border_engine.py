@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import pytest
 from loops import everything, finish
-from near_backend import GONE, NearBackend
+from near_backend import CALL_S, GONE, NearBackend
 
 from explorer.hosting.workers.border import Learned
 from explorer.hosting.workers.border_engine import BorderEngine
@@ -40,7 +40,7 @@ def test_a_run_crosses_the_border_whole():
     assert [each.nfe for each in last.trajectories] == [5, 5]
     assert {event.seed for event in (first, *events, last)} == {5}
     assert engine.resident == "bundled"
-    assert engine.estimate(settings()).seconds == pytest.approx(7.0)
+    assert engine.estimate(settings()).seconds_a_call == pytest.approx(CALL_S)
 
 
 def test_an_open_seed_is_drawn_once_for_both_sides():

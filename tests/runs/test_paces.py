@@ -5,6 +5,7 @@ import logging
 import pickle
 
 import pytest
+from made_paces import PACE
 
 from explorer.runs.kept_paces import KeptPaces
 from explorer.runs.pace import Pace, Rate
@@ -13,21 +14,6 @@ from explorer.runs.paces import LOAD, RUN, UNKNOWN, Paces
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.groups import groups_of
 
-PACE = Pace(
-    native=(128, 128),
-    scale=8,
-    overhead=0.01,
-    operations=(0.0, 1e6, 0.0),
-    operation=Rate(((256.0, 1e-10),)),
-    by_batch=False,
-    first=0.5,
-    graphed=1000,
-    picture=Rate(((256.0, 1e-3),)),
-    frame=Rate(((256.0, 1e-5),)),
-    start=0.1,
-    doubles=True,
-    overlaps=False,
-)
 CALL_S = 0.01 + 4 * 256 * 1e6 * 1e-10  # of two lanes with CFG
 RUN_SETTINGS = RunSettings(steps=20)
 
