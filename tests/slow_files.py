@@ -72,6 +72,7 @@ BROWSER_FILES = {
     "ui/test_page_look.py": 40,
     "ui/test_page_models.py": 20,
     "ui/test_page_plot.py": 50,
+    "ui/test_page_policy.py": 10,
     "ui/test_page_run.py": 20,
     "ui/test_page_save.py": 30,
     "ui/test_page_settings.py": 20,

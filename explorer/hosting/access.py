@@ -15,7 +15,7 @@ from explorer.hosting.health import LOCAL, OFF, SHORTEST_TOKEN, TOKEN
 FRAME_ANCESTORS, ALLOW_ORIGIN = "EXPLORER_FRAME_ANCESTORS", "EXPLORER_ALLOW_ORIGIN"
 METRICS = "EXPLORER_METRICS"
 ANYBODY, NOBODY, SELF = "*", "none", "self"
-SPACE_FRAMES = (SELF, "https://huggingface.co")  # where a Space is shown
+SPACE = "https://huggingface.co"  # where a Space is shown, and asked from
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?)(:\d{1,5})?")
 _WITH_SUBDOMAINS = re.compile(r"https://\*\.[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _TOKEN_TEXT = re.compile(r"[!-~]+")
@@ -78,10 +78,10 @@ def read_access(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Acc
     frames, named = _given(flags.get("frame_ancestors"), FRAME_ANCESTORS, environment)
     origins, asked = _given(flags.get("allow_origin"), ALLOW_ORIGIN, environment)
     metrics, watched = _given(flags.get("metrics"), METRICS, environment)
-    default = SPACE_FRAMES if environment.get("SPACE_ID") else (SELF,)
+    space = (SPACE,) if environment.get("SPACE_ID") else ()
     return Access(
-        _frames(frames, named or "--frame-ancestors") if frames else default,
-        _origins(origins, asked or "--allow-origin"),
+        _frames(frames, named or "--frame-ancestors") if frames else (SELF, *space),
+        _origins(origins, asked or "--allow-origin") or space,
         _metrics(metrics, watched or "--metrics") if metrics else OFF,
     )
 

@@ -46,7 +46,7 @@ def owner_of(headers: Mapping[str, str]) -> str:
 
 def is_local(headers: Mapping[str, str]) -> bool:
     """Whether a request came to the user's own machine, by the address that the browser shows."""
-    if _shared.is_set() or any(os.environ.get(name) for name in SHARED):
+    if is_shared():
         return False
     if any(name in headers for name in FORWARDED):
         return False
@@ -70,6 +70,11 @@ def share(is_shared: bool = True) -> None:
     """Take every request for a visitor's from now on, whatever host it names: the server listens
     to other machines, which can name any."""
     (_shared.set if is_shared else _shared.clear)()
+
+
+def is_shared() -> bool:
+    """Whether other machines may ask this server: see `share`, or a Space, or below a path."""
+    return _shared.is_set() or any(os.environ.get(name) for name in SHARED)
 
 
 def _host_of(origin: str) -> str:

@@ -89,9 +89,9 @@ def modules() -> list[str]:
 
 
 def early_script() -> str:
-    """The script of the page's head, which runs before anything is drawn."""
+    """The script of the page's head, which runs before anything is drawn, without its tags."""
     early = page_file("early.js").read_text(encoding="utf-8")
-    return f"<script>window.samplerExplorerModules = {json.dumps(modules())};\n{early}</script>"
+    return f"window.samplerExplorerModules = {json.dumps(modules())};\n{early}"
 
 
 def style_sheets() -> str:

@@ -22,7 +22,9 @@ from explorer.hosting.access import Access, read_access
 from explorer.hosting.event_requests import EventRequests
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.misplaced import Misplaced
+from explorer.hosting.origins import Origins
 from explorer.hosting.request_limits import OVERHEAD, RequestLimits
+from explorer.hosting.security_headers import SecurityHeaders
 from explorer.hosting.sentences import Sentences
 from explorer.plots.figures import plotly_script
 from explorer.settings.limits import LIMITS, Limits
@@ -53,7 +55,7 @@ def launch_options(limits: Limits = LIMITS, access: Access | None = None) -> dic
     )
     return {
         "theme": theme,
-        "head": style_sheets() + early_script(),
+        "head": f"{style_sheets()}<script>{early_script()}</script>",
         "favicon_path": page_file("favicon.png"),
         "footer_links": [],
         "run_history": False,
@@ -73,6 +75,8 @@ def launch_options(limits: Limits = LIMITS, access: Access | None = None) -> dic
                 *health.routes(watched, access.metrics),
             ],
             "middleware": [
+                Middleware(SecurityHeaders, access=access, scripts=[early_script()]),
+                Middleware(Origins, access=access),
                 Middleware(Sentences, count=count_error),
                 Middleware(Misplaced),
                 Middleware(RequestLimits, limits=limits, folder=folder),

@@ -17,6 +17,7 @@ from made_runs import made_run
 from program import config_of, fetched
 
 from explorer import ui
+from explorer.hosting.access import Access
 from explorer.hosting.run_store import RunStore
 from explorer.records import History
 from explorer.records.run import new_run_id
@@ -32,7 +33,8 @@ def served(folder):
     """A server that keeps runs in a folder: its engine, its address."""
     engine = FakeEngine()
     page = ui.build(engine, store=RunStore(folder))
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
+    options = ui.launch_options(access=Access(origins=("*",)))  # it is asked under other names
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **options)
     yield engine, url
     page.close(verbose=False)
 

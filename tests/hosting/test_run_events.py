@@ -12,6 +12,7 @@ from fake_engine import FakeEngine
 from loops import finish
 
 from explorer import ui
+from explorer.hosting.access import Access
 from explorer.settings.limits import LIMITS
 
 PATIENCE_S = 60
@@ -29,7 +30,8 @@ def engine():
 @pytest.fixture(scope="module")
 def site(engine):
     page = ui.build(engine, FEW)
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(FEW))
+    options = ui.launch_options(FEW, Access(origins=(f"http://{ELSEWHERE}",)))
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **options)
     yield page, url
     page.close(verbose=False)
 

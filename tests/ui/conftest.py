@@ -2,15 +2,16 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 from fake_engine import FakeEngine
+from opened_pages import opening
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from reading import choose, fill, run_to_end, wait_for
 
 from explorer.assets import asset
+from explorer.hosting.access import Access
 from explorer.hosting.run_store import RunStore
 from explorer.records.examples import Examples
 from explorer.settings.limits import LIMITS
@@ -64,7 +65,8 @@ def keeping_server(keeping_engine, tmp_path_factory) -> Iterator[str]:
 
     store = RunStore(tmp_path_factory.mktemp("runs"), examples=Examples(asset("examples")))
     page = ui.build(keeping_engine, replace(LIMITS, grace_s=3), store=store)
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
+    options = ui.launch_options(access=Access(frames=("*",)))  # WebKit's phone is a frame
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **options)
     yield url
     page.close(verbose=False)
 
@@ -144,24 +146,3 @@ def recorded(context, server, engine) -> Iterator[Page]:
         choose(page, "#b_schedule_type", "Karras")
         run_to_end(page)
         yield page
-
-
-@contextmanager
-def opening(context: BrowserContext, server: str) -> Iterator[Callable[..., Page]]:
-    """Opens pages and waits until they can be used; an error in one fails whoever used it."""
-    pages, errors = [], []
-
-    def open_page(query: str = "", width: int = 1280, height: int = 800) -> Page:
-        page = context.new_page()
-        pages.append(page)
-        page.set_viewport_size({"width": width, "height": height})
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(server + query)
-        page.wait_for_selector("#plot .nsewdrag")
-        page.wait_for_selector("#stop[aria-disabled=true]")
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-    assert errors == []

@@ -4,8 +4,9 @@ What this driver cannot do is done otherwise:
 - Its fingers arrive as a mouse, so a finger is PointerEvents of type "touch", made in the page at
   the place where the finger would be. They test the page's answer to touch, not the browser's own
   gestures (`touch-action`, scrolling, a `pointercancel` that it would send).
-- Its window cannot be narrower than its buttons, so a phone is a frame of that width in a page of
-  the same server. Media queries and `position: fixed` see the frame; so does the app in a Space.
+- Its window cannot be narrower than its buttons, so a phone is a frame of that width in an empty
+  page of another server, as the app in a Space is; the app's own must allow that. Media queries and
+  `position: fixed` see the frame.
 - It tells of no errors in a page, so the page collects them, from when it is loaded.
 """
 
@@ -15,11 +16,12 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urljoin
 from urllib.request import Request, urlopen
 
 from driven import PHONE, Driven, Point, key_actions, pointer_actions
@@ -66,6 +68,7 @@ class WebKit(Driven):
         self._home = folder
         self._processes: list[subprocess.Popen] = []
         self._session = ""
+        self._server: ThreadingHTTPServer | None = None
         try:
             environment = os.environ | {
                 "DISPLAY": self._display(),
@@ -148,7 +151,7 @@ class WebKit(Driven):
         self.evaluate(f"(() => {{ {COLLECT} }})()")
 
     def open_phone(self, url: str) -> None:
-        self.open(urljoin(url, "/gradio_api/app_id"), (600, PHONE[1] + 20))
+        self.open(self._empty_page(), (600, PHONE[1] + 20))
         width, height = PHONE
         self.evaluate(
             f"""new Promise((loaded) => {{
@@ -160,6 +163,13 @@ class WebKit(Driven):
         )
         self._post("/frame", id=0)
         self.evaluate(f"(() => {{ {COLLECT} }})()")
+
+    def _empty_page(self) -> str:
+        """The address of a page without anything in it."""
+        if self._server is None:
+            self._server = ThreadingHTTPServer(("127.0.0.1", 0), EmptyPage)
+            threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self._server.server_address[1]}/"
 
     def _gather(self) -> None:
         self.errors += self.evaluate("(window.uncaught ?? []).splice(0)")
@@ -190,6 +200,9 @@ class WebKit(Driven):
                 self._gather()
                 self._send("DELETE", self._session)
         finally:
+            if self._server is not None:
+                self._server.shutdown()
+                self._server.server_close()
             for process in reversed(self._processes):
                 process.terminate()
                 try:
@@ -197,6 +210,19 @@ class WebKit(Driven):
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+
+
+class EmptyPage(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        page = b"<!doctype html><title>Empty</title><body>"
+        self.send_response(200)
+        self.send_header("content-type", "text/html")
+        self.send_header("content-length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_) -> None:
+        pass
 
 
 def free_port() -> int:
