@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 from program import PATIENCE_S, config_of, drain, forked_program, read_until, start_run
 
+from explorer.records.folder import PART
+from explorer.records.history_folder import History
+
 CODES = {signal.SIGINT: 0, signal.SIGTERM: 143}
 
 
@@ -53,11 +56,26 @@ class Os:
         return Half(handle, mode)
 whole_files.os = Os()
 """
+# Keeping the run: its folder holds on when two files of it are there.
+SAVING = """
+import os
+os.environ.pop("EXPLORER_NO_HISTORY")
+from explorer.records import folder
+as_ever = folder._write
+def _write(part, files):
+    def slowly():
+        for number, each in enumerate(files):
+            if number == 2:
+                hold()
+            yield each
+    return as_ever(part, slowly())
+folder._write = _write
+"""
 
 
-def app(folder, temporary, **source):
+def app(folder, temporary, *more, **source):
     """The program with a model and a folder for its pictures: its process and its address."""
-    return forked_program(temporary, "--model", str(folder), **source)
+    return forked_program(temporary, "--model", str(folder), *more, **source)
 
 
 @pytest.mark.parametrize("number", CODES)
@@ -103,12 +121,7 @@ def test_a_signal_while_pictures_are_made_leaves_nothing_in_halves(
     began, pictures = tmp_path / "began", tmp_path / "pictures"
     script = HELD_UP.format(began=str(began), seconds=seconds, change=change)
     with app(family_folder("sd1"), pictures, source=script) as (process, url):
-        stream = start_run(url, steps=2)
-        threading.Thread(target=drain, args=(stream,), daemon=True).start()
-        deadline = time.monotonic() + PATIENCE_S
-        while not began.exists():
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.02)
+        run_until(began, process, url)
         process.send_signal(number)
         assert process.wait(PATIENCE_S) == CODES[number]
         errors = process.errors()
@@ -117,3 +130,36 @@ def test_a_signal_while_pictures_are_made_leaves_nothing_in_halves(
         assert ("still under way" in errors or "were removed" in errors) == (seconds > 60)
     assert_whole(pictures)
     assert sum(not file.is_dir() for file in pictures.rglob("*")) >= files
+
+
+def run_until(began: Path, process, url: str) -> None:
+    """Start a run and follow it until it is held up."""
+    stream = start_run(url, steps=2)
+    threading.Thread(target=drain, args=(stream,), daemon=True).start()
+    deadline = time.monotonic() + PATIENCE_S
+    while not began.exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGINT, 0.5), (signal.SIGTERM, 600)])
+def test_a_signal_while_a_run_is_saved_leaves_it_whole_or_not_there(
+    family_folder, tmp_path, number, seconds
+):
+    began, runs = tmp_path / "began", tmp_path / "runs"
+    script = HELD_UP.format(began=str(began), seconds=seconds, change=SAVING)
+    places = "--runs-dir", str(runs)
+    with app(family_folder("sd1"), tmp_path / "kept", *places, source=script) as (process, url):
+        run_until(began, process, url)
+        process.send_signal(number)
+        assert process.wait(PATIENCE_S) == CODES[number]
+        errors = process.errors()
+        assert "terminate called" not in errors
+        assert "Traceback" not in errors
+    history = History(runs)
+    assert len(history) == (1 if seconds < 1 else 0)
+    for entry in history:
+        assert entry.state == "done"
+        assert len(history.open(entry.id)) == 2
+    kept = [each for each in history.folder.iterdir() if each.is_dir()]
+    assert len([each for each in kept if not each.name.endswith(PART)]) == len(history)
