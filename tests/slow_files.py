@@ -3,6 +3,7 @@
 # CPU seconds of files that take a core longer than seven; `tests/run fast` leaves them out.
 SLOW_FILES = {
     "capture/test_recorder.py": 12,
+    "commands/test_run_interrupted.py": 45,
     "docs/test_made_pages.py": 25,
     "examples/test_recorded_examples.py": 60,
     "hosting/test_behind_a_proxy.py": 15,

@@ -2,6 +2,7 @@
 
 # By name, what a command does, as --help tells it; without one the page is started.
 COMMANDS = {
+    "run": "denoise lanes and write what they came to",
     "doctor": "say what is wrong with settings",
     "schedule": "print the model calls that lanes will make",
 }

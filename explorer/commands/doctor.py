@@ -2,21 +2,20 @@
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from explorer.commands.engine_options import add_model_flag, check_facts, engine_of
 from explorer.commands.parser import Parser, refused
-from explorer.commands.sources import KINDS, Source, read_source
-from explorer.doctor.examine import SEVERITIES, examine
+from explorer.commands.sources import KINDS, read_source
+from explorer.doctor.examine import SEVERITIES
 from explorer.doctor.finding import ERROR
 from explorer.records.errors import RecordError
-from explorer.sampling.wording import lane_letter
-from explorer.settings import LaneSettings, RunSettings
+from explorer.settings import RunSettings
 from explorer.views.engine_protocol import EngineLike
-from explorer.views.findings import Doctor, FindingJSON, merged
-from explorer.views.lane_texts import value_text
+from explorer.views.finding_texts import finding_text, findings_of_lane
+from explorer.views.findings import Doctor, FindingJSON
+from explorer.views.settings_sources import Source
 
 FOUND = 1  # the exit status where a finding is as bad as --fail-on says
 NEVER = "never"
@@ -40,39 +39,15 @@ def main(arguments: Sequence[str]) -> int:
     return FOUND if any(each["severity"] in worse for each in findings) else 0
 
 
-def finding_text(finding: Mapping[str, Any]) -> str:
-    """A finding in a line: how bad it is, where, what it is, and what resolves it."""
-    lanes = finding["lanes"] if not finding["all_lanes"] else []
-    where = f"lane {', '.join(map(lane_letter, lanes))}: " if lanes else ""
-    fix = finding["fix"]
-    change = ", ".join(f"{name}={value_text(value)}" for name, value in (fix or {}).items())
-    return f"{finding['severity']}: {where}{finding['sentence']}" + (
-        f" [{finding['fix_label']}: {change}]" if fix else ""
-    )
-
-
 def _findings(engine: EngineLike, source: Source, options: argparse.Namespace) -> list[FindingJSON]:
     given = {} if options.steps is None else {"steps": options.steps}
-    if source.lane is None:
-        assert source.settings is not None
-        settings = replace(source.settings, **given)
-        if options.model:
-            settings = replace(settings, model="")
-        return Doctor(engine).findings(settings)
-    settings = RunSettings(lanes=(source.lane,), **given)
+    if source.settings is not None:
+        given |= {"model": ""} if options.model else {}
+        return Doctor(engine).findings(replace(source.settings, **given))
+    assert source.lane is not None
+    steps = RunSettings(lanes=(source.lane,), **given).steps
     defaults = engine.facts.lane_defaults()[0] if options.model else None
-    return _of_lane(source.lane, settings.steps, defaults)
-
-
-def _of_lane(lane: LaneSettings, steps: int, defaults: LaneSettings | None) -> list[FindingJSON]:
-    """The findings about a scheduler's file: what model it is of is not known, if not said."""
-    table, problem = None, ""
-    try:
-        table = lane.schedule(steps)
-    except ValueError as error:
-        problem = str(error)
-    found = examine(lane, table, steps, index=0, model_defaults=defaults, problem=problem)
-    return merged(found, 1)
+    return findings_of_lane(source.lane, steps, defaults)
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -17,6 +17,8 @@ LANE_HELP = (
     "a sampler, such as dpm2_a:schedule_type=karras,eta=0.5, with any of its arguments; may be "
     "given several times"
 )
+METAVARS = {"init_image": "FILE", "preview_decoder": "WHICH", "rng": "WHERE"}
+SEVERAL = "may be given several times, for a run each"
 MODELS = ("model", "refiner")  # flags of engine_options.py, or files
 
 
@@ -34,8 +36,12 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         default = "" if spec.default in ("", 0) else f" (default: {spec.default})"
         values = ", ".join(str(value) for _, value in spec.metadata.get("choices", ()))
         text = spec.metadata["help"] + (f" One of {values}." if values else "") + default
-        metavar = "FILE" if name == "init_image" else spec.metadata["label"].upper().split()[-1]
-        group.add_argument(flag(name), dest=name, metavar=metavar, help=text.replace("%", "%%"))
+        if name == "seed":
+            group.add_argument("--seed", action="append", metavar="N", help=f"{text}; {SEVERAL}")
+            continue
+        usual = "N" if isinstance(spec.default, int | float) else "TEXT"
+        metavar = METAVARS.get(name, usual)
+        group.add_argument(flag(name), metavar=metavar, help=text.replace("%", "%%"))
 
 
 def add_settings_flag(parser: Any) -> None:

@@ -2,21 +2,18 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from explorer.records.errors import shown_name
 from explorer.records.folder import RunFolder
-from explorer.records.interchange import ReadSettings, read_settings
 from explorer.records.interchange.picture_text import FORMATS
 from explorer.records.manifest import MANIFEST
 from explorer.records.opening import open_run
 from explorer.records.opening import read_settings as settings_of_folder
-from explorer.records.permalinks import is_permalink, read_permalink
-from explorer.settings import LaneSettings, RunSettings, SettingsError
+from explorer.records.permalinks import is_permalink
+from explorer.settings import RunSettings, SettingsError
 from explorer.settings.limits import LIMITS
-from explorer.settings.scheduler_file import read_scheduler_file
-from explorer.views.opened_settings import assumed, is_scheduler_config
+from explorer.views.settings_sources import Source, source_of_picture, source_of_text
 
 FIELD = "settings"
 STANDARD_INPUT = "-"
@@ -25,19 +22,6 @@ KINDS = (
     "give a run's folder or .zip, a picture or a text with settings, a link, or a "
     "scheduler_config.json"
 )
-
-
-@dataclass(frozen=True)
-class Source:
-    """What was read: a run's `settings`, or the `lane` of a scheduler's file, which has no run.
-
-    `name` says what it is called, `notes` are sentences on all that is not as it was in it.
-    """
-
-    name: str
-    settings: RunSettings | None = None
-    lane: LaneSettings | None = None
-    notes: tuple[str, ...] = ()
 
 
 def read_source(text: str, models: Sequence[str] = ()) -> Source:
@@ -54,7 +38,7 @@ def read_source(text: str, models: Sequence[str] = ()) -> Source:
     except (OSError, ValueError):  # too long for a path, or none
         exists = is_folder = False
     if not exists and is_permalink(text):
-        return _of_link(text)
+        return source_of_text(path.name, text, models)
     name = shown_name(path)
     if not exists:
         raise SettingsError(FIELD, f"There is nothing at {text[:200]!r}: {KINDS}.")
@@ -65,11 +49,6 @@ def read_source(text: str, models: Sequence[str] = ()) -> Source:
     if path.suffix == ".zip":
         return Source(name, RunSettings.from_dict(dict(open_run(path).settings)))
     return _of_bytes(name, _read(path, name), models)
-
-
-def _of_link(text: str) -> Source:
-    link = read_permalink(text)
-    return Source("the link", link.settings, notes=link.notes)
 
 
 def _of_folder(path: Path, name: str, models: Sequence[str]) -> Source:
@@ -98,25 +77,12 @@ def _of_bytes(name: str, data: bytes, models: Sequence[str]) -> Source:
     if len(data) > _most_bytes():
         raise SettingsError(FIELD, f"{name} is too large to be settings: {KINDS}.")
     if _is_picture(data):
-        return _of_read(name, read_settings(data, models))
+        return source_of_picture(name, data, models)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise SettingsError(FIELD, f"{name} holds neither text nor a picture: {KINDS}.") from None
-    if is_permalink(text):
-        return _of_link(text)
-    if is_scheduler_config(text):
-        read = read_scheduler_file(text)
-        return Source(name, lane=read.lane, notes=read.notes)
-    return _of_read(name, read_settings(text, models))
-
-
-def _of_read(name: str, read: ReadSettings) -> Source:
-    notes = list(read.notes)
-    if defaults := assumed(read):
-        notes.append(f"Not in it, so the default here: {', '.join(defaults)}.")
-    notes += [f"Left out: {each.key} {each.value} ({each.reason})." for each in read.unmapped]
-    return Source(name, read.settings, notes=tuple(notes))
+    return source_of_text(name, text, models)
 
 
 def _is_picture(data: bytes) -> bool:

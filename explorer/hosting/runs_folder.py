@@ -29,7 +29,7 @@ def runs_folder(named: str | None, no_history: bool, environment: Mapping[str, s
             raise ValueError("--runs-dir and --no-history exclude each other; give one of them.")
         return None
     if named.strip() or source == "--runs-dir":
-        if problem := _problem(named):
+        if problem := folder_problem(named):
             raise ValueError(f"{source} {named[:200]!r} {problem}; name another folder.")
         return Path(named).expanduser().resolve()
     if environment.get(SPACE):
@@ -39,7 +39,7 @@ def runs_folder(named: str | None, no_history: bool, environment: Mapping[str, s
     except NotSaved as error:
         LOG.warning("Runs are not kept: %s", error)
         return None
-    if problem := _problem(str(folder)):
+    if problem := folder_problem(str(folder)):
         LOG.warning("Runs are not kept: %s %s. --runs-dir names another folder.", folder, problem)
         return None
     return folder
@@ -52,8 +52,8 @@ def _is_on(environment: Mapping[str, str]) -> bool:
     return text in YES
 
 
-def _problem(named: str) -> str:
-    """Why a folder cannot keep runs; "" if it can."""
+def folder_problem(named: str) -> str:
+    """Why a folder, which is made where it is missing, cannot keep runs; "" if it can."""
     if not named.strip():
         return "is no folder's name"
     try:
