@@ -70,3 +70,19 @@ test("a picture of another size is brought to the first one's", () => {
   const wide = pixels(12, 12, 12, 255, 8, 8, 8, 255);
   assert.deepEqual(drawn(minus(wide, small)), [136, 136, 136, 255, 120, 120, 120, 255]);
 });
+
+test("a picture is written over an earlier one that is as large, and over no other", () => {
+  const [one, two] = [pixels(10, 20, 30, 255), pixels(12, 20, 25, 255)];
+  const earlier = minus(two, one);
+  const next = minus(one, two, earlier);
+  assert.equal(next.values, earlier.values);
+  assert.deepEqual([...next.values], [-2, 0, 5]);
+  assert.deepEqual([...one.values], [10, 20, 30]);
+  assert.notEqual(colours({ width: 2, height: 1, data: new Uint8ClampedArray(8) }, one).values, one.values);
+  const scale = { low: 0, high: 3 };
+  const first = greys(latent([0, 1, 2, 3], [1, 4, 1, 1]), scale);
+  const second = greys(latent([3, 2, 1, 0], [1, 4, 1, 1]), scale, first);
+  assert.equal(second.values, first.values);
+  assert.deepEqual(second, greys(latent([3, 2, 1, 0], [1, 4, 1, 1]), scale));
+  assert.notEqual(greys(latent([3, 2], [1, 2, 1, 1]), scale, second).values, second.values);
+});

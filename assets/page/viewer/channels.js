@@ -17,11 +17,13 @@ export function scaleOf(latents) {
 
 // { width, height, values, gaps }: each channel as near to a square of them as their number allows, and so
 // the pictures of a batch; `values` are red, green and blue from 0 to 255, `gaps` says which pixels are none.
-export function greys({ shape: [images, channels, height, width], values: numbers }, { low, high }) {
+// `earlier`, a picture of the same run, may be written over.
+export function greys({ shape: [images, channels, height, width], values: numbers }, { low, high }, earlier = null) {
   const inner = grid(channels, width, height);
   const outer = grid(images, inner.width, inner.height);
-  const values = new Float32Array(outer.width * outer.height * 3);
-  const gaps = new Uint8Array(outer.width * outer.height).fill(1);
+  const fits = earlier?.width === outer.width && earlier.height === outer.height;
+  const values = fits ? earlier.values : new Float32Array(outer.width * outer.height * 3);
+  const gaps = fits ? earlier.gaps : new Uint8Array(outer.width * outer.height).fill(1);
   const factor = high > low ? 255 / (high - low) : 0;
   let from = 0;
   for (let image = 0; image < images; image++) {

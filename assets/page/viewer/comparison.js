@@ -22,6 +22,7 @@ export function makeComparison(element, enlarge) {
   const sides = [0, 1].map((at) => makeSide(box, at, choose));
   let lanes = [0, 1];
   let split = 50; // percent of the picture that is the first lane's
+  let difference = null; // the newest one, which the next one is written over
 
   function choose(at, lane) {
     const chosen = [...lanes];
@@ -62,7 +63,9 @@ export function makeComparison(element, enlarge) {
     if (lanes.some((lane) => isMissing(shown, lane))) return placeholder(canvas);
     const [first, second] = lanes.map((lane) => shown.signed(lane));
     canvas.toggleAttribute("data-pixels", shown.view === "latent");
-    if (first && second) drawNumbers(canvas, minus(first, second), amplify);
+    if (!first || !second) return;
+    difference = minus(first, second, difference);
+    drawNumbers(canvas, difference, amplify);
   }
 
   return {

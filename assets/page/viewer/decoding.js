@@ -38,12 +38,19 @@ export function paint(canvas, source, x = 0, y = 0, width = source.width, height
   canvas.getContext("2d").drawImage(source, x, y, width, height, 0, 0, width, height);
 }
 
+const images = new WeakMap(); // canvas to the data that it was drawn from, which is used again
+
 // Draw a picture of numbers, which `fill(picture, data)` writes as a canvas's data; nothing for null.
 export function drawNumbers(canvas, picture, fill) {
   if (!picture) return;
-  resize(canvas, picture.width, picture.height);
+  const { width, height } = picture;
+  resize(canvas, width, height);
   const context = canvas.getContext("2d");
-  const image = context.createImageData(picture.width, picture.height);
+  let image = images.get(canvas);
+  if (image?.width !== width || image.height !== height) {
+    image = context.createImageData(width, height);
+    images.set(canvas, image);
+  }
   fill(picture, image.data);
   context.putImageData(image, 0, 0);
 }

@@ -16,6 +16,7 @@ export class Live {
   #pictures = new Map(); // data URL to picture, null while it is decoded; the ones asked for last at the end
   #arrived;
   #scratch = null;
+  #numbers = []; // by lane: its newest picture as numbers, which the next one is written over
 
   // `lanes` is the run's plan.
   constructor(lanes, arrived) {
@@ -56,7 +57,7 @@ export class Live {
     const { width, height } = picture;
     this.#scratch ??= makeCanvas(width, height).getContext("2d", { willReadFrequently: true });
     paint(this.#scratch.canvas, picture);
-    return colours(this.#scratch.getImageData(0, 0, width, height));
+    return (this.#numbers[lane] = colours(this.#scratch.getImageData(0, 0, width, height), this.#numbers[lane]));
   }
 
   isApproximate = () => false;

@@ -19,6 +19,7 @@ export class Recorded {
   view = "denoised";
 
   #latents;
+  #drawn; // by lane: its newest latent as greys, which the next one is written over
   #large;
   #resting = 0; // the timer that will find the cursor at rest
 
@@ -30,6 +31,7 @@ export class Recorded {
       return new Film({ ...lane, label, steps, planned: calls?.length });
     });
     this.cursor = lanes.map(() => -1);
+    this.#drawn = lanes.map(() => null);
     this.#latents = lanes.map((_, lane) => new Latents(id, lane, arrived));
     this.#large = new Bitmaps((key) => this.#isOnScreen(key) && arrived(), sideOnScreen);
   }
@@ -118,7 +120,7 @@ export class Recorded {
 
   #greys(lane) {
     const latent = this.#at(lane);
-    return latent && greys(latent, this.#scale());
+    return latent && (this.#drawn[lane] = greys(latent, this.#scale(), this.#drawn[lane]));
   }
 
   #prefetch() {

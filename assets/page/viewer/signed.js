@@ -4,10 +4,14 @@ import { GAIN } from "./captions.js";
 
 const GREY = 128;
 
+// Room for so many numbers: that of an earlier picture, which is no longer needed, where it fits. Each frame of
+// scrubbing would leave megabytes of garbage behind.
+const roomIn = (earlier, length) => (earlier?.values.length === length ? earlier.values : new Float32Array(length));
+
 // The red, green and blue of every pixel of `now` minus those of `then`, which is brought to its size:
-// { width, height, values, gaps }; gaps are those of channels.js, if any.
-export function minus(now, then) {
-  const values = new Float32Array(now.values.length);
+// { width, height, values, gaps }; gaps are those of channels.js, if any. `earlier` may be written over.
+export function minus(now, then, earlier = null) {
+  const values = roomIn(earlier, now.values.length);
   const other = fitted(then, now).values;
   for (let i = 0; i < values.length; i++) values[i] = now.values[i] - other[i];
   return { ...now, values };
@@ -27,9 +31,9 @@ function fitted(picture, { width, height }) {
   return { width, height, values };
 }
 
-// From a canvas's data, four numbers a pixel.
-export function colours({ width, height, data }) {
-  const values = new Float32Array(width * height * 3);
+// From a canvas's data, four numbers a pixel. `earlier` may be written over.
+export function colours({ width, height, data }, earlier = null) {
+  const values = roomIn(earlier, width * height * 3);
   for (let from = 0, to = 0; to < values.length; from += 4, to += 3) {
     values[to] = data[from];
     values[to + 1] = data[from + 1];
