@@ -7,7 +7,7 @@ from html import escape
 
 Point = tuple[float, float]
 COLOURS = {"ink": "#15181c", "faint": "#666e78", "rule": "#e3e6e9", "well": "#e8eaed"}
-LANES = {"a": "#1b6ac9", "b": "#bf5209", "c": "#8b4e7c", "d": "#03301c"}
+LANES = {"a": "#1b6ac9", "b": "#bf5209", "c": "#8b4e7c", "d": "#00563c"}
 
 
 def colour(name: str) -> str:

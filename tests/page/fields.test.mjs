@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { acts, columnsOf, condition, differs, lineOf, nextColumn, summary } from "../../assets/page/settings/fields.js";
+import { acts, columnsOf, condition, differs, lineOf, nextColumn, refusing, summary } from "../../assets/page/settings/fields.js";
 
 const sampler = { name: "sampler", label: "Sampler", kind: "choice", when: {}, auto: {}, choices: [["DPM2", "dpm2"], ["Euler", "euler"]] };
 const type = { name: "type", label: "Schedule type", kind: "choice", when: {}, auto: {}, choices: [["auto", "auto"], ["Karras", "karras"], ["Beta", "beta"]] };
@@ -50,6 +50,15 @@ test("a new lane takes the next sampler and leaves what that cannot do", () => {
   assert.deepEqual(added, lane({ sampler: "euler", type: "karras", sigmas: "" }));
   const shared = nextColumn({ lanes: [held], same: true }, samplers, {});
   assert.deepEqual(shared, held); // no other sampler can do it
+});
+
+test("a value that a lane's sampler lacks is known by that sampler, under one set of settings by any lane's", () => {
+  const samplers = { dpm2: { type: ["karras", "beta"] }, euler: { type: ["karras"] } };
+  const lanes = [lane(), lane({ sampler: "euler" })];
+  const of = (value, at, same) => refusing(type, value, at, { lanes, same }, samplers);
+  assert.deepEqual([of("beta", 0, false), of("beta", 1, false), of("karras", 1, false)], ["", "euler", ""]);
+  assert.equal(of("beta", 0, true), "euler");
+  assert.equal(refusing(rho, 7, 1, { lanes, same: false }, samplers), ""); // no sampler lists its values
 });
 
 test("a lane's line says its sampler and what it changes, and nothing that all share or that does not act", () => {

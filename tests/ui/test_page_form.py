@@ -53,6 +53,9 @@ def test_an_added_lane_has_only_what_its_sampler_can_do(open_page, engine):
     assert samplers(page)[2:] == ["Euler", "Euler a", "Heun"]
     expect(page.locator("#d_schedule_type option:checked")).to_have_text("Automatic")
     expect(page.locator("#d_sigmas textarea")).to_have_value("")
+    refused = page.locator("#d_schedule_type option:disabled")
+    expect(refused.first).to_have_text("Karras (not Euler a)")
+    expect(page.locator("#a_schedule_type option:disabled")).to_have_count(0)
     run_to_end(page)
     assert [lane.sampler for lane in engine.settings.lanes][2:] == ["euler", "euler_a", "heun"]
 

@@ -104,3 +104,24 @@ def test_on_a_phone_pictures_and_scrubber_stay_at_the_top_and_run_at_the_foot(op
             assert box["y"] >= 0 and box["y"] + box["height"] <= 844, (tab, part)
         scrubber = page.locator(".transport [type=range]").bounding_box()
         assert scrubber["y"] + scrubber["height"] < page.locator("#bar").bounding_box()["y"] - 150
+    stuck = page.evaluate("document.querySelector('#viewer').getBoundingClientRect().bottom")
+    assert stuck < (0.55 if lanes == 2 else 0.47) * 844
+    open_tab(page, "table")
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    assert (
+        page.evaluate("document.querySelector('#viewer').getBoundingClientRect().bottom") == stuck
+    )
+    heads = page.locator(".calls-table thead th").first.bounding_box()
+    assert stuck <= heads["y"] < 844 - 250  # of the table, whose rows are below them
+
+
+def test_a_row_of_six_pictures_scrolls_sideways_by_keys_too(open_page):
+    page = open_page(width=390, height=844)
+    set_lanes(page, 6)
+    run_to_end(page)
+    page.wait_for_selector(".panes[data-lanes='6'][tabindex='0']")
+    page.locator(".panes").press("ArrowRight")
+    page.wait_for_function("document.querySelector('.panes').scrollLeft > 0")
+    page.locator(".pane.lane-f .enlarge").focus()
+    last = page.locator(".pane.lane-f .screen").bounding_box()
+    assert last["x"] + last["width"] <= 390

@@ -2,7 +2,7 @@
 // else what the run costs. And how many findings there are, at the name of the doctor's tab.
 
 import { summaryOf } from "../settings/problems.js";
-import { laneLetter } from "../shared/dom.js";
+import { laneLetter, make } from "../shared/dom.js";
 import { follow } from "../shared/store.js";
 import { tip } from "../shared/tip.js";
 
@@ -36,7 +36,7 @@ export function showWorst(element, open) {
 
   function say(severity, lanes, sentence) {
     line.dataset.severity = severity;
-    line.replaceChildren(...lanes.flatMap((lane) => [laneLetter(lane), " "]), sentence);
+    line.replaceChildren(make("span", "", ...lanes.flatMap((lane) => [laneLetter(lane), " "]), sentence));
     said = sentence;
     spoken.textContent = severity ? `${severity}: ${sentence}` : "";
   }

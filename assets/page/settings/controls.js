@@ -33,6 +33,17 @@ export function showValue({ kind, choices, empty }, box, value) {
   } else if (box.value !== asText(value)) box.value = asText(value);
 }
 
+// Grey the choices of a menu that a sampler does not have, and say which; `refuser(value)` is its name, or "".
+export function greyChoices({ choices }, box, refuser) {
+  for (const option of box.options) {
+    const [label, value] = choices[Number(option.value)];
+    const name = refuser(value);
+    const text = name ? `${label} (not ${name})` : label;
+    if (option.disabled !== Boolean(name)) option.disabled = Boolean(name);
+    if (option.text !== text) option.text = text;
+  }
+}
+
 const BOXES = {
   choice: ({ choices, groups }) => {
     const box = make("select");

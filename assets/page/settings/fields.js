@@ -25,6 +25,14 @@ export function acts(field, lane, state) {
   return shared ? columns.some((column) => applies(field, column)) : applies(field, columns[lane]);
 }
 
+// The sampler that has no such value of a field, "" where each that a lane's control is for has it. Under "same" one
+// control is for all. `samplers` are the values that each supports, by field.
+export function refusing({ name }, value, lane, state, samplers) {
+  const columns = columnsOf(state);
+  const asked = state.same && name !== "sampler" ? columns : [columns[lane]];
+  return asked.map(({ sampler }) => sampler).find((key) => samplers[key]?.[name]?.includes(value) === false) ?? "";
+}
+
 // Equal numbers and lists can be typed in many ways.
 export function differs({ name, kind }, column, defaults) {
   if (!(name in defaults)) return false;

@@ -1,7 +1,7 @@
 // The lanes' table: a row for each field with one control per lane, in groups that fold.
 
-import { iconButton, makeControl, showValue } from "./controls.js";
-import { acts, condition, differs, lanesOf, summary } from "./fields.js";
+import { greyChoices, iconButton, makeControl, showValue } from "./controls.js";
+import { acts, condition, differs, lanesOf, refusing, summary } from "./fields.js";
 import { icon, make } from "../shared/dom.js";
 import { makeFold } from "../shared/folding.js";
 import { laneKey, letter } from "../shared/names.js";
@@ -15,6 +15,9 @@ const REMOVE = "M4.5 4.5l7 7M11.5 4.5l-7 7";
 export function makeTable(element, spec, on) {
   const open = new Map(spec.groups.map(({ key, folded }) => [key, !folded]));
   const fields = spec.groups.flatMap((group) => group.fields);
+  const samplerNames = new Map(fields.find(({ name }) => name === "sampler").choices.map(([label, key]) => [key, label]));
+  // The menus of which some samplers lack a value.
+  const limited = new Set(fields.filter(({ name, kind }) => kind === "choice" && name in Object.values(spec.samplers)[0]).map(({ name }) => name));
   let rows = []; // {field, row, cells: [{lane, cell, box}]}
   let folds = []; // {group, section, head, toggle}
   let heads = [];
@@ -102,6 +105,7 @@ export function makeTable(element, spec, on) {
       const seen = cells.map(({ lane, cell, box }) => {
         showValue(field, box, state.lanes[lane][field.name]);
         if (field.empty) box.placeholder = hints[lane]?.[field.name] ?? "";
+        if (limited.has(field.name)) greyChoices(field, box, (value) => samplerNames.get(refusing(field, value, lane, state, spec.samplers)) ?? "");
         const acting = acts(field, lane, state);
         const kept = differs(field, state.lanes[lane], defaults);
         cell.toggleAttribute("data-idle", !acting);

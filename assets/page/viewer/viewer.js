@@ -255,7 +255,9 @@ export function mount({ element, props, watch }) {
     const { width = 0, height = 0 } = panes[0]?.canvas.getBoundingClientRect() ?? {};
     sideOnScreen = Math.max(width, height) * devicePixelRatio;
     comparison.fit(area.getBoundingClientRect());
+    area.tabIndex = area.scrollWidth > area.clientWidth ? 0 : -1; // for keys, where it scrolls
   }).observe(area);
+  new ResizeObserver(() => document.documentElement.style.setProperty("--viewer", `${element.offsetHeight}px`)).observe(element);
   if (!panes.length) setLanes(props.lanes); // before anything is known of them: nothing moves when it is
   setText(sentence, caption({ view: state.view }));
   watch("value", () => receive(props.value));

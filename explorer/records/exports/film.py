@@ -28,7 +28,7 @@ MOST_OF_ALL = 2**28  # pixels of all lanes' frames, decoded: those of sixteen la
 IN_A_ROW = 4  # lanes
 GAP, CAPTION, PLOT = 4, 18, 84  # pixels
 INK, QUIET, GROUND = "#15181c", "#666e78", "#ffffff"
-COLOURS = ("#1b6ac9", "#bf5209", "#8b4e7c", "#03301c", "#544305", "#3f04ac")  # as on the page
+COLOURS = ("#1b6ac9", "#bf5209", "#8b4e7c", "#00563c", "#5a005a", "#3f04ac")  # as on the page
 
 
 class NothingToShow(ValueError):
