@@ -166,7 +166,9 @@ class FakeEngine:
         return ""
 
     def estimate(self, settings: RunSettings) -> Estimate:
-        """What its pace makes of a run's calls."""
+        """What its pace makes of a run's calls; nothing for a model that is not here."""
+        if self.facts.identity(settings.model) is None:
+            return Estimate()
         calls = sum(group.calls for group in groups_of(settings))
         return Estimate(self.pace * calls, self.pace, "load")
 

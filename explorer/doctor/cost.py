@@ -13,7 +13,8 @@ class Cost:
     """A run's model calls, lane by lane, and its estimated time and memory.
 
     `seconds` are estimated; `recording_bytes` must fit into `room_bytes`. None where unknown.
-    `networks` says how much memory they take, `problem` why the run does not fit.
+    `networks` says how much memory they take, `problem` why the run does not fit, `too_long` that
+    it takes longer than the server allows.
     """
 
     calls: tuple[int, ...]  # of each lane
@@ -22,6 +23,7 @@ class Cost:
     room_bytes: int | None = None
     networks: str = ""
     problem: str = ""
+    too_long: str = ""
 
 
 def price(cost: Cost) -> Iterator[Finding]:
@@ -29,7 +31,7 @@ def price(cost: Cost) -> Iterator[Finding]:
     parts = [_calls(cost.calls)]
     numbers: dict[str, float] = {"lanes": len(cost.calls), "calls": sum(cost.calls)}
     if cost.seconds is not None:
-        parts.append(f"about {_time(cost.seconds)} at the pace of the last run")
+        parts.append(f"about {_time(cost.seconds)}")
         numbers["seconds"] = cost.seconds
     if cost.recording_bytes is not None:
         parts.append(f"the recording takes {size_text(cost.recording_bytes)}")
@@ -39,6 +41,8 @@ def price(cost: Cost) -> Iterator[Finding]:
     yield Finding(
         severity=NOTE, code="cost", sentence=", ".join(parts) + ".", numbers=numbers, field="steps"
     )
+    if cost.too_long:
+        yield Finding(severity=ERROR, code="too_long", sentence=cost.too_long, field="steps")
     recording = cost.recording_bytes or 0
     if cost.room_bytes is not None and recording > cost.room_bytes:
         yield Finding(

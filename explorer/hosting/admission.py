@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from explorer.hosting.allowances import Allowance, Allowances
 from explorer.hosting.metrics import Metrics
+from explorer.models.catalog import KNOWN, ModelError
 from explorer.runs.events import Computed, Denoising, Ended, Event
 from explorer.runs.inputs import picture_size
 from explorer.runs.refusals import refuse_long
 from explorer.sampling.wording import about, counted
-from explorer.settings import Refused, RunSettings
+from explorer.settings import Refused, RunSettings, SettingsError
 from explorer.settings.limits import LIMITS, Limits
 from explorer.views.engine_protocol import EngineLike
 
@@ -147,7 +148,7 @@ class Admission:
 
     def _check_size(self, settings: RunSettings) -> None:
         """Refuse a run that is too large, whoever asks for it."""
-        self._check_model(settings)
+        self._check_models(settings)
         refuse_long(settings, self._engine.estimate(settings), self._limits)
 
     def _check_whose(self, visitor: str, address: str) -> None:
@@ -161,8 +162,16 @@ class Admission:
         while not self._left.empty():
             self._under_way.discard(self._left.get())
 
-    def _check_model(self, settings: RunSettings) -> None:
-        """Refuse a picture beyond the limit where the size is the model's own."""
+    def _check_models(self, settings: RunSettings) -> None:
+        """Refuse models that are not on offer, and a model's own size beyond the limit."""
+        for field in ("model", "refiner"):
+            name = getattr(settings, field)
+            try:
+                self._engine.catalog.find(name)
+            except ModelError as error:
+                if name in KNOWN and not self._limits.hub_models:
+                    raise Refused(field, str(error), "hub_models") from None
+                raise SettingsError(field, str(error)) from None
         identity = self._engine.facts.identity(settings.model)
         if identity is None:
             return

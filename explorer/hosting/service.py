@@ -219,7 +219,7 @@ class Service:
             self.runs.fail(live, failure(str(error)))
             raise
         payloads_of = partial(run_payloads, keep=self._keep or _nowhere)
-        tapped = times.of(self._doctor.timed(settings, events))
+        tapped = times.of(events)
         self.runs.begin(live, plan, tapped, payloads_of)
 
     def _message(

@@ -54,8 +54,9 @@ class Entry:
 class Catalog:
     """The models of one app. `models` and `allow` are the operator's; `anything` lifts all limits.
 
-    `models` are paths, hub ids or "bundled", and come first; `allow` are more hub ids. With
-    `anything` a user of the page may name any hub id and any path of this machine.
+    `models` are paths, hub ids or "bundled", and come first; `allow` are more hub ids. The `known`
+    ones of the hub follow. With `anything` a user of the page may name any hub id and any path of
+    this machine.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Catalog:
         models: Iterable[str | Path] = (),
         allow: Iterable[str] = (),
         anything: bool = False,
+        known: bool = True,
     ):
         self.anything = anything
         entries: dict[str, Entry] = {}
@@ -73,7 +75,7 @@ class Catalog:
             if not is_hub_id(each):
                 raise ModelError(f"{each!r} is no hub id: those look like owner/name.")
             _add(entries, _entry(each))
-        for each in KNOWN:
+        for each in KNOWN if known else ():
             _add(entries, _entry(each))
         self.entries = tuple(entries.values())
 
@@ -91,6 +93,12 @@ class Catalog:
                 OSError, RuntimeError, ValueError
             ):  # a name too long, a home that does not exist
                 return self._anything(_entry(name))
+        if name in KNOWN:
+            raise ModelError(
+                f"This server does not load {KNOWN[name]} of the hub; choose a model of the menu. "
+                "Whoever runs the server may add it with --allow, or all it knows with "
+                "--hub-models 1."
+            )
         raise ModelError(
             f"The model {name[:_LONGEST]!r} is not on this app's list. Whoever runs the app may "
             "add it with --allow (a hub id) or --model, or allow everything with --allow-any."

@@ -79,7 +79,7 @@ class Engine:
         limits: Limits = LIMITS,
         paces: KeptPaces | None = None,
     ):
-        self.catalog = Catalog((model, *models), allow, anything)
+        self.catalog = Catalog((model, *models), allow, anything, known=bool(limits.hub_models))
         hub = hub or Hub()
         self._paces = Paces(paces)
         self._measures = paces is not None

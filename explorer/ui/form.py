@@ -13,11 +13,13 @@ from gradio.utils import get_upload_folder
 from explorer.hosting.uploaded_files import read_upload
 from explorer.settings import RunSettings, SettingsError
 from explorer.settings.limits import LIMITS
+from explorer.settings.run import SIZE_LIMITS
 from explorer.settings.start_picture import kept_picture, picture_url
 from explorer.ui.start_picture import start_picture
 from explorer.ui.unchecked import as_sent
 from explorer.views.form_values import LANES, RUN_FIELDS, SIZES, control_value, read_form
 from explorer.views.lanes import code_name
+from explorer.views.limits import field_note
 
 Control = gr.Textbox | gr.Number | gr.Dropdown | gr.Image
 Controls = dict[str, Control]  # by field
@@ -79,14 +81,17 @@ def _control(spec: Field, value: Any, **kwargs: Any) -> Control:
 
 def _plain_control(spec: Field, value: Any, **kwargs: Any) -> gr.Textbox | gr.Number | gr.Dropdown:
     kwargs |= {"elem_id": spec.name, "min_width": 0}
+    said = spec.metadata["help"], field_note(LIMITS, spec.name), code_name(spec)
     value, info = (
         control_value(spec.name, value),
-        f"{spec.metadata['help']} {code_name(spec)}".strip() or None,
+        " ".join(filter(None, said)) or None,
     )
     if choices := kwargs.pop("choices", spec.metadata.get("choices")):
         kwargs = {"filterable": False} | kwargs
         return gr.Dropdown(choices, value=value, info=info, **kwargs)
     if spec.type in (int, float) and spec.name not in SIZES:
         kwargs["step"] = 1 if spec.type is int else "any"  # as HTML has it
+        if spec.name in SIZE_LIMITS:  # its arrows end there; what is typed gets a sentence
+            kwargs["maximum"] = getattr(LIMITS, SIZE_LIMITS[spec.name])
         return gr.Number(value, info=info, elem_classes="number", **kwargs)
     return gr.Textbox(value, info=info, **kwargs)

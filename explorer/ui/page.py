@@ -74,7 +74,7 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
             component("past_runs", kept=store.folder is not None)
         viewer = component("viewer", lanes=len(defaults.lanes), most=most_lanes())
         full_frames = component("full_frames", events=("ask",))
-        doctor = Doctor(engine)
+        doctor = Doctor(engine, limits)
         plot = _below(defaults, doctor, store)
 
         on_form(form, history)

@@ -85,7 +85,7 @@ def on_run(
                 came=came,
             )
             payloads_of = partial(run_payloads, keep=keep, plan=plan)
-            runs.begin(live, plan, doctor.timed(settings, events), payloads_of)
+            runs.begin(live, plan, events, payloads_of)
             await live.begun()  # it has its place
 
     async def run(values: dict, request: gr.Request) -> AsyncGenerator[Mapping[str, Any], None]:

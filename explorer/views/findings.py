@@ -3,20 +3,19 @@
 The shape: a list of `FindingJSON`, the worst first.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import Any, TypedDict
 
 from explorer.capture.budget import Recording, limit_bytes
 from explorer.doctor.examine import SEVERITIES, Cost, Finding, examine, price
 from explorer.doctor.finding import WARNING
 from explorer.doctor.lanes import equal_lanes
-from explorer.runs.events import Event, Finished
 from explorer.runs.inputs import picture_size
-from explorer.settings import RunSettings
+from explorer.runs.refusals import refuse_long
+from explorer.settings import Refused, RunSettings
+from explorer.settings.limits import LIMITS, Limits
 from explorer.views.engine_protocol import EngineLike
 
-MOST_PACES = 1000  # that are stored
 RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
 
@@ -39,11 +38,10 @@ class FindingJSON(TypedDict):
 
 
 class Doctor:
-    """Examines the runs of one engine; knows how long a model call took in its last ones."""
+    """Examines the runs of one engine, which takes them within an operator's limits."""
 
-    def __init__(self, engine: EngineLike):
-        self._engine = engine
-        self._seconds_a_call: dict[tuple, float] = {}  # of one lane, by what it depends on
+    def __init__(self, engine: EngineLike, limits: Limits = LIMITS):
+        self._engine, self._limits = engine, limits
 
     def findings(self, settings: RunSettings) -> list[FindingJSON]:
         """The findings of a run, the worst first; a lane without a schedule is one of them."""
@@ -72,22 +70,7 @@ class Doctor:
             findings += price(self._cost(settings))
         return merged(findings, len(settings.lanes))
 
-    async def timed(
-        self, settings: RunSettings, events: AsyncGenerator[Event, None]
-    ) -> AsyncGenerator[Event, None]:
-        """The events of a run, unchanged; when it is done, its pace is stored."""
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, Finished) and event.elapsed_s:
-                    calls = sum(len(each.calls) for each in event.trajectories)
-                    if calls:
-                        while len(self._seconds_a_call) >= MOST_PACES:
-                            self._seconds_a_call.pop(next(iter(self._seconds_a_call)))
-                        self._seconds_a_call[_pace_key(settings)] = event.elapsed_s / calls
-                yield event
-
     def _cost(self, settings: RunSettings) -> Cost:
-        pace = self._seconds_a_call.get(_pace_key(settings))
         calls = tuple(step_range.nfe for step_range in settings.step_ranges)
         identity, memory = self._engine.facts.identity(settings.model), {}
         if identity is not None:
@@ -99,14 +82,12 @@ class Doctor:
             memory["networks"] = self._engine.memory_use(settings)
         except ValueError as error:
             memory["problem"] = str(error)
-        seconds = pace and pace * sum(calls)
-        return Cost(calls=calls, seconds=seconds, **memory)
-
-
-def _pace_key(settings: RunSettings) -> tuple:
-    """What the seconds of a model call depend on."""
-    size = settings.width, settings.height, settings.batch_size
-    return settings.model, size, settings.cfg_scale > 1, len(settings.lanes)
+        estimate, too_long = self._engine.estimate(settings), ""
+        try:
+            refuse_long(settings, estimate, self._limits)
+        except Refused as error:
+            too_long = str(error)
+        return Cost(calls=calls, seconds=estimate.seconds, too_long=too_long, **memory)
 
 
 def not_examined(reason: str) -> list[FindingJSON]:

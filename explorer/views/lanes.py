@@ -11,9 +11,9 @@ from explorer.settings import LaneSettings, SettingsError
 from explorer.settings.lane import STAND_INS
 from explorer.settings.limits import LIMITS
 from explorer.views.answers import answering
+from explorer.views.limits import LANES_OF_A_PAGE
 from explorer.views.lists import FILE_TYPES, largest_file, list_text, parse_list, read_list_file
 
-LANES_OF_A_PAGE = 6  # as many as can be told apart by colour, and as a page has room for
 LANE_NAMES = tuple(map(lane_letter, range(LANES_OF_A_PAGE)))
 LANE_FIELDS = {spec.name: spec for spec in fields(LaneSettings)}
 TITLES = {"sampler": "", "schedule": "Schedule", "noise": "Noise", "training": "Training"}

@@ -6,7 +6,9 @@ The shape: `ModelCard`.
 from typing import Any, TypedDict, cast
 
 from explorer.models.catalog import Entry
+from explorer.settings.limits import LIMITS
 from explorer.views.engine_protocol import EngineLike
+from explorer.views.limits import limits_note
 
 Choices = list[tuple[str, str]]  # label and name
 
@@ -59,6 +61,8 @@ def model_card(engine: EngineLike, name: str, revision: int = 0, **more: Any) ->
         card["native"] = identity.width, identity.height
         card["facts"] = f"{identity.family.label}, {identity.width} × {identity.height}"
         card["notes"] = list(identity.notes)
+    if note := limits_note(LIMITS, any_model=engine.catalog.anything):
+        card["notes"].append(note)
     card["examples"] = list(engine.facts.examples(name))
     card["without"] = hidden_fields(engine, name)
     card.update(cast(ModelCard, more))

@@ -172,8 +172,7 @@ def test_the_cost_is_calls_seconds_and_memory():
     found = examined(OWN, cost=Cost(calls=(39, 39), seconds=12.4, recording_bytes=31 * 2**20))
     finding = find(found, "cost")
     assert finding.sentence == (
-        "2 lanes make 39 model calls each (78 in all), about 12 s at the pace of the last run, "
-        "the recording takes 31.0 MiB."
+        "2 lanes make 39 model calls each (78 in all), about 12 s, the recording takes 31.0 MiB."
     )
     assert finding.numbers == {
         "lanes": 2,

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 from fake_engine import FakeEngine
-from loops import everything, finish
 
 from explorer.doctor.lanes import equal_lanes
+from explorer.runs.paces import Estimate
 from explorer.settings import LaneSettings, RunSettings
+from explorer.settings.limits import Limits
 from explorer.views.findings import Doctor
 
 
@@ -89,44 +90,22 @@ def test_half_precision_counts_for_the_model_that_is_there(engine):
     assert "fp16_overflow" not in codes(doctor.findings(replace(run, model="sdxl")))
 
 
-def test_a_run_tells_how_long_the_next_one_takes(engine):
-    doctor, run = Doctor(engine), RunSettings(steps=5)
-    assert "seconds" not in the(doctor.findings(run), "cost")["numbers"]
-    events = everything(doctor.timed(run, engine.astream(run)))
-    assert events[-1].state == "done"
-    took = events[-1].elapsed_s
-    assert the(doctor.findings(run), "cost")["numbers"]["seconds"] == pytest.approx(took)
-    longer = the(doctor.findings(replace(run, steps=14)), "cost")
-    assert longer["numbers"]["seconds"] == pytest.approx(3 * took)
-    assert "at the pace of the last run" in longer["sentence"]
-    larger = replace(run, width=512, height=512)
-    assert "seconds" not in the(doctor.findings(larger), "cost")["numbers"]
+def test_the_cost_of_a_run_has_its_estimated_time(engine):
+    cost = the(Doctor(engine).findings(RunSettings(steps=5)), "cost")
+    assert cost["numbers"]["seconds"] == engine.estimate(RunSettings(steps=5)).seconds
+    assert "(18 in all), about 0." in cost["sentence"]
+    engine.estimate = lambda settings: Estimate()
+    cost = the(Doctor(engine).findings(RunSettings(steps=5)), "cost")
+    assert "seconds" not in cost["numbers"]
 
 
-def test_a_run_that_breaks_off_tells_nothing(engine):
-    doctor, run = Doctor(engine), RunSettings(steps=5, prompt="[nan]")
-    events = everything(doctor.timed(run, engine.astream(run)))
-    assert [event.state for event in events][-1] == "error"
-    assert "seconds" not in the(doctor.findings(run), "cost")["numbers"]
-
-
-def test_leaving_the_events_ends_the_run(engine):
-    closed = []
-
-    async def stream():
-        try:
-            async for event in engine.astream(RunSettings()):
-                yield event
-        finally:
-            closed.append(True)
-
-    async def leave():
-        events = Doctor(engine).timed(RunSettings(), stream())
-        await anext(events)
-        await events.aclose()
-
-    finish(leave())
-    assert closed == [True]
+def test_a_run_that_the_server_would_refuse_for_its_time_is_an_error_before(engine):
+    engine.estimate = lambda settings: Estimate(2040, 1, "load")
+    assert "too_long" not in codes(Doctor(engine).findings(RunSettings(steps=5)))
+    doctor = Doctor(engine, Limits(run_s=600))
+    finding = the(doctor.findings(RunSettings(steps=5)), "too_long")
+    assert (finding["severity"], finding["field"]) == ("error", "steps")
+    assert finding["sentence"].startswith("This run would take about 34 minutes; this server")
 
 
 def test_a_recording_without_room_is_an_error(engine, monkeypatch):
