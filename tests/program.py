@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkstemp
@@ -104,9 +104,10 @@ def program(command: list[str], temporary: Path, *arguments: str, cwd: Path = RO
             process.kill()
 
 
-def fetched(url: str, body: dict | None = None) -> bytes:
+def fetched(url: str, body: dict | None = None, headers: Mapping[str, str] | None = None) -> bytes:
     data = body and json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    sent = {"Content-Type": "application/json", **(headers or {})}
+    request = urllib.request.Request(url, data, sent)
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         return answer.read()
 
@@ -121,7 +122,7 @@ def config_of(url: str) -> dict:
             time.sleep(0.1)
 
 
-def start_run(url: str, steps: int):
+def start_run(url: str, steps: int, headers: Mapping[str, str] | None = None):
     """Start a run; returns its open stream."""
     config = config_of(url)
     blocks = {block["id"]: block["props"] for block in config["components"]}
@@ -135,6 +136,7 @@ def start_run(url: str, steps: int):
     fetched(
         url + "gradio_api/queue/join",
         {"data": values, "fn_index": run["id"], "session_hash": session},
+        headers,
     )
     return urllib.request.urlopen(
         url + f"gradio_api/queue/data?session_hash={session}", timeout=PATIENCE_S

@@ -15,6 +15,7 @@ SLOW_FILES = {
     "hosting/test_reloading.py": 8,
     "hosting/test_space_folder.py": 25,
     "hosting/test_start_up.py": 10,
+    "hosting/test_zero_gpu.py": 35,
     "models/test_bundled.py": 26,
     "models/test_hub.py": 40,
     "models/test_model_schedulers.py": 20,

@@ -21,12 +21,14 @@ from explorer.hosting.reloading import only_where_possible
 from explorer.hosting.run_store import RunStore
 from explorer.hosting.runs_folder import NO_HISTORY, RUNS_DIR, runs_folder
 from explorer.hosting.visitors import is_loopback, share
+from explorer.hosting.zero_gpu import begin, is_zero_gpu, zero_gpu_engine
 from explorer.records.examples import Examples
 from explorer.settings.limit_options import add_flags, read_limits
 from explorer.settings.limits import LIMITS, place_of, set_limits
 
 if TYPE_CHECKING:
     from explorer.engine import Engine
+    from explorer.hosting.workers.border_engine import BorderEngine
 
 KEEPING_S = 3.0  # for the run that the program's end has stopped
 
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
         set_limits(read_limits(vars(options), os.environ, place))
         access = read_access(vars(options), os.environ)
         runs = runs_folder(options.runs_dir, options.no_history, os.environ)
-        engine = engine_of(options)
+        engine = _zero_gpu_engine(options) if is_zero_gpu(os.environ) else engine_of(options)
     except ValueError as error:
         parser.exit(2, f"{error}\n")
 
@@ -81,7 +83,26 @@ def main(arguments: Sequence[str]) -> None:
         parser.exit(2, f"The server could not be started: {str(error)[:300]}\n")
 
 
-def load_on_gpu(engine: "Engine") -> None:
+def _zero_gpu_engine(options: argparse.Namespace) -> "BorderEngine":
+    """The engine of a Space on ZeroGPU, with its model in memory; raises ValueError."""
+    begin()
+    from explorer.models.catalog import BUNDLED, ModelError
+
+    first, *others = options.model or [BUNDLED]
+    names = ("dtype", "allow", "offload")
+    arguments = {name: getattr(options, name) for name in names} | {
+        "model": first,
+        "models": others,
+        "anything": options.allow_any,
+        "device": options.device or "cuda",
+    }
+    try:
+        return zero_gpu_engine(arguments)
+    except ModelError as error:
+        raise ValueError(str(error)) from None
+
+
+def load_on_gpu(engine: "Engine | BorderEngine") -> None:
     """Load the first model of an engine on a GPU before somebody comes who waits for it.
 
     Pages that come up show what went wrong. Elsewhere the model is loaded with the first page.

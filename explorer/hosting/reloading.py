@@ -1,9 +1,9 @@
 """Gradio's reloading of edited sources on a Space, where it cannot work."""
 
-import importlib.util
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 
 PLATFORM = "SYSTEM"  # in the environment of a Space it is "spaces"
 RELOADER = "spaces"  # the platform's package that does the reloading
@@ -17,7 +17,7 @@ def only_where_possible() -> Iterator[None]:
     prints a trace; it tells a Space by the environment.
     """
     platform = os.environ.get(PLATFORM)
-    if platform is None or importlib.util.find_spec(RELOADER) is not None:
+    if platform is None or _is_installed(RELOADER):
         yield
         return
     del os.environ[PLATFORM]
@@ -25,3 +25,10 @@ def only_where_possible() -> Iterator[None]:
         yield
     finally:
         os.environ[PLATFORM] = platform
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False

@@ -5,6 +5,7 @@ kernels/fused.py). The weights are shared with the networks, never copied.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ LOG = logging.getLogger(__name__)
 INPUTS = ("sample", "timestep", "encoder_hidden_states")
 LARGEST_GRAPHED = 80 * 80  # latent pixels up to which launching takes longer than decoding
 SMALL = 50_000_000  # weights of a network that a CPU may run once more to make its graph
+_plainly = threading.Event()  # set: networks on a GPU run as they are
 
 
 class FastPath(Protocol):
@@ -35,6 +37,11 @@ class FastPath(Protocol):
     def free(self) -> bool:
         """Free all graphs and their memory; returns whether there were any."""
         ...
+
+
+def compute_plainly(is_plain: bool = True) -> None:
+    """Run networks on a GPU as they are from now on, for a process that lives for a run or two."""
+    (_plainly.set if is_plain else _plainly.clear)()
 
 
 @contextmanager
@@ -80,7 +87,7 @@ def fast(
 
 def fast_path_of(unet: torch.nn.Module) -> FastPath | None:
     """The U-Net's fast path, created if there is none for its weights; None if it has none."""
-    if type(unet) is not UNet2DConditionModel or _device_type(unet) not in ("cpu", "cuda"):
+    if type(unet) is not UNet2DConditionModel or _device_type(unet) not in _fast_devices():
         return None
     addresses = _weight_addresses(unet)
     if addresses is None:
@@ -100,6 +107,7 @@ def fast_text_encoder(encoder: torch.nn.Module | None) -> Iterator[None]:
     if (
         type(encoder) is not CLIPTextModel
         or _device_type(encoder) != "cuda"
+        or "cuda" not in _fast_devices()
         or _weight_addresses(encoder) is None
     ):
         yield
@@ -118,7 +126,9 @@ def fast_text_encoder(encoder: torch.nn.Module | None) -> Iterator[None]:
 
 def fast_vae(vae: Network) -> Network:
     """A copy of the VAE with the same weights that decodes faster; the VAE itself if none would."""
-    if _weight_addresses(vae) is None or not (_device_type(vae) == "cuda" or is_small(vae)):
+    if _device_type(vae) not in _fast_devices() or _weight_addresses(vae) is None:
+        return vae
+    if _device_type(vae) != "cuda" and not is_small(vae):
         return vae
     copy = _cached(vae, lambda: _new_fast_vae(vae))
     for name, value in vars(vae).items():
@@ -235,6 +245,10 @@ def _weight_addresses(model: torch.nn.Module) -> tuple[int, ...] | None:
         parameters = module._parameters.values()
         addresses += [weight.data_ptr() for weight in parameters if weight is not None]
     return tuple(addresses)
+
+
+def _fast_devices() -> tuple[str, ...]:
+    return ("cpu",) if _plainly.is_set() else ("cpu", "cuda")
 
 
 def _device_type(model: torch.nn.Module) -> str:

@@ -38,7 +38,9 @@ def test_the_environment_is_as_it_was_afterwards(monkeypatch, tmp_path):
     with only_where_possible():
         assert "SYSTEM" not in os.environ
     assert os.environ["SYSTEM"] == "spaces"
-    (tmp_path / "spaces.py").write_text("")
+    installed = tmp_path / "spaces-0.51.3.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Name: spaces\nVersion: 0.51.3\n")
     monkeypatch.syspath_prepend(tmp_path)
     with only_where_possible():
         assert os.environ["SYSTEM"] == "spaces"
