@@ -44,6 +44,12 @@ HEADERS: tuple[dict[str, str], ...] = (
     {"last-event-id": "-1"}, {"content-type": "application/json; charset=x"}, {"cookie": "a=\x01b"},
     {"if-modified-since": "yesterday"}, {"content-encoding": "gzip"}, {"x-gradio-user": "mcp"},
 )  # fmt: skip
+LANE_TEXTS = (
+    "dpm2", "dpm2_a:schedule_type=karras", "dpm2:rho=x", "dpm2:sigmas=3,1,0.1", "x:y=z", ":", "a=b",
+    "dpm2_a:eta=1e999", "dpm2:schedule_type=karras,rho=0", "euler:num_train_timesteps=-1", "\0",
+    "dpm2:timesteps=[900, 500]", "dpm2_a:eta=nan,s_noise=inf", "DPM2",
+    "dpm2:sigma_min=5:sigma_max=1",
+)  # fmt: skip
 TEXTS = ("Steps: 20, Sampler: DPM2", "{}", '{"prompt": {"inputs": {}}}', "\0", "", "x: y\n" * 500)
 
 
@@ -96,6 +102,18 @@ class OddRequests:
         """The request of a number."""
         self._rng = random.Random(f"{self._seed} {number}")
         return self._rng.choice(self._kinds)()
+
+    def arguments(self, number: int) -> Any:
+        """A run's settings as programs send them, nearly right: those of a number."""
+        self._rng = random.Random(f"{self._seed} arguments {number}")
+        settings = self._run_settings()
+        if self._rng.random() < 0.3:
+            names = self._rng.sample(LANE_TEXTS, self._rng.randrange(4))
+            settings["lanes"] = names
+        if self._rng.random() < 0.5:
+            kept = self._rng.sample(list(settings), self._rng.randrange(len(settings)))
+            settings = {name: settings[name] for name in kept}
+        return self._changed(settings)
 
     # --- values ----------------------------------------------------------------------------------
 

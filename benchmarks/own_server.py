@@ -18,11 +18,13 @@ import httpx
 ROOT = Path(__file__).resolve().parents[1]
 START_S = 180
 END_S = 30
+# Without the pages of files, which other programs that use the same libraries share or do not.
+OWN = re.compile(r"^Pss_Anon:\s+(\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Held:
-    """What a server and its children hold: bytes of memory, processes, threads, open files."""
+    """What a server and its children hold: bytes of their own, processes, threads, open files."""
 
     memory: int
     processes: int
@@ -41,7 +43,7 @@ class OwnServer:
         return self._log.read_text(errors="replace")
 
     def held(self) -> Held:
-        """Now, of the whole tree of processes; shared memory is counted once."""
+        """Now, of the whole tree of processes; memory that they share is counted once."""
         family = [self.process.pid]
         for pid in family:  # grows while it is read
             family += children(pid)
@@ -63,7 +65,7 @@ def _held_by(pid: int) -> tuple[int, int, int] | None:
     """Bytes, threads and files of one process; None if it has ended meanwhile."""
     place = Path(f"/proc/{pid}")
     try:
-        share = re.search(r"^Pss:\s+(\d+)", (place / "smaps_rollup").read_text(), re.MULTILINE)
+        share = OWN.search((place / "smaps_rollup").read_text())
         files = len(os.listdir(place / "fd"))
         return int(share.group(1)) * 1024 if share else 0, len(os.listdir(place / "task")), files
     except OSError:

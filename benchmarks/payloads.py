@@ -48,6 +48,7 @@ class Sender:
         self._http = httpx.Client(base_url=url, timeout=HANGS_S, trust_env=False)
         self.statuses: Counter[tuple[str, str]] = Counter()
         self.faults: list[str] = []
+        self.broken: list[str] = []  # answers that broke off, and requests that cannot be sent
         self.slowest = (0.0, "")
         self._lock = threading.Lock()
 
@@ -66,6 +67,7 @@ class Sender:
             status = "none"
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
             status = type(error).__name__
+            self.broken.append(f"{name}: {error}")
         with self._lock:
             self.statuses[asked.kind, status] += 1
             self.slowest = max(self.slowest, (time.monotonic() - start, name))
@@ -82,7 +84,7 @@ class Sender:
     def _answered(self, name: str, asked: Asked) -> str:
         if asked.kind == BROKEN_OFF:
             return self._break_off(asked)
-        headers = {key: value.encode("utf-8") for key, value in asked.headers.items()}
+        headers = [(key.encode(), value.encode()) for key, value in asked.headers.items()]
         request = self._http.build_request(
             asked.method, asked.path, content=asked.content, headers=headers
         )
@@ -253,6 +255,7 @@ def _tell(sender: Sender, seconds: float, held: list[Any]) -> None:
     for kind in kinds:
         told = {status: n for (each, status), n in sorted(sender.statuses.items()) if each == kind}
         print(f"| {kind} | {json.dumps(told)} |")
+    print(*sender.broken[:10], sep="\n")
     print("after a quarter:", held[0])
     print("at the end:", held[-1])
 
