@@ -15,7 +15,11 @@ from pathlib import Path
 from tempfile import mkstemp
 
 ROOT = Path(__file__).resolve().parents[1]
-SETTINGS = {"GRADIO_ANALYTICS_ENABLED": "False", "EXPLORER_NO_HISTORY": "1"}
+SETTINGS = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "EXPLORER_NO_HISTORY": "1",
+    "EXPLORER_LOG_DETAILS": "1",  # a test sees what went wrong
+}
 PATIENCE_S = 90
 # Nine of ten seconds of a start are imports.
 LIBRARIES = ["diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion", "gradio"]

@@ -16,7 +16,13 @@ from explorer.hosting.access import add_access_flags, read_access
 from explorer.hosting.address import ROOT_PATH, check_address, check_root_path
 from explorer.hosting.ending import until_signal
 from explorer.hosting.folders import choose_temp_folder
-from explorer.hosting.logs import truncate_log_lines
+from explorer.hosting.logs import (
+    add_log_flags,
+    begin_logs,
+    choose_logs,
+    take_over_logs,
+    truncate_log_lines,
+)
 from explorer.hosting.reloading import only_where_possible
 from explorer.hosting.run_store import RunStore
 from explorer.hosting.runs_folder import NO_HISTORY, RUNS_DIR, runs_folder
@@ -52,6 +58,8 @@ def main(arguments: Sequence[str]) -> None:
     except ValueError as error:
         parser.exit(2, f"{error}\n")
 
+    choose_logs(vars(options), os.environ)
+    begin_logs(os.environ)
     choose_temp_folder()  # Gradio reads where it is when it is imported
     store = RunStore(runs, examples=Examples(asset("examples")))
 
@@ -68,6 +76,7 @@ def main(arguments: Sequence[str]) -> None:
                 prevent_thread_lock=True,
                 **launch_options,
             )
+        take_over_logs(os.environ)
         return page
 
     def close(seconds: float) -> bool:
@@ -140,5 +149,6 @@ def _arguments() -> argparse.ArgumentParser:
     )
     add("--no-history", action="store_true", help=f"keep no runs ({NO_HISTORY}=1)")
     add_access_flags(parser)
+    add_log_flags(parser)
     add_flags(parser)
     return parser

@@ -56,7 +56,7 @@ class Misplaced:
     async def _hint(self, send: Send) -> None:
         if not self._is_logged:
             self._is_logged = True
-            LOG.warning("%s", HINT.strip())
+            LOG.warning(HINT.strip())
         body = HINT.encode()
         headers = [
             (b"content-type", b"text/plain; charset=utf-8"),

@@ -58,7 +58,7 @@ class Sentences:
             if not answer.started:
                 status, sentence = _status_and_sentence(error, scope)
                 level, trace = (logging.ERROR, error) if status >= 500 else (logging.INFO, None)
-                LOG.log(level, "%s: %r", _named(scope), error, exc_info=trace)
+                LOG.log(level, "%s %s (%s): %r", *_named(scope), error, exc_info=trace)
                 await answer.respond(status, sentence)
             elif any(isinstance(each, HTTPException) for each in (error, error.__cause__)):
                 await answer.end()  # of an event stream without events; routers wrap it
@@ -91,7 +91,7 @@ class _Answer:
         if _reason(body):
             await self.respond(422, NOT_TAKEN)
         else:
-            LOG.error("%s was answered with 500", _named(self._scope))
+            LOG.error("%s %s (%s) was answered with 500", *_named(self._scope))
             await self.respond(500, BROKEN)
 
     async def respond(self, status: int, sentence: str) -> None:
@@ -110,8 +110,9 @@ class _Answer:
         await self._send({"type": "http.response.body", "body": b""})
 
 
-def _named(scope: Scope) -> str:
-    return f"{scope['method']} {scope['path'][:200]}"
+def _named(scope: Scope) -> tuple[str, str, str]:
+    """A request's method, its path, and the function that answers it; a path may name anything."""
+    return scope["method"], scope["path"][:200], getattr(scope.get("endpoint"), "__name__", "none")
 
 
 def _reason(body: bytes) -> str:

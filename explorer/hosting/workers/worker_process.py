@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from explorer.hosting.logs import begin_logs, take_over_logs, truncate_log_lines
 from explorer.hosting.workers import messages
 from explorer.hosting.workers.border import Learned, learned_from, serve_run
 from explorer.hosting.workers.messages import Failure, Item, News, Request, Result, Stop
@@ -57,6 +58,9 @@ def main(connection: Connection, options: WorkerOptions) -> None:
     if options.cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, options.cores)
     set_limits(options.limits)
+    truncate_log_lines()
+    begin_logs(os.environ)
+    take_over_logs(os.environ)
     tqdm.set_lock(threading.RLock())  # its own is the system's, and would outlive this process
     from explorer.engine import Engine
 
