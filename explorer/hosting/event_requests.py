@@ -1,5 +1,8 @@
 """Requests for events: those that no page could have sent are refused before they are processed.
 
+Programs ask for the public events, by name, and are told with a status what is wrong. Other events
+are the page's own: they have numbers, and no name leads to them.
+
 Waiting events stay in memory with all their data, so large ones share a limit, and those of
 sessions that nobody reads are dropped.
 """
@@ -13,33 +16,48 @@ from itertools import count
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from explorer.hosting.refusing import answer
+from explorer.hosting.service import ServiceError
 from explorer.settings.limits import Limits
+from explorer.views.lane_texts import unknown
 
 API = "/gradio_api/"
 LONGEST_NAME = 128  # characters of a session's or an event's id; those of a browser have 11 and 32
 SMALL = 2**16  # bytes; forms without long lists are far smaller
 NO_JSON = "The request is not JSON."
 UNKNOWN = "The page has no such event; reload it."
+NO_ENDPOINT = "There is no such endpoint; gradio_api/info lists those there are."
 
 Refusal = tuple[int, str]
 
 
 @dataclass(frozen=True)
 class EventForm:
-    """What an event expects: the number of its values, and whether it waits in the queue."""
+    """What an event expects: the number of its values, and whether it waits in the queue.
+
+    A public one has a `name` and its values' names, `arguments`; any of them may be missing.
+    """
 
     values: int
     queued: bool
+    name: str = ""
+    arguments: tuple[str, ...] = ()
 
 
 class Events(Protocol):
     """The application's events, as its owner describes them."""
 
     def form(self, number: int | None, name: str) -> EventForm | None:
-        """The event with this number, or else with this name."""
+        """The event with this number, or else the public one with this name."""
+
+    async def refusal(
+        self, name: str, arguments: dict[str, Any], scope: Scope
+    ) -> ServiceError | None:
+        """Why a public event would refuse a call that it is asked for in a request."""
+        ...
 
     def waits(self, event: str) -> bool:
         """Whether an event waits or runs."""
@@ -95,6 +113,10 @@ class EventRequests:
         if refusal := _refusal(events, route, body, self._limits.request_values):
             await answer(send, *refusal)
             return
+        if error := await _refused(events, route, body, scope):
+            told = JSONResponse({"detail": str(error), **error.to_dict()}, error.status)
+            await told(scope, receive, send)
+            return
         left, size = [message], len(body)
         del message, body
 
@@ -146,6 +168,7 @@ def _session_read(events: Events, route: str, scope: Scope) -> str:
     return ""
 
 
+BY_NAMES = "call/v2/"
 EVENT_ROUTES = ("run/", "api/", "call/", "queue/join")
 JSON_ROUTES = (*EVENT_ROUTES, "component_server", "cancel", "reset")
 NAMES = ("session_hash", "event_id", "fn_name")
@@ -171,20 +194,43 @@ def _refusal(events: Events, route: str, body: bytes, most: int) -> Refusal | No
         return 422, f"The request may hold at most {most:,} values."
     if refusal := _odd_field(data):
         return 422, refusal
-    if route.startswith("call/v2/") or not route.startswith(EVENT_ROUTES):
+    if route.startswith(BY_NAMES):
+        return None if events.form(None, _name_in(route)) else (404, NO_ENDPOINT)
+    if not route.startswith(EVENT_ROUTES):
         return None
     if data.get("batched") or not isinstance(data.get("data"), list):
         return 422, "An event's data must be a list of its values."
     return _odd_event(events, route, data)
 
 
+async def _refused(events: Events, route: str, body: bytes, scope: Scope) -> ServiceError | None:
+    """Why a program's call is refused whose answer is fetched later; None for any other.
+
+    An event that is answered at once says itself what is wrong.
+    """
+    form = events.form(None, _name_in(route)) if route.startswith("call/") else None
+    if form is None or not form.name:
+        return None
+    data = json.loads(body)
+    if not route.startswith(BY_NAMES):
+        data = dict(zip(form.arguments, data["data"], strict=True))
+    if odd := next((name for name in data if name not in form.arguments), ""):
+        return ServiceError(unknown(odd, form.arguments, f"argument of /{form.name}"), odd[:40])
+    return await events.refusal(form.name, data, scope)
+
+
+def _name_in(route: str) -> str:
+    return route.strip("/").rpartition("/")[2]
+
+
 def _odd_event(events: Events, route: str, data: dict[str, Any]) -> Refusal | None:
-    name, join = route.strip("/").rpartition("/")[2], _waits(route)
-    form = events.form(data.get("fn_index"), "" if "queue" in route else name)
+    join, named = _waits(route), route.startswith("call/")
+    number = None if named else data.get("fn_index")
+    form = events.form(number, "" if "queue" in route else _name_in(route))
     if form is None:
-        return 404, UNKNOWN
-    if form.queued != join:
-        other = "queue/join" if form.queued else "run"
+        return 404, NO_ENDPOINT if named else UNKNOWN
+    if form.queued != join and not (form.name and join):  # programs may wait for any
+        other = f"call/{form.name}" if form.name else "queue/join" if form.queued else "run"
         return 422, f"This event is asked for by {other}."
     if len(data["data"]) != form.values:
         came = len(data["data"])

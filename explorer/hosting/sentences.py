@@ -9,6 +9,7 @@ import json
 import logging
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +24,7 @@ UNABLE = "The server cannot do this at present; try again later."
 BROKEN = "Something broke on the server; whoever runs it finds the reason in its log."
 LACKING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EMFILE)
 OF_NAMES = (errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP)
+REFUSED = "explorer.refused"  # in a request's scope: a list, for the ServiceError of its answer
 OURS, AROUND = "explorer.", "explorer.hosting."
 
 
@@ -48,6 +50,7 @@ class Sentences:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope[REFUSED] = []
         answer = _Answer(scope, send, self._count)
         if not scope["path"].isprintable():  # no such route exists, and some routes fail on it
             await answer.respond(404, NOTHING)
@@ -88,17 +91,19 @@ class _Answer:
             await self._exchange(bytes(body))
 
     async def _exchange(self, body: bytes) -> None:
-        if _reason(body):
+        if refused := self._scope[REFUSED]:
+            await self.respond(refused[-1].status, **refused[-1].to_dict())
+        elif _reason(body):
             await self.respond(422, NOT_TAKEN)
         else:
             LOG.error("%s %s (%s) was answered with 500", *_named(self._scope))
             await self.respond(500, BROKEN)
 
-    async def respond(self, status: int, sentence: str) -> None:
+    async def respond(self, status: int, error: str, **more: Any) -> None:
         self.started = True
         if status >= 500:
             self._count(self._scope, UNABLE_TO if status == 503 else ANSWER)
-        body = json.dumps({"error": sentence, "detail": sentence}).encode()
+        body = json.dumps({"error": error, "detail": error, **more}).encode()
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),

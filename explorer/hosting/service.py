@@ -168,6 +168,24 @@ class Service:
             self.admission.check(settings, visitor, address)
         return settings
 
+    def refusal(
+        self, endpoint: str, arguments: Arguments, visitor: str = "", address: str = ""
+    ) -> ServiceError | None:
+        """Why an endpoint would refuse a call, without making it; None where it would answer."""
+        settings = arguments.get("settings")
+        settings = {} if settings is None else settings
+        checks: dict[str, Callable[[], object]] = {
+            "run": lambda: self.check(arguments, visitor, address),
+            "schedule": lambda: self._runnable(arguments),
+            "doctor": lambda: self.read(settings),
+            "estimate": lambda: self._runnable(settings),
+        }
+        try:
+            checks.get(endpoint, lambda: None)()
+        except ServiceError as error:
+            return error
+        return None
+
     # --- a run -----------------------------------------------------------------------------------
 
     async def run(
@@ -176,19 +194,20 @@ class Service:
         visitor: str = "",
         address: str = "",
         *,
-        owner: str | None = None,
+        told_as: str = "",
         reads: Callable[[], bool] = lambda: True,
     ) -> AsyncGenerator[JSON, None]:
         """Yield a run's progress, in the end with its `result`, as api.answers.RunProgress.
 
-        It is the `owner`'s, by default the visitor's. Whoever closes this generator stops the run;
-        `reads()` says whether what was yielded has been read. Raises ServiceError before anything
-        is yielded where the run is refused; one that breaks off ends with the state "error".
+        It is the visitor's; `told_as` is by which id its messages call that one, where not by its
+        own. Whoever closes this generator stops the run; `reads()` says whether what was yielded
+        has been read. Raises ServiceError before anything is yielded where the run is refused; one
+        that breaks off ends with the state "error".
         """
         came, settings = time.monotonic(), await asyncio.to_thread(self._runnable, arguments)
-        owner = visitor if owner is None else owner
-        live = self.runs.open(new_run_id(), owner, new_run_id())
+        live = self.runs.open(new_run_id(), visitor, new_run_id())
         times = GroupTimes(plan := plan_payload(settings))
+        name = told_as or visitor
         self._begin(live, settings, plan, times, visitor, address, came)
         newest: Mapping[str, Any] = {}
         try:
@@ -196,7 +215,7 @@ class Service:
                 async for payload in payloads:
                     newest = payload or newest  # a line that was cut is noticed at a yield
                     if newest:
-                        yield await asyncio.to_thread(self._message, live, newest, visitor, times)
+                        yield await asyncio.to_thread(self._message, live, newest, name, times)
         finally:
             live.cancel.set()
 

@@ -1,13 +1,27 @@
 """Gradio's events and its queue, against which requests are checked."""
 
+import asyncio
 import time
 from collections import Counter
+from typing import Any
 
+from gradio.block_function import BlockFunction
 from gradio.queueing import Queue
 from gradio.routes import App
+from gradio.utils import get_function_params
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from explorer.hosting.event_requests import EventForm
+from explorer.hosting.request_limits import address_of
+from explorer.hosting.service import ServiceError
+from explorer.hosting.visitors import LOCAL, VISITOR, is_id, is_local
 from explorer.settings.limits import Limits
+
+
+def is_public(event: BlockFunction) -> bool:
+    """Whether programs may ask for an event by its name."""
+    return event.api_visibility == "public" and event.fn is not None
 
 
 class EventQueue:
@@ -20,7 +34,8 @@ class EventQueue:
     """
 
     def __init__(self, app: App, limits: Limits):
-        self._page, self._limits = app.get_blocks(), limits
+        self._page: Any = app.get_blocks()
+        self._limits = limits
         self._since: dict[str, float] = {}  # when sessions were first seen without a reader
 
     @property
@@ -28,15 +43,33 @@ class EventQueue:
         return self._page._queue  # is replaced when the page is complete
 
     def form(self, number: int | None, name: str) -> EventForm | None:
-        """The event with this number, or else name; None for one that the browser runs alone."""
+        """The event with this number, or else the public one with this name.
+
+        None for one that the browser runs alone, too.
+        """
+        events = self._page.fns
         if number is None:
-            events = (event for event in self._page.fns.values() if event.api_name == name)
-            event = next(events, None)
+            named = (each for each in events.values() if is_public(each) and each.api_name == name)
+            event = next(named, None)
         else:
-            event = self._page.fns.get(number)
+            event = events.get(number)
         if event is None or event.fn is None:
             return None
-        return EventForm(len(event.inputs), event.queue is not False)
+        queued = event.queue is not False
+        if not is_public(event):
+            return EventForm(len(event.inputs), queued)
+        arguments = tuple(each[0] for each in get_function_params(event.fn))
+        return EventForm(len(event.inputs), queued, str(event.api_name), arguments)
+
+    async def refusal(
+        self, name: str, arguments: dict[str, Any], scope: Scope
+    ) -> ServiceError | None:
+        """Why a public event would refuse a call that it is asked for in a request."""
+        headers = Headers(scope=scope)
+        visitor = headers.get(VISITOR, "")
+        visitor = visitor if is_id(visitor) and not is_local(headers) else LOCAL
+        refusal = self._page.service.refusal
+        return await asyncio.to_thread(refusal, name, arguments, visitor, address_of(scope))
 
     def waits(self, event: str) -> bool:
         """Whether an event waits or runs."""

@@ -19,6 +19,7 @@ from explorer.hosting import (
     settings_routes,
 )
 from explorer.hosting.access import Access, read_access
+from explorer.hosting.api import routes as api_routes
 from explorer.hosting.event_requests import EventRequests
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.misplaced import Misplaced
@@ -31,7 +32,15 @@ from explorer.settings.limits import LIMITS, Limits
 from explorer.ui.components import PAGE_FILES, early_script, page_file, style_sheets
 from explorer.ui.event_queue import EventQueue
 from explorer.ui.listeners import most_events
-from explorer.ui.served_page import count_error, engine_of, runs_of, show_run, store_of, watched
+from explorer.ui.served_page import (
+    count_error,
+    engine_of,
+    runs_of,
+    service_of,
+    show_run,
+    store_of,
+    watched,
+)
 
 SANS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
 MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "monospace"]
@@ -72,6 +81,7 @@ def launch_options(limits: Limits = LIMITS, access: Access | None = None) -> dic
                 *latent_routes.routes(store_of),
                 *save_routes.routes(store_of),
                 *settings_routes.routes(engine_of),
+                *api_routes.routes(service_of),
                 *health.routes(watched, access.metrics),
             ],
             "middleware": [

@@ -1,11 +1,13 @@
 """The page's layout. The event handlers are in the modules *_events.py."""
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from explorer.hosting.admission import Admission
 from explorer.hosting.files import PLOTLY
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.run_store import RunStore
+from explorer.hosting.service import Service
 from explorer.plots.curves import QUANTITIES
 from explorer.plots.figures import X_AXES
 from explorer.records.exports.animation import WITHOUT_MP4, can_write_mp4
@@ -13,6 +15,7 @@ from explorer.records.shown import ShownRun
 from explorer.runs.registry import RunRegistry
 from explorer.settings import RunSettings
 from explorer.settings.limits import LIMITS, Limits
+from explorer.ui.api import add_endpoints
 from explorer.ui.components import component
 from explorer.ui.folded_groups import folded, picture_group, refiner_group, start_group
 from explorer.ui.form import Form, run_control
@@ -77,6 +80,19 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
         doctor = Doctor(engine, limits)
         plot = _below(defaults, doctor, store)
 
+        keep = keep_files(viewer)
+        page.service = Service(
+            engine,
+            store,
+            limits,
+            page.admission,
+            runs=runs,
+            keep=keep,
+            uploads=get_upload_folder,
+            doctor=doctor,
+        )
+        add_endpoints(page, page.service)  # first: names are theirs who come first
+
         on_form(form, history)
         loads = ModelEvents(engine, form, page, card, on_fill(form, history)).loaded
         on_prompt(engine, form, notes, loads)
@@ -85,7 +101,6 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
         on_settings(engine, form, plot, doctor, (*loads, started))
     names = [entry.name for entry in engine.entries]
     models = () if engine.catalog.anything else names
-    keep = keep_files(viewer)
 
     def show(run: ShownRun) -> Opened:
         card = store.examples.card(run.id)

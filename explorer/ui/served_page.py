@@ -10,6 +10,7 @@ from starlette.types import Scope
 from explorer.hosting.admission import Admission
 from explorer.hosting.metrics import Metrics
 from explorer.hosting.run_store import RunStore
+from explorer.hosting.service import Service
 from explorer.records.shown import ShownRun
 from explorer.runs.registry import RunRegistry
 from explorer.views.engine_protocol import EngineLike
@@ -17,9 +18,13 @@ from explorer.views.opened import Opened
 
 
 class ServedPage(gr.Blocks):
-    """A page that routes find through its application, below; `show` is set with its viewer."""
+    """A page that routes find through its application, below.
+
+    `show` is set with its viewer, `service`, which answers programs, with its endpoints.
+    """
 
     show: Callable[[ShownRun], Opened]
+    service: Service
 
     def __init__(
         self,
@@ -52,6 +57,11 @@ def runs_of(request: Request) -> RunRegistry:
 def store_of(request: Request) -> RunStore:
     """Where that page's runs are kept."""
     return page_of(request.app).store
+
+
+def service_of(request: Request) -> Service:
+    """What answers programs there."""
+    return page_of(request.app).service
 
 
 def watched(request: Request) -> tuple[EngineLike, Admission, Metrics]:

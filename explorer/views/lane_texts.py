@@ -55,7 +55,7 @@ def unknown(name: str, known: tuple[str, ...], kind: str) -> str:
     is_none = f"{_short(name)} is no {kind}"
     if near:
         return f"{is_none}; did you mean {joined(near, 'or')}?"
-    return f"{is_none}; there are {joined(known)}."
+    return f"{is_none}; there are {joined(known)}." if known else f"{is_none}: it takes none."
 
 
 def _sampler(name: str) -> str:

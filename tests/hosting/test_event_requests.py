@@ -13,20 +13,29 @@ from explorer.hosting.event_requests import (
     EventForm,
     EventRequests,
 )
+from explorer.hosting.service import ServiceError
 from explorer.settings.limits import LIMITS
 
+SUM = EventForm(2, False, "sum", ("a", "b"))
+CALL, BY_NAME = "/gradio_api/call/sum", "/gradio_api/call/v2/sum"
 JOIN, RUN = "/gradio_api/queue/join", "/gradio_api/run/predict"
 
 
 class Page:
-    """Event 0 answers at once, event 1 waits; both take two values."""
+    """Event 0 answers at once, event 1 waits; both take two values. Programs may ask for "sum"."""
 
     def __init__(self, limits=LIMITS):
         self.waiting, self.asked, self.read = set(), 0, Counter()
+        self.calls, self.told = [], b""
         self.requests = EventRequests(self.app, limits, lambda app: self)
 
     def form(self, number, name):
-        return {0: EventForm(2, False), 1: EventForm(2, True)}.get(number)
+        events = {0: EventForm(2, False), 1: EventForm(2, True), 2: SUM, "sum": SUM}
+        return events.get(name if number is None else number)
+
+    async def refusal(self, name, arguments, scope):
+        self.calls.append((name, arguments))
+        return ServiceError("A is too large.", "a", 429) if arguments.get("a") == 99 else None
 
     def waits(self, event):
         return event in self.waiting
@@ -56,7 +65,8 @@ class Page:
 
         scope = {"type": "http", "method": "POST", "path": path, "headers": [], "app": None}
         finish(self.requests(scope, receive, send))
-        assert len(sent[1]["body"]) > 10  # a sentence, or the answer
+        self.told = sent[1]["body"]
+        assert len(self.told) > 10  # a sentence, or the answer
         return sent[0]["status"]
 
 
@@ -122,3 +132,45 @@ def test_it_is_known_whose_stream_is_open():
         finish(page.requests(scope | {"query_string": query, "app": None}, None, None))
     assert seen == [{"a": 1}, {"of e": 1}]
     assert not page.requests._reading
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        (BY_NAME, {"a": 1, "b": 2}, 200),
+        (BY_NAME, {}, 200),
+        (BY_NAME, {"c": 1}, 422),
+        (BY_NAME, {"a": 99}, 429),
+        (BY_NAME, [1, 2], 422),
+        (BY_NAME, b"{", 400),
+        (CALL, {"data": [1, 2]}, 200),
+        (CALL, {"data": [99, 2]}, 429),
+        (CALL, {"data": [1]}, 422),
+        (CALL, {"data": {"a": 1}}, 422),
+        ("/gradio_api/run/sum", {"data": [1, 2]}, 200),
+        ("/gradio_api/run/sum/", {"data": [1, 2]}, 200),
+        (JOIN, event(2), 200),  # as gradio_client asks
+        ("/gradio_api/call/predict", {"data": [1, 2]}, 404),
+        ("/gradio_api/call/v2/predict", {"data": [1, 2]}, 404),
+        ("/gradio_api/call/predict", event(1), 404),  # a number is no way to the page's own
+        ("/gradio_api/call/v2/predict", event(1), 404),
+        ("/gradio_api/run/other", {"data": [1, 2]}, 404),
+    ],
+)
+def test_names_lead_to_public_events_alone(path, body, status):
+    page = Page()
+    assert page.post(path, body) == status
+    assert page.asked == (status == 200)
+
+
+def test_a_program_is_told_what_is_wrong_before_it_waits():
+    page = Page()
+    page.post(BY_NAME, {"a": 99})
+    assert page.calls == [("sum", {"a": 99})]
+    assert json.loads(page.told)["error"] == "A is too large."
+    page.post(CALL, {"data": [99, 2]})
+    assert page.calls[-1] == ("sum", {"a": 99, "b": 2})
+    assert json.loads(page.told)["field"] == "a"
+    page.post(BY_NAME, {"bb": 1})
+    assert json.loads(page.told)["field"] == "bb" and b"did you mean b?" in page.told
+    assert page.asked == 0

@@ -14,7 +14,7 @@ from explorer.views.answers import UNEXPECTED
 from explorer.views.findings import Doctor
 
 SECRET = "/srv/models/secret"
-VISITOR = SimpleNamespace(session_hash="visitor", headers={})
+VISITOR = SimpleNamespace(session_hash="visitor", headers={}, request=None)
 
 
 class Defective:
