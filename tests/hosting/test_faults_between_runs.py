@@ -1,16 +1,23 @@
-"""Tabs that are closed at any moment, and a clock that is set: the next run is right."""
+"""Tabs closed at any moment, a disk that fails, a clock that is set: the next run is right."""
 
 import ast
 import asyncio
+import builtins
+import errno
+import io
+import os
+import shutil
 import time
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 import pytest
 from fake_engine import FakeEngine
+from gradio.utils import get_upload_folder
 from loops import finish
 
 from benchmarks.page_client import PageClient, layout_of
@@ -31,7 +38,8 @@ def engine():
 
 
 @pytest.fixture
-def url(engine, tmp_path):
+def url(engine, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "temporary"))
     engine.no_listener_s = SHORT.no_listener_s
     page = ui.build(engine, SHORT, RunStore(tmp_path / "runs"))
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options(SHORT))
@@ -96,6 +104,84 @@ def test_a_tab_is_closed_while_its_run_stands_still(engine, url, moment):
 
     finish(visits())
     assert not engine.queue.runs
+
+
+# --- the disk ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def no_writing(reason: int):
+    """Nothing in this process can make a folder or open a file to write, wherever it is."""
+
+    def refused(path):
+        raise OSError(reason, os.strerror(reason), str(path))
+
+    def low(path, flags, *more, **named):
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            refused(path)
+        return open_low(path, flags, *more, **named)
+
+    def high(file, mode="r", *more, **named):
+        if set(mode) & set("wax+"):
+            refused(file)
+        return open_high(file, mode, *more, **named)
+
+    def folder(path, *_, **__):
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        refused(path)
+
+    open_low, open_high = os.open, open
+    with ExitStack() as undo:
+        undo.enter_context(patch.object(os, "open", low))
+        undo.enter_context(patch.object(os, "mkdir", folder))
+        for module in (io, builtins):
+            undo.enter_context(patch.object(module, "open", high))
+        yield
+
+
+async def uploaded(url) -> int:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as http:
+        answer = await http.post("gradio_api/upload", files={"files": ("a.png", b"x" * 99)})
+        assert answer.status_code == 200 or "server cannot" in answer.json()["error"]
+        return answer.status_code
+
+
+async def kept_run(page) -> tuple[str, str, int]:
+    """How a run ended, what was said, and how many the history has then."""
+    run = await page.run(steps=3)
+    return run.end, run.message, len(await page.listed())
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_takes_nothing_costs_files_and_no_run(url, reason, capfd):
+    async def visits():
+        async with pages(url) as page:
+            visitor = page(1)
+            assert await kept_run(visitor) == ("done", "", 1)
+            with no_writing(reason):
+                end, message, count = await kept_run(visitor)
+                assert await uploaded(url) == 503
+            assert (end, count) == ("done", 1)
+            assert os.strerror(reason) in message
+            assert "only in this page" in message
+            assert "was not saved: the disk is" in message
+            assert await kept_run(visitor) == ("done", "", 2)
+            assert await uploaded(url) == 200
+
+    finish(visits())
+
+
+def test_a_temporary_folder_that_is_removed_is_made_again(url):
+    async def visits():
+        async with pages(url) as page:
+            assert await uploaded(url) == 200
+            shutil.rmtree(get_upload_folder())
+            assert await uploaded(url) == 200
+            shutil.rmtree(get_upload_folder())
+            assert (await page(1).run(steps=3)).message == ""
+
+    finish(visits())
 
 
 # --- the clock -----------------------------------------------------------------------------------
