@@ -1,4 +1,4 @@
-"""Interruptible network calls: a check before each layer."""
+"""Interruptible network calls: a check before each layer, and between the parts of long ones."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,16 +31,19 @@ def check_now(*_: object) -> None:
 
 @contextmanager
 def checked_layers(network: Any) -> Iterator[None]:
-    """Within the block, check before each layer of a `torch.nn.Module`.
+    """Within the block, check before each layer of a `torch.nn.Module`, on a CPU also within it.
 
     Other threads that use it at the same time have their own checks, or none.
     """
     if not is_interruptible():
         yield
         return
+    from explorer.runtime.long_layers import LongLayers
+
     hooks = [each.register_forward_pre_hook(check_now) for each in network.modules()]
     try:
-        yield
+        with LongLayers(check_now):
+            yield
     finally:
         for hook in hooks:
             hook.remove()

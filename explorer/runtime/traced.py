@@ -147,9 +147,10 @@ class TracedDecoder(TraceCache):
 
 def _trace(module: Callable[[], torch.nn.Module], inputs: tuple[torch.Tensor, ...]):
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        traced = module().eval()
+        with torch.no_grad(), warnings.catch_warnings(), checked_layers(traced):
             warnings.simplefilter("ignore")  # of what the shape decides: it is in the key
-            graph = torch.jit.trace(module().eval(), inputs, check_trace=False, strict=False)
+            graph = torch.jit.trace(traced, inputs, check_trace=False, strict=False)
             return torch.jit.freeze(graph)  # its constants are the weights, not copies of them
     except Exception:  # slower, not worse
         LOG.warning("a network could not be traced; it runs as it is", exc_info=True)
