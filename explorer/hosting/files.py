@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
@@ -21,6 +21,9 @@ GUIDES = {
     "ancestral.md": "Why DPM2 a's pictures change with the number of steps",
     "tune_a_schedule.md": "Tune a schedule and take it to ComfyUI or diffusers",
 }
+GUIDE_PICTURES = tuple(
+    f"pictures/{name}.webp" for name in ("ancestral", "phone-first", "phone-settings", "phone-done")
+)
 FOR_A_DAY = "private, max-age=86400"
 
 
@@ -37,6 +40,13 @@ def sources() -> dict[str, Path]:
     """The modules of the samplers by their files' names: what may be read, and nothing else."""
     folder = Path(sampling.__path__[0])
     return {path.name: path for path in folder.glob("*.py")}
+
+
+@cache
+def _guide(name: str) -> str:
+    from explorer.hosting.guide_page import guide_page  # its parser is for those who ask
+
+    return guide_page(guides()[name], guides())
 
 
 class _Checked(StaticFiles):
@@ -77,8 +87,11 @@ def routes(page: Path, plotly: Path, kept: Callable[[], str]) -> list[BaseRoute]
         return FileResponse(path, headers=headers)
 
     async def text(request: Request) -> Response:
-        """A module of the samplers as it runs here, or a page of docs/, as text."""
-        path = (sources() | guides()).get(request.path_params["name"])
+        """A module of the samplers as it runs here, as text, or a page of docs/ to read."""
+        name = request.path_params["name"]
+        if name in guides():
+            return HTMLResponse(_guide(name))
+        path = sources().get(name)
         if path is None:
             return PlainTextResponse("There is no such file.", 404)
         headers = {"x-content-type-options": "nosniff"}

@@ -20,7 +20,7 @@ _INLINE = re.compile(rb"<script(?P<attributes>[^>]*)>(?P<text>.*?)</script\s*>",
 _SOURCE = re.compile(rb"\ssrc\s*=", re.I)
 FILES = "/file="  # Gradio's route for what visitors have uploaded
 # Of what is no page: a picture, a script, JSON, opened in a tab by itself.
-FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+FILE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
 PERMISSIONS = ", ".join(
     f"{feature}=()"
     for feature in (

@@ -80,10 +80,24 @@ def test_links_open_a_page_of_their_own_and_tell_it_nothing(learn):
         if "/source/" in href:
             answer = learn.request.get(href)
             assert answer.ok
-            assert answer.headers["content-type"].startswith("text/plain")
-            assert answer.text().startswith("# " if href.endswith(".md") else '"""')
+            is_page = href.endswith(".md")
+            kind = "text/html" if is_page else "text/plain"
+            assert answer.headers["content-type"].startswith(kind)
+            assert answer.text().startswith("<!doctype html>" if is_page else '"""')
         else:
             assert href.startswith("https://")
+
+
+def test_a_guide_is_read_with_its_picture(learn, keeping_server):
+    guide = learn.context.new_page()
+    guide.goto(f"{keeping_server}source/ancestral.md")
+    picture = guide.locator("img")
+    picture.scroll_into_view_if_needed()
+    assert picture.evaluate("(img) => img.decode().then(() => img.naturalWidth)") > 300
+    assert guide.locator("table th").count() > 3
+    guide.set_viewport_size({"width": 390, "height": 844})
+    assert guide.evaluate("document.documentElement.scrollWidth") == 390
+    guide.close()
 
 
 @pytest.mark.parametrize(("key", "action"), ACTIONS, ids=[f"{k}-{a['label']}" for k, a in ACTIONS])

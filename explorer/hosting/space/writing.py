@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from explorer.assets import asset
-from explorer.hosting.files import GUIDES
+from explorer.hosting.files import GUIDE_PICTURES, GUIDES
 from explorer.hosting.space.front_matter import THUMBNAIL, Variant, readme
 from explorer.hosting.space.requirements import space_requirements
 
@@ -71,8 +71,8 @@ def _check(out: Path, variant: Variant, force: bool) -> None:
 def _write(folder: Path, variant: Variant) -> None:
     for name in ("explorer", "assets"):
         shutil.copytree(SOURCE / name, folder / name, ignore=_ignored)
-    (folder / "docs").mkdir()
-    for name in GUIDES:
+    (folder / "docs" / "pictures").mkdir(parents=True)
+    for name in (*GUIDES, *GUIDE_PICTURES):
         shutil.copyfile(SOURCE / "docs" / name, folder / "docs" / name)
     for name in ("app.py", "LICENSE"):
         shutil.copyfile(SOURCE / name, folder / name)
