@@ -51,6 +51,7 @@ SLOW_FILES = {
     "training/test_train.py": 20,
     "ui/test_event_queue.py": 13,
     "ui/test_every_route.py": 22,
+    "ui/test_programs.py": 11,
     "ui/test_queue_over_http.py": 20,
     "ui/test_strangers_traces.py": 20,
 }

@@ -4,7 +4,6 @@ Everything goes in and out as plain JSON. The page's API, MCP and whatever else 
 here, so that the same settings give the same answers and the same sentences.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -12,6 +11,8 @@ from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from anyio import CapacityLimiter, to_thread
 
 from explorer.hosting.admission import Admission
 from explorer.hosting.api.answers import ENDED, progress_of, result_of
@@ -48,6 +49,7 @@ TOLD = (
     *("waiting_runs", "waiting_runs_per_visitor", "waiting_runs_per_address", "no_listener_s"),
     *("request_bytes", "request_values", "upload_bytes", "keep_uploads_s"),
 )
+THREADS = CapacityLimiter(4)
 NO_HISTORY = "This server keeps no history."
 LONGEST_QUERY = 1000  # characters
 
@@ -204,7 +206,7 @@ class Service:
         has been read. Raises ServiceError before anything is yielded where the run is refused; one
         that breaks off ends with the state "error".
         """
-        came, settings = time.monotonic(), await asyncio.to_thread(self._runnable, arguments)
+        came, settings = time.monotonic(), await in_thread(self._runnable, arguments)
         live = self.runs.open(new_run_id(), visitor, new_run_id())
         times = GroupTimes(plan := plan_payload(settings))
         name = told_as or visitor
@@ -215,7 +217,7 @@ class Service:
                 async for payload in payloads:
                     newest = payload or newest  # a line that was cut is noticed at a yield
                     if newest:
-                        yield await asyncio.to_thread(self._message, live, newest, name, times)
+                        yield await self._message(live, newest, name, times)
         finally:
             live.cancel.set()
 
@@ -241,13 +243,14 @@ class Service:
         tapped = times.of(events)
         self.runs.begin(live, plan, tapped, payloads_of)
 
-    def _message(
-        self, live: LiveRun, payload: Mapping[str, Any], visitor: str, times: GroupTimes
+    async def _message(
+        self, live: LiveRun, payload: Mapping[str, Any], name: str, times: GroupTimes
     ) -> JSON:
-        message = progress_of(payload, visitor)
+        message = progress_of(payload, name)
         if payload.get("state") in ENDED and live.recorded is not None:
-            message["result"] = result_of(
-                live.recorded, payload.get("run", {}) if self._keep else {}, times.by_lane()
+            shown = payload.get("run", {}) if self._keep else {}
+            message["result"] = await in_thread(
+                result_of, live.recorded, shown, times.by_lane(), payload.get("elapsed")
             )
         return encodable(message)
 
@@ -281,6 +284,11 @@ class Service:
             "examples": list(facts.examples(name)),
             "defaults": defaults if identity else None,
         }
+
+
+async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    """What programs ask is worked out in threads of its own: runs and pages have theirs."""
+    return await to_thread.run_sync(partial(work, *arguments), limiter=THREADS)
 
 
 def _nowhere(data: bytes, name: str) -> str:

@@ -3,7 +3,6 @@
 Type hints and descriptions are for the programs' eyes; what comes is checked by the settings.
 """
 
-import asyncio
 import inspect
 import logging
 import secrets
@@ -18,7 +17,7 @@ from gradio.events import api
 
 from explorer.hosting.api.endpoints import Endpoint, arguments_of, endpoints, example_of
 from explorer.hosting.sentences import REFUSED
-from explorer.hosting.service import Service, ServiceError
+from explorer.hosting.service import Service, ServiceError, in_thread
 from explorer.hosting.visitors import LOCAL, VISITOR, is_id, is_local
 from explorer.ui.handlers import address_in, session_of
 from explorer.ui.listeners import Listeners
@@ -180,7 +179,7 @@ def _history(service: Service) -> Method:
 
 async def _answer(work: Callable[[], Any], request: gr.Request) -> Any:
     try:
-        return await asyncio.to_thread(work)
+        return await in_thread(work)
     except Exception as error:
         raise _refusal(error, request) from None
 

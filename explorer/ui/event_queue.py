@@ -1,6 +1,5 @@
 """Gradio's events and its queue, against which requests are checked."""
 
-import asyncio
 import time
 from collections import Counter
 from typing import Any
@@ -14,7 +13,7 @@ from starlette.types import Scope
 
 from explorer.hosting.event_requests import EventForm
 from explorer.hosting.request_limits import address_of
-from explorer.hosting.service import ServiceError
+from explorer.hosting.service import ServiceError, in_thread
 from explorer.hosting.visitors import LOCAL, VISITOR, is_id, is_local
 from explorer.settings.limits import Limits
 
@@ -69,7 +68,7 @@ class EventQueue:
         visitor = headers.get(VISITOR, "")
         visitor = visitor if is_id(visitor) and not is_local(headers) else LOCAL
         refusal = self._page.service.refusal
-        return await asyncio.to_thread(refusal, name, arguments, visitor, address_of(scope))
+        return await in_thread(refusal, name, arguments, visitor, address_of(scope))
 
     def waits(self, event: str) -> bool:
         """Whether an event waits or runs."""

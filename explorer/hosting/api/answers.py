@@ -6,40 +6,27 @@ The shapes: `RunProgress`, one after the other, the last one with `result`, a `R
 from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
-import numpy as np
-
 from explorer.capture.trajectory import Trajectory
 from explorer.records.run import RecordedRun
+from explorer.views.run_numbers import LaneNumbers, run_numbers
 
 WITHOUT = ("previews", "plan", "key", "run", "at")  # of a page's payload
+FILES = {"zip": "zip", "table": "csv", "page": "html"}  # by kind, as save_routes.py calls it
 ENDED = ("done", "cancelled", "error")
 
 
-class Statistics(TypedDict):
-    """Mean, standard deviation and ends of a latent's numbers."""
+class LaneResult(LaneNumbers):
+    """One lane of a run, with its numbers.
 
-    mean: float
-    std: float
-    min: float
-    max: float
-
-
-class LaneNumbers(TypedDict):
-    """One lane of a run.
-
-    `calls` are those that it made, `seconds` what those took, together with the lanes that were
-    called with it. `sigmas` and `timesteps` have an entry a call. `final` is about the last latent,
-    None where the run did not reach it. `image` is the address of the picture, `denoised` and
+    `seconds` are what its calls took, together with the lanes that were called with it. `sigmas`
+    and `timesteps` have an entry a call. `image` is the address of the picture, `denoised` and
     `noisy` those of the sheets with a frame a call, laid out as `grid`; None without.
     """
 
-    label: str
     sampler: str
-    calls: int
     seconds: float | None
     sigmas: list[float]
     timesteps: list[float]
-    final: Statistics | None
     image: str | None
     denoised: str | None
     noisy: str | None
@@ -47,18 +34,22 @@ class LaneNumbers(TypedDict):
 
 
 class RunResult(TypedDict):
-    """What a run recorded; the addresses are relative to the server's.
+    """What a run recorded: the fields of views.run_numbers.RunNumbers, and these.
 
-    `settings` would repeat it, but for a start picture. `files` are by kind, and asked for with the
-    header `x-visitor`.
+    `settings` would repeat it, but for a start picture. The addresses are relative to the server's;
+    `files` are by kind, and asked for with the header `x-visitor`.
     """
 
     id: str
+    state: str
+    message: str
     seed: int
     model: str
     device: str
+    seconds: float | None
+    calls: int
     settings: Mapping[str, Any]
-    lanes: list[LaneNumbers]
+    lanes: list[LaneResult]
     files: Mapping[str, str]
 
 
@@ -83,44 +74,48 @@ def progress_of(payload: Mapping[str, Any], visitor: str) -> dict[str, Any]:
 
 
 def result_of(
-    run: RecordedRun, shown: Mapping[str, Any], seconds: Sequence[float | None]
+    run: RecordedRun,
+    shown: Mapping[str, Any],
+    lane_seconds: Sequence[float | None],
+    seconds: float | None = None,
 ) -> RunResult:
-    """What a run recorded; `shown` is the page's result, with the addresses of its pictures."""
-    lanes = shown.get("lanes", [])
-    settings = {name: value for name, value in run.settings.items() if name != "init_image"}
+    """What a run recorded; `shown` is the page's result, with the addresses of its pictures.
+
+    `lane_seconds` has an entry a lane, `seconds` are those of the whole run.
+    """
+    numbers, pictures = run_numbers(run, seconds), shown.get("lanes", [])
+    lanes = [
+        _lane(
+            numbers["lanes"][at],
+            trajectory,
+            run.settings,
+            pictures[at] if at < len(pictures) else {},
+            lane_seconds[at],
+        )
+        for at, trajectory in enumerate(run.trajectories)
+    ]
     return {
-        "id": run.id,
-        "seed": run.seed,
-        "model": run.model,
-        "device": run.device,
-        "settings": settings,
-        "lanes": [
-            _lane(trajectory, run.settings, lanes[at] if at < len(lanes) else {}, seconds[at])
-            for at, trajectory in enumerate(run.trajectories)
-        ],
-        "files": {
-            "zip": f"runs/{run.id}/save/zip",
-            "table": f"runs/{run.id}/save/csv",
-            "page": f"runs/{run.id}/save/html",
-        },
+        **numbers,
+        "settings": {key: value for key, value in run.settings.items() if key != "init_image"},
+        "lanes": lanes,
+        "files": {kind: f"runs/{run.id}/save/{name}" for kind, name in FILES.items()},
     }
 
 
 def _lane(
+    numbers: LaneNumbers,
     trajectory: Trajectory,
     settings: Mapping[str, Any],
     shown: Mapping[str, Any],
     seconds: float | None,
-) -> LaneNumbers:
+) -> LaneResult:
     lanes = settings.get("lanes", ())
     return {
-        "label": trajectory.label,
+        **numbers,
         "sampler": lanes[trajectory.lane]["sampler"] if trajectory.lane < len(lanes) else "",
-        "calls": trajectory.nfe,
         "seconds": seconds,
         "sigmas": [float(call.sigma) for call in trajectory.calls],
         "timesteps": [float(call.timestep) for call in trajectory.calls],
-        "final": _statistics(trajectory.final),
         "image": _address(shown.get("image")),
         "denoised": _address(shown.get("denoised")),
         "noisy": _address(shown.get("noisy")),
@@ -130,17 +125,4 @@ def _lane(
 
 def _address(address: str | None) -> str | None:
     """An address of a file: where none could be written the page has the picture itself."""
-    return None if address is None or address.startswith("data:") else address
-
-
-def _statistics(latent: np.ndarray | None) -> Statistics | None:
-    """Of an array of any shape; None without one, or where it is not all numbers."""
-    if latent is None or not latent.size or not np.isfinite(latent).all():
-        return None
-    numbers = latent.astype(np.float64)
-    return {
-        "mean": float(numbers.mean()),
-        "std": float(numbers.std()),
-        "min": float(numbers.min()),
-        "max": float(numbers.max()),
-    }
+    return None if not address or address.startswith("data:") else address
