@@ -83,12 +83,14 @@ def test_each_hardware_gets_the_python_and_the_torch_that_it_runs(written):
         assert given["suggested_hardware"] in {each.value for each in SpaceHardware}
         assert str(pinned.pop("torch").specifier) == "==2.11.0"
         assert str(pinned.pop("spaces").specifier) == "==0.51.3"
-        assert pinned["gradio"].extras == {"mcp"}
+        assert str(pinned.pop("mcp").specifier) == "==1.30.0"
+        assert "EXPLORER_MCP" in (folder / "app.py").read_text()
         assert given["thumbnail"].startswith("https://huggingface.co/spaces/me/explorer/")
         assert (folder / given["thumbnail"].rpartition("/")[2]).is_file()
         del source["torch"]
     else:
         assert given["python_version"] == "3.11"
+        assert (folder / "app.py").read_text() == (ROOT / "app.py").read_text()
         assert "thumbnail" not in given
     assert {name: each.specifier for name, each in pinned.items()} == {
         name: each.specifier for name, each in source.items()

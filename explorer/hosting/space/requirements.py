@@ -6,6 +6,7 @@ from explorer.hosting.space.front_matter import Variant
 
 ZERO_TORCH = "torch==2.11.0"  # the newest that ZeroGPU runs
 ZERO_SPACES = "spaces==0.51.3"
+MCP = "mcp==1.30.0"  # as gradio[mcp], which the platform installs, resolves it
 
 
 def space_requirements(pins: str, variant: Variant) -> str:
@@ -13,11 +14,12 @@ def space_requirements(pins: str, variant: Variant) -> str:
 
     The platform adds the Gradio of the front matter, which is the one that is pinned here.
     """
+    lines = [pins.rstrip()]
+    if variant.zero_gpu:
+        lines[0], replaced = re.subn(r"^torch==\S+", ZERO_TORCH, lines[0], flags=re.MULTILINE)
+        if not replaced:
+            raise ValueError("requirements.txt has no pin of torch.")
+        lines.append(ZERO_SPACES)
     if variant.mcp:
-        pins = re.sub(r"^gradio==", "gradio[mcp]==", pins, flags=re.MULTILINE)
-    if not variant.zero_gpu:
-        return pins
-    pins, replaced = re.subn(r"^torch==\S+", ZERO_TORCH, pins, flags=re.MULTILINE)
-    if not replaced:
-        raise ValueError("requirements.txt has no pin of torch.")
-    return f"{pins.rstrip()}\n{ZERO_SPACES}\n"
+        lines.append(MCP)
+    return "\n".join(lines) + "\n"

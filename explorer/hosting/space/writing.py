@@ -23,6 +23,18 @@ LARGE_FILES = "".join(
 SPACE_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
+WITH_MCP = '''"""Start Sampler Explorer as a Space, with its tools for language models."""
+
+import os
+
+from explorer.cli import main
+
+if __name__ == "__main__":
+    os.environ.setdefault("EXPLORER_MCP", "1")  # 0 among the Space's variables leaves them out
+    main()
+'''
+
+
 class NotWritten(ValueError):
     """A folder that was not written; the message says why, and what to do."""
 
@@ -76,6 +88,8 @@ def _write(folder: Path, variant: Variant) -> None:
         shutil.copyfile(SOURCE / "docs" / name, folder / "docs" / name)
     for name in ("app.py", "LICENSE"):
         shutil.copyfile(SOURCE / name, folder / name)
+    if variant.mcp:
+        (folder / "app.py").write_text(WITH_MCP, encoding="utf-8")
     shutil.copyfile(SOURCE / PICTURE, folder / THUMBNAIL)
     source = (SOURCE / "README.md").read_text(encoding="utf-8")
     (folder / "README.md").write_text(readme(source, variant), encoding="utf-8")
