@@ -10,12 +10,14 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from explorer.hosting.first_item import GivenUp, first_item
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.workers.backend import BackendError, Stopping
 from explorer.hosting.workers.border import Learned, learned_from
@@ -180,37 +182,42 @@ class ZeroGpuBackend:
         self._worker.want_stopped(False)
         events = self._worker.run_forked(dict(settings), asked)
         try:
-            yield from self._followed(events, stopping)
+            # It comes when the platform has given a GPU and the process is forked.
+            first = first_item(events, lambda: stopping() or self._closing, self._forking)
+            yield from self._followed(first, events, stopping)
+        except GivenUp:
+            raise BackendError("") from None
         except BackendError:
             raise
         except Exception as error:
-            if type(error) is RuntimeError and stopping():
-                raise BackendError("") from None  # it gave up its place in the platform's queue
             LOG.warning("ZeroGPU: %s", type(error).__name__, exc_info=True)
             raise BackendError(reason(error, asked)) from None
         finally:
-            events.close()
             self._paces.refresh()
 
     def _followed(
-        self, events: Iterator[Event | Learned], stopping: Stopping
+        self,
+        told: Event | Learned | None,
+        events: Generator[Event | Learned, None, None],
+        stopping: Stopping,
     ) -> Iterator[Event | Learned]:
+        """The events from the first on."""
         deadline = None
-        with self._forking:  # the process is forked before the first event comes
-            told = next(events, None)
-        while told is not None:
-            if isinstance(told, Learned):
-                self._paces.refresh()
-                told = replace(self._learned, paces=self._paces)
-            yield told
-            if isinstance(told, Ended):
-                deadline = math.inf  # nothing is to be stopped any more
-            if deadline is None and (stopping() or self._closing):
-                self._worker.want_stopped(True)
-                deadline = time.monotonic() + STOPPED_S
-            if deadline is not None and time.monotonic() > deadline:
-                raise BackendError("")  # the generator is closed, and with it the process's work
-            told = next(events, None)
+        with closing(events):
+            while told is not None:
+                if isinstance(told, Learned):
+                    self._paces.refresh()
+                    told = replace(self._learned, paces=self._paces)
+                yield told
+                if isinstance(told, Ended):
+                    deadline = math.inf  # nothing is to be stopped any more
+                if deadline is None and (stopping() or self._closing):
+                    self._worker.want_stopped(True)
+                    deadline = time.monotonic() + STOPPED_S
+                if deadline is not None and time.monotonic() > deadline:
+                    # The generator is closed, and with it the process's work.
+                    raise BackendError("")
+                told = next(events, None)
 
     @property
     def _name(self) -> str:

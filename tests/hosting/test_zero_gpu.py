@@ -95,6 +95,13 @@ def test_a_run_that_does_not_stop_in_time_is_ended_by_closing_the_generator(seen
     assert seen["given up"]["message"] == ""
 
 
+def test_stop_acts_while_the_platform_has_no_gpu_yet(seen):
+    stopped = seen["stopped in the queue"]
+    assert (stopped["state"], stopped["message"], stopped["granted"]) == ("cancelled", "", 0)
+    assert stopped["next"]["pictures"] == seen["plain"]
+    assert stopped["closed"] == 1  # the GPU that came too late was given back
+
+
 def test_a_killed_process_costs_its_run_only(seen):
     assert seen["killed"]["state"] == "error"
     assert "ended before the run did" in seen["killed"]["message"]

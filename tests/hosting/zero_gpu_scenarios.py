@@ -105,6 +105,19 @@ def given_up() -> dict:
         zero_gpu.STOPPED_S = before
 
 
+def stopped_in_the_platforms_queue() -> dict:
+    """A run that is stopped before there is a GPU for it: its process is forked for nothing."""
+    ERROR.write_text("waiting")
+    cancel, last = threading.Event(), None
+    for last in as_they_come(engine.astream(LONG, cancel)):  # noqa: B007
+        if not ERROR.exists():  # the platform has been asked
+            cancel.set()
+    ended = {"state": last.state, "message": last.message, "granted": len(happened("granted"))}
+    closed = len(happened("closed"))
+    ERROR.with_suffix(".go").touch()
+    return ended | {"next": run(SHORT), "closed": len(happened("closed")) - closed}
+
+
 def with_error(title: str) -> dict:
     ERROR.write_text(title)
     return run(SHORT)
@@ -127,6 +140,7 @@ result = {
     "after a stop": run(SHORT),
     "killed": run(LONG, 3, kill_the_worker),
     "after a kill": run(SHORT),
+    "stopped in the queue": stopped_in_the_platforms_queue(),
     "errors": {title: with_error(title) for title in TITLES},
     "after the errors": run(SHORT),
     "busy": runs_beside_busy_threads(),

@@ -5,7 +5,7 @@ of the page's process touch CUDA. Seconds that are declared count against a quot
 errors are raised with its titles and words. Closing the generator sets a flag that the forked
 process looks at between two yields. What has happened is a line of JSON each in the file
 FAKE_SPACES_LOG; `quota` are the seconds there are, and the file FAKE_SPACES_ERROR has the title of
-the error that the next call raises.
+the error that the next call raises; "waiting" has it wait for a GPU until ".go" is beside it.
 """
 
 import json
@@ -115,8 +115,12 @@ def _schedule(seconds: float) -> None:
     if ERROR.exists():
         title = ERROR.read_text()
         ERROR.unlink()
+        if title == "waiting":
+            while not ERROR.with_suffix(".go").exists():
+                time.sleep(0.05)
+            note(event="granted")
+            return
         if title == "queue":
-            time.sleep(1)
             raise RuntimeError("Connection closed by visitor while queueing")
         if title == "ZeroGPU worker error":
             raise gr.Error("OutOfMemoryError", title=title)
