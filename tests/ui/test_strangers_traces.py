@@ -111,7 +111,7 @@ def test_an_upload_that_breaks_off_leaves_no_file(served, chunked):
     for _ in range(3):
         with socket.create_connection((place.hostname, place.port)) as connection:
             connection.sendall(
-                b"POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\n"
+                b"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                 b"Content-Type: multipart/form-data; boundary=X\r\n" + stated + b"\r\n\r\n"
             )
             for piece in (head, b"x" * MIB):
