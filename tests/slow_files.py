@@ -12,6 +12,8 @@ SLOW_FILES = {
     "hosting/test_faults_between_runs.py": 11,
     "hosting/test_history_over_http.py": 25,
     "hosting/test_private_logs.py": 10,
+    "hosting/test_mcp_program.py": 25,
+    "hosting/test_mcp_tools.py": 9,
     "hosting/test_run_events.py": 12,
     "hosting/test_reloading.py": 8,
     "hosting/test_space_folder.py": 25,

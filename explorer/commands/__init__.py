@@ -4,5 +4,6 @@
 COMMANDS = {
     "run": "denoise lanes and write what they came to",
     "doctor": "say what is wrong with settings",
+    "mcp": "serve tools to a language model's client",
     "schedule": "print the model calls that lanes will make",
 }

@@ -23,9 +23,10 @@ from explorer.hosting.logs import (
     take_over_logs,
     truncate_log_lines,
 )
+from explorer.hosting.mcp.package import MCP, is_asked_for
 from explorer.hosting.reloading import only_where_possible
 from explorer.hosting.run_store import RunStore
-from explorer.hosting.runs_folder import NO_HISTORY, RUNS_DIR, runs_folder
+from explorer.hosting.runs_folder import add_history_flags, runs_folder
 from explorer.hosting.visitors import is_loopback, share
 from explorer.hosting.zero_gpu import begin, is_zero_gpu, zero_gpu_engine
 from explorer.records.examples import Examples
@@ -54,6 +55,7 @@ def main(arguments: Sequence[str]) -> None:
         set_limits(read_limits(vars(options), os.environ, place))
         access = read_access(vars(options), os.environ)
         runs = runs_folder(options.runs_dir, options.no_history, os.environ)
+        with_mcp = is_asked_for(options.mcp, os.environ)
         engine = _zero_gpu_engine(options) if is_zero_gpu(os.environ) else engine_of(options)
     except ValueError as error:
         parser.exit(2, f"{error}\n")
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str]) -> None:
         from explorer import ui
 
         page = ui.build(engine, LIMITS, store)
-        launch_options = ui.launch_options(LIMITS, access)
+        launch_options = ui.launch_options(LIMITS, access, with_mcp)
         with only_where_possible():
             page.launch(
                 server_name=host,
@@ -141,13 +143,14 @@ def _arguments() -> argparse.ArgumentParser:
         f"({ROOT_PATH}; default: the root)",
     )
     add_engine_flags(parser)
+    add_history_flags(parser)
     add(
-        "--runs-dir",
-        metavar="FOLDER",
-        help="keep the history of runs in this folder (default: the user's data folder, and on a "
-        f"Space none; {RUNS_DIR})",
+        "--mcp",
+        action="store_true",
+        default=None,
+        help="serve tools for language models at /mcp, by the Model Context Protocol "
+        f"({MCP}=1; needs the package mcp)",
     )
-    add("--no-history", action="store_true", help=f"keep no runs ({NO_HISTORY}=1)")
     add_access_flags(parser)
     add_log_flags(parser)
     add_flags(parser)

@@ -1,5 +1,6 @@
 """Where a server keeps the runs of its history, and whether it can: said at its start."""
 
+import argparse
 import logging
 import os
 import tempfile
@@ -14,6 +15,17 @@ LOG = logging.getLogger(__name__)
 RUNS_DIR, NO_HISTORY = "EXPLORER_RUNS_DIR", "EXPLORER_NO_HISTORY"
 SPACE = "SPACE_ID"  # a Space of Hugging Face has it
 YES, NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
+
+
+def add_history_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that `runs_folder` reads."""
+    parser.add_argument(
+        "--runs-dir",
+        metavar="FOLDER",
+        help="keep the history of runs in this folder (default: the user's data folder, and on a "
+        f"Space none; {RUNS_DIR})",
+    )
+    parser.add_argument("--no-history", action="store_true", help=f"keep no runs ({NO_HISTORY}=1)")
 
 
 def runs_folder(named: str | None, no_history: bool, environment: Mapping[str, str]) -> Path | None:

@@ -7,6 +7,7 @@ from typing import Any
 from gradio.themes import Base
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from explorer.hosting import (
     example_routes,
@@ -46,10 +47,13 @@ SANS = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
 MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "monospace"]
 
 
-def launch_options(limits: Limits = LIMITS, access: Access | None = None) -> dict[str, Any]:
+def launch_options(
+    limits: Limits = LIMITS, access: Access | None = None, with_mcp: bool = False
+) -> dict[str, Any]:
     """Keyword arguments of `Blocks.launch`: theme, styles, limits, and routes for our files.
 
-    `access` is what others may do, else as the environment says. Nothing is sent to other machines.
+    `access` is what others may do, else as the environment says; `with_mcp` adds the tools of
+    hosting/mcp. Nothing is sent to other machines.
     """
     access = access or read_access({}, os.environ)
     folder = choose_temp_folder()
@@ -71,6 +75,7 @@ def launch_options(limits: Limits = LIMITS, access: Access | None = None) -> dic
         "ssr_mode": False,
         "max_file_size": limits.upload_bytes + OVERHEAD,
         "enable_monitoring": False,
+        "mcp_server": False,  # Gradio's own, which GRADIO_MCP_SERVER would start
         "state_session_capacity": limits.sessions,
         "app_kwargs": {
             "routes": [
@@ -83,6 +88,7 @@ def launch_options(limits: Limits = LIMITS, access: Access | None = None) -> dic
                 *settings_routes.routes(engine_of),
                 *api_routes.routes(service_of),
                 *health.routes(watched, access.metrics),
+                *(_mcp_routes(limits) if with_mcp else ()),
             ],
             "middleware": [
                 Middleware(SecurityHeaders, access=access, scripts=[early_script()]),
@@ -95,3 +101,9 @@ def launch_options(limits: Limits = LIMITS, access: Access | None = None) -> dic
         },
         "max_threads": most_events(limits),  # Gradio's word for how many events may be under way
     }
+
+
+def _mcp_routes(limits: Limits) -> list[BaseRoute]:
+    from explorer.hosting.mcp.routes import routes  # of a package that is optional
+
+    return routes(service_of, limits)

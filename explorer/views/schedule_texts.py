@@ -85,7 +85,9 @@ def explanation(lane: LaneSettings, steps: int) -> str:
     """What a lane's steps do, in a few sentences. Raises ValueError for one without a schedule."""
     calls, solver = lane.calls(steps), lane.solver
     sigma, begins = calls.sigma, ~calls.second_call
-    kind = "your list of sigmas" if lane.sigmas else SCHEDULE_TYPES[lane.schedule_type].label
+    kind = SCHEDULE_TYPES[lane.schedule_type].label
+    if lane.sigmas or lane.schedule_type == "automatic":
+        kind = "the list" if lane.sigmas else "the training, evenly spaced in timesteps"
     words = [
         f"{lane.label}: {counted(calls.steps, 'step')}, {counted(calls.nfe, 'model call')}, from "
         f"sigma {sigma[0]:.4g} to {calls.sigma_end:.4g}; the sigmas are those of {kind}."

@@ -1,0 +1,1 @@
+"""What language models may ask of this program: tools and texts by the Model Context Protocol."""
