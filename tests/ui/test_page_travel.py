@@ -18,6 +18,9 @@ from reading import choose, fill, open_tab, wait_for
 from test_page_access import violations
 
 from explorer import ui
+from explorer.assets import asset
+from explorer.hosting.run_store import RunStore
+from explorer.records.examples import Examples
 from explorer.records.permalinks import read_permalink, write_permalink
 from explorer.records.pictures import lane_png
 from explorer.settings import LaneSettings, RunSettings
@@ -344,12 +347,16 @@ def test_a_copied_link_is_this_pages_address_wherever_it_stands(context, engine,
     if not path:
         copied_and_opened(context, server)
         return
-    built = ui.build(engine)
+    built = ui.build(engine, store=RunStore(examples=Examples(asset("examples"))))
     options = ui.launch_options() | {"root_path": path}
     _, inner, _ = built.launch(prevent_thread_lock=True, quiet=True, **options)
     try:
         with below(path, inner) as address:
             copied_and_opened(context, address)
+            page = context.new_page()
+            page.goto(address)
+            page.wait_for_selector(".viewer[data-example]:not([data-fetching])")
+            page.close()
     finally:
         built.close(verbose=False)
 
