@@ -34,12 +34,21 @@ class Layout:
         return list(self._components)
 
     def body(self, name: str | int, session: str, **values: Any) -> dict[str, Any]:
-        """The request of an event, by its name or number: the page's own values, those that are
-        named replaced."""
-        event = next(each for each in self._events if name in (each["api_name"], each["id"]))
+        """The request of an event: the page's own values, those that are named replaced.
+
+        It is named by its number, by the button that is pressed for it, or by its own name.
+        """
+        event = next((each for each in self._events if self._is_of(each, name)), None)
+        event = event or next(each for each in self._events if each["api_name"] == name)
         props = [self._components[key] for key in event["inputs"]]
         data = [values.get(each.get("elem_id") or "", each.get("value")) for each in props]
         return {"data": data, "fn_index": event["id"], "session_hash": session}
+
+    def _is_of(self, event: dict[str, Any], name: str | int) -> bool:
+        """Whether an event has this number, or is that of a press of this button."""
+        pressed = [key for key, kind in event["targets"] if kind == "click" and key is not None]
+        buttons = [self._components[key].get("elem_id") for key in pressed]
+        return event["id"] == name or name in buttons
 
 
 @dataclass
