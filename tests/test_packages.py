@@ -1,4 +1,4 @@
-"""The Space's requirements with hashes are those of requirements.txt, and an audit hides nothing."""
+"""The Space's requirements with hashes are its pins; an audit hides nothing."""
 
 import re
 
