@@ -1,8 +1,8 @@
 """The packages that a Space installs: pinned with hashes, and asked about known weaknesses.
 
-`python -m tests.packages pin` writes requirements/space.txt (Python 3.11, Linux on x86-64, a build
-of torch from PyPI); `python -m tests.packages audit` asks for it, and fails where a package could not be
-asked about. Both use tools in an environment of their own.
+`python -m tests.packages pin` writes requirements/space.txt (Python 3.11, Linux on x86-64, PyPI's
+build of torch); `python -m tests.packages audit` asks for it, and fails where a package could not
+be asked about. Both use tools in an environment of their own.
 """
 
 import json
