@@ -19,6 +19,8 @@ SLOW_FILES = {
     "hosting/test_space_folder.py": 25,
     "hosting/test_start_up.py": 10,
     "hosting/test_zero_gpu.py": 35,
+    "hosting/test_worker_process.py": 20,
+    "hosting/test_worker_runs.py": 70,
     "models/test_bundled.py": 26,
     "models/test_hub.py": 40,
     "models/test_model_schedulers.py": 20,

@@ -2,10 +2,11 @@
 
 import argparse
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from explorer.engine import Engine
+    from explorer.views.engine_protocol import EngineLike
 
 DEVICES = re.compile(r"cpu|mps|cuda(:\d{1,2})?")
 
@@ -26,7 +27,11 @@ def add_engine_flags(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let users name any hub id, and any path of this machine",
     )
-    add("--device", help="cpu, cuda or mps (default: the best there is)")
+    add(
+        "--device",
+        help="cpu, cuda, cuda:N or mps; for the page also several, such as cuda:0,cuda:1 (default: "
+        "the best there is)",
+    )
     add(
         "--dtype",
         choices=["float32", "float16", "bfloat16"],
@@ -57,31 +62,41 @@ def engine_of(options: argparse.Namespace) -> "Engine":
     """
     device, offload = getattr(options, "device", None), getattr(options, "offload", "none")
     _check_device(device, offload)
-    from explorer.engine import BUNDLED, Engine
+    from explorer.engine import Engine
     from explorer.models.catalog import ModelError
     from explorer.runs.kept_paces import KeptPaces
 
-    first, *others = options.model or [BUNDLED]
     try:
-        engine = Engine(
-            first,
-            device,
-            getattr(options, "dtype", None),
-            models=others,
-            allow=getattr(options, "allow", ()),
-            anything=getattr(options, "allow_any", False),
-            offload=offload,
-            paces=KeptPaces.of_user(),
-        )
+        engine = Engine(device=device, paces=KeptPaces.of_user(), **engine_arguments(options))
     except ModelError as error:
         raise ValueError(str(error)) from None
+    check_models(engine)
+    return engine
+
+
+def engine_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `Engine` that the flags ask for, but for the device; plain data."""
+    from explorer.engine import BUNDLED
+
+    first, *others = options.model or [BUNDLED]
+    return {
+        "model": first,
+        "dtype": getattr(options, "dtype", None),
+        "models": others,
+        "allow": getattr(options, "allow", ()),
+        "anything": getattr(options, "allow_any", False),
+        "offload": getattr(options, "offload", "none"),
+    }
+
+
+def check_models(engine: "EngineLike") -> None:
+    """Raise ValueError for a path where there is no model."""
     for entry in engine.entries:
         if entry.kind in ("folder", "file") and not entry.path.exists():
             raise ValueError(
                 f"--model {entry.source}: there is nothing at this path, and a hub id looks like "
                 "owner/name."
             )
-    return engine
 
 
 def check_facts(engine: "Engine", options: argparse.Namespace) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from explorer.assets import asset
 from explorer.commands import COMMANDS
-from explorer.commands.engine_options import add_engine_flags, engine_of
+from explorer.commands.engine_options import add_engine_flags
 from explorer.commands.parser import Parser
+from explorer.commands.worker_options import add_worker_flags, serving_engine
 from explorer.hosting.access import add_access_flags, read_access
 from explorer.hosting.address import ROOT_PATH, check_address, check_root_path
 from explorer.hosting.ending import until_signal
@@ -28,6 +29,8 @@ from explorer.hosting.reloading import only_where_possible
 from explorer.hosting.run_store import RunStore
 from explorer.hosting.runs_folder import add_history_flags, runs_folder
 from explorer.hosting.visitors import is_loopback, share
+from explorer.hosting.workers.border_engine import BorderEngine
+from explorer.hosting.workers.starting import get_ready
 from explorer.hosting.zero_gpu import begin, is_zero_gpu, zero_gpu_engine
 from explorer.records.examples import Examples
 from explorer.settings.limit_options import add_flags, read_limits
@@ -56,7 +59,8 @@ def main(arguments: Sequence[str]) -> None:
         access = read_access(vars(options), os.environ)
         runs = runs_folder(options.runs_dir, options.no_history, os.environ)
         with_mcp = is_asked_for(options.mcp, os.environ)
-        engine = _zero_gpu_engine(options) if is_zero_gpu(os.environ) else engine_of(options)
+        engine_of = _zero_gpu_engine if is_zero_gpu(os.environ) else serving_engine
+        engine = engine_of(options)
     except ValueError as error:
         parser.exit(2, f"{error}\n")
 
@@ -87,7 +91,8 @@ def main(arguments: Sequence[str]) -> None:
             store.settle(KEEPING_S)
         return free
 
-    threading.Thread(target=load_on_gpu, args=(engine,), name="load model", daemon=True).start()
+    load = get_ready if isinstance(engine, BorderEngine) else load_on_gpu
+    threading.Thread(target=load, args=(engine,), name="load model", daemon=True).start()
     try:
         until_signal(serve, close)
     except OSError as error:  # somebody was quicker, or no port is free
@@ -144,6 +149,7 @@ def _arguments() -> argparse.ArgumentParser:
     )
     add_engine_flags(parser)
     add_history_flags(parser)
+    add_worker_flags(parser)
     add(
         "--mcp",
         action="store_true",

@@ -34,6 +34,9 @@ class NearBackend:
         self.closed = False
         self.fetched: list[str] = []
 
+    def start(self) -> None:
+        self.started = True
+
     def run(self, settings: dict, stopping: Callable[[], bool]):
         run = RunSettings.from_dict(pickle.loads(pickle.dumps(settings)))
         self.runs.append(run.prompt)

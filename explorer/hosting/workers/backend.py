@@ -1,7 +1,7 @@
 """What computes runs behind the border, as the page's process sees it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from explorer.hosting.workers.border import Learned
 from explorer.runs.events import Event
@@ -70,4 +70,13 @@ class Backend(Protocol):
 
     def close(self, timeout: float, /) -> bool:
         """End what goes on by its next call; returns whether that took at most `timeout` s."""
+        ...
+
+
+@runtime_checkable
+class Starting(Protocol):
+    """A backend that takes its time to be ready."""
+
+    def start(self) -> None:
+        """Begin to get ready; returns at once."""
         ...

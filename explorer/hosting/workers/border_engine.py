@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from explorer.capture.trajectory import CANCELLED, ERROR, Trajectory
-from explorer.hosting.workers.backend import Backend, BackendError
+from explorer.hosting.workers.backend import Backend, BackendError, Starting
 from explorer.hosting.workers.border import Learned, broken_off
 from explorer.hosting.workers.far_facts import FarFacts
 from explorer.hosting.workers.shipped_events import ShippedEvents
@@ -139,11 +139,21 @@ class BorderEngine:
         if self._closing:
             raise ModelError("The program is ending.")
 
+    def start(self) -> None:
+        """Have all backends get ready; returns at once."""
+        for each in self.backends:
+            if isinstance(each, Starting):
+                each.start()
+
     def load_everywhere(self) -> None:
         """Make the first model resident in every backend at once; raises ModelError."""
         name = self.entries[0].name
         with ThreadPoolExecutor(len(self.backends), "load model") as pool:
-            loads = [pool.submit(each.load, name, lambda: self._closing) for each in self.backends]
+            loads = [
+                pool.submit(each.load, name, lambda: self._closing)
+                for each in self.backends
+                if each.learned.resident != name
+            ]
             try:
                 for load in loads:
                     load.result()

@@ -8,8 +8,8 @@ from typing import Any
 
 from explorer.hosting.workers.border import Learned
 
-RUN, FETCH, LOAD, FRAMES, MEMORY, UNREAD, CLOSE = (
-    *("run", "fetch", "load", "full frames", "memory use", "unread", "close"),
+RUN, FETCH, LOAD, FRAMES, MEMORY, UNREAD, PACE, CLOSE = (
+    *("run", "fetch", "load", "full frames", "memory use", "unread", "pace", "close"),
 )
 OF_MODEL, OF_SIZE, DIED = "model", "size", "died"  # kinds of failures
 

@@ -44,7 +44,7 @@ CLOSED = "The program is ending."
 
 
 class ProcessBackend:
-    """A Backend that is a process of its own, spawned now, and again whenever it has died.
+    """A Backend that is a process of its own, from `start()` on; another one whenever it has died.
 
     Whatever was asked of a process that dies fails with a sentence. The processes end with this
     one.
@@ -54,22 +54,31 @@ class ProcessBackend:
         self._options = options
         self._lock = threading.Lock()
         self._closing = False
-        self._process = self._started()
+        self._process: _Process | None = None
+
+    def start(self) -> None:
+        """Begin the process now; otherwise it begins with the first thing that is asked of it."""
+        self._living()
 
     @property
     def pid(self) -> int | None:
-        """The present process's number."""
-        return self._process.pid
+        """The present process's number; None before there is one."""
+        return self._process and self._process.pid
+
+    @property
+    def ready(self) -> bool:
+        """Whether the process has begun to answer."""
+        return self._process is not None and self._process.has_begun
 
     @property
     def learned(self) -> Learned:
         """The newest that it has told of itself; of a new process nothing but the device."""
-        return self._process.learned
+        return self._process.learned if self._process else Learned(device=self._options.device)
 
     @property
     def progress(self) -> tuple[str, float | None]:
         """The progress of loading: a sentence or "", and the fraction done or None."""
-        return self._process.progress
+        return self._process.progress if self._process else ("", None)
 
     def run(self, settings: Mapping[str, Any], stopping: Stopping) -> Iterator[Event | Learned]:
         """A run's events as `border.serve_run` yields them, until the last one."""
@@ -107,12 +116,16 @@ class ProcessBackend:
             raise BackendError("There was no answer in time.")
         return answer
 
+    def seconds_of_a_run(self, alone: bool) -> float:
+        """A measured short run of the resident model: see workers/worth.py."""
+        return next(self._ask(messages.PACE, (alone,), lambda: False))
+
     def close(self, timeout: float) -> bool:
         """End what goes on by its next call; returns whether that took at most `timeout` s."""
         with self._lock:
             self._closing = True
             process = self._process
-        return process.close(timeout)
+        return process is None or process.close(timeout)
 
     # --- asking ----------------------------------------------------------------------------------
 
@@ -121,14 +134,13 @@ class ProcessBackend:
         with self._lock:
             if self._closing:
                 raise BackendError(CLOSED)
-            if self._process.has_died:
-                self._process = self._started(self._process.learned)
+            if self._process is None or self._process.has_died:
+                self._process = self._started(self.learned)
             return self._process
 
-    def _started(self, before: Learned | None = None) -> "_Process":
+    def _started(self, before: Learned) -> "_Process":
         """A new process; how long runs took is still known."""
-        learned = Learned(paces=before.paces if before else None)
-        return _Process(self._options, learned, self._on_death)
+        return _Process(self._options, before, self._on_death)
 
     def _on_death(self, process: "_Process") -> None:
         """Start another one at once, unless it would die as soon."""
@@ -167,7 +179,7 @@ class ProcessBackend:
         """The result of a short request, None if it does not come in time."""
         deadline = time.monotonic() + ANSWER_S
         process = self._process
-        if process.has_died:
+        if process is None or process.has_died:
             return None
         number, answers = process.begin(kind, arguments)
         try:
@@ -196,7 +208,8 @@ class _Process:
     def __init__(
         self, options: WorkerOptions, learned: Learned, on_death: Callable[["_Process"], None]
     ):
-        self.learned, self.progress = learned, ("", None)
+        self._options = options
+        self.learned, self.progress = self._forgotten(learned), ("", None)
         self.has_begun = self.has_died = False
         self._lock = threading.Lock()
         self._sending = threading.Lock()
@@ -204,6 +217,7 @@ class _Process:
         self._asked: dict[int, queue.SimpleQueue] = {}
         self._on_death = on_death
         self._message = ""
+        self._gone = threading.Event()  # a process is waited for by one thread alone
         context = multiprocessing.get_context("spawn")  # this process has threads
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=main, args=(theirs, options), name="worker")
@@ -241,11 +255,10 @@ class _Process:
     def close(self, timeout: float) -> bool:
         """End it by its next call, and then in any case; whether it ended by itself in time."""
         self.begin(messages.CLOSE, (timeout,))
-        self._process.join(timeout + GRACE_S)
-        ended = not self._process.is_alive()
+        ended = self._gone.wait(timeout + GRACE_S)
         if not ended:
             self._process.kill()
-            self._process.join(KILLED_S)
+            self._gone.wait(KILLED_S)
         return ended
 
     def _send(self, message: object) -> None:
@@ -276,7 +289,12 @@ class _Process:
             answers.put(message)
 
     def _learn(self, learned: Learned) -> None:
-        self.learned = replace(learned, paces=learned.paces or self.learned.paces)
+        device, paces = self._options.device or learned.device, learned.paces or self.learned.paces
+        self.learned = replace(learned, device=device, paces=paces)
+
+    def _forgotten(self, learned: Learned) -> Learned:
+        """What is still true when the process that has taught it is gone."""
+        return Learned(device=learned.device, paces=learned.paces)
 
     def _end(self) -> None:
         self._process.join(KILLED_S)
@@ -286,11 +304,12 @@ class _Process:
         code = self._process.exitcode
         LOG.warning("the worker process %s ended: %s", self.pid, _how(code))
         self._message = ENDED if code == -signal.SIGKILL else CRASHED.format(how=_how(code))
-        self.learned, self.progress = Learned(paces=self.learned.paces), ("", None)
+        self.learned, self.progress = self._forgotten(self.learned), ("", None)
         with self._lock:
             self.has_died = True
             asked = dict(self._asked)
         self._connection.close()
+        self._gone.set()
         self._on_death(self)
         for number, answers in asked.items():
             answers.put(Failure(number, messages.DIED, self._message))

@@ -23,9 +23,10 @@ from explorer.hosting.logs import begin_logs, take_over_logs, truncate_log_lines
 from explorer.hosting.workers import messages
 from explorer.hosting.workers.border import Learned, learned_from, serve_run
 from explorer.hosting.workers.messages import Failure, Item, News, Request, Result, Stop
+from explorer.hosting.workers.worth import seconds_of_a_run
 from explorer.models.catalog import ModelError
 from explorer.settings import RunSettings
-from explorer.settings.limits import Limits, set_limits
+from explorer.settings.limits import LIMITS, Limits, set_limits
 
 if TYPE_CHECKING:
     from explorer.engine import Engine
@@ -37,16 +38,29 @@ ENDING_S = 0.1  # for answers that are under way when the process ends
 FIRST_TO_GO = "600"  # of 1000: the kernel, out of memory, ends this process and not the page's
 
 
+def make_engine(arguments: Mapping[str, Any], limits: Limits) -> "Engine":
+    """The engine of a worker, with what the user's machine knows of paces."""
+    from explorer.engine import Engine
+    from explorer.runs.kept_paces import KeptPaces
+
+    return Engine(**arguments, limits=limits, paces=KeptPaces.of_user())
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions:
     """How a worker is made: the arguments of its `Engine`, the limits, and its place.
 
-    `cores` are those that it computes on, None for all.
+    `device` is what others call its device, "" if it chooses itself; of the GPUs it sees those that
+    are `visible`, None for all; `cores` are those that it computes on, None for all. `make` makes
+    the engine.
     """
 
     engine: Mapping[str, Any] = field(default_factory=dict)
-    limits: Limits
+    limits: Limits = LIMITS
+    device: str = ""
+    visible: str | None = None
     cores: frozenset[int] | None = None
+    make: "Callable[[Mapping[str, Any], Limits], Engine]" = make_engine
 
 
 def main(connection: Connection, options: WorkerOptions) -> None:
@@ -57,14 +71,14 @@ def main(connection: Connection, options: WorkerOptions) -> None:
         file.write(FIRST_TO_GO)
     if options.cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, options.cores)
+    if options.visible is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = options.visible
     set_limits(options.limits)
     truncate_log_lines()
     begin_logs(os.environ)
     take_over_logs(os.environ)
     tqdm.set_lock(threading.RLock())  # its own is the system's, and would outlive this process
-    from explorer.engine import Engine
-
-    worker = _Worker(connection, Engine(**options.engine, limits=options.limits))
+    worker = _Worker(connection, options.make(options.engine, options.limits))
     threading.Thread(target=worker.tell_news, name="news", daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
@@ -94,6 +108,7 @@ class _Worker:
             messages.FRAMES: self._full_frames,
             messages.MEMORY: self._memory_use,
             messages.UNREAD: self._unread,
+            messages.PACE: self._pace,
             messages.CLOSE: self._close,
         }
 
@@ -167,6 +182,9 @@ class _Worker:
 
     def _unread(self, prompt: str, name: str, cancel: threading.Event, yields: Any) -> str:
         return self._engine.facts.unread(prompt, name)
+
+    def _pace(self, alone: bool, cancel: threading.Event, yields: Any) -> float:
+        return seconds_of_a_run(self._engine, alone)
 
     def _close(self, timeout: float, cancel: threading.Event, yields: Any) -> None:
         """End every run by its next call, have its last event sent, and end."""
