@@ -77,7 +77,7 @@ def _engine(options: argparse.Namespace) -> "Engine":
 def _check(engine: "Engine", settings: RunSettings) -> None:
     """Raise SettingsError for a run that cannot be, before a model is loaded."""
     groups_of(settings)
-    Admission(engine, LIMITS).admit(settings)
+    Admission(engine, LIMITS).check(settings)
 
 
 def _warn(engine: "Engine", settings: RunSettings) -> None:

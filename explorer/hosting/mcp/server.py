@@ -31,6 +31,7 @@ PROGRESS_S = 0.5  # between two notes on a run's progress
 
 def mcp_server(service: Service, caller_of: Callable[[Any], Caller]) -> Server:
     """A server for the tools of a service; `caller_of` makes a caller of a request, or of None."""
+    logging.getLogger("mcp").setLevel(logging.ERROR)  # else it repeats what strangers send
     server: Server = Server(NAME, version=_version(), instructions=INSTRUCTIONS)
 
     @server.list_tools()
