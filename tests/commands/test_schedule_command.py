@@ -131,15 +131,27 @@ def test_what_is_wrong_is_one_sentence_and_status_2(capsys, arguments, sentence)
     assert len(error.splitlines()) == 1
 
 
-def test_it_starts_without_torch_and_gradio():
+LIBRARIES = ("torch", "gradio", "diffusers", "transformers")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["schedule", "dpm2_a"], 0),
+        (["doctor", "assets/scenes"], 0),
+        (["run", "--steps", "x"], 2),
+        (["mcp", "--runs-dir", "/dev/null/runs"], 2),
+    ],
+)
+def test_commands_start_without_what_they_do_not_need(arguments, status):
     code = (
-        "import sys; sys.argv[1:] = ['schedule', 'dpm2_a']\n"
+        f"import sys; sys.argv[1:] = {arguments!r}\n"
         "from explorer.cli import main\n"
         "try: main()\n"
-        "finally: print([name for name in ('torch', 'gradio', 'diffusers') if name in sys.modules])"
+        f"finally: print([name for name in {LIBRARIES} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
 
 
