@@ -13,6 +13,8 @@ from PIL import Image
 
 from explorer import open_run
 from explorer.cli import main
+from explorer.commands import run
+from explorer.commands.settings_options import settings_of
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.limits import LIMITS, Limits, set_limits
 from explorer.settings.mending import RUN_FIELDS
@@ -50,11 +52,11 @@ def test_a_run_is_a_folder_a_row_for_each_lane_and_a_table(program):
     text = program("--prompt", "a red boat", "--lane", "dpm2", "--lane", "dpm2_a:eta=0.5")
     (folder,) = program.runs()
     assert folder.name == "sampler-explorer-a-red-boat-7"
-    run = open_run(folder)
-    assert run.state == "done"
-    assert run.run_settings.prompt == "a red boat"
-    assert [lane.sampler for lane in run.run_settings.lanes] == ["dpm2", "dpm2_a"]
-    assert run.run_settings.lanes[1].eta == 0.5
+    kept = open_run(folder)
+    assert kept.state == "done"
+    assert kept.run_settings.prompt == "a red boat"
+    assert [lane.sampler for lane in kept.run_settings.lanes] == ["dpm2", "dpm2_a"]
+    assert kept.run_settings.lanes[1].eta == 0.5
     rows = list(csv.DictReader(io.StringIO((folder.parent / "runs.csv").read_text())))
     assert [row["lane"] for row in rows] == ["A", "B"]
     assert {row["run"] for row in rows} == {folder.name}
@@ -260,3 +262,23 @@ def test_the_names_of_the_environment_are_not_needed(program, monkeypatch):
     program("--steps", 300)
     assert open_run(program.runs()[0]).settings["steps"] == 300
     assert os.environ["SPACE_ID"]
+
+
+@pytest.mark.parametrize(
+    ("named", "name"),
+    [
+        ("stabilityai/stable-diffusion-xl-refiner-1.0", None),
+        ("somebody/a-refiner", None),
+        ("refiner", "refiner"),  # a folder's
+    ],
+)
+def test_a_refiner_is_one_of_the_models(monkeypatch, tmp_path, named, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "refiner").mkdir()
+    options = run._arguments().parse_args(["--refiner", named])
+    engine = run._engine(options)
+    assert options.refiner == (name or named)
+    assert engine.catalog.find(options.refiner).source.endswith(named)
+    assert engine.catalog.find().name == "bundled"
+    del options.seed
+    assert settings_of(options, engine).refiner == options.refiner
