@@ -20,7 +20,7 @@ from explorer.runs.device_queue import DeviceQueue, QueueFull, Ticket
 from explorer.runs.event_stream import event_stream_async
 from explorer.runs.events import Denoising, Ended, Event, MakingFrames
 from explorer.runs.job import Job
-from explorer.runs.paces import Estimate
+from explorer.runs.paces import Estimate, Paces
 from explorer.runs.problems import sentence
 from explorer.settings import RunSettings, SettingsError
 from explorer.settings.limits import LIMITS, Limits
@@ -39,7 +39,8 @@ class BorderEngine:
 
     There is one queue, first come, first served: as many runs go on at a time as there are
     backends, and a run is given to one that has its model in memory, where one of the free ones
-    has. What a backend learns comes back with its events. `close` ends the backends too.
+    has. What a backend learns comes back with its events; until then `paces` has what is known of
+    earlier starts. `close` ends the backends too.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class BorderEngine:
         backends: Sequence[Backend],
         hub: Hub | None = None,
         limits: Limits = LIMITS,
+        paces: Paces | None = None,
     ):
         self.catalog = catalog
         self.backends = tuple(backends)
@@ -59,6 +61,7 @@ class BorderEngine:
         self._newest = self.backends[0]  # whose model is the resident one
         self._fetched: set[str] = {each.name for each in catalog.entries if each.kind != "hub"}
         self._jobs: WeakSet[Job] = WeakSet()
+        self._paces = paces
         self._closing = False
 
     # --- the models ------------------------------------------------------------------------------
@@ -167,10 +170,9 @@ class BorderEngine:
 
     def estimate(self, settings: RunSettings) -> Estimate:
         """How long a run would take on an idle backend, from what was measured of its model."""
-        for each in (self._newest, *self.backends):
-            if (paces := each.learned.paces) and (
-                estimate := paces.estimate_from(settings, self.catalog)
-            ).seconds:
+        learned = (each.learned.paces for each in (self._newest, *self.backends))
+        for paces in filter(None, (*learned, self._paces)):
+            if (estimate := paces.estimate_from(settings, self.catalog)).seconds:
                 return estimate
         return Estimate()
 

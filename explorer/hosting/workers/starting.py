@@ -13,6 +13,8 @@ from explorer.hosting.workers.process_backend import ProcessBackend
 from explorer.hosting.workers.worker_process import WorkerOptions
 from explorer.hosting.workers.worth import advice
 from explorer.models.catalog import Catalog, ModelError
+from explorer.runs.kept_paces import KeptPaces
+from explorer.runs.paces import Paces
 from explorer.settings.limits import LIMITS, Limits
 
 LOG = logging.getLogger(__name__)
@@ -51,7 +53,8 @@ def engine_on_workers(
         )
         for device in devices
     ]
-    return BorderEngine(catalog, backends, limits=limits)
+    paces = Paces(KeptPaces.of_user())
+    return BorderEngine(catalog, backends, limits=limits, paces=paces)
 
 
 def get_ready(engine: BorderEngine) -> None:

@@ -46,7 +46,8 @@ def advice(backends: Sequence[Measured]) -> str:
     return (
         f"{len(backends)} workers on this machine's {_cores()} cores do {gain:.2f} times the runs "
         f"of one: measured with a short run, {alone:.2f} s by one worker with all cores, and "
-        f"{max(together):.2f} s by each where all compute. Start with --workers 1."
+        f"{max(together):.2f} s by the slowest where all compute. If nothing else was "
+        "using them, start with --workers 1."
     )
 
 
