@@ -34,11 +34,12 @@ export function showValue({ kind, choices, empty }, box, value) {
 }
 
 // Grey the choices of a menu that a sampler does not have, and say which; `refuser(value)` is its name, or "".
+// The chosen one keeps its name alone: that is all a closed menu has room for.
 export function greyChoices({ choices }, box, refuser) {
   for (const option of box.options) {
     const [label, value] = choices[Number(option.value)];
     const name = refuser(value);
-    const text = name ? `${label} (not ${name})` : label;
+    const text = name && !option.selected ? `${label} (not ${name})` : label;
     if (option.disabled !== Boolean(name)) option.disabled = Boolean(name);
     if (option.text !== text) option.text = text;
   }
