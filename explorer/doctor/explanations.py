@@ -70,6 +70,8 @@ EXPLANATIONS: dict[str, str] = {
     "costs its model calls.",
     "cost": "What the run takes: a second-order sampler calls the network twice a step, but for "
     "the last. The recording keeps every latent and prediction in memory.",
+    "too_long": "By its estimate the run would take more seconds than this server allows a run, "
+    "and would be refused: fewer steps, lanes, pictures or pixels make it shorter.",
     "recording_too_large": "A run's recording would not fit into the memory that is set aside for "
     "it: fewer steps, pictures, lanes or pixels make it smaller.",
     "no_memory": "The networks need more memory for this run than there is, even one picture at a "

@@ -13,7 +13,6 @@ from gradio.utils import get_upload_folder
 from explorer.hosting.uploaded_files import read_upload
 from explorer.settings import RunSettings, SettingsError
 from explorer.settings.limits import LIMITS
-from explorer.settings.run import SIZE_LIMITS
 from explorer.settings.start_picture import kept_picture, picture_url
 from explorer.ui.start_picture import start_picture
 from explorer.ui.unchecked import as_sent
@@ -91,7 +90,5 @@ def _plain_control(spec: Field, value: Any, **kwargs: Any) -> gr.Textbox | gr.Nu
         return gr.Dropdown(choices, value=value, info=info, **kwargs)
     if spec.type in (int, float) and spec.name not in SIZES:
         kwargs["step"] = 1 if spec.type is int else "any"  # as HTML has it
-        if spec.name in SIZE_LIMITS:  # its arrows end there; what is typed gets a sentence
-            kwargs["maximum"] = getattr(LIMITS, SIZE_LIMITS[spec.name])
         return gr.Number(value, info=info, elem_classes="number", **kwargs)
     return gr.Textbox(value, info=info, **kwargs)

@@ -15,6 +15,7 @@ from explorer.hosting.mcp.answers import answer, failure, run_answer
 from explorer.hosting.mcp.arguments import check_names, schema_of, settings_names
 from explorer.hosting.mcp.callers import Caller
 from explorer.hosting.service import Service, ServiceError
+from explorer.sampling.wording import joined
 from explorer.settings import RunSettings
 from explorer.views.finding_texts import finding_text, findings_of_lane
 from explorer.views.findings import Doctor
@@ -157,7 +158,7 @@ def _source(service: Service, text: object, arguments: Arguments) -> Source:
     if not isinstance(text, str):
         raise ServiceError("Text must be a text.", "text")
     if others := [name for name in arguments if name != "text"]:
-        raise ServiceError(f"A text has all settings: leave {', '.join(others)} out.", "text")
+        raise ServiceError(f"A text has all settings: leave {joined(others)} out.", "text")
     with told():
         return source_of_text("the text", text, [entry.name for entry in service.engine.entries])
 
