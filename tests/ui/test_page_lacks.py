@@ -6,7 +6,9 @@ that comes back, test_page_connection.py.
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 
+import httpx
 import pytest
 from conftest import opening
 from fake_engine import FakeEngine
@@ -48,7 +50,9 @@ def open_lacking(context, keeping_server) -> Iterator[Callable[..., Page]]:
     assert errors == []
 
 
-def test_without_storage_it_says_so_once_and_all_else_works(open_lacking):
+def test_without_storage_it_says_so_once_and_all_else_works(open_lacking, keeping_server):
+    runs = partial(httpx.get, f"{keeping_server}runs", headers={"x-visitor": "c" * 32})
+    before = runs().json()["total"]  # of this machine's user, whose other tests run there too
     page = open_lacking(FORBID)
     report = page.locator(".report")
     expect(report).to_contain_text("This browser stores nothing")
@@ -58,9 +62,12 @@ def test_without_storage_it_says_so_once_and_all_else_works(open_lacking):
     scrub_to(page, 10)
     page.click(".legend .pin")
     expect(page.locator(".legend .pinned")).to_have_count(2)
-    expect(page.locator(".past-run")).to_have_count(1)  # its visitor is known as long as the tab is
+    newest = page.locator(".past-run").first  # its visitor is known as long as the tab is
+    expect(newest).to_have_attribute("aria-current", "true")
+    assert runs().json()["total"] == before + 1
+    kept = page.locator(".past-run").count()
     page.reload()
-    expect(page.locator(".past-run")).to_have_count(1)
+    expect(page.locator(".past-run")).to_have_count(kept)
     page.wait_for_selector("#settings[data-ready]")
     expect(report).to_be_hidden()
 
