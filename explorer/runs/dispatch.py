@@ -13,7 +13,7 @@ from explorer.capture.trajectory import CANCELLED, DONE, ERROR
 from explorer.models.catalog import Catalog, Entry, ModelError
 from explorer.models.resident import Residents
 from explorer.runs.denoising import denoise, vae_decoder
-from explorer.runs.device_queue import DeviceQueue, QueueFull, device_queue
+from explorer.runs.device_queue import DeviceQueue, device_queue
 from explorer.runs.events import LOADING
 from explorer.runs.fingerprints import Fingerprints
 from explorer.runs.job import Job, Stopped
@@ -138,18 +138,15 @@ class Dispatcher:
         entries = self._entries(job)
         if self.closing:
             job.stop()
-        try:
-            job.ticket = self.queue.join(
-                visitor,
-                limits=self._limits,
-                ready=lambda: job.admitted and all(map(self._models.has_fetched, entries)),
-                seconds_left=partial(self._seconds_left, job),
-                on_granted=on_granted,
-                came=came,
-            )
-        except QueueFull as error:
-            job.end(ERROR, str(error))
-            job.finished.set()
+        job.take_place(
+            self.queue,
+            visitor,
+            limits=self._limits,
+            ready=lambda: job.admitted and all(map(self._models.has_fetched, entries)),
+            seconds_left=partial(self._seconds_left, job),
+            on_granted=on_granted,
+            came=came,
+        )
 
     def start(self, job: Job) -> None:
         """Make the job ready for its turn; a thread is used only for work before that."""

@@ -5,12 +5,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explorer.capture.trajectory import DONE, Call, Trajectory
-from explorer.runs.device_queue import Ticket
+from explorer.capture.trajectory import DONE, ERROR, Call, Trajectory
+from explorer.runs.device_queue import DeviceQueue, QueueFull, Ticket
 from explorer.runs.eta import EtaEstimate
 from explorer.runs.events import LOADING, QUEUED, RUNNING
 from explorer.sampling.wording import lane_letter
@@ -129,6 +129,14 @@ class Job:
         """Whether it is still waiting for its turn."""
         ended = self.finished.is_set() or self.state or self.stopping
         return not ended and self.ticket is not None and not self.ticket.granted.is_set()
+
+    def take_place(self, queue: DeviceQueue, visitor: str, **place: Any) -> None:
+        """Join a queue (`place` are arguments of its `join`); if it has no room, the job ends."""
+        try:
+            self.ticket = queue.join(visitor, **place)
+        except QueueFull as error:
+            self.end(ERROR, str(error))
+            self.finished.set()
 
     def leave_queue(self) -> None:
         """Give up the place in the queue; a run whose turn has come does that by itself."""

@@ -32,8 +32,8 @@ class LaneNumbers(TypedDict):
     difference: float | None
 
 
-class RunNumbers(TypedDict):
-    """A run; `seconds` are those of its denoising, None where unknown."""
+class RunFacts(TypedDict):
+    """A run without its lanes; `seconds` are those of its denoising, None where unknown."""
 
     id: str
     state: str
@@ -43,6 +43,11 @@ class RunNumbers(TypedDict):
     device: str
     seconds: float | None
     calls: int
+
+
+class RunNumbers(RunFacts):
+    """A run, and the numbers of its lanes."""
+
     lanes: list[LaneNumbers]
 
 

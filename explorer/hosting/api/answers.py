@@ -8,7 +8,7 @@ from typing import Any, NotRequired, TypedDict
 
 from explorer.capture.trajectory import Trajectory
 from explorer.records.run import RecordedRun
-from explorer.views.run_numbers import LaneNumbers, run_numbers
+from explorer.views.run_numbers import LaneNumbers, RunFacts, run_numbers
 
 WITHOUT = ("previews", "plan", "key", "run", "at")  # of a page's payload
 FILES = {"zip": "zip", "table": "csv", "page": "html"}  # by kind, as save_routes.py calls it
@@ -33,21 +33,13 @@ class LaneResult(LaneNumbers):
     grid: Mapping[str, int] | None
 
 
-class RunResult(TypedDict):
-    """What a run recorded: the fields of views.run_numbers.RunNumbers, and these.
+class RunResult(RunFacts):
+    """What a run recorded: its facts, and these.
 
     `settings` would repeat it, but for a start picture. The addresses are relative to the server's;
     `files` are by kind, and asked for with the header `x-visitor`.
     """
 
-    id: str
-    state: str
-    message: str
-    seed: int
-    model: str
-    device: str
-    seconds: float | None
-    calls: int
     settings: Mapping[str, Any]
     lanes: list[LaneResult]
     files: Mapping[str, str]

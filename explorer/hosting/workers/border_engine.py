@@ -16,7 +16,7 @@ from explorer.hosting.workers.far_facts import FarFacts
 from explorer.hosting.workers.shipped_events import ShippedEvents
 from explorer.models.catalog import Catalog, Entry, ModelError
 from explorer.models.hub import Hub
-from explorer.runs.device_queue import DeviceQueue, QueueFull, Ticket
+from explorer.runs.device_queue import DeviceQueue, Ticket
 from explorer.runs.event_stream import event_stream_async
 from explorer.runs.events import Denoising, Ended, Event, MakingFrames
 from explorer.runs.job import Job
@@ -235,18 +235,15 @@ class BorderEngine:
         """Take a place in the queue; if there is none, the job ends."""
         if self._closing:
             job.stop()
-        try:
-            job.ticket = self.queue.join(
-                visitor,
-                limits=self._limits,
-                ready=lambda: job.admitted and self._has_fetched(job),
-                seconds_left=lambda: self._seconds_left(job, events.newest),
-                on_granted=on_granted,
-                came=came,
-            )
-        except QueueFull as error:
-            job.end(ERROR, str(error))
-            job.finished.set()
+        job.take_place(
+            self.queue,
+            visitor,
+            limits=self._limits,
+            ready=lambda: job.admitted and self._has_fetched(job),
+            seconds_left=lambda: self._seconds_left(job, events.newest),
+            on_granted=on_granted,
+            came=came,
+        )
 
     def _start(self, job: Job) -> None:
         """Make the job ready for its turn; a thread is used only for downloads before that."""
