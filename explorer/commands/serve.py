@@ -14,7 +14,13 @@ from explorer.commands.engine_options import add_engine_flags
 from explorer.commands.parser import Parser
 from explorer.commands.worker_options import add_worker_flags, serving_engine
 from explorer.hosting.access import add_access_flags, read_access
-from explorer.hosting.address import ROOT_PATH, check_address, check_root_path
+from explorer.hosting.address import (
+    FIRST_PORT,
+    HOST,
+    ROOT_PATH,
+    check_address,
+    check_root_path,
+)
 from explorer.hosting.ending import until_signal
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.logs import (
@@ -49,10 +55,9 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     truncate_log_lines()
     try:
-        host, port = check_address(options.host, options.port)
+        host, port = check_address(options.host, options.port, os.environ)
         root_path = check_root_path(options.root_path, os.environ)
-        listens_on = host or os.environ.get("GRADIO_SERVER_NAME") or "localhost"
-        is_shared = bool(root_path) or not is_loopback(listens_on)
+        is_shared = bool(root_path) or not is_loopback(host or "localhost")
         share(is_shared)
         place = place_of(os.environ, is_shared)
         set_limits(read_limits(vars(options), os.environ, place))
@@ -139,8 +144,8 @@ def _arguments() -> argparse.ArgumentParser:
         + ".",
     )
     add = parser.add_argument
-    add("--host", help="address to listen on (default: this machine only)")
-    add("--port", type=int, help="port to listen on (default: free, from 7860)")
+    add("--host", help=f"address to listen on ({HOST}; default: this machine only)")
+    add("--port", type=int, help=f"port to listen on (default: free, from 7860 or {FIRST_PORT})")
     add(
         "--root-path",
         metavar="PATH",

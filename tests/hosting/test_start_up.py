@@ -4,21 +4,33 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from explorer.hosting.address import ROOT_PATH, AddressError, check_address, check_root_path
+from explorer.hosting.address import (
+    FIRST_PORT,
+    HOST,
+    PORTS,
+    ROOT_PATH,
+    AddressError,
+    check_address,
+    check_root_path,
+)
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.logs import TruncatedLines
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def start(*arguments: str) -> subprocess.CompletedProcess:
+def start(
+    *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess:
     command = [sys.executable, "app.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    given = os.environ | (environment or {})
+    return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +89,30 @@ def test_a_port_in_use_is_a_sentence():
 
 
 def test_addresses_of_every_kind():
-    assert check_address(None, None) == (None, None)
-    assert check_address(None, 0) == (None, None)
-    assert check_address("localhost", None) == ("localhost", None)
-    assert check_address("0.0.0.0", None) == ("0.0.0.0", None)
+    assert check_address(None, None, {}) == (None, None)
+    assert check_address(None, 0, {}) == (None, None)
+    assert check_address("localhost", None, {}) == ("localhost", None)
+    assert check_address("0.0.0.0", None, {}) == ("0.0.0.0", None)
+    named = {HOST: "localhost", FIRST_PORT: "7861", PORTS: "3"}
+    assert check_address(None, None, named) == ("localhost", None)
+    assert check_address("127.0.0.1", None, {HOST: "no.such.host.invalid"}) == ("127.0.0.1", None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "sentence"),
+    [
+        (HOST, "no.such.host.invalid", "GRADIO_SERVER_NAME 'no.such.host.invalid' is no address"),
+        (HOST, "192.0.2.1", "GRADIO_SERVER_NAME '192.0.2.1' is no address of this machine."),
+        (FIRST_PORT, "70000", "GRADIO_SERVER_PORT must be a number from 0 to 65535; got '70000'."),
+        (FIRST_PORT, "many", "GRADIO_SERVER_PORT must be a number from 0 to 65535; got 'many'."),
+        (PORTS, "0", "GRADIO_NUM_PORTS must be a number from 1 to 65535; got '0'."),
+    ],
+)
+def test_an_environment_that_names_no_address_is_a_sentence(variable, text, sentence):
+    done = start(environment={variable: text})
+    assert done.returncode == 2
+    assert done.stderr.startswith(sentence)
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_root_paths_by_flag_and_environment():
@@ -98,8 +130,9 @@ def test_root_paths_by_flag_and_environment():
 def test_ipv6_addresses_get_their_brackets():
     try:
         for host in ("::1", "::", "[::1]"):
-            named, _ = check_address(host, None)
+            named, _ = check_address(host, None, {})
             assert named == f"[{host.strip('[]')}]"
+            assert check_address(None, None, {HOST: host})[0] == named
     except AddressError as error:  # built in, and switched off on this machine
         assert "no address of this machine" in str(error)
 
