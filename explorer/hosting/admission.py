@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from explorer.hosting.allowances import Allowance, Allowances
 from explorer.hosting.metrics import Metrics
 from explorer.models.catalog import KNOWN, ModelError
+from explorer.runs.device_queue import too_many_of_yours, too_many_wait
 from explorer.runs.events import Computed, Denoising, Ended, Event
 from explorer.runs.inputs import picture_size
 from explorer.runs.refusals import refuse_long
@@ -187,19 +188,10 @@ class Admission:
     def _check_waiting(self, visitor: str, address: str) -> None:
         limits, runs = self._limits, [each for each in self._under_way if not each.cancel.is_set()]
         if len(runs) > limits.waiting_runs:
-            are = "is" if limits.waiting_runs == 1 else "are"
-            raise _later(
-                f"{counted(limits.waiting_runs, 'run')} {are} "
-                "waiting for this server already, and it takes no more: try again in a while.",
-                "waiting_runs",
-            )
+            raise _later(too_many_wait(limits), "waiting_runs")
         theirs = sum(bool(visitor) and each.visitor == visitor for each in runs)
         if theirs > limits.waiting_runs_per_visitor:
-            raise _later(
-                f"You have a run under way and {limits.waiting_runs_per_visitor} waiting, which is "
-                "as many as a visitor may have: stop one, or wait for one to end.",
-                "waiting_runs_per_visitor",
-            )
+            raise _later(too_many_of_yours(limits), "waiting_runs_per_visitor")
         nearby = sum(bool(address) and each.address == address for each in runs)
         if 0 < limits.waiting_runs_per_address <= nearby:
             raise _later(

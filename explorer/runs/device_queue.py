@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from heapq import heapreplace
 from itertools import count
 
+from explorer.sampling.wording import counted
 from explorer.settings.limits import LIMITS, Limits
 
 _LOCK = threading.RLock()  # for all queues and tickets: it is held for microseconds
@@ -210,16 +211,27 @@ class DeviceQueue:
         runs = [ticket for ticket in self._everybody() if ticket.is_run]
         # As many as it has places have the device, or are about to.
         if len(runs) - self.capacity >= limits.waiting_runs:
-            raise QueueFull(
-                f"{limits.waiting_runs} runs are waiting for this server already, and it takes no "
-                "more: try again in a while."
-            )
+            raise QueueFull(too_many_wait(limits))
         theirs = sum(bool(visitor) and ticket.visitor == visitor for ticket in runs)
         if theirs > limits.waiting_runs_per_visitor:
-            raise QueueFull(
-                f"You have a run under way and {limits.waiting_runs_per_visitor} waiting, which is "
-                "as many as a visitor may have: stop one, or wait for one to end."
-            )
+            raise QueueFull(too_many_of_yours(limits))
+
+
+def too_many_wait(limits: Limits) -> str:
+    """The sentence for a run that comes when as many wait as may."""
+    are = "is" if limits.waiting_runs == 1 else "are"
+    return (
+        f"{counted(limits.waiting_runs, 'run')} {are} waiting for this server already, and it "
+        "takes no more: try again in a while."
+    )
+
+
+def too_many_of_yours(limits: Limits) -> str:
+    """The sentence for a run whose visitor has as many as a visitor may have."""
+    return (
+        f"You have a run under way and {limits.waiting_runs_per_visitor} waiting, which is as many "
+        "as a visitor may have: stop one, or wait for one to end."
+    )
 
 
 def device_queue(device: str) -> DeviceQueue:

@@ -158,7 +158,7 @@ def test_a_full_queue_and_unknown_models_are_sentences():
 
     ends = finish(three())
     assert [type(end) for end in ends] == [Finished, Finished, Failed]
-    assert "1 runs are waiting" in ends[-1].message
+    assert "1 run is waiting" in ends[-1].message
     with pytest.raises(SettingsError):
         engine.astream(settings(model="nobody/knows"))
 
