@@ -14,6 +14,7 @@ from program import free_port
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = ("/usr/sbin/nginx", "/usr/local/sbin/nginx", "/opt/homebrew/bin/nginx")
 PATIENCE_S = 30
+CERTIFICATE = "server.pem", "server.key"
 AROUND = """
 daemon off;
 master_process off;
@@ -44,7 +45,8 @@ def nginx(
 ) -> Iterator[str]:
     """The address, below /explorer/, of nginx before the port `behind` of this machine.
 
-    Its files are in `folder`; `changed` changes its server. Fails where nginx is not installed.
+    Its files are in `folder`, also a certificate that is there already; `changed` changes its
+    server. Fails where nginx is not installed.
     """
     program = shutil.which("nginx") or next(filter(Path.exists, map(Path, PLACES)), None)
     assert program, "the tests of a reverse proxy need nginx (Debian: nginx-light)"
@@ -59,7 +61,8 @@ def nginx(
     for said, here in changes.items():
         assert server.count(said) == 1, said
         server = server.replace(said, here)
-    certify(folder)
+    if not all((folder / name).exists() for name in CERTIFICATE):
+        certify(folder)
     configuration = folder / "nginx.conf"
     configuration.write_text(AROUND.format(folder=folder, server=server))
     with subprocess.Popen(
@@ -75,7 +78,8 @@ def nginx(
 def certify(folder: Path) -> None:
     """A certificate of this machine's address that nobody vouches for."""
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
-    files = ["-keyout", folder / "server.key", "-out", folder / "server.pem"]
+    pem, key = (folder / name for name in CERTIFICATE)
+    files = ["-keyout", key, "-out", pem]
     name = ["-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run([*command.split(), *files, *name], check=True, capture_output=True)
 

@@ -23,6 +23,8 @@ from explorer.runs.paces import Paces
 from explorer.settings import RunSettings
 from explorer.settings.limits import Limits
 
+FULL_SIDE = 8
+
 
 class Deadly:
     """Something that ends its process when it is pickled."""
@@ -36,13 +38,15 @@ class FarEngine(FakeEngine):
     """As many steps as asked for, and what is in the brackets of the prompt:
 
     [hold 3] before that call, [loading] and [frames] for ever, [last] dies with the last event,
-    [exit] ends the process by itself, [deaf] never closes.
+    [exit] ends the process by itself, [leave] the thread of the run, [deaf] never closes. Frames in
+    full size have `FULL_SIDE`.
     """
 
     threads, trouble = 1, ""
 
     def __init__(self, pace: float):
         super().__init__(pace)
+        self.full_side = FULL_SIDE
         self.paces, self.deaf = Paces(), False
         known = {"bundled": (Path("/nowhere"), ())}
         self.residents = SimpleNamespace(known=lambda: known, get=lambda name: self.resident)
@@ -54,6 +58,8 @@ class FarEngine(FakeEngine):
         self.deaf |= "deaf" in tags
         if "exit" in tags:
             os._exit(7)
+        if "leave" in tags:
+            raise SystemExit
         for event in as_they_come(self.astream(settings, cancel)):
             self.resident = "bundled"
             yield self._last(event, tags)

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from far_engine import engine_in_processes
+from fake_engine import FakeEngine
+from far_engine import FULL_SIDE, engine_in_processes
 from loops import finish
 
 from explorer.hosting.workers.border_engine import BorderEngine
@@ -132,6 +133,17 @@ def test_a_crash_is_told_apart_from_a_kill(engine):
     assert isinstance(follow(engine, settings())[-1], Finished)
 
 
+def test_whatever_ends_the_thread_of_a_run_is_told(engine):
+    async def run() -> Event:
+        async with asyncio.timeout(PATIENCE_S):
+            return [event async for event in engine.astream(settings("a boat [leave]"))][-1]
+
+    last = finish(run())
+    assert isinstance(last, Failed)
+    assert "SystemExit" in last.message
+    assert isinstance(follow(engine, settings())[-1], Finished)
+
+
 def test_a_killed_run_shows_how_far_it_was_told(engine):
     wait_until(lambda: engine.backends[0].ready)
 
@@ -199,7 +211,11 @@ def test_two_workers_run_side_by_side_and_one_of_them_may_die():
 
 def test_frames_in_full_size_cross_the_border(engine):
     *_, last = follow(engine, settings())
-    assert list(engine.full_frames(last.trajectories)) == []  # its model makes none
+    near = FakeEngine()
+    near.full_side = FULL_SIDE
+    frames = list(engine.full_frames(last.trajectories, [2, 2], "noisy"))
+    assert frames == list(near.full_frames(last.trajectories, [2, 2], "noisy"))
+    assert len(frames) == 2 * 2 * 7  # lanes, views, calls
     assert engine.resident == "bundled"
 
 

@@ -130,10 +130,12 @@ class _Worker:
             self._send(Failure(number, messages.OF_MODEL, str(error)))
         except ValueError as error:
             self._send(Failure(number, messages.OF_SIZE, str(error)))
-        except Exception as error:
+        except BaseException as error:  # whoever has asked waits for an answer in any case
             from explorer.runs.problems import sentence
 
             self._send(Failure(number, "", sentence(error)))
+            if not isinstance(error, Exception):
+                raise
         finally:
             self._cancels.pop(number, None)
 
