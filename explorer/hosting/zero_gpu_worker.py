@@ -68,6 +68,7 @@ def end_processes() -> None:
     """
     for process in multiprocessing.active_children():
         process.kill()
+        process.join(1.0)
 
 
 def _duration(settings: dict[str, Any], asked: int) -> int:
