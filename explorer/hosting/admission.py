@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from explorer.hosting.allowances import Allowance, Allowances
 from explorer.hosting.metrics import Metrics
-from explorer.models.catalog import KNOWN, ModelError
+from explorer.models.catalog import KNOWN
 from explorer.runs.device_queue import too_many_of_yours, too_many_wait
 from explorer.runs.events import Computed, Denoising, Ended, Event
 from explorer.runs.inputs import picture_size
-from explorer.runs.refusals import refuse_long
+from explorer.runs.refusals import models_of, refuse_long
 from explorer.sampling.wording import about, counted
 from explorer.settings import Refused, RunSettings, SettingsError
 from explorer.settings.limits import LIMITS, Limits
@@ -165,14 +165,12 @@ class Admission:
 
     def _check_models(self, settings: RunSettings) -> None:
         """Refuse models that are not on offer, and a model's own size beyond the limit."""
-        for field in ("model", "refiner"):
-            name = getattr(settings, field)
-            try:
-                self._engine.catalog.find(name)
-            except ModelError as error:
-                if name in KNOWN and not self._limits.hub_models:
-                    raise Refused(field, str(error), "hub_models") from None
-                raise SettingsError(field, str(error)) from None
+        try:
+            models_of(settings, self._engine.catalog.find)
+        except SettingsError as error:
+            if getattr(settings, error.name) in KNOWN and not self._limits.hub_models:
+                raise Refused(error.name, str(error), "hub_models") from None
+            raise
         identity = self._engine.facts.identity(settings.model)
         if identity is None:
             return

@@ -19,7 +19,7 @@ from explorer.runs.fingerprints import Fingerprints
 from explorer.runs.job import Job, Stopped
 from explorer.runs.paces import Estimate, Paces
 from explorer.runs.problems import sentence
-from explorer.runs.refusals import refuse_long
+from explorer.runs.refusals import models_of, refuse_long
 from explorer.settings import RunSettings, SettingsError
 from explorer.settings.limits import Limits
 
@@ -108,11 +108,7 @@ class Dispatcher:
 
     def job(self, settings: RunSettings, cancel: threading.Event | None) -> Job:
         """A new job; raises SettingsError, also for models that are not in the catalogue."""
-        for field in ("model", "refiner"):
-            try:
-                self.catalog.find(getattr(settings, field))
-            except ModelError as error:
-                raise SettingsError(field, str(error)) from None
+        models_of(settings, self.catalog.find)
         job = Job(settings, cancel)
         job.loading_progress = lambda: (self._models.progress or ("", None))[0]
         self.stop_at_close(job)
@@ -123,9 +119,7 @@ class Dispatcher:
         self._jobs.add(job)
 
     def _entries(self, job: Job) -> list[Entry]:
-        run = job.settings
-        names = [run.model, run.refiner] if run.refiner else [run.model]
-        return [self.catalog.find(name) for name in names]
+        return models_of(job.settings, self.catalog.find)
 
     def enter(
         self,
@@ -140,7 +134,7 @@ class Dispatcher:
             job.stop()
         job.take_place(
             self.queue,
-            visitor,
+            visitor=visitor,
             limits=self._limits,
             ready=lambda: job.admitted and all(map(self._models.has_fetched, entries)),
             seconds_left=partial(self._seconds_left, job),

@@ -2,25 +2,23 @@
 
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.capture.trajectory import ERROR, Trajectory
 from explorer.models.catalog import BUNDLED_FOLDER as BUNDLED
-from explorer.models.catalog import Catalog, Entry, ModelError
+from explorer.models.catalog import Catalog, Entry
 from explorer.models.hub import Hub
 from explorer.models.resident import Residents
 from explorer.records.run import RecordedRun
-from explorer.runs.device_queue import device_queue
 from explorer.runs.dispatch import Dispatcher
 from explorer.runs.event_builder import EventBuilder
 from explorer.runs.event_stream import event_stream, event_stream_async
 from explorer.runs.events import Event
-from explorer.runs.full_frames import made_between_runs
-from explorer.runs.job import Stopped
+from explorer.runs.full_frames import full_frames
 from explorer.runs.kept_paces import KeptPaces
+from explorer.runs.loads import Loads
 from explorer.runs.model_facts import ModelFacts, check_settings
 from explorer.runs.paces import Estimate, Paces
 from explorer.runs.problems import sentence
@@ -39,12 +37,6 @@ if TYPE_CHECKING:
 
     from explorer.capture.full_frames import FullFrame
     from explorer.models.model import Model
-
-POLL_S = 0.1  # between two checks whether a load in the queue is still wanted
-FULL_AFTERWARDS = (
-    "auto",
-    "full",
-)  # preview decoders after which frames are made in full size
 
 
 class RunError(RuntimeError):
@@ -90,7 +82,7 @@ class Engine:
         self.facts = ModelFacts(self.catalog, self._models, hub)
         self._limits = limits
         self._dispatcher = Dispatcher(self.catalog, self._models, device, limits, self._paces)
-        self._first_is_absent = False  # its newest load has failed
+        self._loads = Loads(self._models, self._dispatcher, self.entries[0])
 
     # --- the models ------------------------------------------------------------------------------
 
@@ -130,7 +122,7 @@ class Engine:
         """Why this engine takes no run, for everybody to read; "" for one that does."""
         if self._dispatcher.closing:
             return "ending"
-        return "the first model cannot be loaded" if self._first_is_absent else ""
+        return "the first model cannot be loaded" if self._loads.first_is_absent else ""
 
     @property
     def threads(self) -> int | None:
@@ -167,52 +159,11 @@ class Engine:
         with the part being loaded. Raises ModelError; then the previous model is resident again,
         and loading may be retried.
         """
-        entry, models, dispatcher = self.catalog.find(name), self._models, self._dispatcher
-        if models.name == entry.name:
-            return
-        ticket = None
-
-        def on_progress(text: str, fraction: float | None = None) -> None:
-            if not wanted():
-                raise Stopped
-            dispatcher.on_progress(text, fraction)
-
-        try:
-            dispatcher.open_queue()
-            models.fetch([entry], on_progress)
-            ticket = dispatcher.queue.join(is_run=False)
-            if ticket.place:
-                on_progress(f"{entry.label} is loaded when the run under way has ended.")
-            while not ticket.wait(POLL_S):
-                if dispatcher.closing or not wanted():
-                    raise Stopped
-            models.make_resident([entry], on_progress)
-            self._first_is_absent &= entry != self.entries[0]
-        except Stopped:
-            if dispatcher.closing:
-                raise ModelError("The program is ending.") from None
-        except ModelError:
-            self._first_is_absent |= entry == self.entries[0]
-            raise
-        finally:
-            if ticket is not None:
-                ticket.leave()
-            models.progress = None
+        self._loads.load(self.catalog.find(name), wanted)
 
     def fetch(self, names: Iterable[str], wanted: Callable[[], bool] = lambda: True) -> None:
         """Have the files of models on this machine, without loading any; raises ModelError."""
-        entries = [self.catalog.find(name) for name in names]
-
-        def on_progress(text: str, fraction: float | None = None) -> None:
-            if not wanted():
-                raise Stopped
-            self._dispatcher.on_progress(text, fraction)
-
-        try:
-            with suppress(Stopped):
-                self._models.fetch(entries, on_progress)
-        finally:
-            self._models.progress = None
+        self._loads.fetch([self.catalog.find(name) for name in names], wanted)
 
     def _rehearse(self, model: "Model", on_progress: Callable[..., None]) -> None:
         rehearse(model, on_progress, self._dispatcher.stop_at_close)
@@ -323,26 +274,12 @@ class Engine:
         and loads go first. Ends early if `cancel` is set, another model has been loaded, or the
         run's `preview_decoder` excludes full size. Raises RunError.
         """
-        lanes = [each for each in trajectories if each.settings]
-        if not lanes or lanes[0].settings.get("preview_decoder") not in FULL_AFTERWARDS:
-            return
-        name = lanes[0].settings.get("refiner") or lanes[0].model
 
         def stopped() -> bool:
             return self._dispatcher.closing or (cancel is not None and cancel.is_set())
 
-        def model() -> "Model | None":
-            return self._models.get(name)
-
-        if model() is None:
-            return
-        if self.threads is not None:
-            import torch
-
-            torch.set_num_threads(self.threads)
-        queue = device_queue(self.device)
         try:
-            yield from made_between_runs(queue, model, trajectories, cursor, view, stopped)
+            yield from full_frames(self._models, trajectories, cursor, view, stopped)
         except Exception as error:
             raise RunError(sentence(error)) from None
 

@@ -1,19 +1,44 @@
 """Full-size frames of a recorded run, made while no run needs the device."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from explorer.capture.trajectory import Trajectory
-from explorer.runs.device_queue import DeviceQueue
+from explorer.models.resident import Residents
+from explorer.runs.device_queue import DeviceQueue, device_queue
 
 if TYPE_CHECKING:
     from explorer.capture.full_frames import FullFrame
     from explorer.models.model import Model
 
 POLL_S = 0.05
+FULL_AFTERWARDS = ("auto", "full")  # preview decoders after which frames are made in full size
 
 
-def made_between_runs(
+def full_frames(
+    models: Residents,
+    trajectories: Sequence[Trajectory],
+    cursor: Sequence[int],
+    view: str,
+    stopped: Callable[[], bool],
+) -> Iterator["FullFrame"]:
+    """Yield a run's frames, as `Engine.full_frames` does, by its model if that is in memory."""
+    lanes = [each for each in trajectories if each.settings]
+    if not lanes or lanes[0].settings.get("preview_decoder") not in FULL_AFTERWARDS:
+        return
+    model_of = partial(models.get, lanes[0].settings.get("refiner") or lanes[0].model)
+    if model_of() is None:
+        return
+    if models.threads is not None:
+        import torch
+
+        torch.set_num_threads(models.threads)
+    queue = device_queue(models.device)
+    yield from _made_between_runs(queue, model_of, trajectories, cursor, view, stopped)
+
+
+def _made_between_runs(
     queue: DeviceQueue,
     model_of: "Callable[[], Model | None]",
     trajectories: Sequence[Trajectory],

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from explorer.runs.events import LOADING, QUEUED, RUNNING
 from explorer.sampling.wording import lane_letter
 from explorer.settings import RunSettings
 from explorer.settings.groups import groups_of
+from explorer.settings.limits import Limits
 
 if TYPE_CHECKING:
     from explorer.models.previews import Decoder, VaeDecoder
@@ -130,10 +131,27 @@ class Job:
         ended = self.finished.is_set() or self.state or self.stopping
         return not ended and self.ticket is not None and not self.ticket.granted.is_set()
 
-    def take_place(self, queue: DeviceQueue, visitor: str, **place: Any) -> None:
-        """Join a queue (`place` are arguments of its `join`); if it has no room, the job ends."""
+    def take_place(
+        self,
+        queue: DeviceQueue,
+        *,
+        visitor: str,
+        limits: Limits,
+        ready: Callable[[], bool],
+        seconds_left: Callable[[], float | None],
+        on_granted: Callable[[], None],
+        came: float | None,
+    ) -> None:
+        """Join a queue, by the arguments of its `join`; if it has no room, the job ends."""
         try:
-            self.ticket = queue.join(visitor, **place)
+            self.ticket = queue.join(
+                visitor,
+                limits=limits,
+                ready=ready,
+                seconds_left=seconds_left,
+                on_granted=on_granted,
+                came=came,
+            )
         except QueueFull as error:
             self.end(ERROR, str(error))
             self.finished.set()

@@ -1,9 +1,11 @@
 """Refusals of runs that are impossible, before anything is computed."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from explorer.capture.budget import Recording, limit_bytes
+from explorer.models.catalog import Entry, ModelError
 from explorer.models.previews import LinearDecoder
 from explorer.runs.inputs import is_tiled, noise_device, picture_size
 from explorer.runs.paces import Estimate
@@ -12,7 +14,7 @@ from explorer.runtime.free_memory import free_bytes
 from explorer.runtime.memory_plan import MemoryNeed, elements_at_once
 from explorer.sampling.samplers import DPMPP_SDE
 from explorer.sampling.wording import about, joined
-from explorer.settings import Refused, RunSettings
+from explorer.settings import Refused, RunSettings, SettingsError
 from explorer.settings.groups import groups_of
 from explorer.settings.limits import LIMITS, Limits
 
@@ -20,6 +22,23 @@ if TYPE_CHECKING:
     from explorer.models.model import Model
 
 REFINABLE = {"sdxl", "sdxl-refiner"}  # families that share a latent space
+
+
+def models_of(run: RunSettings, find: Callable[[str], Entry]) -> list[Entry]:
+    """The models that a run needs: its own, and the refiner if it has one.
+
+    `find` is a catalogue's. Raises SettingsError, of the field, for a model that it does not know.
+    """
+    entries = []
+    for field in ("model", "refiner"):
+        name = getattr(run, field)
+        try:
+            entry = find(name)
+        except ModelError as error:
+            raise SettingsError(field, str(error)) from None
+        if name or field == "model":  # no name is the first model, and no refiner
+            entries.append(entry)
+    return entries
 
 
 def refuse(run: RunSettings, model: "Model", refiner: "Model | None" = None) -> None:

@@ -1,23 +1,17 @@
 """A worker process as a backend: what is asked of it, and another one when it has died."""
 
-import itertools
-import logging
-import multiprocessing
 import queue
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from multiprocessing.util import Finalize
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from explorer.hosting.workers import messages
 from explorer.hosting.workers.backend import BackendError, Stopping
 from explorer.hosting.workers.border import Learned
-from explorer.hosting.workers.messages import Failure, Item, News, Request, Stop
-from explorer.hosting.workers.worker_process import WorkerOptions, main
+from explorer.hosting.workers.child_process import ChildProcess
+from explorer.hosting.workers.messages import Failure, Item
+from explorer.hosting.workers.worker_process import WorkerOptions
 from explorer.models.catalog import ModelError
 from explorer.runs.events import Event
 
@@ -25,21 +19,8 @@ if TYPE_CHECKING:
     from explorer.capture.full_frames import FullFrame
     from explorer.capture.trajectory import Trajectory
 
-LOG = logging.getLogger(__name__)
-
 POLL_S = 0.02  # between two looks at whether a request is still wanted
 ANSWER_S = 1.0  # for what a page asks beside a run; it does without where that takes longer
-GRACE_S = 0.5  # for a worker that is ending, beyond the time for its runs
-KILLED_S = 2.0  # until a killed process is gone
-
-ENDED = (
-    "The process that computes was ended by the system, which often means that memory ran out: "
-    "lower the picture's size, the batch size or the number of lanes. It has been started again."
-)
-CRASHED = (
-    "The process that computes has crashed ({how}), and has been started again: press Run again. "
-    "If it happens with the same settings, change them."
-)
 CLOSED = "The program is ending."
 
 
@@ -54,7 +35,7 @@ class ProcessBackend:
         self._options = options
         self._lock = threading.Lock()
         self._closing = False
-        self._process: _Process | None = None
+        self._process: ChildProcess | None = None
 
     def start(self) -> None:
         """Begin the process now; otherwise it begins with the first thing that is asked of it."""
@@ -129,7 +110,7 @@ class ProcessBackend:
 
     # --- asking ----------------------------------------------------------------------------------
 
-    def _living(self) -> "_Process":
+    def _living(self) -> ChildProcess:
         """The process, a new one if it has died."""
         with self._lock:
             if self._closing:
@@ -138,11 +119,11 @@ class ProcessBackend:
                 self._process = self._started(self.learned)
             return self._process
 
-    def _started(self, before: Learned) -> "_Process":
+    def _started(self, before: Learned) -> ChildProcess:
         """A new process; how long runs took is still known."""
-        return _Process(self._options, before, self._on_death)
+        return ChildProcess(self._options, before, self._on_death)
 
-    def _on_death(self, process: "_Process") -> None:
+    def _on_death(self, process: ChildProcess) -> None:
         """Start another one at once, unless it would die as soon."""
         with self._lock:
             if process is self._process and process.has_begun and not self._closing:
@@ -200,124 +181,3 @@ class ProcessBackend:
             return BackendError(CLOSED)
         kinds = {messages.OF_MODEL: ModelError, messages.OF_SIZE: ValueError}
         return kinds.get(failure.kind, BackendError)(failure.message)
-
-
-class _Process:
-    """One worker process from its start to its death, and what it has been asked."""
-
-    def __init__(
-        self, options: WorkerOptions, learned: Learned, on_death: Callable[["_Process"], None]
-    ):
-        self._options = options
-        self.learned, self.progress = self._forgotten(learned), ("", None)
-        self.has_begun = self.has_died = False
-        self._lock = threading.Lock()
-        self._sending = threading.Lock()
-        self._numbers = itertools.count()
-        self._asked: dict[int, queue.SimpleQueue] = {}
-        self._on_death = on_death
-        self._message = ""
-        self._gone = threading.Event()  # a process is waited for by one thread alone
-        context = multiprocessing.get_context("spawn")  # this process has threads
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=main, args=(theirs, options), name="worker")
-        self._process.start()
-        theirs.close()
-        # At the program's end multiprocessing waits for its processes: this comes before.
-        Finalize(self, self._process.kill, exitpriority=1)
-        threading.Thread(target=self._read, name="worker's answers", daemon=True).start()
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
-
-    def begin(self, kind: str, arguments: tuple) -> "tuple[int, queue.SimpleQueue]":
-        """Ask for something; returns its number, and where the answers come."""
-        answers: queue.SimpleQueue = queue.SimpleQueue()
-        with self._lock:
-            number = next(self._numbers)
-            self._asked[number] = answers
-            if self.has_died:
-                answers.put(Failure(number, messages.DIED, self._message))
-                return number, answers
-        self._send(Request(number, kind, arguments))
-        return number, answers
-
-    def stop(self, number: int) -> None:
-        """What was asked under this number is no longer wanted."""
-        self._send(Stop(number))
-
-    def forget(self, number: int) -> None:
-        """Nobody waits for answers to this number any more."""
-        with self._lock:
-            self._asked.pop(number, None)
-
-    def close(self, timeout: float) -> bool:
-        """End it by its next call, and then in any case; whether it ended by itself in time."""
-        self.begin(messages.CLOSE, (timeout,))
-        ended = self._gone.wait(timeout + GRACE_S)
-        if not ended:
-            self._process.kill()
-            self._gone.wait(KILLED_S)
-        return ended
-
-    def _send(self, message: object) -> None:
-        with self._sending, suppress(OSError):  # of one that has died; its answers say so
-            self._connection.send(message)
-
-    def _read(self) -> None:
-        try:
-            while True:
-                self._take(self._connection.recv())
-        except (EOFError, OSError):
-            pass
-        except Exception:
-            LOG.exception("what a worker process said could not be read")
-        self._end()
-
-    def _take(self, message: Any) -> None:
-        if isinstance(message, News):
-            self.has_begun, self.progress = True, message.progress
-            self._learn(message.learned)
-            return
-        learned = getattr(message, "value", None)
-        if isinstance(learned, Learned):
-            self._learn(learned)
-        with self._lock:
-            answers = self._asked.get(message.number)
-        if answers is not None:
-            answers.put(message)
-
-    def _learn(self, learned: Learned) -> None:
-        device, paces = self._options.device or learned.device, learned.paces or self.learned.paces
-        self.learned = replace(learned, device=device, paces=paces)
-
-    def _forgotten(self, learned: Learned) -> Learned:
-        """What is still true when the process that has taught it is gone."""
-        return Learned(device=learned.device, paces=learned.paces)
-
-    def _end(self) -> None:
-        self._process.join(KILLED_S)
-        if self._process.is_alive():  # it can no longer say anything
-            self._process.kill()
-            self._process.join(KILLED_S)
-        code = self._process.exitcode
-        LOG.warning("the worker process %s ended: %s", self.pid, _how(code))
-        self._message = ENDED if code == -signal.SIGKILL else CRASHED.format(how=_how(code))
-        self.learned, self.progress = self._forgotten(self.learned), ("", None)
-        with self._lock:
-            self.has_died = True
-            asked = dict(self._asked)
-        self._connection.close()
-        self._gone.set()
-        self._on_death(self)
-        for number, answers in asked.items():
-            answers.put(Failure(number, messages.DIED, self._message))
-
-
-def _how(code: int | None) -> str:
-    """How a process ended, in words."""
-    if code is not None and code < 0:
-        with suppress(ValueError):
-            return f"by {signal.Signals(-code).name}"
-    return f"with exit status {code}"
