@@ -1,5 +1,6 @@
 """Routes for those who watch a server: `/healthz` for everybody, `/metrics` for its operator."""
 
+import asyncio
 import hmac
 import time
 from collections.abc import Callable
@@ -75,6 +76,8 @@ def routes(
     async def metrics(request: Request) -> Response:
         if not may_read(request, choice):
             return JSONResponse({"error": NOTHING, "detail": NOTHING}, 404, headers=FRESH)
-        return PlainTextResponse(watched(request)[2].text(), headers=FRESH, media_type=METRICS_TYPE)
+        # In a thread: a GPU's driver may take its time to answer.
+        text = await asyncio.to_thread(watched(request)[2].text)
+        return PlainTextResponse(text, headers=FRESH, media_type=METRICS_TYPE)
 
     return [Route("/healthz", healthz), Route("/metrics", metrics)]

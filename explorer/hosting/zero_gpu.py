@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from explorer.hosting.first_item import GivenUp, first_item
 from explorer.hosting.folders import choose_temp_folder
-from explorer.hosting.workers.backend import BackendError, Stopping
+from explorer.hosting.workers.backend import BackendError, Stopping, WorkerDied
 from explorer.hosting.workers.border import Learned, learned_from
 from explorer.hosting.workers.border_engine import BorderEngine
 from explorer.models.catalog import ModelError
@@ -50,6 +50,7 @@ STOPPED_S = 3.0  # for a stopped run to send what it has computed; then its proc
 READY_S = 60.0  # for a model's memory to be measured, in a thread, before the first fork
 UNREAD_S = 0.2  # that a prompt's note waits while a process is being forked
 
+WORKER_ERROR = "ZeroGPU worker error"
 # By the platform's titles of its errors, a sentence; {asked} are the seconds that were asked for.
 SENTENCES = {
     "ZeroGPU illegal duration": (
@@ -65,7 +66,7 @@ SENTENCES = {
     "ZeroGPU client error": (
         "ZeroGPU has given no GPU: reload the page and press Run again, or try later."
     ),
-    "ZeroGPU worker error": (
+    WORKER_ERROR: (
         "The process with the GPU ended before the run did: it took longer than the {asked} that "
         "were asked for, or memory ran out. Lower the steps, the size, the batch size or the "
         "number of lanes."
@@ -194,7 +195,8 @@ class ZeroGpuBackend:
             raise
         except Exception as error:
             LOG.warning("ZeroGPU: %s", type(error).__name__, exc_info=True)
-            raise BackendError(reason(error, asked)) from None
+            died = getattr(error, "title", "") == WORKER_ERROR
+            raise (WorkerDied if died else BackendError)(reason(error, asked)) from None
         finally:
             self._is_idle.set()
             self._paces.refresh()

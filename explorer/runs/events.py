@@ -115,9 +115,10 @@ class Cancelled(Ended):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Failed(Ended):
-    """The run broke off; `message` says why."""
+    """The run broke off; `message` says why, `worker_died` whether its process has ended."""
 
     state = ERROR
+    worker_died: bool = False
 
 
 ENDINGS: dict[str, type[Ended]] = {each.state: each for each in (Finished, Cancelled, Failed)}

@@ -8,7 +8,7 @@ from fake_engine import FakeEngine
 from loops import as_they_come
 from made_paces import PACE
 
-from explorer.hosting.workers.backend import BackendError
+from explorer.hosting.workers.backend import WorkerDied
 from explorer.hosting.workers.border import Known, Learned
 from explorer.models.catalog import Catalog, ModelError
 from explorer.runs.events import Ended
@@ -54,7 +54,7 @@ class NearBackend:
             yield pickle.loads(pickle.dumps(event))
             if getattr(event, "call", 0) == self.dies_at:
                 self.learned = Learned(device="cpu")
-                raise BackendError(GONE)
+                raise WorkerDied(GONE)
 
     def fetch(self, names, stopping) -> None:
         self.fetched += names

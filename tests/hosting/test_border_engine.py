@@ -9,6 +9,7 @@ import pytest
 from loops import everything, finish
 from near_backend import CALL_S, GONE, NearBackend
 
+from explorer.hosting.workers.backend import BackendError
 from explorer.hosting.workers.border import Learned
 from explorer.hosting.workers.border_engine import BorderEngine
 from explorer.models.catalog import Catalog, ModelError
@@ -79,6 +80,7 @@ def test_a_backend_that_is_gone_costs_the_run_and_no_other(call):
     *_, last = everything(engine.astream(settings()))
     assert isinstance(last, Failed)
     assert last.message == GONE
+    assert last.worker_died
     assert last.trajectories == ()
     assert last.call == call  # as far as it was told, with its newest pictures
     assert all(last.previews)
@@ -93,6 +95,20 @@ def test_a_backend_that_says_nothing_of_the_end_is_a_failure():
     *_, last = everything(engine_of(backend).astream(settings()))
     assert isinstance(last, Failed)
     assert "without a last word" in last.message
+    assert last.worker_died
+
+
+@pytest.mark.parametrize("error", [BackendError("It is full."), RuntimeError("a fault")])
+def test_a_backend_that_refuses_or_is_at_fault_has_not_died(error):
+    def fail(settings, stopping):
+        raise error
+        yield
+
+    backend = NearBackend()
+    backend.run = fail
+    *_, last = everything(engine_of(backend).astream(settings()))
+    assert isinstance(last, Failed)
+    assert not last.worker_died
 
 
 def test_a_run_is_stopped_while_it_waits_and_while_it_goes_on():

@@ -10,11 +10,13 @@ from gradio.routes import App
 from loops import finish
 
 from explorer import ui
+from explorer.byte_sizes import GIB
 from explorer.hosting.access import Access
 from explorer.hosting.admission import Admission
 from explorer.hosting.health import health
 from explorer.hosting.metrics import Metrics
 from explorer.runs.problems import OUT_OF_MEMORY
+from explorer.runtime.gpu_memory import GpuMemory
 from explorer.settings import LaneSettings, Refused, RunSettings
 from explorer.settings.limits import LIMITS
 
@@ -179,9 +181,28 @@ def test_errors_are_counted_by_kind():
     event = finish(follow(Admission(engine), RunSettings(steps=8, prompt="[nan]")))[-1]
     metrics.ended(RUN, event, 1.0)
     metrics.ended(RUN, replace(event, message=OUT_OF_MEMORY), 1.0)
+    metrics.ended(RUN, replace(event, worker_died=True), 1.0)
     text = metrics.text().decode()
-    for kind in ("run", "memory"):
+    for kind in ("run", "memory", "worker"):
         assert f'errors_total{{kind="{kind}"}} 1.0' in text
+
+
+def test_the_memory_of_each_gpu_is_among_the_figures():
+    gpus = [GpuMemory(0, 3 * GIB, 80 * GIB)]
+    metrics = Metrics(gpus=lambda: gpus)
+    gpus.append(GpuMemory(1, 0, 24 * GIB))  # they are read when they are asked for
+    lines = metrics.text().decode().splitlines()
+    told = [line.removeprefix("sampler_explorer_gpu_memory_") for line in lines if "{gpu" in line]
+    assert [(name, float(value)) for name, value in (each.split() for each in told)] == [
+        ('used_bytes{gpu="0"}', 3 * GIB),
+        ('used_bytes{gpu="1"}', 0),
+        ('total_bytes{gpu="0"}', 80 * GIB),
+        ('total_bytes{gpu="1"}', 24 * GIB),
+    ]
+
+
+def test_without_a_gpu_there_are_no_figures_of_one():
+    assert b"gpu" not in Metrics(gpus=list).text()
 
 
 def test_a_fault_of_an_answer_is_counted(page, monkeypatch):

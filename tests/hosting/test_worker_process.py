@@ -98,6 +98,7 @@ def test_a_worker_that_is_killed_costs_its_run_and_the_next_one_works(engine, mo
         assert isinstance(last, Failed)
         assert "ended by the system" in last.message
         assert "memory" in last.message
+        assert last.worker_died
     assert not engine.queue.busy
     *_, last = follow(engine, settings())
     assert isinstance(last, Finished)
@@ -130,6 +131,7 @@ def test_a_crash_is_told_apart_from_a_kill(engine):
     *_, last = follow(engine, settings("a boat [exit]"))
     assert isinstance(last, Failed)
     assert "has crashed (with exit status 7)" in last.message
+    assert last.worker_died
     assert isinstance(follow(engine, settings())[-1], Finished)
 
 

@@ -13,6 +13,7 @@ from program import config_of, fetched, program, read_until, start_run
 from explorer.hosting.zero_gpu import (
     NOT_TAKEN,
     SENTENCES,
+    WORKER_ERROR,
     is_zero_gpu,
     reason,
     seconds_to_ask,
@@ -105,6 +106,7 @@ def test_stop_acts_while_the_platform_has_no_gpu_yet(seen):
 def test_a_killed_process_costs_its_run_only(seen):
     assert seen["killed"]["state"] == "error"
     assert "ended before the run did" in seen["killed"]["message"]
+    assert seen["killed"]["worker_died"]
 
 
 def test_no_lock_is_held_at_a_fork(seen):
@@ -127,6 +129,7 @@ def test_every_error_of_the_platform_is_a_sentence(seen):
         sentence = SENTENCES.get(title, NOT_TAKEN)
         assert ended["message"].startswith(sentence.split("{")[0]), title
         assert "<" not in ended["message"]
+        assert ended["worker_died"] == (title == WORKER_ERROR)
 
 
 def test_a_used_up_quota_says_what_is_left_and_what_to_do(seen):

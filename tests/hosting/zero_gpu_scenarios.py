@@ -53,6 +53,7 @@ def run(settings: RunSettings, at_call: int = 0, act=lambda: None) -> dict:
     return {
         "state": event.state,
         "message": event.message,
+        "worker_died": getattr(event, "worker_died", False),
         "calls": [len(each.calls) for each in event.trajectories],
         "pictures": [digest(np.asarray(Image.open(io.BytesIO(each)))) for each in event.images],
     }

@@ -17,11 +17,15 @@ class BackendError(RuntimeError):
     """What computes has failed, or has refused; the message is a sentence for the visitor."""
 
 
+class WorkerDied(BackendError):
+    """The process that computed has ended, and the run with it."""
+
+
 class Backend(Protocol):
     """Something that computes one run at a time: a worker process, or a service.
 
-    All methods block the thread that calls them, and raise BackendError where what computes is
-    gone. Arguments and results cross the border, so all can be pickled.
+    All methods block the thread that calls them, and raise WorkerDied where what computes is gone.
+    Arguments and results cross the border, so all can be pickled.
     """
 
     @property

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from explorer.capture.trajectory import ERROR
-from explorer.runs.events import ENDINGS, Computed, Ended, Event
+from explorer.runs.events import ENDINGS, Computed, Ended, Event, Failed
 from explorer.runs.paces import Paces
 from explorer.settings import RunSettings, SettingsError
 
@@ -87,7 +87,11 @@ def serve_run(
 
 
 def broken_off(
-    settings: RunSettings, message: str, newest: Event | None = None, state: str = ERROR
+    settings: RunSettings,
+    message: str,
+    newest: Event | None = None,
+    state: str = ERROR,
+    worker_died: bool = False,
 ) -> Ended:
     """The last event of a run whose process can no longer tell it: as far as it was told.
 
@@ -99,4 +103,6 @@ def broken_off(
         kept |= {name: getattr(newest, name) for name in (*names, "previews")}
     else:
         kept |= {"steps": settings.steps, "calls": settings.nfe}
+    if state == ERROR:
+        return Failed(message=message, worker_died=worker_died, **kept)
     return ENDINGS[state](message=message, **kept)

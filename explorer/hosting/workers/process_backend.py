@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from explorer.hosting.workers import messages
-from explorer.hosting.workers.backend import BackendError, Stopping
+from explorer.hosting.workers.backend import BackendError, Stopping, WorkerDied
 from explorer.hosting.workers.border import Learned
 from explorer.hosting.workers.child_process import ChildProcess
 from explorer.hosting.workers.messages import Failure, Item
@@ -177,7 +177,7 @@ class ProcessBackend:
         return answer.value
 
     def _error(self, failure: Failure) -> Exception:
-        if failure.kind == messages.DIED and self._closing:
-            return BackendError(CLOSED)
+        if failure.kind == messages.DIED:
+            return BackendError(CLOSED) if self._closing else WorkerDied(failure.message)
         kinds = {messages.OF_MODEL: ModelError, messages.OF_SIZE: ValueError}
         return kinds.get(failure.kind, BackendError)(failure.message)

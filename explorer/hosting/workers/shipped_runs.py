@@ -5,7 +5,7 @@ from collections.abc import Callable
 from weakref import WeakSet
 
 from explorer.capture.trajectory import CANCELLED, ERROR
-from explorer.hosting.workers.backend import BackendError
+from explorer.hosting.workers.backend import BackendError, WorkerDied
 from explorer.hosting.workers.backend_pool import BackendPool
 from explorer.hosting.workers.border import broken_off
 from explorer.hosting.workers.shipped_events import ShippedEvents
@@ -109,7 +109,7 @@ class ShippedRuns:
     def drive(self, job: Job, events: ShippedEvents) -> None:
         """Have a backend run the job, whose turn has come, and take in its events."""
         pool, run = self._pool, job.settings
-        backend, state, message = None, ERROR, LOST
+        backend, state, message, worker_died = None, ERROR, LOST, True
         try:
             if job.stopping or pool.closing:
                 state, message = CANCELLED, ""
@@ -124,13 +124,13 @@ class ShippedRuns:
                 elif isinstance(told, Event) and getattr(told, "place", 1) is not None:
                     events.put(told)
         except BackendError as error:
-            message = str(error)
+            message, worker_died = str(error), isinstance(error, WorkerDied)
         except Exception as error:
-            message = sentence(error)
+            message, worker_died = sentence(error), False
         finally:
             pool.give_back(backend, job.ticket)
             job.finished.set()
             if not isinstance(events.newest, Ended):
                 if job.stopping:
                     state = CANCELLED
-                events.put(broken_off(run, message, events.newest, state))
+                events.put(broken_off(run, message, events.newest, state, worker_died))
