@@ -106,7 +106,7 @@ class _GpuMemories(Collector):
         def gauge(name: str, text: str) -> GaugeMetricFamily:
             return GaugeMetricFamily(f"{PREFIX}_{name}", text, labels=["gpu"])
 
-        used = gauge("gpu_memory_used_bytes", "Memory of a GPU that is in use, by any program")
+        used = gauge("gpu_memory_used_bytes", "Memory of a GPU that is in use, by whomever")
         total = gauge("gpu_memory_total_bytes", "The whole memory of a GPU")
         for each in gpus:
             used.add_metric([str(each.gpu)], each.used_bytes)

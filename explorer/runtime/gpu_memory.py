@@ -16,9 +16,9 @@ OK = 0  # what every function of the library answers that has succeeded
 
 @dataclass(frozen=True)
 class GpuMemory:
-    """A GPU, by the number that nvidia-smi gives it, and its memory: used by any program, and all.
+    """A GPU, by the number that nvidia-smi gives it, and its memory in bytes.
 
-    Both are in bytes.
+    What is used is used by any program, or kept by the driver (which nvidia-smi leaves out).
     """
 
     gpu: int
