@@ -175,8 +175,10 @@ def test_a_full_queue_and_unknown_models_are_sentences():
     ends = finish(three())
     assert [type(end) for end in ends] == [Finished, Finished, Failed]
     assert "1 run is waiting" in ends[-1].message
-    with pytest.raises(SettingsError):
-        engine.astream(settings(model="nobody/knows"))
+    for field in ("model", "refiner"):
+        with pytest.raises(SettingsError) as caught:
+            engine.astream(settings(**{field: "nobody/knows"}))
+        assert caught.value.name == field
 
 
 def test_a_model_is_loaded_by_the_first_free_backend_and_told_of():
