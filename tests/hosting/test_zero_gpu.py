@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -134,7 +135,8 @@ def test_every_error_of_the_platform_is_a_sentence(seen):
 
 def test_a_used_up_quota_says_what_is_left_and_what_to_do(seen):
     said = seen["quota"]["message"]
-    assert "this run asks for 15 s, and 5 s are left" in said
+    # How much it asks for is by the pace of this machine, which other programs may slow down.
+    assert re.search(r"this run asks for \d+ s, and 5 s are left", said)
     assert "Lower the steps" in said
     assert "sign in to Hugging Face" in said
     assert "try again in 3:25:01" in said
