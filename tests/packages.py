@@ -1,8 +1,9 @@
 """The packages that a Space installs: pinned with hashes, and asked about known weaknesses.
 
-`python -m tests.packages pin` writes requirements/space.txt (Python 3.11, Linux on x86-64, PyPI's
-build of torch); `python -m tests.packages audit` asks for it, and fails where a package could not
-be asked about. Both use tools in an environment of their own.
+`python -m tests.packages pin` writes requirements/space.txt (Python 3.11) and
+requirements/zero_gpu.txt (Python 3.12), both for Linux on x86-64 with PyPI's build of torch;
+`python -m tests.packages audit` asks for them, and fails where a package could not be asked about.
+Both use tools in an environment of their own.
 """
 
 import json
@@ -12,28 +13,43 @@ import venv
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from explorer.hosting.space.front_matter import Variant
+from explorer.hosting.space.requirements import all_requirements, hashed_list
+
 ROOT = Path(__file__).resolve().parents[1]
-PINS, HASHED = ROOT / "requirements.txt", ROOT / "requirements" / "space.txt"
+PINS = ROOT / "requirements.txt"
+# With the tools for language models: every Space gets their package from the platform.
+VARIANTS = {"3.11": Variant(mcp=True), "3.12": Variant(zero_gpu=True, mcp=True)}
 TOOLS = "uv==0.13.9", "pip-audit==2.10.1"
-TARGET = ["--python-version", "3.11", "--python-platform", "x86_64-unknown-linux-gnu"]
+PLATFORM = ["--python-platform", "x86_64-unknown-linux-gnu"]
 PLAIN = ["--no-header", "--no-annotate", "--quiet"]
 
 
 def pin(tools: Path) -> int:
-    command = [tools / "uv", "pip", "compile", PINS, "--generate-hashes", *TARGET, *PLAIN]
-    return subprocess.run([*command, "-o", HASHED], stdout=subprocess.DEVNULL).returncode
+    status = 0
+    for python, variant in VARIANTS.items():
+        wanted, out = tools / "wanted.in", ROOT / hashed_list(variant)
+        wanted.write_text(all_requirements(PINS.read_text(), variant))
+        command = [tools / "uv", "pip", "compile", wanted, "--generate-hashes", "-o", out]
+        target = ["--python-version", python, *PLATFORM, *PLAIN]
+        status |= subprocess.run([*command, *target], stdout=subprocess.DEVNULL).returncode
+    return status
 
 
 def audit(tools: Path) -> int:
-    command = [tools / "pip-audit", "-r", HASHED, "--disable-pip", "--format", "json"]
+    return max(_audit(tools, ROOT / hashed_list(variant)) for variant in VARIANTS.values())
+
+
+def _audit(tools: Path, listed: Path) -> int:
+    command = [tools / "pip-audit", "-r", listed, "--disable-pip", "--format", "json"]
     done = subprocess.run(command, capture_output=True, text=True)
     try:
         packages = json.loads(done.stdout)["dependencies"]
     except ValueError:
-        print(f"The audit could not be made: {done.stderr.strip()[-500:]}")
+        print(f"{listed.name} could not be audited: {done.stderr.strip()[-500:]}")
         return 2
     lines, status = told(packages)
-    print("\n".join(lines))
+    print("\n".join(f"{listed.name}: {line}" for line in lines))
     return status
 
 

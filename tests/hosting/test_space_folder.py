@@ -11,6 +11,7 @@ import pytest
 import yaml
 from huggingface_hub import SpaceHardware
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from program import fetched, program, read_until, start_run
 
 from explorer.hosting.space.front_matter import Variant
@@ -97,11 +98,24 @@ def test_each_hardware_gets_the_python_and_the_torch_that_it_runs(written):
     }
 
 
+def test_the_packages_come_with_hashes_before_the_others_that_then_are_there(written):
+    """pip installs the first file by itself, and wants a hash of every package in it."""
+    folder, variant = written
+    hashed = (folder / "pre-requirements.txt").read_text()
+    entries = re.split(r"\n(?=\S)", hashed.strip())
+    assert all("--hash=sha256:" in entry for entry in entries)
+    there = dict(entry.split(maxsplit=1)[0].split("==") for entry in entries)
+    for name, each in pins((folder / "requirements.txt").read_text()).items():
+        assert each.specifier.contains(there[canonicalize_name(name)])
+    assert there["torch"] == ("2.11.0" if variant.zero_gpu else "2.13.0")
+    assert there.keys() >= {"spaces", "mcp", "uvicorn", "websockets"}  # the platform's own
+
+
 def test_the_folder_has_all_that_the_program_needs_and_no_more(written):
     folder, _ = written
     assert sorted(path.name for path in folder.iterdir()) == [
         *(".gitattributes", "LICENSE", "README.md", "app.py", "assets", "docs", "explorer"),
-        *("requirements.txt", "thumbnail.webp"),
+        *("pre-requirements.txt", "requirements.txt", "thumbnail.webp"),
     ]
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     listed = ["git", "-C", ROOT, "ls-files", "assets", "explorer"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from explorer.assets import asset
 from explorer.hosting.files import GUIDE_PICTURES, GUIDES
 from explorer.hosting.space.front_matter import THUMBNAIL, Variant, readme
-from explorer.hosting.space.requirements import space_requirements
+from explorer.hosting.space.requirements import hashed_list, space_requirements
 
 SOURCE = asset().parent
 # What the program runs without: how its model and its examples were made, and this writer.
@@ -63,7 +63,8 @@ def write_space(out: Path, variant: Variant, *, force: bool = False) -> int:
 
 
 def _check(out: Path, variant: Variant, force: bool) -> None:
-    if missing := [name for name in NEEDED if not (SOURCE / name).exists()]:
+    needed = *NEEDED, hashed_list(variant)
+    if missing := [name for name in needed if not (SOURCE / name).exists()]:
         raise NotWritten(
             f"A Space is written from a checkout of the source; here {missing[0]} is missing."
         )
@@ -95,6 +96,7 @@ def _write(folder: Path, variant: Variant) -> None:
     (folder / "README.md").write_text(readme(source, variant), encoding="utf-8")
     pins = (SOURCE / "requirements.txt").read_text(encoding="utf-8")
     (folder / "requirements.txt").write_text(space_requirements(pins, variant), encoding="utf-8")
+    shutil.copyfile(SOURCE / hashed_list(variant), folder / "pre-requirements.txt")
     (folder / ".gitattributes").write_text(LARGE_FILES, encoding="utf-8")
 
 
