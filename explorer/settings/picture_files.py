@@ -1,12 +1,13 @@
 """A picture's file to RGB pixels: every kind and mode of still picture, in bounded memory."""
 
-import io
 import math
 import threading
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from explorer.settings.picture_costs import CountedReads, check_tables
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,11 +28,12 @@ _ONE_LARGE = threading.Lock()
 
 
 def open_picture(file: bytes) -> "Image":
-    """Open a file by its header; raises what Pillow raises for one that is no picture."""
+    """Open a file by its header; raises Costly, and what Pillow raises for what is no picture."""
     from PIL import Image
 
+    check_tables(file)
     Image.init()  # or a list of formats would hold only those that Pillow has loaded so far
-    return Image.open(io.BytesIO(file), formats=FORMATS)
+    return Image.open(CountedReads(file), formats=FORMATS)
 
 
 def decoded_bytes(picture: "Image") -> int:

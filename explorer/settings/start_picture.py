@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from explorer.byte_sizes import MIB
 from explorer.settings.limits import LIMITS
+from explorer.settings.picture_costs import Costly, check_decoding
 from explorer.settings.picture_files import (
     KEPT_PIXELS,
     decode,
@@ -75,6 +76,8 @@ def read_picture(url: str, width: int, height: int) -> "Image":
 def _decoded(file: bytes, side: int | None = None) -> "Image":
     try:
         return decode(file, side)
+    except Costly:
+        raise
     except Exception as error:  # a decoder of damaged bytes may raise anything
         reason = f" ({str(error)[:100]})" if isinstance(error, OSError | ValueError) else ""
         raise ValueError(f"the file is damaged{reason}.") from None
@@ -124,7 +127,10 @@ def _check_file(file: bytes) -> tuple[str, int]:
     try:
         with open_picture(file) as picture:
             kind = Image.MIME.get("JPEG" if picture.format == "MPO" else picture.format or "")
+            check_decoding(picture, file)
             size, needed = picture.size, decoded_bytes(picture)
+    except Costly:
+        raise
     except Image.DecompressionBombError:
         raise ValueError("the picture is too large to be decoded; scale it down first.") from None
     except Exception:  # as above

@@ -1,11 +1,11 @@
 """The texts that programs leave in a picture's file, without decoding the picture."""
 
-import io
 from collections.abc import Iterator
 
 from explorer.records.interchange.collected import FIELD
 from explorer.settings.fields import SettingsError
 from explorer.settings.limits import LIMITS
+from explorer.settings.picture_costs import CountedReads
 
 KEY = "sampler-explorer"  # of the PNG's text that holds the run as JSON
 PARAMETERS = "parameters"  # of A1111's text, which Civitai reads too
@@ -36,7 +36,7 @@ def _read(file: bytes) -> tuple[dict[str, str], object] | None:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(file), formats=FORMATS) as picture:
+        with Image.open(CountedReads(file), formats=FORMATS) as picture:
             texts = {
                 key: value
                 for key, value in picture.info.items()
