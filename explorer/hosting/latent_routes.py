@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from explorer.hosting.client_address import address_of
 from explorer.hosting.downloads import Downloads
 from explorer.hosting.history_routes import StoreOf
-from explorer.hosting.request_limits import address_of
 from explorer.hosting.run_answers import FRESH, Refused, answering
 from explorer.hosting.run_store import RunStore
 from explorer.records.latents import NO_LATENT, LatentBlock

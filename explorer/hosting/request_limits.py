@@ -1,13 +1,14 @@
 """Limits on a request's size and its routes, checked before anything is parsed."""
 
 import asyncio
-import ipaddress
+import json
 from pathlib import Path
 
 from starlette.formparsers import MultiPartException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from explorer.byte_sizes import MIB
+from explorer.hosting.client_address import address_of
 from explorer.hosting.refusing import answer, header, refuse
 from explorer.hosting.uploads import Uploads
 from explorer.settings.limits import Limits
@@ -31,6 +32,9 @@ CLOSED = (
     "/gradio_api/vibe",
     "/monitoring",
 )
+# Gradio draws its icon in whatever size an address names, while every other request waits.
+ICONS = "/pwa_icon/"
+ICON_SIZES = ("192", "512")  # those that manifest.json names
 
 
 class RequestLimits:
@@ -50,7 +54,7 @@ class RequestLimits:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif any(route in scope["path"].lower() for route in CLOSED):
+        elif _is_closed(scope["path"]):
             await refuse(scope, receive, send, 404, "There is nothing here.")
         elif scope["path"].endswith(UPLOAD):
             await self._upload(scope, receive, send, self.limits.upload_bytes + OVERHEAD)
@@ -125,7 +129,7 @@ class RequestLimits:
         try:
             await self.app(scope, body.receive, body.send)
         finally:
-            self.uploads.settle(address, expected, body.received if body.taken else 0)
+            self.uploads.settle(address, expected, body.received if body.taken else 0, body.files)
 
 
 class _UploadBody:
@@ -139,6 +143,16 @@ class _UploadBody:
         self._seconds, self._due = seconds, asyncio.get_running_loop().time() + seconds
         self.received = 0
         self.taken = self._whole = False
+        self._answer = bytearray()
+
+    @property
+    def files(self) -> int:
+        """How many files were stored, by the answer: Gradio's is a list of their paths."""
+        try:
+            paths = json.loads(self._answer)
+        except ValueError:
+            return 1
+        return len(paths) if isinstance(paths, list) else 1
 
     async def receive(self) -> Message:
         try:
@@ -158,7 +172,16 @@ class _UploadBody:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.taken = message["status"] == 200
+        elif self.taken:
+            self._answer += message.get("body", b"")
         await self._send(message)
+
+
+def _is_closed(path: str) -> bool:
+    _, icon, size = path.rpartition(ICONS)
+    if icon and size not in ICON_SIZES:
+        return True
+    return any(route in path.lower() for route in CLOSED)
 
 
 def _stated_length(scope: Scope) -> int | None:
@@ -167,27 +190,10 @@ def _stated_length(scope: Scope) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 20 else None
 
 
-def address_of(scope: Scope) -> str:
-    """The client's address; behind a proxy in the local network, the one that the proxy names.
-
-    Addresses named by other clients are not trusted.
-    """
-    client = (scope.get("client") or ("", 0))[0]
-    nearest = header(scope, b"x-forwarded-for").rpartition(",")[2].strip()[:64]
-    return nearest if nearest and _is_neighbour(client) else client
-
-
 def _is_of_runs(scope: Scope) -> bool:
     """Whether a run is posted; among Gradio's routes is one for an event of any name."""
     path = scope["path"]
     return path.endswith(RUNS) and API not in path and scope["method"] == "POST"
-
-
-def _is_neighbour(address: str) -> bool:
-    try:
-        return not ipaddress.ip_address(address).is_global
-    except ValueError:
-        return False
 
 
 def _too_large(most: int) -> str:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from explorer.hosting.request_limits import address_of
+from explorer.hosting.client_address import address_of
 from explorer.hosting.run_answers import FRESH, Refused, answering
 from explorer.hosting.run_store import NO_RUN
 from explorer.runs.live_run import LiveRun

@@ -19,9 +19,9 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from explorer.hosting.animation_jobs import AnimationJob, AnimationJobs
+from explorer.hosting.client_address import address_of
 from explorer.hosting.downloads import Downloads
 from explorer.hosting.history_routes import StoreOf
-from explorer.hosting.request_limits import address_of
 from explorer.hosting.run_answers import FRESH, Refused, answering
 from explorer.hosting.run_store import RunStore
 from explorer.hosting.saved_files import FILES, TEXTS, headers_of, lane_of
@@ -54,7 +54,7 @@ def routes(store_of: StoreOf) -> list[BaseRoute]:
 
     asked = {
         ("/{kind}", "GET"): sent(saving.save),
-        ("/{kind}", "POST"): saving.begin,
+        ("/{kind}", "POST"): sent(saving.begin),
         ("/jobs/{job}", "GET"): saving.progress,
         ("/jobs/{job}", "DELETE"): saving.end,
         ("/jobs/{job}/file", "GET"): sent(saving.file),

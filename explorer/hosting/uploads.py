@@ -10,7 +10,7 @@ from pathlib import Path
 from explorer.byte_sizes import MIB
 from explorer.settings.limits import Limits
 
-SMALLEST = 2**16  # the least that an upload counts, in bytes: its folder and its name take room too
+SMALLEST = 2**16  # the least that a file counts, in bytes: its folder and its name take room too
 
 
 class Uploads:
@@ -45,11 +45,11 @@ class Uploads:
             self._count(address, counted)
         return None
 
-    def settle(self, address: str, size: int, kept: int) -> None:
-        """Release a reservation of `size` bytes, of which `kept` are stored."""
+    def settle(self, address: str, size: int, kept: int, files: int = 1) -> None:
+        """Release a reservation of `size` bytes, of which `kept` are stored, in so many files."""
         with self._lock:
             self._count(address, -max(size, SMALLEST))
-            kept = max(kept, SMALLEST)
+            kept = max(kept, SMALLEST * files)
             self._kept.append((self._now(), address, kept))
             self._count(address, kept)
             self._forget()

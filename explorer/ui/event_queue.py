@@ -11,8 +11,8 @@ from gradio.utils import get_function_params
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from explorer.hosting.client_address import address_of
 from explorer.hosting.event_requests import EventForm
-from explorer.hosting.request_limits import address_of
 from explorer.hosting.service import ServiceError, in_thread
 from explorer.hosting.visitors import LOCAL, VISITOR, is_id, is_local
 from explorer.settings.limits import Limits

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.hosting.request_limits import address_of
+from explorer.hosting.client_address import address_of
 
 Options = dict[str, Any]  # keyword arguments of a Gradio event
 

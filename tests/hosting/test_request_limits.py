@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from dataclasses import replace
 
 import pytest
@@ -26,8 +27,8 @@ LIMITS = replace(
 class Server:
     """An application that reads the whole body, behind the limits."""
 
-    def __init__(self, folder, limits=LIMITS):
-        self.read = 0
+    def __init__(self, folder, limits=LIMITS, answer=b"taken"):
+        self.read, self.answer = 0, answer
         self.limits = RequestLimits(self.app, limits, folder)
 
     async def app(self, scope, receive, send):
@@ -38,7 +39,7 @@ class Server:
             await send({"type": "http.response.body", "body": b"broken off"})
             return
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"taken"})
+        await send({"type": "http.response.body", "body": self.answer})
 
     async def read_all(self, receive):
         while True:
@@ -221,6 +222,31 @@ def test_what_is_no_json_is_handed_on(tmp_path):
     limits = replace(LIMITS, request_bytes=MIB)
     for body in (b"{" * 5000, b"[" * 500_000, b"\xff" * 5000, b"9" * 100_000):
         assert Server(tmp_path, limits).post(body=body) == (200, "taken")
+
+
+def test_each_file_of_an_upload_counts(tmp_path):
+    """A thousand files of a byte are a thousand folders, which take eight megabytes of a disk."""
+    paths = json.dumps([f"/tmp/{number}" for number in range(70)]).encode()
+    server = Server(tmp_path, answer=paths)
+    assert server.post("/gradio_api/upload", size=100, stated=100)[0] == 200
+    counted = 70 * SMALLEST
+    room = LIMITS.uploads_per_visitor_bytes - counted
+    assert server.limits.uploads.reserve("a", room + 1) is not None
+    assert server.limits.uploads.reserve("a", room) is None
+
+
+@pytest.mark.parametrize("size", ["20000", "513", "0", "-1", "+192", "192.0", "1e9", "192/", "x"])
+def test_no_icon_is_drawn_in_a_size_that_a_visitor_names(tmp_path, size):
+    """Gradio draws one of 20,000 pixels in gigabytes, while nobody else is answered."""
+    for path in (f"/pwa_icon/{size}", f"/explorer/pwa_icon/{size}", f"//pwa_icon/{size}"):
+        server = Server(tmp_path)
+        assert server.post(path)[0] == 404
+        assert server.read == 0
+
+
+@pytest.mark.parametrize("path", ["/pwa_icon", "/pwa_icon/192", "/explorer/pwa_icon/512"])
+def test_the_icons_that_the_manifest_names_are_there(tmp_path, path):
+    assert Server(tmp_path).post(path)[0] == 200
 
 
 def test_only_a_neighbour_is_believed_about_whom_it_speaks_for(tmp_path):

@@ -256,6 +256,37 @@ def test_a_visitor_who_asks_for_much_at_once_waits_and_others_do_not(site, limit
     assert theirs == 200
 
 
+def test_an_address_with_many_visitors_has_few_places_for_animations_too(
+    site, limited, monkeypatch
+):
+    """Numbers of visitors are free: thousands could wait before everybody else's files."""
+    limited(exports=1, downloads_per_address=2)
+    site = Site(site.folder)
+    go = threading.Event()
+    monkeypatch.setitem(
+        saved_files.FILES, "html", lambda run, lane: go.wait(20) and saved_files._html(run, lane)
+    )
+    visitors = [f"{number:032x}" for number in range(3)]
+    ids = [site.add(visitor) for visitor in visitors]
+
+    async def asked():
+        transport = httpx.ASGITransport(site.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://example.org") as client:
+
+            def ask(number: int, method: str, kind: str):
+                headers = {"x-visitor": visitors[number]}
+                return client.request(method, f"/runs/{ids[number]}/save/{kind}", headers=headers)
+
+            held = [asyncio.create_task(ask(0, "GET", "html"))]
+            held.append(asyncio.create_task(ask(1, "POST", "webp")))
+            await asyncio.sleep(0.05)
+            refused = await asyncio.wait_for(ask(2, "POST", "webp"), 5)
+            go.set()
+            return refused.status_code, [(await task).status_code for task in held]
+
+    assert finish(asked()) == (429, [200, 200])
+
+
 # --- whose runs ----------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from explorer.hosting.request_limits import address_of
+from explorer.hosting.client_address import address_of
 from explorer.hosting.visitors import LOCAL, VISITOR, is_id, is_local
 
 
