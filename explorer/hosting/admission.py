@@ -28,11 +28,16 @@ TOO_MANY = 429  # the status of a request that may be made again later
 
 @dataclass(frozen=True, eq=False)
 class _UnderWay:
-    """A run that waits or goes on, and whose it is."""
+    """A run that waits or goes on, whose it is, and the seconds that it is estimated to take."""
 
     visitor: str
     address: str
     cancel: threading.Event
+    seconds: float = 0.0
+
+    def is_of(self, key: tuple[str, str]) -> bool:
+        """Whether it is a visitor's, or an address's, by a key such as ("visitor", "...")."""
+        return (self.visitor if key[0] == "visitor" else self.address) == key[1]
 
 
 class Admission:
@@ -101,9 +106,10 @@ class Admission:
         `session` is whose runs the device's queue takes for one visitor's, else `visitor` is.
         """
         cancel = cancel or threading.Event()
-        run = _UnderWay(visitor, address, cancel)
         with self._counted():
             self._check_size(settings)
+            seconds = self._engine.estimate(settings).seconds or 0.0
+            run = _UnderWay(visitor, address, cancel, seconds)
             events = self._engine.astream(
                 settings, cancel, visitor=session or visitor, listening=listening, came=came
             )
@@ -211,12 +217,16 @@ class Admission:
                 )
 
     def _check_device(self, visitor: str, address: str) -> None:
+        runs = [each for each in self._under_way if not each.cancel.is_set()]
         for key, most in self._device_limits(visitor, address):
-            if wait_s := self._device.wait_s(key, most):
+            # What waits counts too: many short waits would together be a long one for the others.
+            coming = sum(each.seconds for each in runs if each.is_of(key))
+            if wait_s := self._device.wait_s(key, most, coming):
                 whose = "Your runs" if key[0] == "visitor" else "Runs from your network address"
+                have = "those under way take" if coming else "have taken"
                 raise _later(
                     f"{whose} may take {most.each_minute:g} seconds a minute of this server's "
-                    f"device, and have taken more: try again in {about(wait_s)}. Fewer steps, "
+                    f"device, and {have} more: try again in {about(wait_s)}. Fewer steps, "
                     "lanes or pixels make a run shorter.",
                     most.limit,
                     wait_s,

@@ -45,11 +45,11 @@ class Allowances:
 
     def wait_s(self, key: Hashable, most: Allowance, more: float = 0.0) -> float:
         """In how many seconds there will be room for `more`; 0 if there is now."""
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            return 0.0
-        bucket.drain(self._now())
-        return max(0.0, (bucket.level + more - most.each_minute) / most.each_second)
+        level, bucket = 0.0, self._buckets.get(key)
+        if bucket is not None:
+            bucket.drain(self._now())
+            level = bucket.level
+        return max(0.0, (level + more - most.each_minute) / most.each_second)
 
     def spend(self, key: Hashable, most: Allowance, amount: float, over_s: float = 0.0) -> None:
         """Count an amount that was used during the last `over_s` seconds."""

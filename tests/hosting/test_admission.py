@@ -142,6 +142,28 @@ def test_the_devices_time_is_counted_as_it_was_used_whatever_was_estimated():
     admission.admit(RUN, "ada")
 
 
+def test_what_waits_counts_as_the_devices_time_that_it_will_take():
+    """Else an address, whose visitors' numbers are free, has a queue of an hour on a Space."""
+    admission, _, engine = door(device_s_per_minute_per_address=50, waiting_runs=99)
+    engine.hold_at = 0
+    engine.estimate = lambda settings: Estimate(180, 1, "load")
+
+    async def work() -> Refused:
+        first = admission.astream(RUN, "ada", "192.0.2.1")
+        other = admission.astream(RUN, "bea", "192.0.2.2")
+        with pytest.raises(Refused) as caught:
+            admission.astream(RUN, "cleo", "192.0.2.1")
+        await other.aclose()
+        await first.aclose()
+        return caught.value
+
+    refused = finish(work())
+    assert (refused.limit, refused.status) == ("device_s_per_minute_per_address", 429)
+    assert "Runs from your network address may take 50 seconds a minute" in str(refused)
+    assert "those under way take more" in str(refused)
+    assert refused.wait_s == pytest.approx(156)
+
+
 def test_what_waits_is_limited_for_everybody_a_visitor_and_an_address():
     def full(**limits) -> Refused:
         admission, _, engine = door(**limits)
