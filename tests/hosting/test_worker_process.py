@@ -10,16 +10,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fake_engine import FakeEngine
 from far_engine import FULL_SIDE, engine_in_processes
 from loops import finish
 
+from explorer.hosting.workers.backend import BackendError
 from explorer.hosting.workers.border_engine import BorderEngine
+from explorer.hosting.workers.process_backend import ProcessBackend
+from explorer.hosting.workers.worker_process import WorkerOptions
 from explorer.models.catalog import ModelError
 from explorer.runs.events import Cancelled, Denoising, Event, Failed, Finished, MakingFrames
 from explorer.settings import RunSettings
+from explorer.settings.limits import Limits
 
 TESTS = Path(__file__).resolve().parents[1]
 PATIENCE_S = 60.0
@@ -271,3 +277,15 @@ def test_a_worker_ends_with_its_program(tmp_path, end):
             process.kill()
         process.wait(PATIENCE_S)
     wait_until(lambda: not is_alive(pid))
+
+
+def test_a_process_has_copies_of_few_recordings():
+    """Each page that asks for a run's frames would else cost the process the run's memory again."""
+    backend = ProcessBackend(WorkerOptions(limits=Limits(kept_recordings_bytes=100)))
+    recording: Any = [SimpleNamespace(nbytes=60)]
+    with backend._room(60), pytest.raises(BackendError, match="frames of other runs"):
+        next(backend.full_frames(recording, (), "denoised", lambda: False))
+    with backend._room(1000):  # one alone fits, whatever its size
+        pass
+    assert backend._sent == 0
+    assert backend.pid is None  # nothing was asked of a process

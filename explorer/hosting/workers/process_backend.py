@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from explorer.hosting.workers import messages
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 POLL_S = 0.02  # between two looks at whether a request is still wanted
 ANSWER_S = 1.0  # for what a page asks beside a run; it does without where that takes longer
 CLOSED = "The program is ending."
+FULL = "The frames of other runs are being made."
 
 
 class ProcessBackend:
@@ -35,6 +37,7 @@ class ProcessBackend:
         self._options = options
         self._lock = threading.Lock()
         self._closing = False
+        self._sent = 0  # bytes of recordings that the process has, for their frames
         self._process: ChildProcess | None = None
 
     def start(self) -> None:
@@ -82,9 +85,13 @@ class ProcessBackend:
         view: str,
         stopping: Stopping,
     ) -> "Iterator[FullFrame]":
-        """A recorded run's frames in full size, as `Engine.full_frames` yields them."""
+        """A recorded run's frames in full size, as `Engine.full_frames` yields them.
+
+        Raises BackendError while the process has as much of recordings as it may.
+        """
         arguments = (tuple(trajectories), tuple(cursor), view)
-        yield from self._ask(messages.FRAMES, arguments, stopping)
+        with self._room(sum(each.nbytes for each in trajectories)):
+            yield from self._ask(messages.FRAMES, arguments, stopping)
 
     def memory_use(self, settings: Mapping[str, Any]) -> str:
         """The memory that a run needs, in words, "" if unknown; raises ValueError beyond it."""
@@ -107,6 +114,19 @@ class ProcessBackend:
             self._closing = True
             process = self._process
         return process is None or process.close(timeout)
+
+    @contextmanager
+    def _room(self, size: int) -> Iterator[None]:
+        """Count a recording that the process has a copy of; one fits, whatever its size."""
+        with self._lock:
+            if self._sent and self._sent + size > self._options.limits.kept_recordings_bytes:
+                raise BackendError(FULL)
+            self._sent += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._sent -= size
 
     # --- asking ----------------------------------------------------------------------------------
 
