@@ -12,6 +12,7 @@ from explorer.doctor.examine import SEVERITIES
 from explorer.doctor.finding import ERROR
 from explorer.records.errors import RecordError
 from explorer.settings import RunSettings
+from explorer.settings.text import printable
 from explorer.views.engine_protocol import EngineLike
 from explorer.views.finding_texts import finding_text, findings_of_lane
 from explorer.views.findings import Doctor, FindingJSON
@@ -34,7 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         print(json.dumps({"notes": list(source.notes), "findings": findings}, indent=1))
     else:
-        print("\n".join([*source.notes, *map(finding_text, findings)] or ["Nothing was found."]))
+        lines = [*source.notes, *map(finding_text, findings)] or ["Nothing was found."]
+        print(printable("\n".join(lines)))
     worse = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on != NEVER else ()
     return FOUND if any(each["severity"] in worse for each in findings) else 0
 

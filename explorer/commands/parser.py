@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from explorer.settings import SettingsError
-from explorer.settings.text import encodable
+from explorer.settings.text import printable
 
 LONGEST = 500  # characters of a complaint about arguments, which quotes them
 
@@ -39,9 +39,9 @@ class Parser(argparse.ArgumentParser):
 def refused(error: Exception, status: int = 2) -> int:
     """Print what is wrong in a sentence, with the name of the setting; return the exit status."""
     name = error.name if isinstance(error, SettingsError) else ""
-    sys.stderr.write(encodable(f"{name}: {error}\n" if name else f"{error}\n"))
+    sys.stderr.write(printable(f"{name}: {error}\n" if name else f"{error}\n"))
     return status
 
 
 def _short(text: str) -> str:
-    return encodable(text if len(text) <= LONGEST else f"{text[:LONGEST]}...")
+    return printable(text if len(text) <= LONGEST else f"{text[:LONGEST]}...")

@@ -28,7 +28,7 @@ from explorer.settings import RunSettings
 from explorer.settings.groups import groups_of
 from explorer.settings.limit_options import read_limits
 from explorer.settings.limits import LIMITS, MINE, set_limits
-from explorer.settings.text import encodable
+from explorer.settings.text import printable
 from explorer.views.finding_texts import finding_text
 from explorer.views.findings import Doctor
 from explorer.views.run_numbers import RunNumbers, run_numbers
@@ -83,7 +83,7 @@ def _check(engine: "Engine", settings: RunSettings) -> None:
 def _warn(engine: "Engine", settings: RunSettings) -> None:
     for finding in Doctor(engine).findings(settings):
         if finding["severity"] != "note":
-            print(encodable(finding_text(finding)), file=sys.stderr)
+            print(printable(finding_text(finding)), file=sys.stderr)
 
 
 def _run_all(engine: "Engine", runs: list[RunSettings], options: argparse.Namespace) -> int:
@@ -121,7 +121,7 @@ def _run(
     assert isinstance(last, Ended)
     status = BROKE_OFF if isinstance(last, Failed) else 0
     if last.message and status:
-        print(encodable(last.message), file=sys.stderr)
+        print(printable(last.message), file=sys.stderr)
     if not any(each.calls for each in last.trajectories):
         if not status:
             print("Nothing was recorded.", file=sys.stderr)
@@ -130,11 +130,11 @@ def _run(
     kept = keep(run, out)
     if kept.problem:
         status = BROKE_OFF
-        print(f"{kept.problem} It is in {kept.folder} now.", file=sys.stderr)
+        print(printable(f"{kept.problem} It is in {kept.folder} now."), file=sys.stderr)
     numbers = run_numbers(run, last.elapsed_s)
     add_to_table(run, numbers, kept.folder)
     print(
-        encodable(_as_json(numbers, kept.folder) if options.json else _told(numbers, kept.folder))
+        printable(_as_json(numbers, kept.folder) if options.json else _told(numbers, kept.folder))
     )
     return status
 

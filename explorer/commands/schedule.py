@@ -10,6 +10,7 @@ from explorer.commands.settings_options import LANE_HELP, lanes_of
 from explorer.records.errors import RecordError
 from explorer.sampling.wording import lane_letter
 from explorer.settings import RunSettings, SettingsError
+from explorer.settings.text import printable
 from explorer.views.calls_table import calls_table
 from explorer.views.schedule_texts import schedule_csv, schedule_text, sigma_list, sigmas_of
 
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = _arguments()
     options = parser.parse_args(arguments)
     try:
-        print(_shown(options, _settings(options)))
+        print(printable(_shown(options, _settings(options))))
     except (ValueError, RecordError) as error:
         return refused(error)
     return 0

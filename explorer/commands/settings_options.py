@@ -10,6 +10,7 @@ from typing import Any
 from explorer.commands.sources import read_source
 from explorer.settings import LaneSettings, RunSettings, SettingsError, picture_url
 from explorer.settings.mending import RUN_FIELDS
+from explorer.settings.text import printable
 from explorer.views.engine_protocol import EngineLike
 from explorer.views.lane_texts import read_lane_text
 
@@ -69,7 +70,7 @@ def settings_of(options: argparse.Namespace, engine: EngineLike) -> RunSettings:
         lanes = settings.lanes if source.lane is None else (source.lane,)
         settings = source.settings or replace(settings, lanes=lanes)
         for note in source.notes:
-            print(f"{source.name}: {note}", file=sys.stderr)
+            print(printable(f"{source.name}: {note}"), file=sys.stderr)
         if options.model:  # whoever names a model means it
             settings = replace(settings, model="")
     given: dict[str, Any] = {

@@ -4,6 +4,10 @@ import re
 from typing import Any
 
 _BROKEN = re.compile(r"[\ud800-\udfff\x00]")
+# What a terminal obeys, and what turns the order of letters around.
+_UNSHOWN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
 
 
 def broken_at(text: str) -> int | None:
@@ -29,3 +33,11 @@ def encodable(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [encodable(each) for each in data]
     return data
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: what would move its cursor or change what it shows is escaped.
+
+    Lines stay lines. Lone surrogates become U+FFFD.
+    """
+    return _UNSHOWN.sub(lambda match: ascii(match[0])[1:-1], encodable(text))

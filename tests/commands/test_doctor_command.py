@@ -141,3 +141,18 @@ def test_what_is_not_there_is_a_sentence(doctor, file):
     status, out, err = doctor(file)
     assert (status, out) == (2, "")
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a boat\nSteps: 12, Sampler: DPM2 a, \x1b[2Jkey: \x1b]0;title\x07, Seed: 7",
+        json.dumps({"steps": 3, "prompt": "\x1b[31m", "\x1b[2J": "\ud83d"}),
+        json.dumps({"_class_name": "KDPM2DiscreteScheduler", "\x1b[2J": "\x9b1m"}),
+    ],
+)
+def test_a_strangers_file_does_not_steer_the_terminal(doctor, tmp_path, text):
+    (tmp_path / "theirs.txt").write_text(text)
+    _, out, err = doctor(tmp_path / "theirs.txt")
+    assert not set("\x1b\x07\x9b") & set(out + err)
+    assert "\\x1b[2J" in out + err

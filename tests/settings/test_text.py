@@ -5,7 +5,7 @@ import json
 import pytest
 
 from explorer.settings import RunSettings, SettingsError
-from explorer.settings.text import broken_at, encodable
+from explorer.settings.text import broken_at, encodable, printable
 from explorer.views.lanes import numbers_of_file, read_lanes
 from explorer.views.pins import read_pins
 from explorer.views.scheduler_files import make_file, take_file
@@ -68,3 +68,11 @@ def test_no_file_and_no_pin_breaks():
         assert "problem" in answer
     (pin,) = read_pins([{"id": HALF, "label": HALF, "steps": HALF, "lane": {"sampler": HALF}}])
     assert pin.curve is None
+
+
+def test_a_terminal_gets_nothing_that_it_obeys():
+    hostile = "\x1b]0;a title\x07\x1b[2J\rgone\u202edesrever\x9b1m \ud83d"
+    told = printable(hostile)
+    assert told == (r"\x1b]0;a title\x07\x1b[2J\rgone\u202edesrever\x9b1m " + "\ufffd")
+    for sound in ("a\tb\nc", "\u00c4\u0308 \U0001f469\u200d\U0001f680 a\u00a0b"):
+        assert printable(sound) == sound
