@@ -73,6 +73,7 @@ def measure(model: str, steps: int, plainly: bool) -> dict:
             raise RuntimeError(last.message)
         seconds["runs"].append(time.perf_counter() - start)
         seconds["estimate"] = engine.estimate(settings).seconds
+    engine.close(5.0)
     return seconds
 
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import containers
 from benchmarks.cgroup import NoGroups, memory_group
 from explorer.engine import Engine
-from explorer.models.model import trim
+from explorer.runtime.allocator import trim
 from explorer.settings import LaneSettings, RunSettings
 
 MIB, GIB = 2**20, 2**30

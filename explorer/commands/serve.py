@@ -39,6 +39,7 @@ from explorer.hosting.workers.border_engine import BorderEngine
 from explorer.hosting.workers.starting import get_ready
 from explorer.hosting.zero_gpu import begin, is_zero_gpu, zero_gpu_engine
 from explorer.records.examples import Examples
+from explorer.runtime.allocator import use_few_arenas
 from explorer.settings.limit_options import add_flags, read_limits
 from explorer.settings.limits import LIMITS, place_of, set_limits
 
@@ -54,6 +55,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = _arguments()
     options = parser.parse_args(arguments)
     truncate_log_lines()
+    use_few_arenas()
     try:
         host, port = check_address(options.host, options.port, os.environ)
         root_path = check_root_path(options.root_path, os.environ)

@@ -157,6 +157,8 @@ class ZeroGpuBackend:
         self._worker, self._limits, self._engine = zero_gpu_worker, limits, engine
         self._forking = threading.Lock()
         self._closing = False
+        self._is_idle = threading.Event()
+        self._is_idle.set()
         self._learned = Learned()
         self.progress: tuple[str, float | None] = ("", None)
         self._paces = Paces(kept)
@@ -181,6 +183,7 @@ class ZeroGpuBackend:
         run = RunSettings.from_dict(dict(settings))
         asked = seconds_to_ask(self._paces.estimate(run, self._name).seconds, self._limits)
         self._worker.want_stopped(False)
+        self._is_idle.clear()
         events = self._worker.run_forked(dict(settings), asked)
         try:
             # It comes when the platform has given a GPU and the process is forked.
@@ -195,6 +198,7 @@ class ZeroGpuBackend:
             died = getattr(error, "title", "") == WORKER_ERROR
             raise (WorkerDied if died else BackendError)(reason(error, asked)) from None
         finally:
+            self._is_idle.set()
             self._paces.refresh()
 
     def _followed(
@@ -265,10 +269,12 @@ class ZeroGpuBackend:
             self._forking.release()
 
     def close(self, timeout: float) -> bool:
-        """End the run under way by its next call."""
+        """End the run under way by its next call, and then the platform's processes."""
         self._closing = True
         self._worker.want_stopped(True)
-        return True
+        has_ended = self._is_idle.wait(timeout)
+        self._worker.end_processes()
+        return has_ended
 
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ The platform's package comes before anything touches CUDA, which it emulates in 
 """
 
 import mmap
+import multiprocessing
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 spaces: Any = import_module("spaces")
 
-PLAINLY = True  # without graphs and kernels of ours, which each process would make anew
+# Without graphs and kernels of ours: they are made in a visitor's time on a GPU, 15 to 30 s of a
+# Space's first run, and save the first run of a later process nothing (docs/measured.md).
+PLAINLY = True
 # One byte that all processes share: 1 stops the run. It has no lock, which a process that is killed
 # while it reads would hold for ever.
 _stopped = mmap.mmap(-1, 1)
@@ -56,6 +59,16 @@ def adopt(engine: ZeroGpuEngine) -> None:
 def want_stopped(is_wanted: bool) -> None:
     """Whether the run under way is no longer wanted."""
     _stopped[0] = int(is_wanted)
+
+
+def end_processes() -> None:
+    """End the forked processes: one that waits for a run heeds no signal that asks it to end.
+
+    This process would wait for them at its own end.
+    """
+    for process in multiprocessing.active_children():
+        process.kill()
+        process.join(1.0)
 
 
 def _duration(settings: dict[str, Any], asked: int) -> int:

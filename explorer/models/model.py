@@ -1,9 +1,7 @@
 """A model on its device: its pipeline and the objects that belong to it."""
 
-import ctypes
 import gc
 import json
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +14,7 @@ from transformers import CLIPTokenizer
 
 from explorer.models.catalog import Entry
 from explorer.models.families import Family
+from explorer.runtime.allocator import trim
 from explorer.runtime.dry_run import CallMemory
 from explorer.runtime.fast import release_graphs
 from explorer.sampling.scheduler_classes import CLASSES, find_class
@@ -102,16 +101,6 @@ def free_cached_memory(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.empty_cache()
     trim()
-
-
-def trim() -> None:
-    """Return freed memory that the C library keeps to the system.
-
-    Otherwise it counts as used: after a run at 448 px the library was seen to keep 400 MB, so that
-    the next run in a container of 2 GiB would be split or refused.
-    """
-    with suppress(OSError, AttributeError):  # glibc's; others return it by themselves
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def load_scheduler(folder: Path) -> SchedulerMixin:

@@ -238,7 +238,8 @@ class Dispatcher:
     def _denoise(self, job: Job, *models: "Model") -> None:
         import torch
 
-        from explorer.models.model import free_cached_memory, trim
+        from explorer.models.model import free_cached_memory
+        from explorer.runtime.allocator import trim
 
         if self._models.threads is not None:
             torch.set_num_threads(self._models.threads)  # OpenMP keeps a number for each thread

@@ -25,6 +25,7 @@ from explorer.runs.problems import sentence
 from explorer.runs.rehearsal import rehearse
 from explorer.runtime.free_memory import free_bytes
 from explorer.runtime.memory_plan import describe, elements_at_once
+from explorer.sampling.baselines import import_all
 from explorer.settings import RunSettings
 from explorer.settings.limits import LIMITS, Limits
 
@@ -173,6 +174,7 @@ class Engine:
         device = device_name(model, self.threads)
         known = not self._measures or self._paces.knows(model.name, device)
         self._paces.loaded(model.name, device, None if known else measure(model))
+        threading.Thread(target=import_all, name="baselines", daemon=True).start()
 
     def close(self, timeout: float) -> bool:
         """End every run by its next call, and loading by its next part; no others begin.

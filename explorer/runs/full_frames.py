@@ -53,9 +53,9 @@ def _made_between_runs(
     import torch
 
     from explorer.capture.full_frames import FrameMaker, batches, outwards
-    from explorer.models.model import trim
     from explorer.runs.denoising import vae_decoder
     from explorer.runs.inputs import is_tiled
+    from explorer.runtime.allocator import trim
 
     keys, model = outwards([each.nfe for each in trajectories], cursor, view), model_of()
     if not keys or model is None:

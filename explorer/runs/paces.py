@@ -69,7 +69,10 @@ class Paces:
                 self._measured[name], self._runs[name] = pace, OrderedDict()
             if known := self._measured.get(name):
                 batch = 4 if known.doubles else 2  # what is made ready for two lanes
-                self._graphs.append((name, (batch, known.pixels(0, 0))))
+                native = known.pixels(0, 0)
+                if pace is not None and known.by_batch:
+                    self._graphs.append((name, (1, native)))  # measuring has made it
+                self._graphs.append((name, (batch, native)))
         if pace is not None:
             self._keep(name, device)
 
@@ -112,7 +115,7 @@ class Paces:
                 refining = 0
                 if group.refiner_call is not None:
                     refining = max(0, calls - (group.refiner_call - group.first_call))
-                    calls_s += refining * refined.call_s(*_shape(settings, group, refined))
+                    calls_s += refining * refined.step_s(*_shape(settings, group, refined))
                 shape = _shape(settings, group, pace)
                 calls_s += (calls - refining) * self._call_s(name, pace, shape)
                 seen &= shape in self._runs.get(name, ())
@@ -149,8 +152,8 @@ class Paces:
         runs = self._runs.get(name, {})
         if shape in runs:
             return min(runs[shape])
-        ratios = [min(took) / pace.call_s(*other) for other, took in runs.items()]
-        return pace.call_s(*shape) * (statistics.median(ratios) if ratios else 1.0)
+        ratios = [min(took) / pace.step_s(*other) for other, took in runs.items()]
+        return pace.step_s(*shape) * (statistics.median(ratios) if ratios else 1.0)
 
     def _graph(self, name: str, shape: Shape) -> None:
         if (name, shape) in self._graphs:

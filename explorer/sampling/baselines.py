@@ -4,13 +4,14 @@ torch and diffusers are imported only when the first of them is used.
 """
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from explorer.sampling.betas import training_betas, whole
 from explorer.sampling.calls import STEP, CallTable
-from explorer.sampling.samplers import DDIM, DPMPP_SDE, Sampler
+from explorer.sampling.samplers import DDIM, DPMPP_SDE, SAMPLERS, Sampler
 from explorer.sampling.schedules import BETA_KEYS
 
 # Arguments beyond a lane's settings; all others keep diffusers' defaults.
@@ -40,6 +41,16 @@ def scheduler(
         made.noise_device = noise_device
         return made
     return kind(**config, **more)
+
+
+def import_all() -> None:
+    """Import all baselines' classes, and what they import: the first lane need not wait for it."""
+    import diffusers
+
+    for sampler in SAMPLERS.values():
+        if sampler.baseline:
+            getattr(diffusers, sampler.class_name)
+    import_module("explorer.sampling.brownian")
 
 
 def custom_steps(sampler: Sampler, sigmas: Sequence[float]) -> dict[str, list[float]]:

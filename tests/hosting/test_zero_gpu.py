@@ -142,8 +142,11 @@ def test_a_used_up_quota_says_what_is_left_and_what_to_do(seen):
     assert "try again in 3:25:01" in said
 
 
-def test_it_ends_when_the_program_ends(seen):
-    assert seen["closed"] is True
+def test_the_platforms_processes_end_with_the_program(seen):
+    has_ended, waiting, left = seen["closed"]
+    assert has_ended
+    assert waiting == 1  # for another run, and it heeds no SIGTERM
+    assert left == 0
 
 
 @pytest.mark.parametrize(

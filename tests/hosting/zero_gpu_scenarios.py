@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -152,5 +153,6 @@ result = {
 spaces.quota = spaces.spent + 5
 result["quota"] = run(SHORT)
 result["log"] = [json.loads(line) for line in LOG.read_text().splitlines()]
-result["closed"] = engine.close(5.0)
+waiting = len(multiprocessing.active_children())
+result["closed"] = engine.close(5.0), waiting, len(multiprocessing.active_children())
 json.dump(result, sys.stdout)

@@ -14,7 +14,7 @@ from explorer.runs.paces import LOAD, RUN, UNKNOWN, Paces
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.groups import groups_of
 
-CALL_S = 0.01 + 4 * 256 * 1e6 * 1e-10  # of two lanes with CFG
+CALL_S = 0.01 + 4 * (256 * 1e6 * 1e-10 + 0.001)  # of two lanes with CFG
 RUN_SETTINGS = RunSettings(steps=20)
 
 
@@ -71,7 +71,7 @@ def test_a_first_call_of_a_new_shape_makes_its_graph_once():
     known = paces()
     run = RunSettings(steps=20, width=64, height=64)
     first = known.estimate(run, "m").seconds
-    known.learn(run, "m", {groups_of(run)[0]: PACE.call_s(4, 64)})
+    known.learn(run, "m", {groups_of(run)[0]: PACE.step_s(4, 64)})
     assert first - known.estimate(run, "m").seconds == pytest.approx(PACE.first_s(4, 64))
     assert PACE.first_s(4, 64) > 0.5
     assert PACE.first_s(4, 256) == 0  # too large for a graph
@@ -86,7 +86,7 @@ def test_runs_teach_the_pace_of_their_shape_and_correct_the_others():
     assert (estimate.seconds_a_call, estimate.source) == (0.2, RUN)
     other = known.estimate(RunSettings(steps=20, batch_size=2), "m")
     assert other.source == LOAD
-    assert other.seconds_a_call == pytest.approx(PACE.call_s(8, 256) * 0.2 / CALL_S)
+    assert other.seconds_a_call == pytest.approx(PACE.step_s(8, 256) * 0.2 / CALL_S)
 
 
 def test_only_the_newest_shapes_of_a_model_are_known():

@@ -25,6 +25,7 @@ from explorer.hosting.workers.border import Learned, learned_from, serve_run
 from explorer.hosting.workers.messages import Failure, Item, News, Request, Result, Stop
 from explorer.hosting.workers.worth import seconds_of_a_run
 from explorer.models.catalog import ModelError
+from explorer.runtime.allocator import use_few_arenas
 from explorer.settings import RunSettings
 from explorer.settings.limits import LIMITS, Limits, set_limits
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 NEWS_S = 0.1  # between two looks at what the engine has to tell
+NICENESS = 5  # on cores that both want, the page's process answers first
 ENDING_S = 0.1  # for answers that are under way when the process ends
 FIRST_TO_GO = "600"  # of 1000: the kernel, out of memory, ends this process and not the page's
 
@@ -69,6 +71,9 @@ def main(connection: Connection, options: WorkerOptions) -> None:
         signal.signal(each, signal.SIG_IGN)
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write(FIRST_TO_GO)
+    use_few_arenas()
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     if options.cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, options.cores)
     if options.visible is not None:

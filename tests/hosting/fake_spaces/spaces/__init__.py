@@ -73,8 +73,12 @@ def GPU(task=None, *, duration=None, size=None):
         _schedule(seconds)
         stop = FORK.Event()
         ours, theirs = FORK.Pipe(duplex=False)
+        done = FORK.Event()
         sent = pickle.dumps((arguments, options))
-        process = FORK.Process(target=_work, args=(task, sent, theirs, stop, ours), daemon=True)
+        given = (task, sent, theirs, stop, ours, done)
+        for before in multiprocessing.active_children():
+            before.kill()
+        process = FORK.Process(target=_work, args=given, daemon=True)
         process.start()
         theirs.close()
         note(event="forked", child=process.pid, declared=seconds)
@@ -100,7 +104,9 @@ def GPU(task=None, *, duration=None, size=None):
                     raise
         finally:
             aborts.cancel()
-            process.join(60)
+            deadline = time.monotonic() + 60
+            while process.is_alive() and not done.wait(0.02) and time.monotonic() < deadline:
+                pass
 
     return in_a_forked_process
 
@@ -135,8 +141,11 @@ def _schedule(seconds: float) -> None:
     spent += asked
 
 
-def _work(task, sent, connection, stop, theirs) -> None:
-    """In the forked process: the task's generator in a thread, its values pickled one by one."""
+def _work(task, sent, connection, stop, theirs, done) -> None:
+    """In the forked process: the task's generator in a thread, its values pickled one by one.
+
+    Afterwards it waits for more, and heeds no SIGTERM, as the platform's do with CUDA's threads.
+    """
     theirs.close()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     arguments, options = pickle.loads(sent)
@@ -157,7 +166,10 @@ def _work(task, sent, connection, stop, theirs) -> None:
     thread = threading.Thread(target=iterate)
     thread.start()
     thread.join()
-    os._exit(0)
+    connection.close()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    done.set()
+    time.sleep(600)
 
 
 def gradio_auto_wrap(task):
