@@ -1,8 +1,8 @@
-"""What the command line does: a module for each command, imported when it is asked for."""
+"""The commands of the command line: a module each, imported when it is asked for."""
 
-# By name, what a command does, as --help tells it; without one the page is started.
+# What each command does, as --help tells it; without a command the page is started.
 COMMANDS = {
-    "run": "denoise lanes and write what they came to",
+    "run": "denoise lanes, and write their pictures and recordings",
     "doctor": "say what is wrong with settings",
     "mcp": "serve tools to a language model's client",
     "schedule": "print the model calls that lanes will make",

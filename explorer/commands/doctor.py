@@ -57,14 +57,16 @@ def _arguments() -> argparse.ArgumentParser:
         prog="sampler-explorer doctor",
         description="Say what a schedule will do, and what is wrong with it. Nothing is run.",
     )
-    parser.add_argument("file", metavar="FILE", help=f"- for the standard input, or {KINDS[5:]}")
-    parser.add_argument("--steps", metavar="N", help="as if the run had so many steps")
+    parser.add_argument("file", metavar="FILE", help=f"{KINDS[5:]}, or - for the standard input")
+    parser.add_argument(
+        "--steps", metavar="N", help="examine a run of N steps instead of the file's number"
+    )
     add_model_flag(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--fail-on",
         choices=[*SEVERITIES, NEVER],
         default=ERROR,
-        help="the finding from which on the exit status is 1 (default: error)",
+        help="the mildest kind of finding for which the exit status is 1 (default: error)",
     )
     return parser

@@ -20,28 +20,29 @@ def add_engine_flags(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="HUB_ID",
-        help="offer this model of the hub too; may be given several times",
+        help="a hub model that may be chosen too; may be given several times",
     )
     add(
         "--allow-any",
         action="store_true",
-        help="let users name any hub id, and any path of this machine",
+        help="let users choose any hub id and any path on this machine",
     )
     add(
         "--device",
         help="cpu, cuda, cuda:N or mps; for the page also several, such as cuda:0,cuda:1 (default: "
-        "the best there is)",
+        "a GPU if there is one)",
     )
     add(
         "--dtype",
         choices=["float32", "float16", "bfloat16"],
-        help="precision (default: float16 on CUDA, else float32)",
+        help="precision of the model (default: float16 on CUDA, else float32)",
     )
     add(
         "--offload",
         choices=["none", "model", "sequential"],
         default="none",
-        help="for a small GPU: keep idle parts, or all layers but the current one, on the host",
+        help="for a small GPU: keep idle networks (model), or all layers but the current one "
+        "(sequential), in the host's memory",
     )
 
 

@@ -171,13 +171,14 @@ def _arguments() -> argparse.ArgumentParser:
         description="Denoise lanes side by side from the same noise, and write each run as a "
         "folder (docs/run_format.md) with a row for each lane in runs.csv.",
         epilog="Ctrl-C stops after the model call under way and keeps what is recorded. Exit "
-        "status: 0, 1 if a run broke off, 2 for wrong arguments, 130 after Ctrl-C.",
+        "status: 0, 1 if a run failed or could not be saved, 2 for wrong arguments, 130 after "
+        "Ctrl-C.",
     )
     parser.add_argument(
         "--out", default=OUT, metavar="DIR", help=f"the folder for the runs (default: {OUT})"
     )
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each run")
-    parser.add_argument("--quiet", action="store_true", help="no progress and no warnings")
+    parser.add_argument("--quiet", action="store_true", help="show no progress and no warnings")
     add_run_flags(parser)
     parser.add_argument("--refiner", metavar="MODEL", help="an SDXL model for the last steps")
     add_engine_flags(parser)

@@ -60,12 +60,12 @@ def _arguments() -> argparse.ArgumentParser:
         "Nothing is run.",
     )
     parser.add_argument("lane", nargs="+", metavar="LANE", help=LANE_HELP)
-    parser.add_argument("--steps", metavar="N", help="steps of the run (default: 20)")
+    parser.add_argument("--steps", metavar="N", help="the number of steps (default: 20)")
     add_model_flag(parser)
     parser.add_argument(
         "--as-a1111",
         action="store_true",
-        help="with the settings under which a lane runs as in A1111 and ComfyUI",
+        help="give the lanes the settings under which they run as in A1111 and ComfyUI",
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--csv", action="store_true", help="print CSV, as in a run's steps.csv")
@@ -73,6 +73,6 @@ def _arguments() -> argparse.ArgumentParser:
     how.add_argument(
         "--sigmas",
         action="store_true",
-        help="print one line a lane: the sigmas of the steps and the last one, separated by commas",
+        help="print a line for each lane: its sigmas, with the last one, separated by commas",
     )
     return parser

@@ -48,6 +48,12 @@ if TYPE_CHECKING:
     from explorer.hosting.workers.border_engine import BorderEngine
 
 KEEPING_S = 3.0  # for the run that the program's end has stopped
+DESCRIPTION = """\
+Watch the diffusion samplers DPM2 and DPM2 a denoise, call by call. Without a command the page is
+started, and its address printed; open that in a browser.
+
+commands, each with a --help of its own:
+""" + "\n".join(f"  {name:<10}{what}" for name, what in COMMANDS.items())
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -140,10 +146,9 @@ def load_on_gpu(engine: "Engine | BorderEngine") -> None:
 def _arguments() -> argparse.ArgumentParser:
     parser = Parser(
         prog="app.py" if sys.argv[0].endswith("app.py") else None,
-        description="Watch the diffusion samplers DPM2 and DPM2 a denoise, call by call.",
-        epilog="Commands, each with a --help of its own: "
-        + ", ".join(f"{name} ({what})" for name, what in COMMANDS.items())
-        + ".",
+        usage="%(prog)s [COMMAND] [OPTIONS]",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--host", help=f"address to listen on ({HOST}; default: this machine only)")
@@ -151,7 +156,7 @@ def _arguments() -> argparse.ArgumentParser:
     add(
         "--root-path",
         metavar="PATH",
-        help="where a proxy has the page, such as /explorer, or the whole address "
+        help="the path at which a proxy serves the page, such as /explorer, or the whole address "
         f"({ROOT_PATH}; default: the root)",
     )
     add_engine_flags(parser)

@@ -15,12 +15,13 @@ from explorer.views.engine_protocol import EngineLike
 from explorer.views.lane_texts import read_lane_text
 
 LANE_HELP = (
-    "a sampler, such as dpm2_a:schedule_type=karras,eta=0.5, with any of its arguments; may be "
+    "a sampler, with arguments after a colon: dpm2, or dpm2_a:schedule_type=karras,eta=0.5; may be "
     "given several times"
 )
 METAVARS = {"init_image": "FILE", "preview_decoder": "WHICH", "rng": "WHERE"}
-SEVERAL = "may be given several times, for a run each"
+SEVERAL = "give it several times for several runs"
 MODELS = ("model", "refiner")  # flags of engine_options.py, or files
+BY_MODEL = ("steps", "cfg_scale")  # settings of which a model may suggest another value
 
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +35,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     for name, spec in RUN_FIELDS.items():
         if name in MODELS:
             continue
-        default = "" if spec.default in ("", 0) else f" (default: {spec.default})"
+        default = "" if spec.default in ("", 0) else f" (default: {_default(spec.default, name)})"
         values = ", ".join(str(value) for _, value in spec.metadata.get("choices", ()))
         text = spec.metadata["help"] + (f" One of {values}." if values else "") + default
         if name == "seed":
@@ -45,12 +46,17 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         group.add_argument(flag(name), metavar=metavar, help=text.replace("%", "%%"))
 
 
+def _default(value: Any, name: str) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"the model's, usually {text}" if name in BY_MODEL else text
+
+
 def add_settings_flag(parser: Any) -> None:
     """Add --settings."""
     parser.add_argument(
         "--settings",
         metavar="SOURCE",
-        help="begin with the settings of a run's folder or .zip, a picture or text of this "
+        help="start from the settings of a run's folder or .zip, a picture or text of this "
         "program, A1111 or ComfyUI, a link, or - for the standard input; other flags change them",
     )
 

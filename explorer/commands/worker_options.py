@@ -26,9 +26,9 @@ def add_worker_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         metavar="N",
-        help="compute runs in so many processes of their own: one that runs out of memory or "
-        f"crashes costs its run, and not the page; with --device cuda:0,cuda:1 one on each ("
-        f"{WORKERS}; default: 0, in the page's process)",
+        help="compute runs in N separate processes, so that running out of memory or a crash ends "
+        "a run and not the page; with --device cuda:0,cuda:1 the default is one for each device "
+        f"({WORKERS}; default: 0, in the page's process)",
     )
 
 

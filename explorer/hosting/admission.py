@@ -199,9 +199,9 @@ class Admission:
         nearby = sum(bool(address) and each.address == address for each in runs)
         if 0 < limits.waiting_runs_per_address <= nearby:
             raise _later(
-                f"{counted(nearby, 'run')} from your network address wait or go on, and this "
-                f"server takes {limits.waiting_runs_per_address} of one address: try again in a "
-                "while.",
+                f"{counted(nearby, 'run')} from your network address are waiting or under way, and "
+                f"this server allows {limits.waiting_runs_per_address} for one address: try again "
+                "in a while.",
                 "waiting_runs_per_address",
             )
 
@@ -210,8 +210,8 @@ class Admission:
             if wait_s := self._begun.wait_s(key, most, more=1):
                 whose = "a visitor" if key[0] == "visitor" else "a network address"
                 raise _later(
-                    f"This server takes {counted(round(most.each_minute), 'run')} a minute of "
-                    f"{whose}, and has taken as many: try again in {about(wait_s)}.",
+                    f"This server starts at most {counted(round(most.each_minute), 'run')} a "
+                    f"minute for {whose}, and has started as many: try again in {about(wait_s)}.",
                     most.limit,
                     wait_s,
                 )
@@ -223,11 +223,11 @@ class Admission:
             coming = sum(each.seconds for each in runs if each.is_of(key))
             if wait_s := self._device.wait_s(key, most, coming):
                 whose = "Your runs" if key[0] == "visitor" else "Runs from your network address"
-                have = "those under way take" if coming else "have taken"
+                have = "those under way take" if coming else "have used it for"
                 raise _later(
-                    f"{whose} may take {most.each_minute:g} seconds a minute of this server's "
-                    f"device, and {have} more: try again in {about(wait_s)}. Fewer steps, "
-                    "lanes or pixels make a run shorter.",
+                    f"{whose} may use this server's device for {most.each_minute:g} seconds a "
+                    f"minute, and {have} longer: try again in {about(wait_s)}. Fewer steps, lanes "
+                    "or pixels make a run shorter.",
                     most.limit,
                     wait_s,
                 )

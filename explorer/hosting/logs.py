@@ -86,8 +86,8 @@ def add_log_flags(parser: ArgumentParser) -> None:
     group.add_argument(
         "--log-details",
         action="store_true",
-        help="also what visitors or this machine may not want in it: errors' whole texts, with "
-        f"prompts, paths and addresses ({LOG_DETAILS}=1)",
+        help="log errors' whole texts too, which may contain prompts, paths and addresses "
+        f"({LOG_DETAILS}=1)",
     )
 
 

@@ -23,7 +23,7 @@ def add_history_flags(parser: argparse.ArgumentParser) -> None:
         "--runs-dir",
         metavar="FOLDER",
         help="keep the history of runs in this folder (default: the user's data folder, and on a "
-        f"Space none; {RUNS_DIR})",
+        f"Space, none; {RUNS_DIR})",
     )
     parser.add_argument("--no-history", action="store_true", help=f"keep no runs ({NO_HISTORY}=1)")
 

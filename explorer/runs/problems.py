@@ -30,7 +30,7 @@ def sentence(error: BaseException) -> str:
     LOG.error("the run broke off", exc_info=error)
     reason = without_paths(next(iter(str(error).strip().splitlines()), ""))[:200]
     detail = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
-    return f"The run broke off unexpectedly ({detail})."
+    return f"The run failed unexpectedly ({detail})."
 
 
 def without_paths(text: str) -> str:

@@ -82,7 +82,7 @@ class LaneFields(Checked):
     sigma_min: float = argument(
         "sigma_min",
         "Sigma min",
-        "Where the schedule's curve ends; 0 is the training table's end.",
+        "Where the schedule's curve ends; 0 means at the training's lowest sigma.",
         elsewhere={"A1111": "Schedule min sigma"},
         group="schedule",
         most=LARGEST_SIGMA,
@@ -92,7 +92,7 @@ class LaneFields(Checked):
     sigma_max: float = argument(
         "sigma_max",
         "Sigma max",
-        "Where the schedule's curve begins; 0 is the training table's end.",
+        "Where the schedule's curve begins; 0 means at the training's highest sigma.",
         elsewhere={"A1111": "Schedule max sigma"},
         group="schedule",
         most=LARGEST_SIGMA,
@@ -110,7 +110,7 @@ class LaneFields(Checked):
     discard_penultimate_sigma: bool = argument(
         "discard_penultimate_sigma",
         "Discard penultimate sigma",
-        "One sigma more is made and the last one before 0 left out, as A1111 and ComfyUI do here.",
+        "Leave out the last sigma before 0 and make one more, as A1111 and ComfyUI do here.",
         elsewhere={"A1111": "Always discard next-to-last sigma"},
         group="schedule",
     )
@@ -133,7 +133,7 @@ class LaneFields(Checked):
     steps_offset: int = argument(
         "steps_offset",
         "Steps offset",
-        "Added to the timesteps; acts under leading only.",
+        "Added to the timesteps; only with the spacing leading.",
         group="schedule",
         most=999,
         when={"timestep_spacing": ("leading",)},
@@ -141,7 +141,7 @@ class LaneFields(Checked):
     interpolation_type: str = argument(
         "interpolation_type",
         "Interpolation",
-        "How a sigma is read between two training timesteps; auto is the schedule type's default.",
+        "How sigmas between training timesteps are computed; auto is the schedule type's default.",
         group="schedule",
     )
     round_timesteps: str = argument(
@@ -180,14 +180,14 @@ class LaneFields(Checked):
     s_tmax: float = argument(
         "s_tmax",
         "Sigma tmax",
-        "No churn above this sigma; 0 is no limit.",
+        "No churn above this sigma; 0 means no limit.",
         group="noise",
         most=LARGEST_SIGMA,
     )
     midpoint_ratio: float = argument(
         "midpoint_ratio",
         "Midpoint ratio",
-        "Where in log sigma the second call stands.",
+        "Where in a step, in log sigma, the second call is.",
         elsewhere={"DPM-Solver-2": "r"},
         group="noise",
     )

@@ -27,9 +27,12 @@ class RunSettings(Checked):
     `seed` -1 asks for a random one; `resolved()` fixes it. Raises SettingsError (a ValueError).
     """
 
-    prompt: str = setting("", "Prompt", checks.prompt, "What the picture shall show.")
+    prompt: str = setting("", "Prompt", checks.prompt, "What the picture should show.")
     negative_prompt: str = setting(
-        "", "Negative prompt", checks.prompt, "What CFG leads away from; no effect at CFG scale 1."
+        "",
+        "Negative prompt",
+        checks.prompt,
+        "What the picture should not show; no effect at CFG scale 1.",
     )
     seed: int = setting(
         SEED,
@@ -63,7 +66,7 @@ class RunSettings(Checked):
         "auto",
         "Preview decoder",
         checks.choice(PREVIEW_DECODERS),
-        "Automatic: quick ones during a run, full size afterwards.",
+        "Automatic: quick previews during a run, full size afterwards.",
         choices=[
             ("Automatic", "auto"),
             ("Approx cheap", "approx"),
@@ -71,22 +74,22 @@ class RunSettings(Checked):
             ("Full", "full"),
         ],
     )
-    model: str = setting("", "Model", checks.text(500), "Empty is the first one.")
+    model: str = setting("", "Model", checks.text(500), "Empty means the first model on offer.")
     rng: str = setting(
         "cpu",
         "RNG",
         checks.choice(("cpu", "gpu")),
-        "Where noise is drawn; the same seed gives another picture on the other one.",
+        "Where noise is drawn; the same seed gives different pictures on CPU and GPU.",
         choices=[("CPU", "cpu"), ("GPU", "gpu")],
         elsewhere={"A1111": "Random number generator source"},
     )
-    width: int = setting(0, "Width", checks.side, "0 is the model's default.")
-    height: int = setting(0, "Height", checks.side, "0 is the model's default.")
+    width: int = setting(0, "Width", checks.side, "In pixels; 0 is the model's default.")
+    height: int = setting(0, "Height", checks.side, "In pixels; 0 is the model's default.")
     batch_size: int = setting(
         1,
         "Batch size",
         checks.whole(1, 16),
-        "Pictures a lane; each one's seed is one higher.",
+        "Pictures per lane; the seed of each is one higher.",
         elsewhere={"diffusers": "num_images_per_prompt"},
     )
     init_image: str = setting(
@@ -96,7 +99,7 @@ class RunSettings(Checked):
         0.75,
         "Strength",
         checks.real(0, 1, above=True),
-        "How much of the start picture is noised over; 1 is all.",
+        "How much of the start picture is replaced by noise; 1 is all.",
         elsewhere={"A1111": "Denoising strength", "ComfyUI": "denoise"},
     )
     refiner: str = setting("", "Refiner", checks.text(500), "An SDXL model for the last steps.")
@@ -104,7 +107,7 @@ class RunSettings(Checked):
         0.8,
         "Switch at",
         checks.real(0, 1),
-        "The share of the steps before the refiner.",
+        "The share of the steps that run before the refiner.",
         elsewhere={"diffusers": "denoising_end"},
     )
     lanes: tuple[LaneSettings, ...] = (LaneSettings(), LaneSettings(sampler="dpm2_a"))

@@ -50,7 +50,7 @@ class Load:
             self.problem = str(error)
         except Exception as error:
             LOG.exception("loading %s", self._name)
-            self.problem = f"Loading broke off unexpectedly ({type(error).__name__})."
+            self.problem = f"Loading failed unexpectedly ({type(error).__name__})."
         finally:
             self.done.set()
 

@@ -52,10 +52,10 @@ def unknown(name: str, known: tuple[str, ...], kind: str) -> str:
     """The sentence for a name that does not exist, with near ones, else with all that do."""
     plain = name.strip().lower().replace("-", "_").replace(" ", "_")
     near = get_close_matches(plain, known, 2)
-    is_none = f"{_short(name)} is no {kind}"
+    is_none = f"There is no {kind} {_short(name)}"
     if near:
         return f"{is_none}; did you mean {joined(near, 'or')}?"
-    return f"{is_none}; there are {joined(known)}." if known else f"{is_none}: it takes none."
+    return f"{is_none}; there are {joined(known)}." if known else f"{is_none}; there are none."
 
 
 def _sampler(name: str) -> str:
@@ -65,7 +65,7 @@ def _sampler(name: str) -> str:
     except SettingsError as error:
         near = get_close_matches(name.lower().replace("-", "_"), tuple(SAMPLERS), 2)
         if error.name == "sampler" and near:
-            sentence = f"{_short(name)} is no sampler; did you mean {joined(near, 'or')}?"
+            sentence = f"There is no sampler {_short(name)}; did you mean {joined(near, 'or')}?"
             raise SettingsError("sampler", sentence) from None
         if error.name == "sampler":
             raise
@@ -85,7 +85,7 @@ def _pairs(text: str) -> dict[str, str]:
             continue
         name = key.strip()
         if name not in ARGUMENTS:
-            raise SettingsError(name[:LONGEST], unknown(name, ARGUMENTS, "argument of a lane"))
+            raise SettingsError(name[:LONGEST], unknown(name, ARGUMENTS, "lane argument"))
         if name in pairs:
             raise SettingsError(name, f"{name} is given twice; leave one of them out.")
         pairs[name] = value.strip()

@@ -35,7 +35,7 @@ async def run_payloads(
     except Exception as error:
         LOG.exception("A run broke off")
         name = type(error).__name__  # its message may name files of the server
-        reason = f"The run broke off unexpectedly ({name}); the server's log has the reason."
+        reason = f"The run failed unexpectedly ({name}); the server's log has the reason."
         yield {**failure(reason)}
 
 

@@ -93,11 +93,11 @@ def explanation(lane: LaneSettings, steps: int) -> str:
         f"sigma {sigma[0]:.4g} to {calls.sigma_end:.4g}; the sigmas are those of {kind}."
     ]
     if solver.baseline:
-        words.append(f"It is diffusers' {solver.class_name} as it is, to compare with.")
+        words.append(f"It is diffusers' own {solver.class_name}, unchanged, for comparison.")
     elif calls.second_call.any():
         words.append(
-            "A step calls the model at its own sigma and goes to a midpoint, in log sigma between "
-            "the step's ends, calls it again there, and makes the whole step with that second "
+            "Each step calls the model at its first sigma, goes to a midpoint between its ends in "
+            "log sigma, calls the model again there, and makes the whole step with that second "
             "slope; the last step is a single call (Euler)."
         )
     if solver.eta and lane.eta:

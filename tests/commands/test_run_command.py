@@ -183,7 +183,7 @@ def test_a_scheduler_s_file_is_a_lane(program, tmp_path):
         (["--size", "512"], "size: Size must be written 512x768; got '512'.\n"),
         (["--size", "100x64"], "width: Width must be 0 (the model's default) or a multiple of 8"),
         (["--size", "64x64", "--width", "64"], "size: Size says width and height: leave those"),
-        (["--lane", "dpm2:etaa=1"], "etaa: 'etaa' is no argument of a lane; did you mean eta"),
+        (["--lane", "dpm2:etaa=1"], "etaa: There is no lane argument 'etaa'; did you mean eta"),
         (["--lane", "dpm2_a:eta=3"], "eta: Eta must be a number from 0 to 1; got 3.\n"),
         (["--lane", "dpm2"] * 17, "lanes: A run has at most 16 lanes; got 17.\n"),
         (["--seed", "4294967296"], "seed: Seed must be a whole number from -1 to"),

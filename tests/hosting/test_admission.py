@@ -96,8 +96,8 @@ def test_a_visitor_may_begin_so_many_runs_a_minute_and_others_too():
         admission.admit(RUN, "ada", "192.0.2.1")
     refused = refusal(admission, RUN, "ada", "192.0.2.1")
     assert str(refused) == (
-        "This server takes 3 runs a minute of a visitor, and has taken as many: try again in 20 "
-        "seconds."
+        "This server starts at most 3 runs a minute for a visitor, and has started as many: try "
+        "again in 20 seconds."
     )
     assert (refused.limit, refused.status, refused.wait_s) == ("runs_per_minute", 429, 20)
     admission.admit(RUN, "bea", "192.0.2.1")
@@ -113,7 +113,7 @@ def test_visitors_of_one_address_share_what_it_may_begin():
         admission.admit(RUN, name, "192.0.2.1")
     refused = refusal(admission, RUN, "cleo", "192.0.2.1")
     assert refused.limit == "runs_per_minute_per_address"
-    assert "of a network address" in str(refused)
+    assert "for a network address" in str(refused)
     admission.admit(RUN, "cleo", "192.0.2.2")
 
 
@@ -135,7 +135,7 @@ def test_the_devices_time_is_counted_as_it_was_used_whatever_was_estimated():
     finish(a_run(90))  # and 30 more
     refused = refusal(admission, RUN, "ada")
     assert (refused.limit, refused.status) == ("device_s_per_minute", 429)
-    assert "Your runs may take 40 seconds a minute of this server's device" in str(refused)
+    assert "Your runs may use this server's device for 40 seconds a minute" in str(refused)
     admission.admit(RUN, "bea")
     assert refused.wait_s == pytest.approx(15)
     clock.now += 15.1
@@ -159,7 +159,10 @@ def test_what_waits_counts_as_the_devices_time_that_it_will_take():
 
     refused = finish(work())
     assert (refused.limit, refused.status) == ("device_s_per_minute_per_address", 429)
-    assert "Runs from your network address may take 50 seconds a minute" in str(refused)
+    assert (
+        "Runs from your network address may use this server's device for 50 seconds a minute"
+        in str(refused)
+    )
     assert "those under way take more" in str(refused)
     assert refused.wait_s == pytest.approx(156)
 

@@ -154,10 +154,22 @@ def test_samplers_are_compared_with_pictures_and_numbers(server):
     ("tool", "arguments", "sentence"),
     [
         ("compare", {}, "There is no tool 'compare'; there are explain_schedule, examine,"),
-        ("explain_schedule", {"stepz": 3}, "stepz: 'stepz' is no argument; did you mean steps?"),
-        ("explain_schedule", {"prompt": "a boat"}, "prompt: 'prompt' is no argument"),
-        ("explain_schedule", {"lanes": ["dpm3"]}, "lanes.0.sampler: 'dpm3' is no sampler; did you"),
-        ("explain_schedule", {"lanes": [{"sampler": "dpm2", "x": 1}]}, "lanes.0.x: 'x' is no"),
+        (
+            "explain_schedule",
+            {"stepz": 3},
+            "stepz: There is no argument 'stepz'; did you mean steps?",
+        ),
+        ("explain_schedule", {"prompt": "a boat"}, "prompt: There is no argument 'prompt'"),
+        (
+            "explain_schedule",
+            {"lanes": ["dpm3"]},
+            "lanes.0.sampler: There is no sampler 'dpm3'; did you",
+        ),
+        (
+            "explain_schedule",
+            {"lanes": [{"sampler": "dpm2", "x": 1}]},
+            "lanes.0.x: There is no lane argument 'x'",
+        ),
         ("explain_schedule", {"lanes": "dpm2"}, "lanes: Lanes must be a list of 1 to 16 lanes"),
         ("explain_schedule", {"lanes": [["dpm2"]]}, "lanes.0: A lane is an object with a sampler"),
         (
@@ -177,13 +189,21 @@ def test_samplers_are_compared_with_pictures_and_numbers(server):
             {"lanes": ["dpm2_a:eta=2"]},
             "lanes.0.eta: Eta must be a number from 0 to 1",
         ),
-        ("examine", {"text": 7}, "text: Text must be a text."),
+        ("examine", {"text": 7}, "text: Text must be a string."),
         ("examine", {"text": "nothing"}, "settings_text: There are no settings in this text."),
         ("examine", {"text": "{" * 9999}, "settings_text: "),
         ("examine", {"text": "a" * 400_001}, "settings_text: A text with settings may have at"),
-        ("examine", {"text": "a", "steps": 3}, "text: A text has all settings: leave steps out."),
-        ("examine", {"init_image": "/etc/shadow"}, "init_image: 'init_image' is no argument"),
-        ("compare_samplers", {"init_image": "/etc/shadow"}, "init_image: 'init_image' is no"),
+        (
+            "examine",
+            {"text": "a", "steps": 3},
+            "text: With text, which has all settings, leave out steps.",
+        ),
+        ("examine", {"init_image": "/etc/shadow"}, "init_image: There is no argument 'init_image'"),
+        (
+            "compare_samplers",
+            {"init_image": "/etc/shadow"},
+            "init_image: There is no argument 'init_image'",
+        ),
         ("compare_samplers", {"model": "/etc/shadow"}, "model: The model '/etc/shadow' is not on"),
         ("compare_samplers", {"model": ["a"]}, "model: Model must be text; got"),
         ("compare_samplers", {"prompt": "a" * 2001}, "prompt: Prompt may have at most 2,000"),
@@ -243,7 +263,7 @@ def test_limits_hold_for_tools_as_for_the_page():
         for _ in range(2):
             assert not server.call("compare_samplers", steps=2).isError
         text = refused(server.call("compare_samplers", steps=2))
-    assert text.startswith("This server takes 2 runs a minute of a network address")
+    assert text.startswith("This server starts at most 2 runs a minute for a network address")
 
 
 def test_whoever_goes_ends_the_run():

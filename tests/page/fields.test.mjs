@@ -21,7 +21,7 @@ test("a field acts where its condition holds, and where a sampler's automatic ch
   assert.deepEqual(state.lanes.map((_, at) => acts(rho, at, state)), [false, true, true, false]);
   const shared = { same: true, lanes: [lane({ sampler: "euler", type: "auto" }), lane()] };
   assert.equal(acts(rho, 0, shared), true); // one control for all: in lane B it acts
-  assert.equal(condition(rho, all), "Acts with Schedule type Karras or auto of DPM2.");
+  assert.equal(condition(rho, all), "Only with Schedule type Karras or auto of DPM2.");
   assert.equal(condition(type, all), "");
 });
 

@@ -61,7 +61,7 @@ test("what is no file of presets is a sentence, and changes nothing", () => {
   presets.save("a", FORM);
   const many = Array.from({ length: 100 }, (_, at) => ({ name: `p${at}`, values: {} }));
   for (const [text, sentence] of [
-    ["", /no JSON/],
+    ["", /not JSON/],
     ["[]", /no presets of this program/],
     ['{"format": "x"}', /no presets of this program/],
     ['{"format": "sampler-explorer presets", "version": 2}', /newer version/],

@@ -126,7 +126,7 @@ def test_an_error_is_a_sentence_and_the_page_goes_on(page):
     page.fill("#prompt textarea", "[boom]")
     page.click("#run")
     wait_for(page, "samplerExplorer.state === 'error'")
-    assert "broke off unexpectedly (RuntimeError)" in progress(page)
+    assert "failed unexpectedly (RuntimeError)" in progress(page)
     page.fill("#prompt textarea", "a sailboat")
     run_to_end(page)
 

@@ -77,11 +77,11 @@ def test_what_is_not_given_is_the_model_s():
 @pytest.mark.parametrize(
     ("text", "name", "sentence"),
     [
-        ("dpm3", "sampler", "'dpm3' is no sampler; did you mean dpm2 or dpm2_a?"),
+        ("dpm3", "sampler", "There is no sampler 'dpm3'; did you mean dpm2 or dpm2_a?"),
         ("nothing like it", "sampler", "Sampler must be DPM2, DPM2 a,"),
-        ("dpm2:etta=1", "etta", "'etta' is no argument of a lane; did you mean eta or beta?"),
+        ("dpm2:etta=1", "etta", "There is no lane argument 'etta'; did you mean eta or beta?"),
         ("dpm2:Schedule-Typ=karras", "Schedule-Typ", "did you mean schedule_type or"),
-        ("dpm2:sampler=euler", "sampler", "'sampler' is no argument of a lane;"),
+        ("dpm2:sampler=euler", "sampler", "There is no lane argument 'sampler';"),
         ("dpm2:zzzz=1", "zzzz", "there are schedule_type, rho, alpha,"),
         ("dpm2:eta=1,eta=0", "eta", "eta is given twice; leave one of them out."),
         ("dpm2:karras", "lanes", "'karras' has no value: a lane is written sampler, or"),

@@ -121,7 +121,7 @@ def test_an_exception_is_a_payload(keep):
     last = payloads(RunSettings(prompt="[boom]"), keep)[-1]
     assert last["state"] == "error"
     assert last["message"] == (
-        "The run broke off unexpectedly (RuntimeError); the server's log has the reason."
+        "The run failed unexpectedly (RuntimeError); the server's log has the reason."
     )
 
 

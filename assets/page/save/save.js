@@ -10,7 +10,7 @@ import { state, subscribe } from "../shared/store.js";
 
 const NO_RUN = "There is no finished run to save yet.";
 const GOES_ON = "A run is going on; it can be saved when it has ended.";
-const DELETED = "This run is deleted: bring it back from the history to save it.";
+const DELETED = "This run is deleted: restore it from the history to save it.";
 const NOWHERE = "The server has not kept this run, so it cannot be saved.";
 const NO_PICTURE = "This lane has no picture: the run ended before it was made.";
 const NO_FRAMES = "There are no calls to animate.";

@@ -114,7 +114,7 @@ export function nextColumn(state, samplers, defaults) {
   return { ...last, sampler: next };
 }
 
-// "Acts with Schedule type Karras or Exponential.": when a field applies, in words.
+// "Only with Schedule type Karras or Exponential.": when a field applies, in words.
 export function condition({ when, auto }, fields) {
   const named = (name) => fields.find((field) => field.name === name);
   const labelled = (name, value) =>
@@ -125,7 +125,7 @@ export function condition({ when, auto }, fields) {
     if (samplers.length) names.push(`auto of ${list(samplers.map((key) => labelled("sampler", key)))}`);
     return `${named(name)?.label ?? name} ${list(names)}`;
   });
-  return parts.length ? `Acts with ${parts.join(" and ")}.` : "";
+  return parts.length ? `Only with ${parts.join(" and ")}.` : "";
 }
 
 const list = (names) => [names.slice(0, -1).join(", "), names.at(-1)].filter(Boolean).join(" or ");

@@ -24,7 +24,7 @@ const NOTHING_KEPT = {
 };
 const NO_ROOM = {
   title: "Not kept",
-  problem: "This browser has no room for these settings: they end with the page.",
+  problem: "This browser has no room for these settings: they are lost when you close the page.",
 };
 
 export function mount({ element, props, trigger }) {
@@ -116,7 +116,7 @@ export function mount({ element, props, trigger }) {
   }
 
   const undo = () => move("undo", "Undone.");
-  const redo = () => move("redo", "Done again.");
+  const redo = () => move("redo", "Redone.");
 
   function press(event) {
     if (!(event.ctrlKey || event.metaKey) || event.altKey || event.isComposing) return;

@@ -35,7 +35,7 @@ export function mount({ element, props }) {
   paste.addEventListener("click", async () => {
     const content = await navigator.clipboard.readText().catch(() => "");
     if (content.trim()) text(content);
-    else refuse("Nothing to paste", "The clipboard has no text, or the browser does not give it away.");
+    else refuse("Nothing to paste", "The clipboard has no text, or the browser does not let this page read it.");
   });
 
   async function picture(given, others = []) {

@@ -15,7 +15,7 @@ const FILE = "sampler-explorer-presets.json";
 const LARGEST = 2 ** 22;
 const PENCIL = "M3 13l.6-2.6L11 3l2 2-7.4 7.4L3 13z";
 const CROSS = "M4.5 4.5l7 7M11.5 4.5l-7 7";
-const NOT_KEPT = "This browser keeps nothing: export your presets, or they end with the page.";
+const NOT_KEPT = "This browser stores nothing: export your presets, or they are lost when you close the page.";
 
 export function mount({ element, props }) {
   const find = (query) => element.querySelector(query);

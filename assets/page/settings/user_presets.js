@@ -73,7 +73,7 @@ function presetsIn(text) {
   try {
     data = JSON.parse(text);
   } catch {
-    throw new Error("This file is no JSON.");
+    throw new Error("This file is not JSON.");
   }
   if (data?.format !== FORMAT) throw new Error("This file holds no presets of this program.");
   if (!(data.version <= VERSION)) throw new Error("These presets are of a newer version of the program: update it.");

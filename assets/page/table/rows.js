@@ -8,8 +8,8 @@ export const alphaBar = (sigma) => 1 / (1 + sigma ** 2);
 export const COLUMNS = ["sigma", "sigma_next", "sigma_mid", "sigma_down", "sigma_up", "timestep", "alpha_bar", "log_snr"];
 
 const OF_STEPS = ["sigma_next", "sigma_mid", "sigma_down", "sigma_up"];
-const OTHER_RUN = "This run is of other settings than the form, and only its calls are known here.";
-const NOT_TOLD = "The run's record does not have it: the sampler did not tell what its steps do inside.";
+const OTHER_RUN = "This run has other settings than the form, so only its recorded calls are shown.";
+const NOT_TOLD = "The run's record does not have it: this sampler does not report what happens inside its steps.";
 
 // {label, rows, end, missing} of each lane of `LaneTable`s (views/calls_table.py).
 export function lanesOf(tables) {

@@ -79,7 +79,7 @@ def _lane(index: int, lane: object, defaults: LaneSettings) -> LaneSettings:
             )
         for name in lane:
             if name not in LANE_FIELDS:
-                sentence = unknown(str(name), tuple(LANE_FIELDS), "argument of a lane")
+                sentence = unknown(str(name), tuple(LANE_FIELDS), "lane argument")
                 raise SettingsError(str(name)[:LONGEST], sentence)
         return replace(defaults, **lane)
     except SettingsError as error:

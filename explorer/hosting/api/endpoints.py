@@ -11,7 +11,9 @@ from typing import Any
 from explorer.settings.mending import RUN_FIELDS
 
 LANES = "lanes"
-SETTINGS = "Settings are those of /run by name; what is missing, or null, is as the model has it."
+SETTINGS = (
+    "Settings are the arguments of /run by name; one that is missing or null has its default."
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ ENDPOINTS = (
         "The model calls that lanes will make: noise levels, timesteps and midpoints of "
         "each. Nothing is run.",
         (LANES, "steps", "model"),
-        "`steps`, and in `lanes` a table a lane: columns with an entry a model call.",
+        "`steps`, and in `lanes` a table for each lane: columns with an entry per model call.",
     ),
     Endpoint(
         "doctor",
@@ -56,10 +58,10 @@ ENDPOINTS = (
     ),
     Endpoint(
         "estimate",
-        "How long a run would take on an idle device, its model calls, and how many runs "
-        "are under way. " + SETTINGS,
+        "How long a run would take on an idle device, how many model calls it would make, and "
+        "how many runs are under way. " + SETTINGS,
         ("settings",),
-        "`seconds`, `seconds_a_call`, `calls` of each lane, `under_way`.",
+        "`seconds`, `seconds_a_call`, the `calls` of each lane, `under_way`.",
     ),
     Endpoint(
         "models",
@@ -69,14 +71,14 @@ ENDPOINTS = (
     ),
     Endpoint(
         "limits",
-        "The limits of this server that calls meet, and where the settings' JSON Schema is.",
+        "The limits of this server for calls, and the address of the settings' JSON Schema.",
         (),
-        "`limits` by name, each with its `value`; `history`; `schema`, an address.",
+        "`limits` by name, each with its `value`; `history`, true or false; `schema`, an address.",
     ),
     Endpoint(
         "history",
         "Runs that this server has kept for the visitor of the header x-visitor, the "
-        "newest first. `query` searches them, `after` is what the answer before named so.",
+        "newest first. `query` searches them; `after` is the `after` of the previous answer.",
         ("query", "after"),
         "`runs`, and `after` for the next page.",
         needs_history=True,
@@ -88,8 +90,16 @@ OTHERS = {
         "title": "Settings",
         "description": "Settings of a run by name, as schema.json describes them.",
     },
-    "query": {"type": "string", "title": "Query", "description": "What the runs must contain."},
-    "after": {"type": "string", "title": "After", "description": "Where the page before ended."},
+    "query": {
+        "type": "string",
+        "title": "Query",
+        "description": "Words that the runs must contain.",
+    },
+    "after": {
+        "type": "string",
+        "title": "After",
+        "description": "`after` of the previous answer, for the next runs.",
+    },
 }
 EXAMPLES = {
     "prompt": "a red sailboat on the sea at sunset",
@@ -126,16 +136,16 @@ def document(has_history: bool, schema: Mapping[str, Any]) -> str:
 
 INTRODUCTION = """# Sampler Explorer, for programs
 
-What a sampler does with the same noise, compared: DPM2, DPM2 a and seven others, every argument of
-their schedulers. All addresses below are relative to this server's. The settings' ranges, choices
-and defaults are in `schema.json` (JSON Schema).
+Compare what diffusion samplers do with the same noise: DPM2, DPM2 a and seven others, with every
+argument of their schedulers. All addresses below are relative to this server's. The ranges, choices
+and defaults of the settings are in `schema.json` (JSON Schema).
 
-`POST gradio_api/call/v2/NAME` with the arguments as a JSON object answers `{"event_id"}`;
+`POST gradio_api/call/v2/NAME` with the arguments as a JSON object returns `{"event_id": ...}`;
 `GET gradio_api/call/NAME/EVENT_ID` streams the answer as server-sent events (`generating`,
-`complete`, `error`). What can be answered at once is also answered by `POST gradio_api/run/NAME`
-with `{"data": [...]}`, the arguments in order. What is wrong is told with status 4xx and
-`{"error", "field"}`, in sentences. The header `x-visitor` (32 lower-case hexadecimal digits of your
-own choice, kept secret) says whose runs are asked for.
+`complete`, `error`). All endpoints but `/run` also answer `POST gradio_api/run/NAME` with
+`{"data": [...]}`, the arguments in order. An error has a status 4xx and `{"error": ..., "field":
+...}`: a sentence, and the argument that it is about. The header `x-visitor` (32 lower-case
+hexadecimal digits that you choose at random and keep secret) says whose runs a request is about.
 """
 
 
@@ -148,7 +158,7 @@ def _section(endpoint: Endpoint, arguments: Mapping[str, Mapping[str, Any]]) -> 
             f"\n## /{endpoint.name}\n",
             endpoint.text,
             *(["", *rows] if rows else []),
-            f"\nAnswers: {endpoint.returns}\n",
+            f"\nReturns: {endpoint.returns}\n",
             f"    curl -H 'content-type: application/json' -d '{sent}' \\",
             f"      SERVER/gradio_api/call/v2/{endpoint.name}",
             "",

@@ -12,12 +12,12 @@ from explorer.settings.run import SIZE_LIMITS
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 LANES, PICTURE = "lanes", "init_image"
 LANES_HELP = (
-    "What is compared: one lane for each sampler with its arguments. All lanes start from the same "
+    "What is compared: a lane for each sampler with its arguments. All lanes start from the same "
     "noise. A lane is an object, or a text such as dpm2_a:schedule_type=karras,eta=0.5."
 )
 PICTURE_HELP = (
     "Upload the file first (POST gradio_api/upload, form field `files`) and give the path that the "
-    "answer holds; a data URL is taken too."
+    "answer contains, or give a data URL."
 )
 
 Schema = dict[str, Any]
@@ -54,7 +54,7 @@ def run_schema(defaults: RunSettings, models: Mapping[str, str]) -> Schema:
     return {
         "$schema": DRAFT,
         "title": "Settings of a run",
-        "description": "Every setting may be missing, or null: it is then as the model has it.",
+        "description": "A setting that is missing or null has the model's default.",
         "type": "object",
         "properties": properties,
         "additionalProperties": False,

@@ -57,22 +57,22 @@ def tools(service: Service) -> list[Tool]:
         ),
         _tool(
             "examine",
-            "The schedule doctor: what is wrong with settings or worth knowing, before they are "
-            "run, with the change that resolves each finding. Give the settings by name, or as a "
-            "text of A1111, ComfyUI or diffusers.",
+            "The schedule doctor: what is wrong with settings, or worth knowing, before they are "
+            "run, with the change that resolves each finding. Give the settings by name, or as "
+            "text from A1111, ComfyUI or diffusers.",
             schema_of(service, ("text", *names)),
         ),
         _tool(
             "sigma_list",
-            "The sigmas of a schedule as a list separated by commas, as ComfyUI's and A1111's "
-            "fields take them: one for each step, and the last one.",
+            "The sigmas of a schedule, separated by commas, as the fields of ComfyUI and A1111 "
+            "take them: one for each step, and the last one.",
             schema_of(service, (*OF_A_SCHEDULE, "as_a1111")),
         ),
         _tool(
             "compare_samplers",
             "Denoise one prompt with several samplers side by side, from the same noise by the "
-            "same network calls, and return each one's picture with its numbers. Takes as long as "
-            "a run does.",
+            "same network calls, and return the picture and the numbers of each. Takes as long as "
+            "a run.",
             schema_of(service, names),
             runs=True,
         ),
@@ -156,9 +156,11 @@ def _examined(service: Service, arguments: Arguments) -> CallToolResult:
 
 def _source(service: Service, text: object, arguments: Arguments) -> Source:
     if not isinstance(text, str):
-        raise ServiceError("Text must be a text.", "text")
+        raise ServiceError("Text must be a string.", "text")
     if others := [name for name in arguments if name != "text"]:
-        raise ServiceError(f"A text has all settings: leave {joined(others)} out.", "text")
+        raise ServiceError(
+            f"With text, which has all settings, leave out {joined(others)}.", "text"
+        )
     with told():
         return source_of_text("the text", text, [entry.name for entry in service.engine.entries])
 

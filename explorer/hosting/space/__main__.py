@@ -16,11 +16,15 @@ def main() -> None:
     add = parser.add_argument
     add("--out", required=True, type=Path, metavar="DIR", help="the folder to write")
     add("--zero-gpu", action="store_true", help="for ZeroGPU (default: a CPU, or a GPU of its own)")
-    add("--mcp", action="store_true", help="tools for programs by the Model Context Protocol")
+    add(
+        "--mcp",
+        action="store_true",
+        help="serve tools for language models by the Model Context Protocol",
+    )
     add(
         "--id", default="", metavar="OWNER/NAME", help="the Space's id, for its thumbnail's address"
     )
-    add("--force", action="store_true", help="replace what an earlier call has written into DIR")
+    add("--force", action="store_true", help="replace what an earlier call wrote into DIR")
     options = parser.parse_args()
     variant = Variant(zero_gpu=options.zero_gpu, mcp=options.mcp, space_id=options.id)
     try:
