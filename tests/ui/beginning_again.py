@@ -9,10 +9,10 @@ REMEMBER = """async () => {
     const { state } = await import(`${gradio_config.root}/page/shared/store.js`);
     window.atFirst = {
         form: JSON.stringify(state.form),
-        open: [...document.querySelectorAll('.fold-head[aria-expanded=true]')],
+        folds: [...document.querySelectorAll('.fold-head')].map((each) => each.ariaExpanded),
     };
 }"""
-# As its user would do it: all is undone, and what was opened is closed. Tells whether that is so.
+# As its user would do it: all is undone, what was opened is closed, and the other way round.
 PUT_BACK = """async () => {
     const { state } = await import(`${gradio_config.root}/page/shared/store.js`);
     const all = (query) => [...document.querySelectorAll(query)];
@@ -27,8 +27,8 @@ PUT_BACK = """async () => {
         times = isNew() ? times + 1 : 0;
         undo.click();
     }
-    for (const each of all('.fold-head[aria-expanded=true]'))
-        if (!window.atFirst.open.includes(each)) each.click();
+    for (const [at, each] of all('.fold-head').entries())
+        if (each.ariaExpanded !== window.atFirst.folds[at]) each.click();
     document.querySelector('#tabs [role=tab]').click();
     document.activeElement.blur();
     for (const each of all('.sidebar-content, [role=tabpanel]')) each.scrollTo(0, 0);
