@@ -82,6 +82,9 @@ class FakeFacts:
     def identity(self, name: str = "") -> Identity | None:
         return IDENTITIES.get(find(name).name)
 
+    def problem(self, name: str = "") -> str:
+        return ""
+
     def defaults(self, name: str = "") -> RunSettings:
         return DEFAULTS.get(find(name).name, RunSettings())
 

@@ -101,14 +101,17 @@ def check_models(engine: "EngineLike") -> None:
 
 
 def check_facts(engine: "Engine", options: argparse.Namespace) -> None:
-    """Raise ValueError where the files of a model that was named say nothing of its schedule.
+    """Raise ValueError where the files of a model that was named give no schedule, with the reason.
 
     Without this its lanes would have Stable Diffusion's defaults, and nobody would know.
     """
-    if options.model and engine.facts.identity() is None:
+    if not options.model:
+        return
+    if problem := engine.facts.problem():
+        raise ValueError(f"--model {engine.entries[0].source}: {problem}")
+    if engine.facts.identity() is None:
         raise ValueError(
-            f"--model {engine.entries[0].source}: its configuration is not on this machine, or is "
-            "not that of a Stable Diffusion model."
+            f"--model {engine.entries[0].source}: its configuration is not on this machine."
         )
 
 

@@ -46,6 +46,20 @@ class ModelFacts:
                 return replace(identity, notes=model.notes) if model else identity
         return None
 
+    def problem(self, name: str = "") -> str:
+        """Why the model cannot run, by its configuration; "" where nothing speaks against it.
+
+        Nothing does while its files are not on this machine, or once it is in memory.
+        """
+        try:
+            entry = self._catalog.find(name)
+            folder = None if self._models.get(entry.name) else self._folder(name)
+            if folder is not None:
+                check_settings(folder, entry.name)
+        except ModelError as error:
+            return str(error)
+        return ""
+
     def lane_defaults(self, name: str = "") -> tuple[LaneSettings, ...]:
         """DPM2 and DPM2 a with the model's scheduler arguments, read without torch."""
         with suppress(ModelError):  # raised when it is loaded: the page is there before a model is
@@ -98,7 +112,10 @@ class ModelFacts:
         return max(ends, key=len, default="")
 
     def _folder(self, name: str) -> Path | None:
-        """The folder of the model's configuration files; None if it is not on this machine."""
+        """The folder of the model's configuration files; None if it is not on this machine.
+
+        Raises ModelError for a single file that is no checkpoint.
+        """
         entry = self._catalog.find(name)
         if folder := self._models.folder(entry.name):
             return folder
@@ -107,9 +124,7 @@ class ModelFacts:
         if entry.kind == "file":
             from explorer.models.single_file import config_folder
 
-            with suppress(ModelError):
-                return config_folder(entry.path)
-            return None
+            return config_folder(entry.path)
         return entry.path
 
 

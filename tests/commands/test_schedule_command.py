@@ -21,10 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = {"steps_offset": 1}
 
 
-def output(capsys, *arguments: str, status: int = 0) -> str:
+def output(capsys, *arguments: str, status: int = 0, command: str = "schedule") -> str:
     """What a command prints, on the standard output or, where it fails, for errors."""
     with pytest.raises(SystemExit) as caught:
-        main(["schedule", *arguments])
+        main([command, *arguments])
     out, err = capsys.readouterr()
     assert (caught.value.code or 0) == status, err
     if status:
@@ -103,9 +103,31 @@ def test_the_lane_s_defaults_are_the_model_s(capsys, tmp_path):
     np.testing.assert_allclose(
         [float(each) for each in text.split(",")], sigmas_of(lane, 3), rtol=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "sentence"),
+    [
+        ({"beta_end": 2.0}, "model will not do: Beta end must be a number above 0 and below 1;"),
+        ({"steps_offset": -3}, "model will not do: Steps offset must be a whole number from 0"),
+        ({"beta_start": "x"}, 'model will not do: beta_start must be a number; got "x".'),
+        ({"beta_schedule": "sigmoid"}, 'beta_schedule "sigmoid" is not known here; known are'),
+        ({"_class_name": "EDMEulerScheduler"}, "is made for models trained with EDM's"),
+    ],
+)
+@pytest.mark.parametrize("command", ["schedule", "doctor"])
+def test_a_model_without_a_schedule_is_refused_with_its_reason(
+    capsys, tmp_path, command, scheduler, sentence
+):
+    """Its lanes would else have Stable Diffusion's defaults."""
+    model = model_folder(tmp_path / "model", **scheduler)
+    source = "dpm2" if command == "schedule" else str(ROOT / "assets" / "scenes")
+    error = output(capsys, source, "--model", str(model), status=2, command=command)
+    assert error.startswith(f"--model {model}: ")
+    assert sentence in error
     (model / "unet" / "config.json").unlink()
-    error = output(capsys, "dpm2", "--model", str(model), status=2)
-    assert "its configuration is not on this machine, or is not that of" in error
+    error = output(capsys, source, "--model", str(model), status=2, command=command)
+    assert "unet/config.json" in error
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,16 @@ def test_what_is_not_given_is_as_the_model_has_it():
     assert asked.read({}).cfg_scale == 3
 
 
+def test_a_model_that_cannot_run_is_refused_with_its_reason():
+    """Else schedules and findings were those of Stable Diffusion's defaults."""
+    asked = service()
+    asked.engine.facts.problem = lambda name="": "Its betas are none." if name == "turbo" else ""
+    for ask in (asked.schedule, asked.examine, asked.estimate, asked.check):
+        error = refused(ask, {"model": "turbo"})
+        assert (str(error), error.field, error.status) == ("Its betas are none.", "model", 422)
+        ask({})
+
+
 def test_a_run_too_many_has_the_status_and_the_limit():
     engine = FakeEngine()
     limits = Limits(runs_per_minute=1, steps=20)

@@ -39,6 +39,8 @@ def read_arguments(
             raise SettingsError(str(name)[:LONGEST], unknown(str(name), NAMES, "setting"))
     _check_models(engine, given)
     model = given.get("model", "")
+    if problem := engine.facts.problem(model):
+        raise SettingsError("model", problem)
     defaults = engine.facts.defaults(model)
     if given.get(PICTURE):
         given[PICTURE] = _picture(given[PICTURE], read_picture)
