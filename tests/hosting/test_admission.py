@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 import threading
+import time
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -213,9 +214,12 @@ def test_a_place_is_free_again_however_a_run_ends():
     async def stopped() -> None:
         cancel = threading.Event()
         events = admission.astream(RUN, "ada", cancel=cancel)
+        other = admission.astream(RUN, "bea")
+        refusal(admission, RUN, "ada")
         cancel.set()  # a page that runs again does not wait for the end of the run before
         admission.admit(RUN, "ada")
         await events.aclose()
+        await other.aclose()
 
     for way in (ended, left, never_read, stopped):
         for _ in range(3):
@@ -252,7 +256,11 @@ def test_a_refusal_survives_a_process():
 
 
 def test_many_threads_begin_no_more_runs_than_are_allowed():
-    admission, _, _ = door(runs_per_minute=10)
+    def slowly() -> float:
+        time.sleep(0.002)  # other threads get a turn between looking and counting
+        return 1000.0
+
+    admission = Admission(FakeEngine(), Limits(runs_per_minute=10), slowly)
     taken = []
 
     def begin() -> None:
@@ -299,8 +307,8 @@ def test_the_event_loop_is_free_while_a_run_waits():
     admission, _, engine = door()
     engine.hold_at = 0
 
-    async def work() -> int:
-        stop, ticks = threading.Event(), 0
+    async def work() -> float:
+        stop, longest = threading.Event(), 0.0
         events = admission.astream(RUN, "ada", cancel=stop)
 
         async def read() -> None:
@@ -308,11 +316,12 @@ def test_the_event_loop_is_free_while_a_run_waits():
                 pass
 
         reading = asyncio.create_task(read())
-        while ticks < 5:
+        for _ in range(20):
+            before = time.monotonic()
             await asyncio.sleep(0.01)
-            ticks += 1
+            longest = max(longest, time.monotonic() - before)
         stop.set()
         await reading
-        return ticks
+        return longest
 
-    assert finish(work()) == 5
+    assert finish(work()) < 1.5  # on a busy machine

@@ -1,8 +1,10 @@
 """What programs may ask: the same settings give the same answers and sentences, as plain JSON."""
 
+import asyncio
 import json
 import threading
 import time
+from contextlib import aclosing
 
 import pytest
 from fake_engine import FakeEngine
@@ -21,16 +23,9 @@ def service(engine=None, **more) -> Service:
     return Service(engine or FakeEngine(), **more)
 
 
-async def told(service: Service, arguments, visitor=ME, stop_after=None) -> list[dict]:
-    messages, run = [], service.run(arguments, visitor, "1.2.3.4")
-    try:
-        async for message in run:
-            messages.append(message)
-            if stop_after and stop_after(message):
-                break
-    finally:
-        await run.aclose()
-    return messages
+async def told(service: Service, arguments, visitor=ME) -> list[dict]:
+    async with aclosing(service.run(arguments, visitor, "1.2.3.4")) as run:
+        return [message async for message in run]
 
 
 def refused(ask, *arguments) -> ServiceError:
@@ -88,13 +83,21 @@ def test_a_run_belongs_to_its_visitor():
 def test_whoever_leaves_stops_the_run():
     engine = FakeEngine(pace=0.01)
     engine.hold_at = 3
-    asked = service(engine)
-    last = finish(told(asked, {"steps": 9}, stop_after=lambda each: each.get("call", 0) >= 3))[-1]
-    assert last["state"] == "running"
-    deadline = time.monotonic() + 20
-    while engine.queue.busy and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not engine.queue.busy and engine.calls_made == 3
+
+    async def leave() -> str:
+        state, run = "", service(engine).run({"steps": 9}, ME, "1.2.3.4")
+        async for message in run:
+            state = message["state"]
+            if message.get("call", 0) >= 3:
+                break
+        await run.aclose()
+        async with asyncio.timeout(20):  # the loop's own end would stop it too
+            while engine.queue.busy:
+                await asyncio.sleep(0.01)
+        return state
+
+    assert finish(leave()) == "running"
+    assert engine.calls_made == 3
 
 
 def test_a_run_that_breaks_off_ends_with_a_sentence_and_what_it_recorded():
