@@ -221,13 +221,13 @@ def _few_computed(model: Any, most: float) -> Iterator[list]:
 def _pretended(limit: int) -> Iterator[None]:
     """Where no control group can be made: what is free is what a container would have left."""
     from explorer.capture import budget
-    from explorer.runs import engine, refusals
+    from explorer.runs import refusals
 
     def free_bytes() -> int:
         return max(0, limit - _status("VmRSS"))
 
     with ExitStack() as undo:
-        for module in (budget, engine, refusals):
+        for module in (budget, refusals):
             undo.enter_context(patch.object(module, "free_bytes", free_bytes))
         yield
 

@@ -22,9 +22,8 @@ from explorer.runs.loads import Loads
 from explorer.runs.model_facts import ModelFacts, check_settings
 from explorer.runs.paces import Estimate, Paces
 from explorer.runs.problems import sentence
+from explorer.runs.refusals import memory_use
 from explorer.runs.rehearsal import rehearse
-from explorer.runtime.free_memory import free_bytes
-from explorer.runtime.memory_plan import describe, elements_at_once
 from explorer.sampling.baselines import import_all
 from explorer.settings import RunSettings
 from explorer.settings.limits import LIMITS, Limits
@@ -191,13 +190,7 @@ class Engine:
         model = self._models.get(self.catalog.find(settings.model).name)
         if model is None or not model.memory_is_known:
             return ""
-        from explorer.runs.refusals import memory_need
-
-        need = memory_need(settings, model, quick=True)
-        elements = elements_at_once(
-            need, free_bytes(), model.free_device_bytes(), LIMITS.memory_share
-        )
-        return describe(need, elements)
+        return memory_use(settings, model)
 
     def estimate(self, settings: RunSettings) -> Estimate:
         """How long a run would take on the idle device, from what was measured of its model."""

@@ -11,7 +11,7 @@ from explorer.runs.inputs import is_tiled, noise_device, picture_size
 from explorer.runs.paces import Estimate
 from explorer.runs.problems import RunProblem
 from explorer.runtime.free_memory import free_bytes
-from explorer.runtime.memory_plan import MemoryNeed, elements_at_once
+from explorer.runtime.memory_plan import MemoryNeed, describe, elements_at_once
 from explorer.sampling.samplers import DPMPP_SDE
 from explorer.sampling.wording import about, joined
 from explorer.settings import Refused, RunSettings, SettingsError
@@ -142,11 +142,23 @@ def at_once(run: RunSettings, model: "Model", refiner: "Model | None" = None) ->
 
     Raises RunProblem, with the numbers, if not even one picture fits now.
     """
-    need = memory_need(run, model, refiner)
     try:
-        return elements_at_once(need, free_bytes(), model.free_device_bytes(), LIMITS.memory_share)
+        return _elements_at_once(memory_need(run, model, refiner), model)
     except ValueError as error:
         raise RunProblem(str(error)) from None
+
+
+def memory_use(run: RunSettings, model: "Model") -> str:
+    """The memory that the networks need for the run, in words, by a quick estimate.
+
+    Raises TooLarge, with the numbers, for a run that does not fit.
+    """
+    need = memory_need(run, model, quick=True)
+    return describe(need, _elements_at_once(need, model))
+
+
+def _elements_at_once(need: MemoryNeed, model: "Model") -> int:
+    return elements_at_once(need, free_bytes(), model.free_device_bytes(), LIMITS.memory_share)
 
 
 def recording_of(run: RunSettings, model: "Model") -> Recording:

@@ -9,7 +9,7 @@ import pytest
 from loops import everything, finish
 from near_backend import CALL_S, GONE, NearBackend
 
-from explorer.hosting.workers.backend import BackendError
+from explorer.hosting.workers.backend import BackendError, WorkerDied
 from explorer.hosting.workers.border import Learned
 from explorer.hosting.workers.border_engine import BorderEngine
 from explorer.models.catalog import Catalog, ModelError
@@ -96,6 +96,28 @@ def test_a_backend_that_says_nothing_of_the_end_is_a_failure():
     assert isinstance(last, Failed)
     assert "without a last word" in last.message
     assert last.worker_died
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ModelError("It is cut."), "It is cut."),
+        (WorkerDied(GONE), GONE),
+        (ValueError("a fault"), "The run broke off unexpectedly (ValueError: a fault)."),
+    ],
+)
+def test_a_download_that_fails_ends_its_run_whatever_the_error(error, said):
+    def fail(names, stopping):
+        raise error
+
+    backend = NearBackend()
+    backend.fetch = fail
+    engine = BorderEngine(Catalog(("bundled", "owner/name")), [backend])
+    *_, last = everything(engine.astream(settings(model="owner/name")))
+    assert isinstance(last, Failed)
+    assert last.message == said
+    assert not engine.queue.busy
+    assert isinstance(everything(engine.astream(settings()))[-1], Finished)
 
 
 @pytest.mark.parametrize("error", [BackendError("It is full."), RuntimeError("a fault")])

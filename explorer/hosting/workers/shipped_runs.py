@@ -93,8 +93,9 @@ class ShippedRuns:
         """Download the job's models, so that it may have its turn."""
         try:
             self._pool.fetch(self._names(job.settings), lambda: job.stopping)
-        except (ModelError, SettingsError, BackendError) as error:
-            job.end(ERROR, str(error))
+        except Exception as error:
+            told = isinstance(error, ModelError | SettingsError | BackendError)
+            job.end(ERROR, str(error) if told else sentence(error))
             job.free_device()
             job.finished.set()
         self._pool.queue.advance()
