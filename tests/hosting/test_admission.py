@@ -164,7 +164,7 @@ def test_what_waits_counts_as_the_devices_time_that_it_will_take():
         "Runs from your network address may use this server's device for 50 seconds a minute"
         in str(refused)
     )
-    assert "those under way take more" in str(refused)
+    assert "those under way take longer" in str(refused)
     assert refused.wait_s == pytest.approx(156)
 
 
