@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-LONG = 2**34  # floating-point operations: a tenth of a second or so on two cores
+LONG = 2**33  # floating-point operations: a twentieth of a second or so on two cores
 Split = Callable[[int, int], torch.Tensor]  # the part from one index to another
 
 

@@ -9,7 +9,7 @@ from made_paces import PACE
 
 from explorer.runs.kept_paces import KeptPaces
 from explorer.runs.pace import Pace, Rate
-from explorer.runs.pace_measuring import fitted
+from explorer.runs.pace_measuring import _Measuring, fitted
 from explorer.runs.paces import LOAD, RUN, UNKNOWN, Paces
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.groups import groups_of
@@ -284,3 +284,20 @@ def test_a_run_whose_time_is_known_only_at_its_turn_is_refused_then(family_folde
     assert engine.estimate(run).source == UNKNOWN  # nothing is loaded
     with pytest.raises(RunError, match=r"^This run would take about .*; this server allows"):
         engine.run(run)
+
+
+@pytest.mark.parametrize(
+    ("on_gpu", "seconds", "best"),
+    [
+        (True, (4.0, 0.003, 0.003, 0.002, 0.004), 0.002),  # what was compiled is left out
+        (True, (4.0, 3.0), 3.0),
+        (False, (4.0,), 4.0),
+        (False, (0.5, 0.003, 0.002, 0.004), 0.002),
+    ],
+)
+def test_a_part_takes_its_least_time_and_a_long_one_is_not_repeated(on_gpu, seconds, best):
+    measuring = object.__new__(_Measuring)
+    measuring.on_gpu, left = on_gpu, list(seconds)
+    measuring._seconds = lambda _: left.pop(0)
+    assert measuring._best(lambda: None) == best
+    assert not left
