@@ -53,7 +53,10 @@ def _file(data: bytes, name: str, media_type: str) -> Response:
 
 def _zip(run: RecordedRun, lane: int | None) -> Response:
     """The whole run; its .zip is written to a file without a name, as it may be large."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it
+    try:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it
+    except OSError as error:
+        raise not_saved("The .zip", error, "made") from None
     try:
         write_zip(run, file)
         size = file.tell()

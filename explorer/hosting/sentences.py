@@ -22,8 +22,15 @@ NOT_TAKEN = "The server could not make sense of this request; reload the page an
 NOTHING = "There is nothing here."
 UNABLE = "The server cannot do this at present; try again later."
 BROKEN = "Something broke on the server; whoever runs it finds the reason in its log."
-LACKING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EMFILE)
-OF_NAMES = (errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ELOOP)
+LACKING = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+)
+OF_NAMES = (errno.ENAMETOOLONG, errno.EINVAL)
+# Of a name where something is read; where something is written, the server's own folder is gone,
+# or there is a file in its place.
+OF_PLACES = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EEXIST, errno.EISDIR)
+READING = ("GET", "HEAD")
 REFUSED = "explorer.refused"  # in a request's scope: a list, for the ServiceError of its answer
 OURS, AROUND = "explorer.", "explorer.hosting."
 
@@ -133,20 +140,22 @@ def _reason(body: bytes) -> str:
 def _status_and_sentence(error: Exception, scope: Scope) -> tuple[int, str]:
     if isinstance(error, MemoryError):
         return 503, UNABLE
-    if isinstance(error, OSError) and error.errno in LACKING:
-        return 503, UNABLE
+    if isinstance(error, OSError):
+        lacking = LACKING if scope["method"] in READING else (*LACKING, *OF_PLACES)
+        if error.errno in lacking:
+            return 503, UNABLE
     if not _could_be_the_clients(error, scope) or _in_our_code(error):
         return 500, BROKEN
-    return (404, NOTHING) if scope["method"] in ("GET", "HEAD") else (422, NOT_TAKEN)
+    return (404, NOTHING) if scope["method"] in READING else (422, NOT_TAKEN)
 
 
 def _could_be_the_clients(error: Exception, scope: Scope) -> bool:
     """Whether the client's request names something, and the error may come from a wrong name."""
     names = scope.get("path_params") or scope.get("query_string")
-    if not names and scope["method"] in ("GET", "HEAD"):
+    if not names and scope["method"] in READING:
         return False
     if isinstance(error, OSError):
-        return error.errno in OF_NAMES
+        return error.errno in (*OF_NAMES, *OF_PLACES)
     return isinstance(error, (LookupError, ValueError, OverflowError, TypeError))
 
 

@@ -4,6 +4,7 @@ Gradio gives an upload a path that contains the SHA-256 of its contents, and tel
 the browser that sent it. So whoever knows a path of the upload folder has had the file.
 """
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -12,6 +13,7 @@ from explorer.byte_sizes import MIB
 
 LONGEST_PATH = 4096  # characters
 
+LACKING = (errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM)  # whatever is named
 REFUSED = "the file is not one that this page has uploaded; choose it again."
 
 
@@ -25,13 +27,15 @@ def read_upload(path: object, folder: str | Path, largest: int) -> bytes:
     `path` is whatever a browser sent, `folder` the folder of the uploads, `largest` the maximum
     number of bytes. Raises UploadRefused, with the same sentence for everything that is not a
     regular file of the folder after links are resolved (missing, a folder, a device, elsewhere),
-    and with the numbers for a file that is too large. Only regular files of the folder are ever
-    opened.
+    and with the numbers for a file that is too large; OSError where the server lacks what it needs
+    to open any. Only regular files of the folder are ever opened.
     """
     try:
         real = _inside(path, folder)
         opened = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError) as error:
+        if isinstance(error, OSError) and error.errno in LACKING:
+            raise
         raise UploadRefused(REFUSED) from None
     with os.fdopen(opened, "rb") as file:
         status = os.fstat(opened)

@@ -1,13 +1,17 @@
 """A disk that is full, and a temporary folder of another user: a run over HTTP loses nothing."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 
+import httpx
 import pytest
 from program import config_of, fetched, program, start_run
 from test_ending import app
+
+from explorer.hosting.sentences import UNABLE
 
 
 @pytest.fixture
@@ -78,3 +82,23 @@ def test_another_users_temp_folder_is_left_alone_and_the_run_has_its_files(
         for file in files:
             assert len(fetched(url + file)) > 100
     assert list(theirs.iterdir()) == []
+
+
+def test_a_file_in_the_folders_place_is_the_servers_trouble_and_no_visitors(
+    family_folder, tmp_path
+):
+    """It is told so, with 503, and all is well when the folder is there again."""
+    folder, aside = tmp_path / "temporary", tmp_path / "aside"
+    with app(family_folder("sd1"), folder) as (_, url):
+        config_of(url)
+        upload = f"{url}gradio_api/upload?upload_id=a", {"files": ("a.png", b"a picture")}
+        assert httpx.post(upload[0], files=upload[1]).status_code == 200
+        folder.rename(aside)
+        folder.touch()
+        refused = httpx.post(upload[0], files=upload[1])
+        assert refused.status_code == 503
+        assert json.loads(refused.text)["detail"] == UNABLE
+        assert str(tmp_path) not in refused.text
+        folder.unlink()
+        aside.rename(folder)
+        assert httpx.post(upload[0], files=upload[1]).status_code == 200

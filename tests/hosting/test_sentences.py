@@ -48,6 +48,13 @@ def raising(error):
         (RuntimeError("x"), "GET", NAMED, 500, BROKEN),
         (OSError(errno.ECONNREFUSED, "x"), "POST", {}, 500, BROKEN),
         (OSError(errno.ENOSPC, "x"), "POST", {}, 503, UNABLE),
+        (OSError(errno.ENOENT, "x"), "GET", NAMED, 404, NOTHING),
+        (OSError(errno.EMFILE, "x"), "GET", NAMED, 503, UNABLE),
+        (OSError(errno.ENOMEM, "x"), "GET", NAMED, 503, UNABLE),
+        (OSError(errno.EEXIST, "x"), "POST", NAMED, 503, UNABLE),  # a file in a folder's place
+        (OSError(errno.ENOTDIR, "x"), "POST", NAMED, 503, UNABLE),
+        (OSError(errno.ENOENT, "x"), "POST", NAMED, 503, UNABLE),
+        (OSError(errno.ENAMETOOLONG, "x"), "POST", {}, 422, NOT_TAKEN),
         (MemoryError(), "GET", {}, 503, UNABLE),
     ],
     ids=repr,

@@ -1,5 +1,6 @@
 """The door for uploaded files: what it opens, and that all it does not open sounds the same."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -68,6 +69,16 @@ def forbidden(folder: Path) -> dict[str, object]:
         "a dict": {"path": str(folder / "0123" / "a.png")},
         "bytes": bytes(folder / "0123" / "a.png"),
     }
+
+
+@pytest.mark.parametrize("lacking", [errno.EMFILE, errno.EIO])
+def test_what_the_server_lacks_is_no_fault_of_the_file(folder, monkeypatch, lacking):
+    def fail(*_):
+        raise OSError(lacking, os.strerror(lacking))
+
+    monkeypatch.setattr("explorer.hosting.uploaded_files.os.open", fail)
+    with pytest.raises(OSError, match=os.strerror(lacking)):
+        read_upload(str(folder / "0123" / "a.png"), folder, 100)
 
 
 @pytest.mark.timeout(60)  # a pipe would wait for ever, and /dev/zero would not end

@@ -5,17 +5,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from explorer.models.catalog import ModelError
-from explorer.records.errors import ForeignRun, RecordError
+from explorer.records.errors import ForeignRun, NotSaved, RecordError
 from explorer.settings import Refused, SettingsError
 from explorer.settings.text import encodable
+
+STATUSES = (ForeignRun, 404), (NotSaved, 507)
 
 
 class ServiceError(ValueError):
     """A call that is refused; the message is a sentence to act on.
 
     `field` is the argument that it is about, such as `steps` or `lanes.1.rho`, or "". `status` is
-    the one of HTTP: 422 for arguments, 429 for a run too many, 404 for what is not there. `limit`
-    is the name of the operator's limit, or "", `wait_s` in how many seconds to try again, or None.
+    the one of HTTP: 422 for arguments, 429 for a run too many, 404 for what is not there, 507 for
+    what the server could not write. `limit` is the name of the operator's limit, or "", `wait_s` in
+    how many seconds to try again, or None.
     """
 
     def __init__(
@@ -53,8 +56,7 @@ def told() -> Iterator[None]:
     except SettingsError as error:
         raise ServiceError(str(error), error.name) from None
     except RecordError as error:
-        raise ServiceError(
-            str(error), status=404 if isinstance(error, ForeignRun) else 422
-        ) from None
+        status = next((status for kind, status in STATUSES if isinstance(error, kind)), 422)
+        raise ServiceError(str(error), status=status) from None
     except ModelError as error:
         raise ServiceError(str(error)) from None
