@@ -23,7 +23,7 @@ def limits_note(limits: Limits, any_model: bool = False) -> str:
         parts.append(f"{about(limits.run_s)} of time")
     sentences = [f"On this server a run has at most {joined(parts)}."] if parts else []
     if not (limits.hub_models or any_model):
-        sentences.append("Other models of the hub are not loaded here.")
+        sentences.append("Whoever runs this server has switched off other models of the hub.")
     return " ".join(sentences)
 
 

@@ -5,11 +5,12 @@ The shape: `ModelCard`.
 
 from typing import Any, TypedDict, cast
 
-from explorer.models.catalog import Entry
+from explorer.models.catalog import KNOWN, Entry
 from explorer.settings.limits import LIMITS
 from explorer.views.engine_protocol import EngineLike
 from explorer.views.limits import limits_note
 
+OFF = " (not on this server)"  # controls.css knows it
 Choices = list[tuple[str, str]]  # label and name
 
 
@@ -79,10 +80,22 @@ def hidden_fields(engine: EngineLike, name: str) -> list[str]:
 
 
 def model_choices(engine: EngineLike) -> Choices:
-    """The model menu; refiners, which cannot start a run, have a separate menu."""
+    """The model menu; refiners, which cannot start a run, have a separate menu.
+
+    At its end are the known models of the hub that the operator has switched off: the page greys
+    them, and whoever chooses one is told why it is not loaded.
+    """
     first, *others = engine.entries
     entries = [first, *(entry for entry in others if not _refines(engine, entry))]
-    return [(entry.label, entry.name) for entry in entries]
+    return [*((entry.label, entry.name) for entry in entries), *_switched_off(engine)]
+
+
+def _switched_off(engine: EngineLike) -> Choices:
+    if LIMITS.hub_models or engine.catalog.anything:
+        return []
+    there = {entry.name for entry in engine.entries}
+    off = {name: label for name, label in KNOWN.items() if name not in there}
+    return [(f"{label}{OFF}", name) for name, label in off.items() if not _is_refiner(name)]
 
 
 def refiner_choices(engine: EngineLike) -> Choices:
@@ -93,9 +106,12 @@ def refiner_choices(engine: EngineLike) -> Choices:
 
 def _refines(engine: EngineLike, entry: Entry) -> bool:
     identity = engine.facts.identity(entry.name)
-    if identity is None:  # not on this machine yet: by its name
-        return "refiner" in entry.name.lower()
-    return identity.family.is_refiner
+    return _is_refiner(entry.name) if identity is None else identity.family.is_refiner
+
+
+def _is_refiner(name: str) -> bool:
+    """Whether a model that is not on this machine yet refines, by its name."""
+    return "refiner" in name.lower()
 
 
 def model_name(chosen: object) -> str:

@@ -11,7 +11,9 @@ from fake_engine import DEFAULTS, FakeEngine
 from loops import finish
 from test_form import untouched
 
+from explorer.models.catalog import KNOWN
 from explorer.settings import LaneSettings, RunSettings
+from explorer.settings.limits import Limits
 from explorer.ui.form import RUN_FIELDS, Form, run_control
 from explorer.ui.lanes import lanes_table
 from explorer.ui.model_menu import Load, refill
@@ -35,6 +37,17 @@ def test_refiners_have_a_menu_of_their_own():
     assert models[0] == "bundled"
     assert "sdxl-refiner" not in models
     assert [name for _, name in refiner_choices(engine)] == ["", "sdxl-refiner"]
+
+
+def test_models_that_the_operator_has_switched_off_are_at_the_end_of_the_menu(monkeypatch):
+    known = [label for name, label in KNOWN.items() if "refiner" not in name]
+    monkeypatch.setattr("explorer.views.model_card.LIMITS", Limits(hub_models=0))
+    labels = [label for label, _ in model_choices(FakeEngine())]
+    assert labels[-len(known) :] == [f"{label} (not on this server)" for label in known]
+    assert not any("(not" in label for label in labels[: -len(known)])
+    assert not any("(not" in label for label, _ in model_choices(FakeEngine(anything=True)))
+    monkeypatch.setattr("explorer.views.model_card.LIMITS", Limits(hub_models=1))
+    assert not any("(not" in label for label, _ in model_choices(FakeEngine()))
 
 
 @pytest.mark.parametrize(

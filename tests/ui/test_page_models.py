@@ -1,10 +1,15 @@
 """The model menu in a real browser: loading, waiting for it, refilling, failing."""
 
+from dataclasses import replace
+
 import pytest
 from fake_engine import BROKEN, EXAMPLES, FakeEngine, V
+from opened_pages import opening
 from reading import choose, fill, progress, run_to_end, wait_for
 
+from explorer.models.catalog import Catalog
 from explorer.settings import LaneSettings
+from explorer.settings.limits import LIMITS
 
 pytestmark = pytest.mark.browser
 
@@ -141,3 +146,42 @@ def test_what_a_cpu_has_not_is_hidden(models_page):
     models_page.locator("#picture_group .fold-head").click()
     assert models_page.locator("#batch_size").is_visible()
     models_page.wait_for_selector("#rng", state="hidden")
+
+
+class WithoutTheHub(FakeEngine):
+    """Its operator has switched off the known models of the hub."""
+
+    def load(self, name="", wanted=lambda: True) -> None:
+        Catalog(known=False).find(name)
+        super().load(name, wanted)
+
+
+def test_models_that_the_operator_has_switched_off_are_grey_and_say_why(
+    context, shared_page, monkeypatch
+):
+    from explorer import ui
+
+    limits = replace(LIMITS, hub_models=0)
+    monkeypatch.setattr("explorer.views.model_card.LIMITS", limits)
+    served = ui.build(WithoutTheHub(), limits)
+    _, url, _ = served.launch(prevent_thread_lock=True, quiet=True, **ui.launch_options())
+    try:
+        with opening(context, url) as open_page:
+            page = open_page()
+            wait_for_text(page, "notes", "has switched off other models of the hub")
+            page.click("#model input")
+            options = page.locator("#model").get_by_role("option")
+            colours = {
+                each.get_attribute("aria-label"): each.evaluate("li => getComputedStyle(li).color")
+                for each in options.all()
+            }
+            grey = {colour for label, colour in colours.items() if "not on this server" in label}
+            assert len(grey) == 1
+            assert colours["Turbo"] not in grey
+            options.filter(has_text="SDXL Turbo (not on this server)").click()
+            wait_for_text(page, "sentence", "This server does not load SDXL Turbo of the hub")
+            page.wait_for_function(
+                "() => document.querySelector('#model input').value === 'Scenes (bundled)'"
+            )
+    finally:
+        served.close(verbose=False)
