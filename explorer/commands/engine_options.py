@@ -29,8 +29,8 @@ def add_engine_flags(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--device",
-        help="cpu, cuda, cuda:N or mps; for the page also several, such as cuda:0,cuda:1 (default: "
-        "a GPU if there is one)",
+        help="cpu, cuda, cuda:N or mps; for the page and mcp also several, such as cuda:0,cuda:1 "
+        "(default: a GPU if there is one)",
     )
     add(
         "--dtype",
@@ -119,6 +119,11 @@ def _check_device(device: str | None, offload: str) -> None:
     """Raise ValueError for a device that is none, or that this machine lacks."""
     if device is None:
         return
+    if "," in device:
+        raise ValueError(
+            "--device names one device here: several are for the page and mcp, which have a worker "
+            "process on each."
+        )
     if not DEVICES.fullmatch(device):
         raise ValueError(f"--device must be cpu, cuda, cuda:N or mps; got {device[:40]!r}.")
     if device == "cpu":

@@ -8,12 +8,14 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from explorer.commands.engine_options import add_engine_flags, engine_of
+from explorer.commands.engine_options import add_engine_flags
 from explorer.commands.interrupts import CODES, leave
 from explorer.commands.parser import Parser, refused
+from explorer.commands.worker_options import add_worker_flags, serving_engine
 from explorer.hosting.mcp.package import check_package
 from explorer.hosting.run_store import RunStore
 from explorer.hosting.runs_folder import add_history_flags, runs_folder
+from explorer.hosting.workers.border_engine import BorderEngine
 from explorer.settings.limit_options import read_limits
 from explorer.settings.limits import LIMITS, MINE, set_limits
 
@@ -30,14 +32,14 @@ def main(arguments: Sequence[str]) -> int:
         check_package()
         set_limits(read_limits({}, os.environ, MINE))
         store = RunStore(runs_folder(options.runs_dir, options.no_history, os.environ))
-        engine = engine_of(options)
+        engine = serving_engine(options)
     except ValueError as error:
         return refused(error)
     _serve(engine, store)
     return 0
 
 
-def _serve(engine: "Engine", store: RunStore) -> None:
+def _serve(engine: "Engine | BorderEngine", store: RunStore) -> None:
     import anyio
     from mcp.server.stdio import stdio_server
 
@@ -59,6 +61,8 @@ def _serve(engine: "Engine", store: RunStore) -> None:
     answers = io.TextIOWrapper(os.fdopen(os.dup(1), "wb"), encoding="utf-8")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
+    if isinstance(engine, BorderEngine):
+        engine.start()  # only now: workers have the same output as this process
     caller = Caller()
     server = mcp_server(Service(engine, store), lambda request: caller)
 
@@ -78,5 +82,6 @@ def _arguments() -> argparse.ArgumentParser:
         "this command (docs/mcp.md).",
     )
     add_engine_flags(parser)
+    add_worker_flags(parser)
     add_history_flags(parser)
     return parser

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 BROKE_OFF = 1
 OUT = "runs"
+NO_WORKERS = (
+    "--workers is for the page and mcp: `run` computes one run after the other in its own process. "
+    "Leave it out."
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -46,6 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     options = _arguments().parse_args(arguments)
     try:
         set_limits(read_limits({}, os.environ, MINE))
+        if options.workers is not None:
+            raise ValueError(NO_WORKERS)
         seeds = vars(options).pop("seed") or [None]
         engine = _engine(options)
         settings = settings_of(options, engine)
@@ -182,4 +188,5 @@ def _arguments() -> argparse.ArgumentParser:
     add_run_flags(parser)
     parser.add_argument("--refiner", metavar="MODEL", help="an SDXL model for the last steps")
     add_engine_flags(parser)
+    parser.add_argument("--workers", help=argparse.SUPPRESS)  # refused in a sentence
     return parser

@@ -1,4 +1,4 @@
-"""In which processes runs are computed: flags of the page's start, and the engine they ask for."""
+"""In which processes runs are computed: flags of the page and of `mcp`, and their engine."""
 
 import argparse
 import os
@@ -27,15 +27,15 @@ def add_worker_flags(parser: argparse.ArgumentParser) -> None:
         "--workers",
         metavar="N",
         help="compute runs in N separate processes, so that running out of memory or a crash ends "
-        "a run and not the page; with --device cuda:0,cuda:1 the default is one for each device "
-        f"({WORKERS}; default: 0, in the page's process)",
+        "a run and not the program; with --device cuda:0,cuda:1 the default is one for each device "
+        f"({WORKERS}; default: 0, in the program's process)",
     )
 
 
 def serving_engine(
     options: argparse.Namespace, environment: Mapping[str, str] = os.environ
 ) -> "Engine | BorderEngine":
-    """The engine for a page, whose workers have not begun; raises ValueError, with a sentence."""
+    """The engine for a server, whose workers have not begun; raises ValueError, with a sentence."""
     devices = options.device.split(",") if options.device else [None]
     workers = _workers(options.workers, environment, len(devices))
     if not workers:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 from explorer import open_run
 from explorer.cli import main
 from explorer.commands import run
+from explorer.commands.engine_options import engine_of
 from explorer.commands.settings_options import settings_of
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.limits import LIMITS, Limits, set_limits
@@ -196,6 +198,7 @@ def test_a_scheduler_s_file_is_a_lane(program, tmp_path):
         (["--out", "/dev/null/x"], "--out '/dev/null/x' lies under a file; name another folder."),
         (["--out", ""], "--out '' is no folder's name; name another folder."),
         (["--json", "--json=1"], "ignored explicit argument '1'. See --help.\n"),
+        (["--workers", "2"], "--workers is for the page and mcp: `run` computes one run after"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_and_status_2(program, arguments, sentence):
@@ -203,6 +206,11 @@ def test_what_is_wrong_is_one_sentence_and_status_2(program, arguments, sentence
     assert sentence in error
     assert len(error.splitlines()) == 1
     assert program.engine.starts == []
+
+
+def test_several_devices_are_for_servers():
+    with pytest.raises(ValueError, match="--device names one device here: several are for the"):
+        engine_of(Namespace(device="cuda:0,cuda:1"))
 
 
 def test_a_limit_of_the_environment_holds(program, monkeypatch):

@@ -20,11 +20,12 @@ ROOT = Path(__file__).resolve().parents[2]
 WITHOUT = "import sys; sys.modules['mcp'] = None; from explorer.cli import main; main({})"
 
 
-def test_tools_over_pipes(tmp_path):
+@pytest.mark.parametrize("flags", [[], ["--workers", "1"]], ids=["by itself", "by a worker"])
+def test_tools_over_pipes(tmp_path, flags):
     """As a client on a desktop starts the program; nothing but answers is on its output."""
     command = StdioServerParameters(
         command=sys.executable,
-        args=["-m", "explorer.cli", "mcp", "--runs-dir", str(tmp_path)],
+        args=["-m", "explorer.cli", "mcp", "--runs-dir", str(tmp_path), "--device", "cpu", *flags],
         cwd=ROOT,
         env={**os.environ, **SETTINGS, "EXPLORER_NO_HISTORY": "0"},
     )
@@ -105,6 +106,8 @@ def test_a_word_that_is_neither_is_a_sentence():
         (["--model", "/nowhere/model"], "there is nothing at this path"),
         (["--runs-dir", "/dev/null/runs"], "--runs-dir '/dev/null/runs' lies under a file;"),
         (["--port", "7860"], "Unrecognized arguments: --port 7860. See --help."),
+        (["--workers", "many"], "--workers must be a whole number from 0 to 64; got 'many'."),
+        (["--device", "cuda:0,tpu"], "or several such as cuda:0,cuda:1; got 'tpu'."),
     ],
 )
 def test_what_is_wrong_is_a_sentence_and_status_2(capsys, arguments, sentence):
