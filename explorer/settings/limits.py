@@ -164,6 +164,12 @@ class Limits:
     ending_s: int = _limit(
         8, "time that the program, when it ends, waits for the model call under way"
     )
+    hung_worker_s: int = _limit(
+        120,
+        "time after which a worker process is replaced if it gives no sign of life, or continues a "
+        "run that was stopped",
+        least=2,
+    )
     history_bytes: int = _limit(4 * GIB, "total size of the runs in the history")
     keep_deleted_s: int = _limit(24 * 3600, "time for which a deleted run can be restored", least=0)
     imported_run_bytes: int = _limit(2 * GIB, "unpacked size of a run opened from a .zip")

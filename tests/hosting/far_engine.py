@@ -21,7 +21,7 @@ from explorer.models.catalog import Catalog
 from explorer.runs.events import Ended, Event
 from explorer.runs.paces import Paces
 from explorer.settings import RunSettings
-from explorer.settings.limits import Limits
+from explorer.settings.limits import LIMITS, Limits
 
 FULL_SIDE = 8
 
@@ -38,8 +38,9 @@ class FarEngine(FakeEngine):
     """As many steps as asked for, and what is in the brackets of the prompt:
 
     [hold 3] before that call, [loading] and [frames] for ever, [last] dies with the last event,
-    [exit] ends the process by itself, [leave] the thread of the run, [deaf] never closes. Frames in
-    full size have `FULL_SIDE`.
+    [exit] ends the process by itself, [leave] the thread of the run, [deaf] never closes, [frozen]
+    gives no sign of life from its first calls on, [stuck] goes no further from there, [slow] for
+    4 s. Frames in full size have `FULL_SIDE`.
     """
 
     threads, trouble = 1, ""
@@ -60,9 +61,18 @@ class FarEngine(FakeEngine):
             os._exit(7)
         if "leave" in tags:
             raise SystemExit
+        hung = False
         for event in as_they_come(self.astream(settings, cancel)):
             self.resident = "bundled"
             yield self._last(event, tags)
+            if getattr(event, "call", 0) and not (hung or isinstance(event, Ended)):
+                hung = True
+                self._hang(tags)
+
+    def _hang(self, tags: dict) -> None:
+        if "frozen" in tags:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(600 if "stuck" in tags else 4 if "slow" in tags else 0)
 
     def _last(self, event: Event, tags: dict) -> Event:
         if isinstance(event, Ended) and "last" in tags:
@@ -82,9 +92,11 @@ def make_far_engine(arguments: Mapping[str, Any], limits: Limits) -> Any:
     return FarEngine(**arguments)
 
 
-def engine_in_processes(workers: int = 1, pace: float = 0.01) -> BorderEngine:
+def engine_in_processes(
+    workers: int = 1, pace: float = 0.01, limits: Limits = LIMITS
+) -> BorderEngine:
     """An engine whose workers have no model, and begin at once."""
-    options = WorkerOptions(engine={"pace": pace}, make=make_far_engine)
+    options = WorkerOptions(engine={"pace": pace}, make=make_far_engine, limits=limits)
     backends = [ProcessBackend(options) for _ in range(workers)]
     engine = BorderEngine(Catalog(("bundled",)), backends)
     engine.start()

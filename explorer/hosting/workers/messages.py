@@ -55,6 +55,11 @@ class Failure:
     message: str
 
 
+@dataclass(frozen=True)
+class Alive:
+    """The worker answers, whatever it computes; said twice a second."""
+
+
 @dataclass(frozen=True, eq=False)
 class News:
     """What the worker tells unasked: what there is to learn, and how far loading is."""

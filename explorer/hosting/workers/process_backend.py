@@ -12,6 +12,7 @@ from explorer.hosting.workers.backend import BackendError, Stopping, WorkerDied
 from explorer.hosting.workers.border import Learned
 from explorer.hosting.workers.child_process import ChildProcess
 from explorer.hosting.workers.messages import Failure, Item
+from explorer.hosting.workers.overdue import Overdue
 from explorer.hosting.workers.worker_process import WorkerOptions
 from explorer.models.catalog import ModelError
 from explorer.runs.events import Event
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from explorer.capture.trajectory import Trajectory
 
 POLL_S = 0.02  # between two looks at whether a request is still wanted
+SILENT_S = 2.0  # a process that has told nothing for so long is asked nothing beside its run
 ANSWER_S = 1.0  # for what a page asks beside a run; it does without where that takes longer
 CLOSED = "The program is ending."
 FULL = "The frames of other runs are being made."
@@ -29,8 +31,9 @@ FULL = "The frames of other runs are being made."
 class ProcessBackend:
     """A Backend that is a process of its own, from `start()` on; another one whenever it has died.
 
-    Whatever was asked of a process that dies fails with a sentence. The processes end with this
-    one.
+    Whatever was asked of a process that dies fails with a sentence. One that hangs is killed: that
+    gives no sign of life, or goes on for too long with a run that was stopped or that is no
+    further. The processes end with this one.
     """
 
     def __init__(self, options: WorkerOptions):
@@ -156,17 +159,21 @@ class ProcessBackend:
         """
         process = self._living()
         number, answers = process.begin(kind, arguments)
+        overdue = Overdue(self._options.limits)
         stopped = over = False
         try:
             while not over:
                 if not stopped and stopping():
                     process.stop(number)
                     stopped = True
+                if late := kind == messages.RUN and overdue.look(stopped):
+                    process.give_up(late)  # which is the answer then
                 try:
                     answer = answers.get(timeout=POLL_S)
                 except queue.Empty:
                     continue
                 over = not isinstance(answer, Item)
+                overdue.take(getattr(answer, "value", None))
                 if isinstance(answer, Failure):
                     raise self._error(answer)
                 if isinstance(answer, Item) or answer.value is not None:
@@ -180,7 +187,7 @@ class ProcessBackend:
         """The result of a short request, None if it does not come in time."""
         deadline = time.monotonic() + ANSWER_S
         process = self._process
-        if process is None or process.has_died:
+        if process is None or process.has_died or process.silent_s > SILENT_S:
             return None
         number, answers = process.begin(kind, arguments)
         try:

@@ -37,6 +37,7 @@ def engine_on_workers(
             (arguments["model"], *arguments.get("models", ())),
             arguments.get("allow", ()),
             arguments.get("anything", False),
+            known=bool(limits.hub_models),
         )
     except ModelError as error:
         raise ValueError(str(error)) from None

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from explorer.hosting.logs import begin_logs, take_over_logs, truncate_log_lines
 from explorer.hosting.workers import messages
 from explorer.hosting.workers.border import Learned, learned_from, serve_run
-from explorer.hosting.workers.messages import Failure, Item, News, Request, Result, Stop
+from explorer.hosting.workers.messages import Alive, Failure, Item, News, Request, Result, Stop
 from explorer.hosting.workers.worth import seconds_of_a_run
 from explorer.models.catalog import ModelError
 from explorer.runtime.allocator import use_few_arenas
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 NEWS_S = 0.1  # between two looks at what the engine has to tell
+ALIVE_S = 0.5  # between two signs of life
 NICENESS = 5  # on cores that both want, the page's process answers first
 ENDING_S = 0.1  # for answers that are under way when the process ends
+IGNORED = signal.SIGINT, signal.SIGTERM  # the program that started it ends it
 FIRST_TO_GO = "600"  # of 1000: the kernel, out of memory, ends this process and not the page's
 
 
@@ -67,8 +69,10 @@ class WorkerOptions:
 
 def main(connection: Connection, options: WorkerOptions) -> None:
     """Serve requests until the other side has gone."""
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in IGNORED:
         signal.signal(each, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):  # they were held until here
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write(FIRST_TO_GO)
     use_few_arenas()
@@ -85,6 +89,7 @@ def main(connection: Connection, options: WorkerOptions) -> None:
     tqdm.set_lock(threading.RLock())  # its own is the system's, and would outlive this process
     worker = _Worker(connection, options.make(options.engine, options.limits))
     threading.Thread(target=worker.tell_news, name="news", daemon=True).start()
+    threading.Thread(target=worker.tell_alive, name="signs of life", daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
             worker.take(connection.recv())
@@ -163,6 +168,12 @@ class _Worker:
                 told = news
                 self._send(News(learned, progress))
             time.sleep(NEWS_S)
+
+    def tell_alive(self) -> None:
+        """Tell that this process answers; the engine, whose locks may be held, is not asked."""
+        while True:
+            self._send(Alive())
+            time.sleep(ALIVE_S)
 
     # --- what it does ----------------------------------------------------------------------------
 

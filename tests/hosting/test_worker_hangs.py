@@ -1,0 +1,172 @@
+"""Worker processes that hang, without a model: they are replaced in time, and those that compute
+for long are not."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from far_engine import engine_in_processes
+from loops import finish
+from PIL import Image
+from test_worker_process import follow, is_alive, settings, wait_until
+
+from explorer.hosting.workers.border_engine import BorderEngine
+from explorer.hosting.workers.overdue import Overdue
+from explorer.hosting.workers.process_backend import SILENT_S
+from explorer.runs.events import Cancelled, Denoising, Event, Failed, Finished, Loading
+from explorer.settings import RunSettings
+from explorer.settings.limits import Limits
+from explorer.settings.start_picture import picture_url
+
+HUNG_S, ENOUGH_S = 2, 30.0
+
+
+def hanging(**limits) -> BorderEngine:
+    engine = engine_in_processes(limits=Limits(hung_worker_s=HUNG_S, **limits))
+    wait_until(lambda: engine.backends[0].ready)
+    return engine
+
+
+def large_settings() -> RunSettings:
+    """More than a pipe holds."""
+    noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
+    run = settings(init_image=picture_url(Image.fromarray(noise)))
+    assert len(run.init_image) > 300_000
+    return run
+
+
+@pytest.fixture
+def engine() -> Iterator[BorderEngine]:
+    engine = hanging()
+    yield engine
+    engine.close(0.0)
+
+
+def assert_the_next_run_works(engine: BorderEngine, hung: int) -> None:
+    assert not engine.queue.busy
+    assert isinstance(follow(engine, settings())[-1], Finished)
+    assert engine.backends[0].pid != hung
+    wait_until(lambda: not is_alive(hung))
+
+
+def test_a_worker_that_gives_no_sign_of_life_is_replaced(engine):
+    pid, began = engine.backends[0].pid, time.monotonic()
+    *_, last = follow(engine, settings("a boat [frozen]"))
+    assert time.monotonic() - began < ENOUGH_S
+    assert isinstance(last, Failed)
+    assert "no sign of life for 2.0 seconds" in last.message
+    assert last.call  # as far as it was told
+    assert_the_next_run_works(engine, pid)
+
+
+def test_so_is_one_that_has_nothing_to_do(engine):
+    pid = engine.backends[0].pid
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: engine.backends[0].pid != pid)
+    assert_the_next_run_works(engine, pid)
+
+
+def test_one_that_takes_a_large_request_does_not_hold_up_whoever_asks(engine):
+    """The pipe is full, and the process does not read it."""
+    pid = engine.backends[0].pid
+    os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    *_, last = follow(engine, large_settings())
+    assert time.monotonic() - began < ENOUGH_S
+    assert isinstance(last, Failed)
+    assert_the_next_run_works(engine, pid)
+
+
+def test_one_that_hangs_holds_up_neither_what_a_page_asks_nor_the_end():
+    engine = engine_in_processes()  # which would wait for two minutes
+    wait_until(lambda: engine.backends[0].ready)
+    pid = engine.backends[0].pid
+    os.kill(pid, signal.SIGSTOP)
+    thread = threading.Thread(target=follow, args=(engine, large_settings()), daemon=True)
+    thread.start()
+    wait_until(lambda: engine.backends[0]._process.silent_s > SILENT_S)
+    began = time.monotonic()
+    assert engine.backends[0].memory_use(settings().to_dict()) == ""
+    assert time.monotonic() - began < 1
+    assert not engine.close(0.5)
+    assert time.monotonic() - began < 10
+    wait_until(lambda: not is_alive(pid))
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_one_that_computes_for_long_is_left_alone(engine):
+    pid = engine.backends[0].pid
+    assert isinstance(follow(engine, settings("a boat [slow]"))[-1], Finished)
+    assert engine.backends[0].pid == pid
+
+
+def test_a_run_that_a_stop_does_not_end_is_given_up(engine):
+    pid, cancel = engine.backends[0].pid, threading.Event()
+
+    async def stop() -> Event:
+        async for event in engine.astream(settings("a boat [stuck]"), cancel):
+            if getattr(event, "call", 0):
+                cancel.set()
+        return event
+
+    last = finish(stop())
+    assert isinstance(last, Cancelled)
+    assert "did not stop within 2.0 seconds" in last.message
+    assert_the_next_run_works(engine, pid)
+
+
+def test_a_run_that_is_no_further_in_the_time_of_a_whole_run_is_given_up():
+    engine = hanging(run_s=3)
+    try:
+        pid = engine.backends[0].pid
+        *_, last = follow(engine, settings("a boat [stuck]"))
+        assert isinstance(last, Failed)
+        assert "no further after 3.0 seconds" in last.message
+        assert_the_next_run_works(engine, pid)
+    finally:
+        engine.close(0.0)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that tests set."""
+    now = [100.0]
+    monkeypatch.setattr("explorer.hosting.workers.overdue.time.monotonic", lambda: now[0])
+    return now
+
+
+def denoising(call: int) -> Denoising:
+    return Denoising(seed=1, steps=9, calls=17, call=call)
+
+
+def test_loading_and_calls_that_come_are_never_overdue(clock):
+    overdue = Overdue(Limits(run_s=10, hung_worker_s=5))
+    for at in range(60):
+        overdue.take(Loading(seed=1) if at < 30 else denoising(at // 4))
+        clock[0] += 1
+        assert overdue.look(False) == ""
+    for _ in range(6):
+        clock[0] += 1
+        assert overdue.look(False) == ""
+    clock[0] += 1
+    assert "no further after 10 seconds" in overdue.look(False)
+
+
+def test_time_in_which_this_process_was_held_up_is_not_counted(clock):
+    overdue = Overdue(Limits(run_s=10, hung_worker_s=5))
+    overdue.take(denoising(1))
+    clock[0] += 1000
+    assert overdue.look(True) == ""
+
+
+def test_without_a_limit_of_a_runs_time_a_call_may_take_for_ever(clock):
+    overdue = Overdue(Limits(run_s=0, hung_worker_s=5))
+    overdue.take(denoising(1))
+    for _ in range(10_000):
+        clock[0] += 1
+        assert overdue.look(False) == ""
