@@ -215,6 +215,8 @@ def test_a_place_is_free_again_however_a_run_ends():
         cancel = threading.Event()
         events = admission.astream(RUN, "ada", cancel=cancel)
         other = admission.astream(RUN, "bea")
+        for each in (events, other):
+            await anext(each)
         refusal(admission, RUN, "ada")
         cancel.set()  # a page that runs again does not wait for the end of the run before
         admission.admit(RUN, "ada")
