@@ -70,6 +70,9 @@ class Events(Protocol):
     async def let_go(self, reading: Counter[str]) -> None:
         """Drop messages for sessions that are not in `reading` and have not been for long."""
 
+    def left(self, session: str) -> None:
+        """A session's page was closed."""
+
 
 class EventRequests:
     """ASGI middleware: answers 400, 404, 422 or 503 with a sentence to requests that are no event.
@@ -100,6 +103,13 @@ class EventRequests:
             finally:
                 self._reading[session] -= 1
                 self._reading += Counter()  # not counting those that nobody reads
+        elif scope["method"] == "GET" and route.startswith(HEARTBEAT):
+            try:  # the answer goes on as long as the page is open
+                await self.app(scope, receive, send)
+            finally:
+                events.left(route.removeprefix(HEARTBEAT).strip("/")[:LONGEST_NAME])
+        elif route.strip("/") == DESCRIPTION:
+            await self.app(_of_a_page(scope), receive, send)
         else:
             await self.app(scope, receive, send)
 
@@ -168,7 +178,19 @@ def _session_read(events: Events, route: str, scope: Scope) -> str:
     return ""
 
 
-BY_NAMES = "call/v2/"
+def _of_a_page(scope: Scope) -> Scope:
+    """A request for the endpoints' description as one for those of the page, which has all.
+
+    Without a page Gradio keeps the first description, whose examples name the address by which it
+    was asked: whoever comes first would choose it for everybody.
+    """
+    query = scope["query_string"]
+    if "page" in parse_qs(query.decode("latin-1"), keep_blank_values=True):
+        return scope
+    return {**scope, "query_string": query + (b"&" if query else b"") + b"page="}
+
+
+BY_NAMES, HEARTBEAT, DESCRIPTION = "call/v2/", "heartbeat/", "info"
 EVENT_ROUTES = ("run/", "api/", "call/", "queue/join")
 JSON_ROUTES = (*EVENT_ROUTES, "component_server", "cancel", "reset")
 NAMES = ("session_hash", "event_id", "fn_name")

@@ -79,6 +79,10 @@ class EventQueue:
         waiting = self._queue.event_ids_to_events.get(event)
         return waiting.session_hash if waiting else event
 
+    def left(self, session: str) -> None:
+        """A session's page was closed."""
+        self._page.left(session)
+
     async def let_go(self, reading: Counter[str]) -> None:
         """Drop the messages for sessions whose stream is not open, or not read."""
         queue, now = self._queue, time.monotonic()

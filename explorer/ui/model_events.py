@@ -13,6 +13,7 @@ from explorer.ui.cancels import Cancels
 from explorer.ui.form import Form, Values
 from explorer.ui.handlers import SIDE_BY_SIDE, session_of
 from explorer.ui.model_menu import KEPT_FOR_THE_USER, Load, refill
+from explorer.ui.served_page import ServedPage
 from explorer.views.answers import answering_stream
 from explorer.views.engine_protocol import EngineLike
 from explorer.views.lanes import model_prop
@@ -31,7 +32,7 @@ class ModelEvents:
     """
 
     def __init__(
-        self, engine: EngineLike, form: Form, page: gr.Blocks, card: gr.HTML, filled: Dependency
+        self, engine: EngineLike, form: Form, page: ServedPage, card: gr.HTML, filled: Dependency
     ):
         self._engine, self._form, self._card = engine, form, card
         self._menu = form.run["model"]
@@ -51,7 +52,7 @@ class ModelEvents:
             self._menu.input(answered(self.chosen), inputs, outputs, **SIDE_BY_SIDE),
             filled.then(answered(self.restored), inputs, outputs, **SIDE_BY_SIDE),
         )
-        page.unload(self.left)
+        page.on_left.append(self.left)
 
     async def opened(self, values: dict, request: gr.Request) -> Updates:
         """A page was opened."""
@@ -92,11 +93,11 @@ class ModelEvents:
         async for update in self._follow(values, session, name, False, cancel):
             yield update
 
-    def left(self, request: gr.Request) -> None:
+    def left(self, session: str) -> None:
         """A page was closed."""
-        self._newest.set(session_of(request))
-        self._loading.pop(session_of(request), None)
-        self._brought_back.discard(session_of(request))
+        self._newest.set(session)
+        self._loading.pop(session, None)
+        self._brought_back.discard(session)
 
     def _begin(self, session: str, name: str) -> threading.Event:
         """Wait for this model from now on; returns what is set when another takes over."""

@@ -119,9 +119,6 @@ def on_run(
             runs.stop_session(session_of(request))
         full.end(session_of(request))
 
-    def leave(request: gr.Request) -> None:
-        full.end(session_of(request))
-
     def refused() -> Failure:
         return failure(
             "The server did not take the run. Try again; if it stays so, reload the page."
@@ -138,6 +135,6 @@ def on_run(
     )
     started.failure(refused, None, parts.viewer, queue=False, **INTERNAL)
     parts.stop.click(stop, parts.bar, None, queue=False, js=NAME_ALONE, **INTERNAL)
-    parts.page.unload(leave)
+    parts.page.on_left.append(full.end)
     on_ask(full, parts.full_frames, keep_files(parts.full_frames), **INTERNAL)
     return started

@@ -37,6 +37,14 @@ class ServedPage(gr.Blocks):
         super().__init__(**options)
         self.engine, self.runs, self.store = engine, runs, store
         self.admission = admission
+        # What is done when a page is closed. Gradio's event for it, `unload`, costs the event loop
+        # ten milliseconds for any session that somebody names: thousands at once stop the server.
+        self.on_left: list[Callable[[str], None]] = []
+
+    def left(self, session: str) -> None:
+        """A session's page was closed."""
+        for each in self.on_left:
+            each(session)
 
 
 def page_of(app: Any) -> ServedPage:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -26,7 +27,7 @@ class Page:
 
     def __init__(self, limits=LIMITS):
         self.waiting, self.asked, self.read = set(), 0, Counter()
-        self.calls, self.told = [], b""
+        self.calls, self.told, self.closed = [], b"", []
         self.requests = EventRequests(self.app, limits, lambda app: self)
 
     def form(self, number, name):
@@ -45,6 +46,9 @@ class Page:
 
     async def let_go(self, reading):
         self.read = Counter(reading)
+
+    def left(self, session):
+        self.closed.append(session)
 
     async def app(self, scope, receive, send):
         self.asked += 1
@@ -174,3 +178,21 @@ def test_a_program_is_told_what_is_wrong_before_it_waits():
     page.post(BY_NAME, {"bb": 1})
     assert json.loads(page.told)["field"] == "bb" and b"did you mean b?" in page.told
     assert page.asked == 0
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_page_is_closed_when_its_heartbeat_ends(breaks):
+    page, open_ = Page(), []
+
+    async def app(scope, receive, send):
+        open_.append(list(page.closed))
+        if breaks:
+            raise ConnectionError
+
+    page.requests.app = app
+    path = "/gradio_api/heartbeat/a-session"
+    scope = {"type": "http", "method": "GET", "path": path, "headers": [], "app": None}
+    with suppress(ConnectionError):
+        finish(page.requests(scope, None, None))
+    assert open_ == [[]]
+    assert page.closed == ["a-session"]

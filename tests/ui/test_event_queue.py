@@ -90,3 +90,26 @@ def test_a_model_that_is_no_name_is_nothing_unexpected(site, name):
         told = http.get("queue/data", params={"session_hash": "s"}).text
     assert UNEXPECTED not in told
     assert "process_completed" in told
+
+
+def test_closing_a_page_asks_nothing_of_gradio():
+    """Its own event made a session for whoever closed a stream: 800 at once took 20 seconds."""
+    page, closed = ui.build(FakeEngine(), FEW), []
+    assert not [each for each in page.fns.values() if ("unload" in str(each.targets))]
+    assert len(page.on_left) == 2  # what is loaded for it, and its frames
+    page.on_left.append(closed.append)
+    EventQueue(SimpleNamespace(get_blocks=lambda: page), FEW).left("a-session")
+    assert closed == ["a-session"]
+
+
+@pytest.mark.parametrize("path", ["info", "info/", "info?x=1", "openapi.json"])
+def test_nobody_chooses_the_address_in_the_endpoints_examples(site, path):
+    """Gradio would keep the first description that is asked for, with its asker's address."""
+    _, page, url = site
+    page.app.api_info = None
+    with httpx.Client(base_url=f"{url}gradio_api/", timeout=PATIENCE_S) as http:
+        http.get(path, headers={"x-forwarded-host": "evil.example"}).raise_for_status()
+        told = http.get("info")
+    assert "/models" in told.json()["named_endpoints"]
+    assert "evil.example" not in told.text
+    assert url.rstrip("/") in told.text
