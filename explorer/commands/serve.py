@@ -31,6 +31,7 @@ from explorer.hosting.logs import (
     truncate_log_lines,
 )
 from explorer.hosting.mcp.package import MCP, is_asked_for
+from explorer.hosting.open_files import allow_many
 from explorer.hosting.reloading import only_where_possible
 from explorer.hosting.run_store import RunStore
 from explorer.hosting.runs_folder import add_history_flags, runs_folder
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     truncate_log_lines()
     use_few_arenas()
+    allow_many()
     try:
         host, port = check_address(options.host, options.port, os.environ)
         root_path = check_root_path(options.root_path, os.environ)

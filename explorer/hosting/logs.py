@@ -1,7 +1,7 @@
 """The program's log: lines or JSON, truncated, and without what visitors have sent.
 
-Visitors cannot fill it: long lines are truncated, whatever writes them. What may stand in it is in
-private_logs.py.
+Visitors cannot fill it: long lines are truncated, whatever writes them, and what repeats itself is
+left out (log_repeats.py). What may stand in it is in private_logs.py.
 """
 
 import json
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from explorer.hosting.log_repeats import FewOfAKind
 from explorer.hosting.private_logs import drop_what_is_printed, private_record
 from explorer.settings.limits import LIMITS
 
@@ -107,6 +108,7 @@ def begin_logs(environment: Mapping[str, str]) -> None:
     else:
         handler = logging.StreamHandler(TruncatedLines(beneath))
         handler.setFormatter(logging.Formatter(PLAIN_LINES))
+    handler.addFilter(FewOfAKind())
     logging.getLogger().addHandler(handler)
     if not is_on(environment, LOG_DETAILS):
         logging.setLogRecordFactory(private_record)
