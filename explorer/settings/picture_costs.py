@@ -4,6 +4,7 @@ A picture's size in pixels does not tell: a file can hold its pixels in millions
 """
 
 import io
+import math
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 MOST_READS, MOST_READS_OF_GIF = 50_000, 5_000
 MOST_STRIPS = 2**16  # of a TIFF: Pillow makes an object of each
 STRIP_TAGS = (273, 279, 324, 325)  # where the strips or tiles of a TIFF are, and how long
+# A tile is decoded whole, and may be far larger than the picture that is cut out of it.
+TILE_TAGS, MOST_TILE_PIXELS = (322, 323), 2**24
+WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # types of a TIFF's values
 MOST_SCANNED = 2**30  # pixels, of all scans of a JPEG: each is a pass over the whole picture
 SCAN = b"\xff\xda"  # the marker that begins one
 SLOW_BYTES = 2**20  # of a file whose pixels are unpacked in Python
@@ -42,8 +46,14 @@ class CountedReads(io.BytesIO):
 
 
 def check_tables(file: bytes) -> None:
-    """Raise Costly for a TIFF of too many strips, before anything is made of them."""
-    if any(tag in STRIP_TAGS and count > MOST_STRIPS for tag, count in _tiff_entries(file)):
+    """Raise Costly for a TIFF of too many strips, or of huge tiles, before they are looked at."""
+    sides = dict.fromkeys(TILE_TAGS, 0)
+    for tag, count, value in _tiff_entries(file):
+        if tag in STRIP_TAGS and count > MOST_STRIPS:
+            raise Costly(COSTLY)
+        if tag in TILE_TAGS:
+            sides[tag] = max(sides[tag], value)
+    if math.prod(sides.values()) > MOST_TILE_PIXELS:
         raise Costly(COSTLY)
 
 
@@ -60,8 +70,11 @@ def check_decoding(picture: "Image", file: bytes) -> None:
         raise Costly(COSTLY)
 
 
-def _tiff_entries(file: bytes) -> Iterator[tuple[int, int]]:
-    """The tags of a TIFF's first picture, each with its number of values; none for other files."""
+def _tiff_entries(file: bytes) -> Iterator[tuple[int, int, int]]:
+    """The tags of a TIFF's first picture, each with its number of values and the first of these.
+
+    None for other files. A value that stands elsewhere is its place.
+    """
     order = {b"II": "<", b"MM": ">"}.get(file[:2])
     if order is None:
         return
@@ -73,7 +86,10 @@ def _tiff_entries(file: bytes) -> Iterator[tuple[int, int]]:
         start += 8 if big else 2
         size, kind = (20, "HHQ") if big else (12, "HHI")
         for at in range(min(entries, 2**16)):
-            tag, _, count = struct.unpack_from(f"{order}{kind}", file, start + at * size)
-            yield tag, count
+            place = start + at * size
+            tag, of, count = struct.unpack_from(f"{order}{kind}", file, place)
+            inline = WHOLE_NUMBERS.get(of, "I") if big or of != 16 else "I"
+            place += struct.calcsize(f"={kind}")
+            yield tag, count, struct.unpack_from(f"{order}{inline}", file, place)[0]
     except struct.error:  # cut off: for Pillow to say
         return

@@ -64,6 +64,15 @@ def tiff_strips(count: int, order: str = "<") -> bytes:
     return tiff(*tags, *more, more=struct.pack(f"{order}I", 8) * count, order=order)
 
 
+def tiff_tile(side: int) -> bytes:
+    """A TIFF of 64 pixels a side in a tile of many more, which is nothing and packed."""
+    packer = zlib.compressobj()
+    packed = b"".join([*(packer.compress(bytes(side)) for _ in range(side)), packer.flush()])
+    tags = ((256, 1, 64), (257, 1, 64), (258, 1, 8), (259, 1, 8), (262, 1, 1), (277, 1, 1))
+    tiles = ((322, 1, side), (323, 1, side), (324, 1, None), (325, 1, len(packed)))
+    return tiff(*tags, *tiles, more=packed)
+
+
 def bmp_rle(side: int) -> bytes:
     """A BMP in runs of one pixel."""
     pixels = (b"\1\7" * side + b"\0\0") * side + b"\0\1"
@@ -88,6 +97,7 @@ COSTLY_FILES: dict[str, Callable[[], bytes]] = {
     "jpeg of 2000 scans": lambda: jpeg_scans(2000),
     "tiff of a million strips": lambda: tiff_strips(2**20),
     "tiff of a million strips, big-endian": lambda: tiff_strips(2**20, ">"),
+    "tiff of a huge tile": lambda: tiff_tile(8192),
     "plain pgm": lambda: b"P2\n2048 2048\n9\n" + b"7 " * 2**22,
     "ppm of 254 values": lambda: b"P6\n2048 2048\n254\n" + bytes(3 * 2**22),
     "bmp in runs": lambda: bmp_rle(2048),
@@ -118,6 +128,7 @@ def test_what_is_small_or_has_the_usual_parts_is_read():
         bmp_rle(64),
         gif_comment(100),
         tiff_strips(64),
+        tiff_tile(256),
         jpeg_scans(2),
     ):
         assert picture_url(data).startswith("data:image/")
