@@ -8,7 +8,7 @@ from types import FrameType, TracebackType
 from typing import NoReturn
 
 CODES = {signal.SIGINT: 128 + signal.SIGINT, signal.SIGTERM: 128 + signal.SIGTERM}
-TOLD = "Stopping after the model call under way; Ctrl-C again stops at once.\n"
+TOLD = "Stopping, at the latest after the model call under way; Ctrl-C again stops at once.\n"
 
 
 class AtOnce(BaseException):

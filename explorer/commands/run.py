@@ -97,10 +97,12 @@ def _run_all(engine: "Engine", runs: list[RunSettings], options: argparse.Namesp
     with Interrupts() as interrupts:
         try:
             silence_libraries()
-            for settings in runs:
-                if not interrupts.code:
-                    cancel = interrupts.for_a_run()
-                    status = max(status, _run(engine, settings, cancel, out, options))
+            for number, settings in enumerate(runs):
+                if interrupts.code:
+                    print(f"{counted(len(runs) - number, 'run')} not started.", file=sys.stderr)
+                    break
+                cancel = interrupts.for_a_run()
+                status = max(status, _run(engine, settings, cancel, out, options))
         except AtOnce:
             leave(interrupts.code)
         except NotSaved as error:
@@ -160,7 +162,7 @@ def _told(numbers: RunNumbers, folder: Path) -> str:
     rows = []
     for lane in numbers["lanes"]:
         picture = picture_of(folder, lane["lane"])
-        cells = lane["latent_std"], lane["difference"], picture or lane["state"]
+        cells = lane["latent_std"], lane["difference"], picture or f"none ({lane['state']})"
         rows.append((lane["lane"], lane["label"], lane["calls"], *cells))
     seconds = f" in {about(numbers['seconds'])}" if numbers["seconds"] else ""
     end = "" if numbers["state"] == "done" else f"; {numbers['state']}"

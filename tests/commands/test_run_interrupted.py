@@ -19,7 +19,7 @@ from explorer import open_run
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 120  # on a busy machine
 MADE_A_CALL = r"[1-9]\d*/1999"
-TOLD = "Stopping after the model call under way; Ctrl-C again stops at once."
+TOLD = "Stopping, at the latest after the model call under way; Ctrl-C again stops at once."
 
 
 class Terminal:
@@ -97,7 +97,8 @@ def test_the_first_signal_keeps_what_is_recorded(tmp_path, number, status):
         done, out = program.end()
     assert done == status
     assert TOLD in program.text
-    (folder,) = kept(tmp_path)  # no second run is begun
+    assert "1 run not started." in program.text
+    (folder,) = kept(tmp_path)
     run = open_run(folder)
     assert run.state == "cancelled"
     assert 1 <= run[0].nfe < 1999
