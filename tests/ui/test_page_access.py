@@ -223,11 +223,12 @@ def test_a_phone_does_not_zoom_into_boxes(open_page):
     page.wait_for_selector("#settings.open")
     open_folds(page)
     sizes = page.evaluate(
-        """[...document.querySelectorAll('#settings :is(input, textarea, select)')]
-            .filter((one) => !['checkbox', 'file'].includes(one.type))
+        """[...document.querySelectorAll(':is(input, textarea, select)')]
+            .filter((one) => !['checkbox', 'radio', 'range', 'file'].includes(one.type))
             .map((one) => [one.id || one.ariaLabel, parseFloat(getComputedStyle(one).fontSize)])"""
     )
     assert len(sizes) > 20
+    assert "Speed" in dict(sizes)
     assert [each for each in sizes if each[1] < 16] == []
 
 
