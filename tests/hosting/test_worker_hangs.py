@@ -132,6 +132,23 @@ def test_a_run_that_is_no_further_in_the_time_of_a_whole_run_is_given_up():
         engine.close(0.0)
 
 
+def test_a_signal_of_a_terminal_does_not_end_one_that_is_still_importing():
+    engine = engine_in_processes()
+    try:
+        backend, pid = engine.backends[0], engine.backends[0].pid
+        deadline = time.monotonic() + ENOUGH_S
+        while not backend.ready:
+            assert time.monotonic() < deadline
+            assert is_alive(pid)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                os.kill(pid, number)
+            time.sleep(0.02)
+        assert isinstance(follow(engine, settings())[-1], Finished)
+        assert backend.pid == pid
+    finally:
+        engine.close(0.0)
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that tests set."""
