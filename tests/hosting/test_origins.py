@@ -63,6 +63,12 @@ def test_another_sites_page_is_refused(page, headers, method):
     assert (answer.status_code, answer.text) == (403, FOREIGN)
 
 
+def test_a_form_of_another_site_is_no_link_also_where_no_origin_is_sent(page):
+    sent = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    answer = ask(page, LOCAL | sent, "POST", "/gradio_api/queue/join")
+    assert (answer.status_code, answer.text) == (403, FOREIGN)
+
+
 @pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("headers", OTHERS)
 def test_so_it_is_where_gradio_would_answer_every_origin(page, headers):
