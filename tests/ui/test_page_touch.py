@@ -100,3 +100,19 @@ def test_a_finger_moves_a_point_and_it_stays(plot):
     assert 7 in moved
     assert after[7] > before[7] * 1.02
     plot.click(".legend .edit")
+
+
+def test_a_long_number_does_not_touch_its_name(phone):
+    gaps = phone.evaluate(
+        """() => [...document.querySelectorAll('.panes .facts dl > div')].map((row) => {
+            const [name, number] = row.children;
+            number.textContent = '0.0291672';
+            const text = document.createRange();
+            text.selectNodeContents(name);
+            const { right } = text.getBoundingClientRect();
+            text.selectNodeContents(number);
+            return text.getBoundingClientRect().left - right;
+        })"""
+    )
+    assert len(gaps) == 8
+    assert min(gaps) >= 3
