@@ -120,14 +120,17 @@ def shared_page(context, server) -> Iterator[Page]:
 
 
 @pytest.fixture
-def fresh_page(shared_page, engine) -> Page:
-    """The shared page with the form, tabs and groups of a new visitor.
+def fresh_page(shared_page, engine) -> Iterator[Page]:
+    """The shared page with the form, tabs and groups of a new visitor, before and after the test.
 
     On its stage may be the run of another test.
     """
     engine.load("bundled")
     begin_again(shared_page)
-    return shared_page
+    yield shared_page
+    engine.hold_at = None
+    engine.load("bundled")
+    begin_again(shared_page)
 
 
 @pytest.fixture
