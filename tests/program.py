@@ -4,7 +4,6 @@ import http.client
 import json
 import multiprocessing
 import os
-import runpy
 import socket
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkstemp
+from tempfile import mkstemp
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = {
@@ -65,34 +64,6 @@ def run_main(source: str, arguments: list[str], environment: dict[str, str], log
             os.dup2(stream.fileno(), number)
     sys.argv = ["app.py", *arguments]
     exec(compile(source, "app.py", "exec"), {"__name__": "__main__"})
-
-
-def run_script(file: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A Python file run to its end as a program in its folder, forked as the others are."""
-    command = [str(file), *arguments]
-    with TemporaryDirectory() as folder:
-        out, errors = Path(folder, "out"), Path(folder, "errors")
-        process = FORKS.Process(
-            target=run_file, args=(command, os.environ | environment, out, errors)
-        )
-        process.start()
-        process.join(PATIENCE_S)
-        process.kill()
-        process.join()
-        texts = out.read_text(), errors.read_text()
-    return subprocess.CompletedProcess(command, process.exitcode or 0, *texts)
-
-
-def run_file(command: list[str], environment: dict[str, str], out: Path, errors: Path) -> None:
-    """Run a Python file as a program whose streams are these files."""
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(Path(command[0]).parent)
-    with out.open("wb") as first, errors.open("wb") as second:
-        for stream, number in ((first, 1), (second, 2)):
-            os.dup2(stream.fileno(), number)
-    sys.argv = command
-    runpy.run_path(command[0], run_name="__main__")
 
 
 def free_port() -> int:

@@ -1,21 +1,23 @@
 """reproduce.py denoises a run again in a clean process, and the latents are those it recorded."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made_runs import made_run, start_picture
-from program import run_script
 
 from explorer.engine import Engine
 from explorer.records import RecordedRun, open_run
 from explorer.records.exports.archive import added_files
 from explorer.settings import LaneSettings, RunSettings
 
+ROOT = Path(__file__).resolve().parents[2]
 RUN = RunSettings(prompt="a red boat", negative_prompt="night", seed=7, steps=6, cfg_scale=4)
 KNOBS = (
     LaneSettings(s_churn=4, s_noise=1.02, schedule_type="karras", midpoint_ratio=0.6),
@@ -49,8 +51,12 @@ def unpacked(run: RecordedRun, folder: Path) -> Path:
 
 
 def reproduced(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    offline = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
-    return run_script(folder / "reproduce.py", *arguments, **offline)
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+    environment["CUDA_VISIBLE_DEVICES"] = ""
+    command = [sys.executable, str(folder / "reproduce.py"), *arguments]
+    return subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("name", RUNS)

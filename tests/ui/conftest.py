@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from beginning_again import begin_again, remember_beginning
 from fake_engine import FakeEngine
 from opened_pages import opening
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
@@ -114,29 +113,12 @@ def open_keeping_page(context, keeping_server) -> Iterator[Callable[..., Page]]:
 def shared_page(context, server) -> Iterator[Page]:
     """Opening a page costs seconds, so most tests share one."""
     with opening(context, server) as open_page:
-        page = open_page()
-        remember_beginning(page)
-        yield page
-
-
-@pytest.fixture
-def fresh_page(shared_page, engine) -> Iterator[Page]:
-    """The shared page with the form, tabs and groups of a new visitor, before and after the test.
-
-    On its stage may be the run of another test.
-    """
-    engine.load("bundled")
-    begin_again(shared_page)
-    yield shared_page
-    engine.hold_at = None
-    engine.load("bundled")
-    begin_again(shared_page)
+        yield open_page()
 
 
 @pytest.fixture
 def page(shared_page, engine) -> Page:
     """The shared page, at rest and with the defaults in its text and number boxes."""
-    shared_page.bring_to_front()  # behind another page it would get one frame a second
     wait_for(shared_page, "samplerExplorer.state !== 'running'")
     for control, text in DEFAULTS.items():
         fill(shared_page, control, text)

@@ -19,15 +19,11 @@ def run_to_end(page: Page) -> None:
 
 
 def at_rest(page: Page) -> None:
-    """Bring whatever slides or fades to its end, and what that sets going too."""
+    """Wait until nothing slides or fades any more."""
     page.evaluate(
-        """async () => {
-            const frame = () => new Promise(requestAnimationFrame);
-            const moving = () => document.getAnimations().filter((one) =>
-                one.playState === "running" && one.effect.getComputedTiming().endTime < Infinity);
-            for (await frame(); moving().length; await frame())
-                for (const one of moving()) one.finish();
-        }"""
+        """Promise.all(document.getAnimations()
+            .filter((one) => one.effect.getComputedTiming().endTime < Infinity)
+            .map((one) => one.finished.catch(() => null)))"""
     )
 
 

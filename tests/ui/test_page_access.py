@@ -129,8 +129,8 @@ def test_targets_are_as_large_as_a_finger_needs(open_page, size):
     assert small_targets(page) == []
 
 
-def test_the_tabs_are_one_tab_stop_whose_arrows_open_them(fresh_page):
-    page = fresh_page
+def test_the_tabs_are_one_tab_stop_whose_arrows_open_them(open_page):
+    page = open_page()
     open_tab(page, "table")
     seen = []
     for key in ("ArrowRight", "ArrowRight", "End", "ArrowRight", "ArrowLeft", "Home"):
@@ -245,8 +245,8 @@ def test_on_a_phone_six_lanes_leave_the_scrubber_in_reach(open_page):
     assert scrubber["y"] + scrubber["height"] <= page.locator("#bar").bounding_box()["y"]
 
 
-def test_hidden_help_does_not_widen_the_settings(fresh_page):
-    page = fresh_page
+def test_hidden_help_does_not_widen_the_settings(open_page):
+    page = open_page()
     content = "document.querySelector('#settings .sidebar-content')"
     open_folds(page)
     assert page.evaluate(f"{content}.scrollWidth - {content}.clientWidth") == 0

@@ -32,8 +32,8 @@ def badges(page) -> list[bool]:
     return [each.is_visible() for each in page.locator(".pane .approximate").all()]
 
 
-def test_each_frame_says_whether_it_is_approximate(fresh_page, stopping):
-    page = fresh_page
+def test_each_frame_says_whether_it_is_approximate(open_page, stopping):
+    page = open_page()
     stop(page)
     for view in ("denoised", "noisy"):
         page.check(f"input[name=view][value={view}]", force=True)
@@ -46,9 +46,9 @@ def test_each_frame_says_whether_it_is_approximate(fresh_page, stopping):
         assert badges(page) == [call >= EXACT] * 2
 
 
-def test_a_frame_in_full_size_is_not_approximate(fresh_page, stopping):
+def test_a_frame_in_full_size_is_not_approximate(open_page, stopping):
     stopping.full_side = SIDE
-    page = fresh_page
+    page = open_page()
     stop(page)
     scrub_to(page, EXACT)
     wait_for(page, f"document.querySelector('.pane canvas').width >= {SIDE}")
@@ -57,8 +57,8 @@ def test_a_frame_in_full_size_is_not_approximate(fresh_page, stopping):
     wait_for(page, f"{BADGES}.every((one) => !one.hidden)")
 
 
-def test_the_next_run_is_exact(fresh_page, stopping):
-    page = fresh_page
+def test_the_next_run_is_exact(open_page, stopping):
+    page = open_page()
     stop(page)
     assert badges(page) == [True, True]
     stopping.hold_at = None
@@ -78,8 +78,8 @@ def test_the_bar_shows_the_whole_sentence_of_a_stop(open_page, stopping, width):
     assert page.evaluate(f"{WHERE}.scrollWidth <= {WHERE}.clientWidth")
 
 
-def test_the_sentence_goes_when_every_frame_has_come_in_full_size(fresh_page, stopping):
+def test_the_sentence_goes_when_every_frame_has_come_in_full_size(open_page, stopping):
     stopping.full_side = SIDE
-    page = fresh_page
+    page = open_page()
     stop(page)
     wait_for(page, rf"/^Stopped after call {CALLS} of \d+$/.test({WHERE}.textContent)")

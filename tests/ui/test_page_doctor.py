@@ -24,8 +24,8 @@ def test_a_page_begins_calm(open_page):
     expect(page.locator(WORST)).to_contain_text("2 lanes make 39 model calls each (78 in all)")
 
 
-def test_the_worst_finding_is_in_sight_and_leads_to_all_of_them(fresh_page):
-    page = fresh_page
+def test_the_worst_finding_is_in_sight_and_leads_to_all_of_them(open_page):
+    page = open_page()
     fill(page, "steps", "10")
     worst = page.locator(WORST)
     expect(worst).to_have_attribute("data-severity", "warning")
@@ -43,8 +43,8 @@ def test_the_worst_finding_is_in_sight_and_leads_to_all_of_them(fresh_page):
     expect(worst).to_contain_text("Not redrawn while a setting is wrong: Steps.")
 
 
-def test_lanes_have_their_letters_and_the_worst_comes_first(fresh_page):
-    page = fresh_page
+def test_lanes_have_their_letters_and_the_worst_comes_first(open_page):
+    page = open_page()
     open_tab(page, "doctor")
     fill(page, "steps", "10")
     warning = page.locator(f"{DOCTOR} .problems .warning")
@@ -58,8 +58,8 @@ def test_lanes_have_their_letters_and_the_worst_comes_first(fresh_page):
     expect(page.locator("#tabs [role=status]")).to_contain_text("warning: The model was trained")
 
 
-def test_a_button_mends_all_lanes(fresh_page):
-    page = fresh_page
+def test_a_button_mends_all_lanes(open_page):
+    page = open_page()
     open_tab(page, "doctor")
     fill(page, "a_beta_end", "0.3")
     expect(item(page, "infinite_sigma")).to_contain_text("0.231 is the largest safe beta end")
@@ -73,8 +73,8 @@ def test_a_button_mends_all_lanes(fresh_page):
     expect(page.locator("#plot .sentence")).to_have_text("")
 
 
-def test_a_button_mends_only_the_lanes_that_it_is_about(fresh_page):
-    page = fresh_page
+def test_a_button_mends_only_the_lanes_that_it_is_about(open_page):
+    page = open_page()
     open_tab(page, "doctor")
     page.uncheck("#same input")
     choose(page, "#b_schedule_type", "Karras")
@@ -88,8 +88,8 @@ def test_a_button_mends_only_the_lanes_that_it_is_about(fresh_page):
     expect(page.locator("#a_timestep_spacing option:checked")).to_have_text("trailing")
 
 
-def test_a_button_mends_the_run(fresh_page):
-    page = fresh_page
+def test_a_button_mends_the_run(open_page):
+    page = open_page()
     open_tab(page, "doctor")
     fill(page, "a_num_train_timesteps", "10")
     item(page, "steps_beyond_training").get_by_role("button", name="10 steps").click()
@@ -97,8 +97,8 @@ def test_a_button_mends_the_run(fresh_page):
     expect(item(page, "steps_beyond_training")).to_have_count(0)
 
 
-def test_a_form_that_cannot_be_read_leaves_the_last_findings_pale(fresh_page):
-    page = fresh_page
+def test_a_form_that_cannot_be_read_leaves_the_last_findings_pale(open_page):
+    page = open_page()
     open_tab(page, "doctor")
     said = page.locator(f"{DOCTOR} .findings").all_inner_texts()
     fill(page, "steps", "0")
@@ -110,8 +110,8 @@ def test_a_form_that_cannot_be_read_leaves_the_last_findings_pale(fresh_page):
     expect(page.locator("#doctor [data-stale]")).to_have_count(0)
 
 
-def test_the_seconds_are_told_before_a_run(fresh_page):
-    page = fresh_page
+def test_the_seconds_are_told_before_a_run(open_page):
+    page = open_page()
     open_tab(page, "doctor")
     cost = page.locator(f"{DOCTOR} .cost")
     fill(page, "steps", "6")

@@ -30,8 +30,8 @@ def samplers(page) -> list[str]:
     return page.locator("[data-field=sampler] option:checked").all_inner_texts()
 
 
-def test_added_lanes_have_samplers_that_no_lane_has(fresh_page):
-    page = fresh_page
+def test_added_lanes_have_samplers_that_no_lane_has(open_page):
+    page = open_page()
     for _ in range(4):
         page.click("#lanes .add")
     assert samplers(page) == ["DPM2", "DPM2 a", "Euler", "Euler a", "Heun", "DPM++ 2M"]
@@ -40,8 +40,8 @@ def test_added_lanes_have_samplers_that_no_lane_has(fresh_page):
     assert samplers(page)[-1] == "Euler"
 
 
-def test_an_added_lane_has_only_what_its_sampler_can_do(fresh_page, engine):
-    page = fresh_page
+def test_an_added_lane_has_only_what_its_sampler_can_do(open_page, engine):
+    page = open_page()
     choose(page, "#a_schedule_type", "Beta")
     page.click("#lanes .add")
     assert samplers(page)[-1] == "Euler"  # under "same" the first that has the type
@@ -77,8 +77,8 @@ def test_no_choice_of_a_lane_is_cut_off(open_page, width):
         page.set_checked("#same input", True)
 
 
-def test_from_three_lanes_on_the_sidebar_shows_one_and_the_tab_shows_all(fresh_page):
-    page = fresh_page
+def test_from_three_lanes_on_the_sidebar_shows_one_and_the_tab_shows_all(open_page):
+    page = open_page()
     page.uncheck("#same input")
     page.click("#lanes .add")
     shown = page.locator(".lane-table [data-field=sampler] .cell:visible")
@@ -109,8 +109,8 @@ def test_from_three_lanes_on_the_sidebar_shows_one_and_the_tab_shows_all(fresh_p
     expect(shown).to_have_count(1)
 
 
-def test_an_error_of_another_lane_comes_into_sight(fresh_page):
-    page = fresh_page
+def test_an_error_of_another_lane_comes_into_sight(open_page):
+    page = open_page()
     page.uncheck("#same input")
     page.click("#lanes .add")
     fill(page, "b_eta", "1")
@@ -126,8 +126,8 @@ def test_an_error_of_another_lane_comes_into_sight(fresh_page):
     expect(page.locator("#b_eta")).to_be_visible()
 
 
-def test_the_steps_offset_acts_under_the_spacing_that_auto_stands_for(fresh_page):
-    page = fresh_page
+def test_the_steps_offset_acts_under_the_spacing_that_auto_stands_for(open_page):
+    page = open_page()
     row = page.locator("[data-field=steps_offset]")
     expect(row).to_be_hidden()
     choose(page, "#b_sampler", "DDIM")
@@ -138,8 +138,8 @@ def test_the_steps_offset_acts_under_the_spacing_that_auto_stands_for(fresh_page
     expect(row).to_be_hidden()
 
 
-def test_steps_say_where_they_come_from(fresh_page):
-    page = fresh_page
+def test_steps_say_where_they_come_from(open_page):
+    page = open_page()
     steps, note = page.locator("#steps input"), page.locator("#steps .from-list")
     fill(page, "a_sigmas", "14, 7, 3")
     expect(note).to_have_text("3, from the list")
@@ -154,8 +154,8 @@ def test_steps_say_where_they_come_from(fresh_page):
     expect(note).to_have_count(0)
 
 
-def test_empty_boxes_show_the_number_that_is_taken(fresh_page, engine):
-    page = fresh_page
+def test_empty_boxes_show_the_number_that_is_taken(open_page, engine):
+    page = open_page()
     choose(page, "#a_schedule_type", "Karras")
     ends = [page.locator(f"#a_{name} input") for name in ("rho", "sigma_min", "sigma_max")]
     for box, number in zip(ends, ("7", "0.0292", "14.61"), strict=True):
@@ -175,8 +175,8 @@ def test_empty_boxes_show_the_number_that_is_taken(fresh_page, engine):
     assert engine.settings.lanes[0].rho == 0
 
 
-def test_tips_say_what_code_calls_a_setting(fresh_page):
-    page = fresh_page
+def test_tips_say_what_code_calls_a_setting(open_page):
+    page = open_page()
     told = {
         name: page.locator(f"#help_{name}").inner_text()
         for name in ("s_noise", "s_churn", "s_tmin", "s_tmax", "sigmas", "final_sigmas_type")
@@ -185,8 +185,8 @@ def test_tips_say_what_code_calls_a_setting(fresh_page):
     assert "In code" not in page.locator("#help_beta_end").inner_text()
 
 
-def test_the_seed_is_fixed_drawn_and_let_loose(fresh_page, engine):
-    page = fresh_page
+def test_the_seed_is_fixed_drawn_and_let_loose(open_page, engine):
+    page = open_page()
     seed = page.locator("#seed input")
     lock = page.get_by_role("button", name="The same seed for every run")
     expect(seed).to_have_value("7")

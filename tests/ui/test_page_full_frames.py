@@ -35,8 +35,8 @@ def wait_for_colour(page, lane: str, colour: tuple[int, ...]) -> None:
     )
 
 
-def test_a_long_run_is_shown_in_full_size_within_the_memory_that_is_stated(fresh_page, full_size):
-    page = fresh_page
+def test_a_long_run_is_shown_in_full_size_within_the_memory_that_is_stated(open_page, full_size):
+    page = open_page()
     fill(page, "steps", "40")
     run_to_end(page)
     assert full_size.asked == [([78, 78], "denoised")]
@@ -76,8 +76,8 @@ SCRUB = """async () => {
 }"""
 
 
-def test_a_new_run_takes_the_large_pictures_away(fresh_page, full_size):
-    page = fresh_page
+def test_a_new_run_takes_the_large_pictures_away(open_page, full_size):
+    page = open_page()
     run_to_end(page)
     wait_for(page, "samplerExplorer.largeFrames.files > 0")
     full_size.full_side = 0

@@ -13,9 +13,9 @@ IS_BLANK = """(query) => { const canvas = document.querySelector(query);
 
 
 @pytest.fixture
-def grouped(fresh_page, engine):
+def grouped(open_page, engine):
     """A page whose lane A makes 20 calls before lane B makes its 39; its errors are in a list."""
-    page = fresh_page
+    page = open_page()
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     choose(page, "#a_sampler", "Euler")

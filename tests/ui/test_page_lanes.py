@@ -58,8 +58,8 @@ def summary(page, group: str) -> str:
     return page.locator(f"[data-group={group}] .summary").inner_text()
 
 
-def test_three_lanes_run(fresh_page, engine):
-    page = fresh_page
+def test_three_lanes_run(open_page, engine):
+    page = open_page()
     page.click(ADD)
     page.uncheck("#same input")
     choose(page, "#c_sampler", "DPM2")
@@ -78,8 +78,8 @@ def test_three_lanes_run(fresh_page, engine):
     assert curve(page, 2) == pytest.approx(expected.sigma.tolist())
 
 
-def test_an_added_lane_is_a_copy_of_the_last_one_and_six_are_the_most(fresh_page, engine):
-    page = fresh_page
+def test_an_added_lane_is_a_copy_of_the_last_one_and_six_are_the_most(open_page, engine):
+    page = open_page()
     page.uncheck("#same input")
     fill(page, "b_s_noise", "0.5")
     for lane in range(3, len(LANE_NAMES) + 1):
@@ -112,8 +112,8 @@ def test_removing_a_lane_moves_the_others_up(open_page, engine):
     assert engine.settings.lanes == (LaneSettings(sampler="dpm2_a", s_churn=2),)
 
 
-def test_without_lane_a_the_others_keep_what_they_share(fresh_page, engine):
-    page = fresh_page
+def test_without_lane_a_the_others_keep_what_they_share(open_page, engine):
+    page = open_page()
     fill(page, "a_s_churn", "3")
     remove(page, "A")
     assert value(page, "a_s_churn") == "3"
@@ -121,8 +121,8 @@ def test_without_lane_a_the_others_keep_what_they_share(fresh_page, engine):
     assert engine.settings.lanes == (LaneSettings(sampler="dpm2_a", s_churn=3),)
 
 
-def test_same_settings_are_one_control_and_a_sampler_each(fresh_page, engine):
-    page = fresh_page
+def test_same_settings_are_one_control_and_a_sampler_each(open_page, engine):
+    page = open_page()
     page.click(ADD)
     choose(page, "#c_sampler", "DPM2")
     fill(page, "a_midpoint_ratio", "0.4")
@@ -133,8 +133,8 @@ def test_same_settings_are_one_control_and_a_sampler_each(fresh_page, engine):
     assert [lane.sampler for lane in engine.settings.lanes] == ["dpm2", "dpm2_a", "dpm2"]
 
 
-def test_a_folded_group_says_what_differs_and_opens_for_a_problem(fresh_page):
-    page = fresh_page
+def test_a_folded_group_says_what_differs_and_opens_for_a_problem(open_page):
+    page = open_page()
     assert page.locator("#a_beta_end").is_hidden()
     head = page.locator("[data-group=training] .fold-head")
     assert head.get_attribute("aria-expanded") == "false"
@@ -153,8 +153,8 @@ def test_a_folded_group_says_what_differs_and_opens_for_a_problem(fresh_page):
     assert summary(page, "training") == "A: Beta end 0.02"
 
 
-def test_a_field_that_does_not_apply_is_out_of_sight_but_never_lost(fresh_page):
-    page = fresh_page
+def test_a_field_that_does_not_apply_is_out_of_sight_but_never_lost(open_page):
+    page = open_page()
     row = page.locator("[data-field=rho]")
     assert row.is_hidden()
     choose(page, "#a_schedule_type", "Karras")
@@ -172,8 +172,8 @@ def test_a_field_that_does_not_apply_is_out_of_sight_but_never_lost(fresh_page):
     row.wait_for(state="hidden")
 
 
-def test_a_field_of_one_sampler_is_shown_to_its_lane(fresh_page):
-    page = fresh_page
+def test_a_field_of_one_sampler_is_shown_to_its_lane(open_page):
+    page = open_page()
     page.uncheck("#same input")
     assert page.locator("#b_eta input").is_visible()
     assert page.locator("#a_eta input").is_hidden()
@@ -181,8 +181,8 @@ def test_a_field_of_one_sampler_is_shown_to_its_lane(fresh_page):
     assert page.locator("#a_eta input").is_visible()
 
 
-def test_a_lane_is_reset_to_what_the_model_has(fresh_page, engine):
-    page = fresh_page
+def test_a_lane_is_reset_to_what_the_model_has(open_page, engine):
+    page = open_page()
     page.uncheck("#same input")
     reset = page.get_by_role("button", name="Reset lane B")
     assert reset.count() == 0 or not reset.is_visible()
@@ -196,8 +196,8 @@ def test_a_lane_is_reset_to_what_the_model_has(fresh_page, engine):
     assert engine.settings.lanes == (LaneSettings(), LaneSettings())
 
 
-def test_others_may_ask_for_settings(fresh_page, engine):
-    page = fresh_page
+def test_others_may_ask_for_settings(open_page, engine):
+    page = open_page()
     page.uncheck("#same input")
     apply(page, 1, sigmas=[10, 2.5, 0.5], schedule_type="karras", steps=9)
     page.wait_for_function("document.querySelector('#b_sigmas textarea').value === '10, 2.5, 0.5'")
@@ -223,8 +223,8 @@ def test_others_may_choose_in_a_menu_of_the_run(open_page, engine):
         engine.device = before
 
 
-def test_typing_keeps_the_caret_and_is_few_updates(fresh_page):
-    page = fresh_page
+def test_typing_keeps_the_caret_and_is_few_updates(open_page):
+    page = open_page()
     field = box(page, "a_s_noise")
     field.focus()
     field.press("Home")
@@ -254,8 +254,8 @@ def is_update(request) -> bool:
 @pytest.mark.parametrize(
     "text", ["<img src=x onerror=window.hit=1>", "${window.hit=1}{{window.hit=1}}`"]
 )
-def test_what_is_typed_or_asked_for_is_shown_literally(fresh_page, text):
-    page = fresh_page
+def test_what_is_typed_or_asked_for_is_shown_literally(open_page, text):
+    page = open_page()
     page.uncheck("#same input")
     fill(page, "b_beta_end", text)
     apply(page, 0, sigmas=text, sampler=text, beta=text, beta_end=text)
@@ -269,8 +269,8 @@ def test_what_is_typed_or_asked_for_is_shown_literally(fresh_page, text):
     assert page.locator("img[onerror]").count() == 0
 
 
-def test_controls_have_names_help_and_sentences(fresh_page):
-    page = fresh_page
+def test_controls_have_names_help_and_sentences(open_page):
+    page = open_page()
     unfold(page, "#a_beta_end")
     page.uncheck("#same input")
     field = page.get_by_role("textbox", name="Beta end, lane B")

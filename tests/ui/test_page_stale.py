@@ -18,9 +18,9 @@ def bundled(engine):
 
 
 @pytest.fixture
-def ran(fresh_page):
+def ran(open_page):
     """A page with a run on screen, of the settings in its form."""
-    return with_a_run(fresh_page)
+    return with_a_run(open_page())
 
 
 @pytest.fixture(scope="module")
@@ -210,15 +210,20 @@ SENTENCES = {
         "#picture_group .summary",
         lambda page: fill(page, "batch_size", "1"),
     ),
+    "of the other programs": (
+        lambda page: (open_tab(page, "table"), choose(page, "#a_schedule_type", "Karras")),
+        ".calls-table .differences li",
+        lambda page: page.locator("#calls_table .as-a1111 input").first.check(),
+    ),
 }
 
 
 @pytest.mark.parametrize("what", SENTENCES)
-def test_a_sentence_goes_when_its_cause_goes(fresh_page, what):
-    goes_with_its_cause(fresh_page, *SENTENCES[what])
-
-
-def goes_with_its_cause(page, bring, where, take_away) -> None:
+def test_a_sentence_goes_when_its_cause_goes(open_page, what):
+    page = open_page()
+    page.wait_for_selector("#history [data-ready]")
+    page.wait_for_timeout(300)
+    bring, where, take_away = SENTENCES[what]
     bring(page)
     page.wait_for_function(
         "query => [...document.querySelectorAll(query)].some((each) => each.textContent)", arg=where
@@ -232,17 +237,8 @@ def goes_with_its_cause(page, bring, where, take_away) -> None:
     )
 
 
-def test_a_sentence_of_the_other_programs_goes_when_its_cause_goes(open_page):
-    goes_with_its_cause(
-        open_page(),
-        lambda page: (open_tab(page, "table"), choose(page, "#a_schedule_type", "Karras")),
-        ".calls-table .differences li",
-        lambda page: page.locator("#calls_table .as-a1111 input").first.check(),
-    )
-
-
-def test_a_refused_run_leaves_the_bar_ready_once_the_form_is_another(fresh_page):
-    page = fresh_page
+def test_a_refused_run_leaves_the_bar_ready_once_the_form_is_another(open_page):
+    page = open_page()
     refused_run(page)
     assert "Steps must be" in progress(page)
     fill(page, "steps", "5")
@@ -250,8 +246,8 @@ def test_a_refused_run_leaves_the_bar_ready_once_the_form_is_another(fresh_page)
     assert progress(page) == "Ready"
 
 
-def test_nothing_is_said_of_the_cost_of_a_list_that_is_none(fresh_page):
-    page = fresh_page
+def test_nothing_is_said_of_the_cost_of_a_list_that_is_none(open_page):
+    page = open_page()
     open_tab(page, "doctor")
     fill(page, "a_sigmas", "14, 7, 3")
     expect(page.locator("#doctor .cost")).to_contain_text("model calls")

@@ -14,9 +14,9 @@ UPLOAD = "#init_image input[type=file]"
 
 
 @pytest.fixture
-def folds(fresh_page):
+def folds(open_page):
     """A page with both groups open."""
-    page = fresh_page
+    page = open_page()
     for group in ("picture", "start"):
         page.locator(f"#{group}_group .fold-head").click()
     return page
@@ -27,8 +27,8 @@ def wait_for_summary(page, group: str, text: str) -> None:
     page.wait_for_function(f"text => {summary}.textContent === text", arg=text)
 
 
-def test_groups_are_folded_and_open_for_a_problem(fresh_page):
-    page = fresh_page
+def test_groups_are_folded_and_open_for_a_problem(open_page):
+    page = open_page()
     assert page.locator("#batch_size").is_hidden()
     head = page.locator("#picture_group .fold-head")
     head.click()

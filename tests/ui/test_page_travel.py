@@ -385,8 +385,8 @@ def copied_and_opened(context, address: str) -> None:
     page.close()
 
 
-def test_a_form_that_is_wrong_makes_no_link(fresh_page):
-    page = ready(fresh_page)
+def test_a_form_that_is_wrong_makes_no_link(open_page):
+    page = ready(open_page())
     fill(page, "steps", "0")
     page.click(".copy-link")
     expect(report(page)).to_contain_text("Steps must be a whole number from 1 to 1000; got 0.")
@@ -396,8 +396,8 @@ def test_a_form_that_is_wrong_makes_no_link(fresh_page):
 # --- dropped, pasted, opened ---------------------------------------------------------------------
 
 
-def test_our_picture_brings_its_run_back_as_one_change(fresh_page):
-    page = ready(fresh_page)
+def test_our_picture_brings_its_run_back_as_one_change(open_page):
+    page = ready(open_page())
     trajectory = made_trajectory(SETTINGS, 1)
     give(page, "#viewer", "drop", lane_png=lane_png(trajectory))
     expect(report(page)).to_contain_text("Settings from Sampler Explorer")
@@ -410,9 +410,9 @@ def test_our_picture_brings_its_run_back_as_one_change(fresh_page):
 
 
 def test_a_text_of_a1111_in_the_prompts_box_is_settings_and_other_text_stays_the_browsers(
-    fresh_page,
+    open_page,
 ):
-    page = ready(fresh_page)
+    page = ready(open_page())
     give(page, "#prompt textarea", "paste", text="Steps: many, no Sampler: a prompt")
     expect(page.locator("#steps input")).to_have_value("20")
     give(page, "#prompt textarea", "paste", text=A1111)
@@ -421,8 +421,8 @@ def test_a_text_of_a1111_in_the_prompts_box_is_settings_and_other_text_stays_the
     expect(page.locator("#steps input")).to_have_value("25")
 
 
-def test_a_text_of_a1111_is_taken_and_the_rest_is_listed(fresh_page):
-    page = ready(fresh_page)
+def test_a_text_of_a1111_is_taken_and_the_rest_is_listed(open_page):
+    page = ready(open_page())
     give(page, "#viewer", "paste", text=A1111)
     shown = report(page)
     for piece in (
@@ -446,8 +446,8 @@ def test_a_text_of_a1111_is_taken_and_the_rest_is_listed(fresh_page):
     holds_defaults(page)
 
 
-def test_every_kind_of_picture_and_file_is_read(fresh_page):
-    page = ready(fresh_page)
+def test_every_kind_of_picture_and_file_is_read(open_page):
+    page = ready(open_page())
     given = {
         "a_png": picture(A1111),
         "a_jpg": picture(A1111, "JPEG"),
@@ -470,8 +470,8 @@ def test_every_kind_of_picture_and_file_is_read(fresh_page):
     holds(page, "a boat", "25", 1)
 
 
-def test_a_picture_without_settings_may_become_the_start_picture(fresh_page):
-    page = ready(fresh_page)
+def test_a_picture_without_settings_may_become_the_start_picture(open_page):
+    page = ready(open_page())
     give(page, "#viewer", "drop", red_png=picture(), more_png=picture(A1111))
     shown = report(page)
     expect(shown).to_contain_text("There are no settings in this picture.")
@@ -483,8 +483,8 @@ def test_a_picture_without_settings_may_become_the_start_picture(fresh_page):
     expect(page.locator("#init_image img")).to_have_count(0)
 
 
-def test_what_cannot_be_opened_is_a_sentence(fresh_page):
-    page = ready(fresh_page)
+def test_what_cannot_be_opened_is_a_sentence(open_page):
+    page = ready(open_page())
     for files, text, sentence in (
         ({"x_exe": b"MZ"}, "", "x.exe is of no kind that can be opened here"),
         ({"x_txt": b"hello"}, "", "There are no settings in this text."),
@@ -501,8 +501,8 @@ def test_what_cannot_be_opened_is_a_sentence(fresh_page):
     expect(page.locator("#history .undo")).to_be_disabled()
 
 
-def test_text_boxes_and_the_start_pictures_control_keep_what_is_theirs(fresh_page):
-    page = ready(fresh_page)
+def test_text_boxes_and_the_start_pictures_control_keep_what_is_theirs(open_page):
+    page = ready(open_page())
     page.click("#start_group .fold-head")
     for target, how in (("#a_sigmas textarea", "paste"), ("#prompt textarea", "drop")):
         give(page, target, how, text=A1111)
@@ -520,8 +520,8 @@ def preset(page: Page, label: str) -> None:
     page.locator(".preset", has=page.get_by_text(label, exact=True)).click()
 
 
-def test_a_preset_of_the_field_is_one_change_that_is_said(fresh_page):
-    page = ready(fresh_page)
+def test_a_preset_of_the_field_is_one_change_that_is_said(open_page):
+    page = ready(open_page())
     page.click("#presets_group .fold-head")
     preset(page, "A1111 and ComfyUI, Karras")
     shown = report(page)
@@ -587,8 +587,8 @@ def test_a_users_own_presets_are_kept_renamed_deleted_and_brought_back(open_page
     assert page.evaluate("window.hit") is None
 
 
-def test_the_defaults_come_back_by_one_button(fresh_page, tmp_path):
-    page = ready(fresh_page)
+def test_the_defaults_come_back_by_one_button(open_page, tmp_path):
+    page = ready(open_page())
     page.click("#presets_group .fold-head")
     fill(page, "prompt", "a car")
     page.click("#lanes .add")

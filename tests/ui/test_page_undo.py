@@ -136,8 +136,10 @@ CHANGES = {  # what a person does, and how many entries it is
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_every_change_of_the_form_is_undone_and_done_again(fresh_page, tmp_path, what):
-    page = fresh_page
+def test_every_change_of_the_form_is_undone_and_done_again(open_page, tmp_path, what):
+    page = open_page()
+    page.wait_for_selector("#history [data-ready]")
+    page.wait_for_timeout(300)  # the model that is loaded with the page
     change, entries = CHANGES[what]
     before = form(page)
     change(page, tmp_path)
@@ -155,8 +157,8 @@ def test_every_change_of_the_form_is_undone_and_done_again(fresh_page, tmp_path,
     expect(page.locator("#history .redo")).to_be_disabled()
 
 
-def test_an_undo_after_pinning_takes_the_pins_and_leaves_the_lane(fresh_page):
-    page = fresh_page
+def test_an_undo_after_pinning_takes_the_pins_and_leaves_the_lane(open_page):
+    page = open_page()
     pins, heads = page.locator(".pinned"), page.locator(".lane-heads .head")
     page.click("#lanes .add")
     wait_for(page, "document.querySelector('#plot .area').data.some(({meta}) => meta.lane === 2)")
@@ -170,8 +172,8 @@ def test_an_undo_after_pinning_takes_the_pins_and_leaves_the_lane(fresh_page):
     expect(heads).to_have_count(2)
 
 
-def test_the_two_buttons_do_as_the_keys(fresh_page):
-    page = fresh_page
+def test_the_two_buttons_do_as_the_keys(open_page):
+    page = open_page()
     fill(page, "steps", "9")
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#steps input")).to_have_value("20")
@@ -179,8 +181,8 @@ def test_the_two_buttons_do_as_the_keys(fresh_page):
     expect(page.locator("#steps input")).to_have_value("9")
 
 
-def test_what_is_undone_reaches_the_server(fresh_page, engine):
-    page = fresh_page
+def test_what_is_undone_reaches_the_server(open_page, engine):
+    page = open_page()
     choose_turbo(page, None)
     page.wait_for_function(
         "document.querySelector('#model_card .facts').textContent.includes('512')"
@@ -191,8 +193,8 @@ def test_what_is_undone_reaches_the_server(fresh_page, engine):
     assert engine.resident == "bundled"
 
 
-def test_typing_is_one_entry_and_boxes_do_not_undo_by_themselves(fresh_page):
-    page = fresh_page
+def test_typing_is_one_entry_and_boxes_do_not_undo_by_themselves(open_page):
+    page = open_page()
     page.locator("#prompt textarea").fill("")
     can_undo(page)
     page.wait_for_timeout(1200)
@@ -203,8 +205,8 @@ def test_typing_is_one_entry_and_boxes_do_not_undo_by_themselves(fresh_page):
     expect(page.locator("#prompt textarea")).not_to_have_value("")
 
 
-def test_an_undo_before_gradio_reports_the_typed_text_takes_it_back(fresh_page):
-    page = fresh_page
+def test_an_undo_before_gradio_reports_the_typed_text_takes_it_back(open_page):
+    page = open_page()
     prompt, steps = page.locator("#prompt textarea"), page.locator("#steps input")
     before = prompt.input_value()
     fill(page, "steps", "9")

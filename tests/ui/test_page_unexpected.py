@@ -20,8 +20,8 @@ def goes_on(page) -> None:
     assert curve(page, 0) == pytest.approx(LaneSettings().schedule(6).sigma.tolist())
 
 
-def test_a_redraw_that_breaks_off_is_told_and_the_next_is_drawn(fresh_page, monkeypatch):
-    page = fresh_page
+def test_a_redraw_that_breaks_off_is_told_and_the_next_is_drawn(open_page, monkeypatch):
+    page = open_page()
     with monkeypatch.context() as patch:
         patch.setattr(settings_events, "plot_payload", lambda *_: 1 / 0)
         fill(page, "steps", "7")

@@ -46,8 +46,8 @@ def test_the_size_of_a_tick_label_is_looked_up_a_few_times_in_a_drawing(page):
     assert labels <= measured <= 8 * labels  # with Plotly's own test it is labels squared, 4 times
 
 
-def test_a_label_that_the_edge_of_the_plot_would_cut_is_left_out(fresh_page):
-    page = fresh_page
+def test_a_label_that_the_edge_of_the_plot_would_cut_is_left_out(open_page):
+    page = open_page()
     assert page.evaluate(LABELS, [1, 20]) == ["five", "ten", "fifteen steps"]
     assert page.evaluate(LABELS, [1, 15]) == ["five", "ten"]
     assert page.evaluate(LABELS, [1, 20]) == ["five", "ten", "fifteen steps"]
