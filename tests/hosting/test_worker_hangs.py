@@ -18,11 +18,12 @@ from explorer.hosting.workers.border_engine import BorderEngine
 from explorer.hosting.workers.overdue import Overdue
 from explorer.hosting.workers.process_backend import SILENT_S
 from explorer.runs.events import Cancelled, Denoising, Event, Failed, Finished, Loading
+from explorer.sampling.wording import about
 from explorer.settings import RunSettings
 from explorer.settings.limits import Limits
 from explorer.settings.start_picture import picture_url
 
-HUNG_S, ENOUGH_S = 2, 30.0
+HUNG_S, ENOUGH_S = 5, 60.0  # on a busy machine one that lives may be silent for two
 
 
 def hanging(**limits) -> BorderEngine:
@@ -58,7 +59,7 @@ def test_a_worker_that_gives_no_sign_of_life_is_replaced(engine):
     *_, last = follow(engine, settings("a boat [frozen]"))
     assert time.monotonic() - began < ENOUGH_S
     assert isinstance(last, Failed)
-    assert "no sign of life for 2.0 seconds" in last.message
+    assert f"no sign of life for {about(HUNG_S)}" in last.message
     assert last.call  # as far as it was told
     assert_the_next_run_works(engine, pid)
 
@@ -116,17 +117,17 @@ def test_a_run_that_a_stop_does_not_end_is_given_up(engine):
 
     last = finish(stop())
     assert isinstance(last, Cancelled)
-    assert "did not stop within 2.0 seconds" in last.message
+    assert f"did not stop within {about(HUNG_S)}" in last.message
     assert_the_next_run_works(engine, pid)
 
 
 def test_a_run_that_is_no_further_in_the_time_of_a_whole_run_is_given_up():
-    engine = hanging(run_s=3)
+    engine = hanging(run_s=6)
     try:
         pid = engine.backends[0].pid
         *_, last = follow(engine, settings("a boat [stuck]"))
         assert isinstance(last, Failed)
-        assert "no further after 3.0 seconds" in last.message
+        assert "no further after 6.0 seconds" in last.message
         assert_the_next_run_works(engine, pid)
     finally:
         engine.close(0.0)
