@@ -16,6 +16,7 @@ from explorer.hosting.mcp.package import check_package
 from explorer.hosting.run_store import RunStore
 from explorer.hosting.runs_folder import add_history_flags, runs_folder
 from explorer.hosting.workers.border_engine import BorderEngine
+from explorer.runtime.allocator import use_few_arenas
 from explorer.settings.limit_options import read_limits
 from explorer.settings.limits import LIMITS, MINE, set_limits
 
@@ -28,6 +29,7 @@ KEEPING_S = 3.0  # for the run that the end has stopped
 def main(arguments: Sequence[str]) -> int:
     """Answer on the standard output what comes on the standard input, until that is closed."""
     options = _arguments().parse_args(arguments)
+    use_few_arenas()
     try:
         check_package()
         set_limits(read_limits({}, os.environ, MINE))

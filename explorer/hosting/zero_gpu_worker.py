@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 spaces: Any = import_module("spaces")
 
-# Without graphs and kernels of ours: they are made in a visitor's time on a GPU, 15 to 30 s of a
+# Without graphs and kernels of ours: they are made in a visitor's time on a GPU, 16 to 27 s of a
 # Space's first run, and save the first run of a later process nothing (docs/measured.md).
 PLAINLY = True
 # One byte that all processes share: 1 stops the run. It has no lock, which a process that is killed
