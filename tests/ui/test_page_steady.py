@@ -147,3 +147,18 @@ def test_a_run_that_never_began_leaves_the_stage_as_it_was(open_page, engine):
     engine.hold_at = None
     page.wait_for_function("document.querySelectorAll('.pane').length === 2")
     page.wait_for_selector(".viewer[data-scrubbing]")
+
+
+FRAMES_ASKED = """() => new Promise((resolve) => {
+    const asked = window.requestAnimationFrame;
+    let count = 0;
+    window.requestAnimationFrame = (callback) => (count++, asked.call(window, callback));
+    setTimeout(() => {
+        window.requestAnimationFrame = asked;
+        resolve(count);
+    }, 500);
+})"""
+
+
+def test_a_page_at_rest_asks_for_no_frames(page):
+    assert page.evaluate(FRAMES_ASKED) == 0

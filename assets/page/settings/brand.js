@@ -2,6 +2,8 @@
 
 import { tellHelp } from "./help.js";
 import { waitForElement } from "../shared/dom.js";
+import { afterFirstSight } from "../shared/first_sight.js";
+import { stopLoadingSign } from "../shared/loading_sign.js";
 import { on } from "../shared/signals.js";
 import { onNewElements, startTips } from "../shared/tip.js";
 
@@ -29,5 +31,6 @@ export async function mount() {
   const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
   await Promise.race([patience, Promise.all([waitForElement("#seed input"), waitForElement(".lane-grid")])]);
   sidebar.toggleAttribute("data-ready", true);
+  afterFirstSight().then(stopLoadingSign);
   on("progress", giveWay); // not before the run is accepted: a refusal refers to the settings
 }
