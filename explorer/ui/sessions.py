@@ -4,6 +4,8 @@ Gradio keeps the latest value of every control of a session, for links that rest
 has no such links, and anybody could fill each control of each session with a large text.
 """
 
+from types import SimpleNamespace
+
 import gradio as gr
 from gradio import state_holder
 
@@ -12,7 +14,8 @@ class Session(state_holder.SessionState):
     """A session as Gradio keeps it, without the copy of the form."""
 
     def __init__(self, blocks: gr.Blocks):
-        super().__init__(blocks)
+        # Of a page without controls: to write down the form of a new page takes 12 ms.
+        super().__init__(SimpleNamespace(default_config=blocks.default_config, blocks={}))
         self.config_values = _Nothing()
 
 

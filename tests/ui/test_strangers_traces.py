@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 import gradio as gr
 import httpx
 import pytest
+from gradio.blocks import BlocksConfig
 
 from explorer import ui
 from explorer.byte_sizes import MIB
+from explorer.ui.sessions import Session
 
 PATIENCE_S = 30
 LARGE = 1_900_000  # characters, just within the limit of a request
@@ -149,3 +151,12 @@ def test_a_value_that_is_no_choice_leaves_no_traceback_in_the_log(served, capfd)
     with httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
         assert post(client, event, values, "s") == 422
     assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_a_new_session_writes_down_no_form(engine, monkeypatch):
+    page = ui.build(engine)
+    written = []
+    monkeypatch.setattr(BlocksConfig, "config_for_block", lambda *args, **_: written.append(args))
+    session = Session(page)
+    assert written == []
+    assert session.blocks_config.blocks == page.default_config.blocks
