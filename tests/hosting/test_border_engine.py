@@ -1,6 +1,7 @@
 """Runs behind the border, with backends that are in this process: who is served, what is told."""
 
 import asyncio
+import queue
 import threading
 import time
 from contextvars import ContextVar
@@ -9,6 +10,7 @@ import pytest
 from loops import everything, finish
 from near_backend import CALL_S, GONE, NearBackend
 
+from explorer.hosting.workers import shipped_runs
 from explorer.hosting.workers.backend import BackendError, WorkerDied
 from explorer.hosting.workers.border import Learned
 from explorer.hosting.workers.border_engine import BorderEngine
@@ -42,6 +44,16 @@ def test_a_run_crosses_the_border_whole():
     assert {event.seed for event in (first, *events, last)} == {5}
     assert engine.resident == "bundled"
     assert engine.estimate(settings()).seconds_a_call == pytest.approx(CALL_S)
+
+
+def test_freed_memory_goes_back_to_the_system_after_each_run(monkeypatch):
+    trimmed = queue.Queue()
+    monkeypatch.setattr(shipped_runs, "trim", lambda: trimmed.put("trimmed"))
+    engine = engine_of(NearBackend())
+    for _ in range(2):
+        everything(engine.astream(settings()))
+        assert trimmed.get(timeout=30) == "trimmed"
+    assert trimmed.empty()
 
 
 def test_an_open_seed_is_drawn_once_for_both_sides():

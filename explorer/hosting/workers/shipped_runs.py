@@ -15,6 +15,7 @@ from explorer.runs.job import Job
 from explorer.runs.paces import Estimate
 from explorer.runs.problems import sentence
 from explorer.runs.refusals import models_of
+from explorer.runtime.allocator import trim
 from explorer.settings import RunSettings, SettingsError
 from explorer.settings.limits import Limits
 
@@ -135,3 +136,4 @@ class ShippedRuns:
                 if job.stopping:
                     state = CANCELLED
                 events.put(broken_off(run, message, events.newest, state, worker_died))
+            trim()  # what a run's events took, which runs of other sizes do not fill exactly
