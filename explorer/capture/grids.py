@@ -23,9 +23,11 @@ def tile(pictures: np.ndarray) -> np.ndarray:
     """The grid, no larger than a single one of the pictures: each is shrunk by a whole number."""
     shrink = math.ceil(math.sqrt(len(pictures)))
     if shrink > 1:
-        count, height, width, channels = pictures.shape
-        height, width = height // shrink, width // shrink
-        kept = pictures[:, : height * shrink, : width * shrink]
-        blocks = kept.reshape(count, height, shrink, width, shrink, channels)
-        pictures = blocks.mean(axis=(2, 4)).round().astype(pictures.dtype)
+        height, width = (side // shrink * shrink for side in pictures.shape[1:3])
+        total = np.zeros(
+            (len(pictures), height // shrink, width // shrink, pictures.shape[3]), np.uint32
+        )
+        for row, column in np.ndindex(shrink, shrink):
+            total += pictures[:, row:height:shrink, column:width:shrink]
+        pictures = np.rint(total / np.float32(shrink**2)).astype(pictures.dtype)
     return grid(pictures)

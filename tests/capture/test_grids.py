@@ -36,6 +36,15 @@ def test_a_tile_is_no_larger_than_one_picture(count):
     assert set(np.unique(whole)) - {0} == set(range(10, 10 * count + 1, 10))
 
 
+def test_a_pixel_of_a_tile_is_the_mean_of_those_it_stands_for_halves_to_even():
+    pictures = np.zeros((4, 5, 4, 3), np.uint8)
+    pictures[0, :2, :2] = [[[1, 3, 255], [1, 3, 255]], [[0, 4, 255], [0, 4, 255]]]
+    assert tile(pictures)[0, 0].tolist() == [0, 4, 255]  # of 0.5, 3.5 and 255
+    noise = np.random.default_rng(0).integers(0, 256, (9, 31, 29, 3), dtype=np.uint8)
+    blocks = noise[:, :30, :27].reshape(9, 10, 3, 9, 3, 3).astype(float)
+    assert (tile(noise) == grid(np.rint(blocks.mean((2, 4))).astype(np.uint8))).all()
+
+
 def test_frames_of_a_batch_are_tiled_and_decoded_in_slices():
     asked = []
 
