@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+OTHER_SIDES = (8, 8), (64, 64)  # of latents: kernels for little and for much to compute
 STEPS = 2  # DPM2's second call of a step comes with the first of two
 COMPILING, CAPTURING = "Compiling kernels for {}.", "Capturing graphs for {}."
 
@@ -46,10 +47,10 @@ def rehearse(model: "Model", on_progress: "OnProgress", start: Callable[[Job], o
 
 
 def compile_kernels(model: "Model", on_progress: "OnProgress") -> None:
-    """Compile all kernels that a run of the model's native size needs, with CFG and two lanes.
+    """Compile all kernels that runs with two lanes need, of the model's native size and of others.
 
-    Each network is called once, on copies that share the weights, without launching our kernels.
-    Does nothing if Triton is not installed.
+    Each network is called for each of them, on copies that share the weights, without launching our
+    kernels. Does nothing if Triton is not installed.
     """
     if importlib.util.find_spec("triton") is None:
         return
@@ -104,8 +105,11 @@ def _walk_unet(model: "Model") -> None:
     from explorer.runtime.graphs import fused_copy
     from explorer.runtime.guided import dedup_cfg
 
-    batch = 2 * len(RunSettings().lanes)
-    dedup_cfg(fused_copy(model.pipeline.unet))(**unet_inputs(model, batch), return_dict=False)
+    unet, batch = fused_copy(model.pipeline.unet), 2 * len(RunSettings().lanes)
+    guided = dedup_cfg(unet)
+    for sides in (None, *OTHER_SIDES):
+        guided(**unet_inputs(model, batch, sides), return_dict=False)
+    unet(**unet_inputs(model, batch), return_dict=False)  # without CFG
 
 
 def _walk_vae(model: "Model") -> None:
@@ -118,5 +122,7 @@ def _walk_vae(model: "Model") -> None:
     vae: Any = fused_copy(model.pipeline.vae)
     upcast = vae_decoder(model, quick=False).upcast
     with in_float32(vae) if upcast else nullcontext():
-        latents = torch.zeros(1, *_latents(model), device=vae.device, dtype=vae.dtype)
-        vae.decode(latents, return_dict=False)
+        channels, *native = _latents(model)
+        for sides in (native, *OTHER_SIDES):
+            latents = torch.zeros(1, channels, *sides, device=vae.device, dtype=vae.dtype)
+            vae.decode(latents, return_dict=False)

@@ -14,6 +14,9 @@ from explorer.runtime.kernels.compilation import Kernel
 
 SPLITS = 16  # partial sums that one program adds at a time
 WHOLE = 2**21  # numbers up to which one launch does a norm's work: three would take longer
+# Numbers that one program holds at a time, in a group of few and in any other. One that followed
+# the size would save a third of a microsecond, and have every new size wait for a compilation.
+FEW, MANY = 1024, 8192
 
 
 def group_norm(
@@ -50,7 +53,8 @@ def group_norm(
     width = c // groups, triton.next_power_of_2(c // groups)
     given = x, skip, time_shift, stride, pre_bias, weight, bias
     if out.numel() <= WHOLE:
-        rows = min(triton.next_power_of_2(pixels), max(1, 8192 // width[1]))
+        held = FEW if pixels * width[1] <= 2 * FEW else MANY
+        rows = max(1, held // width[1])
         _whole[n, groups](*given, out, pixels, x_channels, c, eps, silu, *width, rows, num_warps=8)
         return out
     parts = channel_sums(x), None if skip is None else channel_sums(skip)
@@ -124,7 +128,7 @@ def _moments(
 
 
 @Kernel
-@triton.jit
+@triton.jit(do_not_specialize=["pixels"])
 def _whole(
     x,
     skip,
@@ -186,7 +190,7 @@ def _whole(
 
 
 @Kernel
-@triton.jit
+@triton.jit(do_not_specialize=["pixels"])
 def _affine(
     x,
     skip,
