@@ -82,6 +82,13 @@ class Pace:
             return 0.0
         return self.first + 2 * self.call_s(batch, pixels)
 
+    def decoders_first_s(self) -> float:
+        """What the first pictures and frames of another size take longer.
+
+        On a GPU each of their two decoders makes a graph too, or has its libraries choose anew.
+        """
+        return 2 * self.first if self.by_batch else 0.0
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data; `from_dict` reads it back."""
         return asdict(self)

@@ -121,7 +121,9 @@ class Paces:
                 seen &= shape in self._runs.get(name, ())
                 if (name, shape) not in self._graphs:
                     total += pace.first_s(*shape)
-        pixels = pace.pixels(settings.width, settings.height)
+            pixels = pace.pixels(settings.width, settings.height)
+            if all((name, pixels) != (model, size) for model, (_, size) in self._graphs):
+                total += pace.decoders_first_s()
         pictures = len(settings.lanes) * settings.batch_size + bool(settings.init_image)
         total += calls_s + pictures * pixels * pace.picture(pixels)
         frames_s = 2 * settings.total_nfe * settings.batch_size * pixels * pace.frame(pixels)

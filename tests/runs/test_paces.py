@@ -77,6 +77,14 @@ def test_a_first_call_of_a_new_shape_makes_its_graph_once():
     assert PACE.first_s(4, 256) == 0  # too large for a graph
 
 
+def test_a_new_size_takes_two_more_first_calls_on_a_gpu_where_decoders_have_graphs():
+    known = paces(by_batch=True, graphed=10**9)
+    new, next_batch = (RunSettings(width=192, height=192, batch_size=n) for n in (1, 2))
+    before = known.estimate(next_batch, "m").seconds
+    known.learn(new, "m", {groups_of(new)[0]: PACE.step_s(4, 576)})
+    assert before - known.estimate(next_batch, "m").seconds == pytest.approx(2 * PACE.first)
+
+
 def test_runs_teach_the_pace_of_their_shape_and_correct_the_others():
     known = paces()
     group = groups_of(RUN_SETTINGS)[0]
