@@ -1,75 +1,97 @@
 """What the driver tells of its GPUs' memory: figures of each, and nothing where there is none."""
 
-import ctypes
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import pynvml
 import pytest
 
 from explorer.runtime import gpu_memory as module
 from explorer.runtime.gpu_memory import GpuMemory, gpu_memory
 
 MIB, GIB = 2**20, 2**30
-UNKNOWN, NO_PERMISSION = 999, 4  # errors of NVML
+UNKNOWN, NO_PERMISSION = pynvml.NVML_ERROR_UNKNOWN, pynvml.NVML_ERROR_NO_PERMISSION
 
 
 class Driver:
-    """NVML's functions over a list of GPUs: (used, total), or the error that one answers with."""
+    """pynvml's functions over a list of GPUs: (used, total), or the error that one answers with.
 
-    def __init__(self, *gpus: tuple[int, int] | int, answer: int = 0):
-        self.gpus, self.answer = gpus, answer
+    `starting` and `counting` are the errors of the library's start and of the count, if any.
+    """
 
-    def nvmlInit_v2(self) -> int:
-        return self.answer
+    NVMLError = pynvml.NVMLError
 
-    def nvmlDeviceGetCount_v2(self, count) -> int:
-        count._obj.value = len(self.gpus)
-        return self.answer
+    def __init__(self, *gpus: tuple[int, int] | int, starting: int = 0, counting: int = 0):
+        self.gpus, self.starting, self.counting, self.starts = gpus, starting, counting, 0
 
-    def nvmlDeviceGetHandleByIndex_v2(self, gpu: ctypes.c_uint, handle) -> int:
-        handle._obj.value = gpu.value + 1
-        return 0
+    def nvmlInit(self) -> None:
+        self.starts += 1
+        raise_for(self.starting)
 
-    def nvmlDeviceGetMemoryInfo(self, handle: ctypes.c_void_p, memory) -> int:
-        gpu = self.gpus[handle.value - 1]
+    def nvmlDeviceGetCount(self) -> int:
+        raise_for(self.counting)
+        return len(self.gpus)
+
+    def nvmlDeviceGetHandleByIndex(self, gpu: int) -> str:
+        return f"handle {gpu}"
+
+    def nvmlDeviceGetMemoryInfo(self, handle: str) -> SimpleNamespace:
+        gpu = self.gpus[int(handle.removeprefix("handle "))]
         if isinstance(gpu, int):
-            return gpu
-        memory._obj.used, memory._obj.total = gpu
-        return 0
+            raise_for(gpu)
+            raise AssertionError
+        return SimpleNamespace(used=gpu[0], total=gpu[1])
 
 
-def test_every_gpu_tells_what_is_used_and_what_there_is():
-    driver = Driver((3 * GIB, 80 * GIB), (500 * MIB, 24 * GIB))
-    assert gpu_memory(driver) == [
+def raise_for(error: int) -> None:
+    if error:
+        raise pynvml.NVMLError(error)
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """Puts a driver in the real one's place."""
+
+    def install(driver: Driver) -> Driver:
+        monkeypatch.setattr(module, "pynvml", driver)
+        module._has_driver.cache_clear()
+        return driver
+
+    yield install
+    module._has_driver.cache_clear()
+
+
+def test_every_gpu_tells_what_is_used_and_what_there_is(install):
+    install(Driver((3 * GIB, 80 * GIB), (500 * MIB, 24 * GIB)))
+    assert gpu_memory() == [
         GpuMemory(0, 3 * GIB, 80 * GIB),
         GpuMemory(1, 500 * MIB, 24 * GIB),
     ]
 
 
-def test_a_gpu_that_does_not_tell_is_left_out():
-    driver = Driver(NO_PERMISSION, (GIB, 2 * GIB))
-    assert gpu_memory(driver) == [GpuMemory(1, GIB, 2 * GIB)]
+def test_a_gpu_that_does_not_tell_is_left_out(install):
+    install(Driver(NO_PERMISSION, (GIB, 2 * GIB)))
+    assert gpu_memory() == [GpuMemory(1, GIB, 2 * GIB)]
 
 
-@pytest.mark.parametrize("driver", [Driver(), Driver((GIB, GIB), answer=UNKNOWN)])
-def test_a_driver_that_has_no_gpu_or_does_not_answer_tells_nothing(driver):
-    assert gpu_memory(driver) == []
+@pytest.mark.parametrize("driver", [Driver(), Driver((GIB, GIB), counting=UNKNOWN)])
+def test_a_driver_that_has_no_gpu_or_does_not_answer_tells_nothing(driver, install):
+    install(driver)
+    assert gpu_memory() == []
 
 
-@pytest.mark.parametrize("library", [None, object(), Driver((GIB, GIB), answer=UNKNOWN)])
-def test_a_machine_without_a_driver_that_works_has_no_gpu(library, monkeypatch):
-    def load(name: str):
-        if library is None:
-            raise OSError(f"{name}: cannot open shared object file")
-        return library
+@pytest.mark.parametrize("error", [pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, UNKNOWN])
+def test_a_machine_without_a_driver_that_works_has_no_gpu(error, install):
+    install(Driver((GIB, GIB), starting=error))
+    assert gpu_memory() == []
 
-    monkeypatch.setattr(module.ctypes, "CDLL", load)
-    module._nvml.cache_clear()
-    try:
-        assert gpu_memory() == []
-    finally:
-        module._nvml.cache_clear()
+
+def test_the_driver_is_started_once(install):
+    driver = install(Driver((GIB, 2 * GIB)))
+    assert gpu_memory() == gpu_memory() != []
+    assert driver.starts == 1
 
 
 PROGRAM = """
