@@ -12,6 +12,7 @@ from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 
 COMMIT = "0123456789" * 4
+POLL_S = 0.02  # for which closing the server may wait
 
 
 @dataclass
@@ -116,7 +117,7 @@ def serving() -> Iterator[Server]:
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     http.daemon_threads = True
     server = Server(f"http://127.0.0.1:{http.server_port}")
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread = threading.Thread(target=http.serve_forever, args=(POLL_S,), daemon=True)
     thread.start()
     try:
         yield server

@@ -260,7 +260,7 @@ def test_shards_come_in_every_precision_and_run(hub, server, entry, sharded, var
     # The same folder as a path, and the same model without the hub.
     path = validate_folder(Catalog([folder]).find(), folder, fp16)
     assert path.weights == resolved.weights
-    server.faults["api/models"] = "hang"
+    server.faults["api/models"] = 503
     assert fetch_model(entry, fp16, no_progress, hub).weights == resolved.weights
 
 
