@@ -10,6 +10,7 @@ from loops import finish
 from starlette.formparsers import MultiPartException
 
 from explorer.byte_sizes import MIB
+from explorer.hosting import refusing
 from explorer.hosting.request_limits import UPLOAD, RequestLimits
 from explorer.hosting.uploads import SMALLEST, Uploads
 from explorer.settings.limits import LIMITS
@@ -93,8 +94,9 @@ def test_a_body_longer_than_stated_is_refused_when_it_has_come(tmp_path, stated)
     assert server.read <= 1000
 
 
-def test_a_request_that_does_not_come_is_not_waited_for(tmp_path):
-    server, sent = Server(tmp_path, replace(LIMITS, request_s=1, refused_request_s=1)), []
+def test_a_request_that_does_not_come_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(refusing, "LIMITS", replace(LIMITS, refused_request_s=1))
+    server, sent = Server(tmp_path, replace(LIMITS, request_s=1)), []
 
     async def receive():
         await asyncio.Event().wait()
