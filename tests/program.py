@@ -2,17 +2,16 @@
 
 import http.client
 import json
-import multiprocessing
 import os
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import mkstemp
+
+from forked import Forked
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = {
@@ -21,49 +20,6 @@ SETTINGS = {
     "EXPLORER_LOG_DETAILS": "1",  # a test sees what went wrong
 }
 PATIENCE_S = 90
-# Nine of ten seconds of a start are imports.
-LIBRARIES = ["diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion", "gradio"]
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(LIBRARIES)
-
-
-class ForkedProgram:
-    """A process forked with `LIBRARIES` in it, and what the tests use of subprocess.Popen."""
-
-    def __init__(self, source: str, arguments: list[str], environment: dict[str, str], log: Path):
-        self._log = log
-        self._process = FORKS.Process(target=run_main, args=(source, arguments, environment, log))
-        self._process.start()
-
-    def poll(self) -> int | None:
-        return self._process.exitcode
-
-    def wait(self, timeout: float | None = None) -> int | None:
-        self._process.join(timeout)
-        return self._process.exitcode
-
-    def send_signal(self, number: int) -> None:
-        os.kill(self._process.pid, number)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.join()
-
-    def errors(self) -> str:
-        """What it has written to its error stream."""
-        return self._log.read_text()
-
-
-def run_main(source: str, arguments: list[str], environment: dict[str, str], log: Path) -> None:
-    """Run Python source as a program with these arguments."""
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(ROOT)
-    with log.open("wb") as errors, open(os.devnull, "r+b") as nothing:
-        for stream, number in ((nothing, 0), (nothing, 1), (errors, 2)):
-            os.dup2(stream.fileno(), number)
-    sys.argv = ["app.py", *arguments]
-    exec(compile(source, "app.py", "exec"), {"__name__": "__main__"})
 
 
 def free_port() -> int:
@@ -74,20 +30,19 @@ def free_port() -> int:
 
 @contextmanager
 def forked_program(
-    temporary: Path, *arguments: str, source: str = (ROOT / "app.py").read_text()
-) -> Iterator[tuple[ForkedProgram, str]]:
-    """The program, or other source, on a free port of this machine: its process and its address."""
+    temporary: Path, *arguments: str, cwd: Path = ROOT, source: str = ""
+) -> Iterator[tuple[Forked, str]]:
+    """The program of `cwd`, or other source, on a free port: its process and its address."""
     port = free_port()
-    arguments = "--device", "cpu", "--port", str(port), *arguments
     environment = os.environ | SETTINGS | {"GRADIO_TEMP_DIR": str(temporary)}
-    handle, log = mkstemp(".log")
-    os.close(handle)
-    process = ForkedProgram(source, arguments, environment, Path(log))
-    try:
+    process = Forked(
+        source or cwd / "app.py",
+        ["--device", "cpu", "--port", str(port), *arguments],
+        cwd=cwd,
+        environment=environment,
+    )
+    with process:
         yield process, f"http://127.0.0.1:{port}/"
-    finally:
-        process.kill()
-        os.unlink(log)
 
 
 @contextmanager

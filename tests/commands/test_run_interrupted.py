@@ -13,19 +13,35 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from forked import ROOT, Forked
 
 from explorer import open_run
 
-ROOT = Path(__file__).resolve().parents[2]
+COMMAND = "from explorer.cli import main; main()"
 PATIENCE_S = 120  # on a busy machine
 MADE_A_CALL = r"[1-9]\d*/1999"
 TOLD = "Stopping, at the latest after the model call under way; Ctrl-C again stops at once."
 
 
+class Whole(subprocess.Popen):
+    """The command as its user starts it, with all that its libraries say when they are imported."""
+
+    def __init__(self, arguments: list[str], terminal: int):
+        command = [sys.executable, "-c", COMMAND, *arguments]
+        super().__init__(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=terminal, text=True)
+
+    def __exit__(self, *error) -> None:
+        self.kill()
+        super().__exit__(*error)
+
+    def output(self) -> str:
+        return self.stdout.read()
+
+
 class Terminal:
     """A command whose standard error is a terminal, which is read as far as it is needed."""
 
-    def __init__(self, process: subprocess.Popen, screen: int):
+    def __init__(self, process: "Forked | Whole", screen: int):
         self.process, self.text, self._screen = process, "", screen
 
     def read_until(self, wanted: str) -> None:
@@ -36,12 +52,11 @@ class Terminal:
             assert self._read(), self.text
 
     def _read(self) -> bool:
-        if not select.select([self._screen], [], [], 0.2)[0]:
-            return True
-        try:
-            self.text += os.read(self._screen, 65536).decode(errors="replace")
-        except OSError:  # it has ended
-            return False
+        """Read what is there; returns whether more may come."""
+        has_ended = self.process.poll() is not None
+        if not select.select([self._screen], [], [], 0.05)[0]:
+            return not has_ended
+        self.text += os.read(self._screen, 65536).decode(errors="replace")
         return True
 
     def end(self) -> tuple[int, str]:
@@ -49,24 +64,24 @@ class Terminal:
         deadline = time.monotonic() + PATIENCE_S
         while self._read():
             assert time.monotonic() < deadline, self.text
-        out, _ = self.process.communicate(timeout=PATIENCE_S)
+        status = self.process.wait(PATIENCE_S)
         assert "Traceback" not in self.text
         assert "terminate called" not in self.text
-        return self.process.returncode, out
+        return status, self.process.output()
 
 
 @contextmanager
-def started(*arguments: object) -> Iterator[Terminal]:
+def started(*arguments: object, is_whole: bool = False) -> Iterator[Terminal]:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "explorer.cli", "run", *map(str, arguments)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs, text=True)
-    os.close(theirs)
-    try:
+    line = ["run", *map(str, arguments)]
+    if is_whole:
+        program = Whole(line, theirs)
+    else:
+        program = Forked(COMMAND, line, terminal=os.ttyname(theirs))
+    with program as process:
         yield Terminal(process, ours)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
+    os.close(theirs)
+    os.close(ours)
 
 
 def kept(folder: Path) -> list[Path]:
@@ -76,7 +91,8 @@ def kept(folder: Path) -> list[Path]:
 
 
 def test_a_run_shows_its_progress_and_nothing_of_the_libraries(tmp_path):
-    with started("--prompt", "a red boat", "--steps", 3, "--out", tmp_path) as program:
+    arguments = "--prompt", "a red boat", "--steps", 3, "--out", tmp_path
+    with started(*arguments, is_whole=True) as program:
         status, out = program.end()
     assert status == 0
     assert "Denoising" in program.text

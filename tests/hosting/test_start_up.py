@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from forked import ROOT, ran
 
 from explorer.hosting.address import (
     FIRST_PORT,
@@ -22,15 +23,11 @@ from explorer.hosting.address import (
 from explorer.hosting.folders import choose_temp_folder
 from explorer.hosting.logs import TruncatedLines
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def start(
     *arguments: str, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess:
-    command = [sys.executable, "app.py", *arguments]
-    given = os.environ | (environment or {})
-    return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=120)
+    return ran(ROOT / "app.py", *arguments, environment=os.environ | (environment or {}))
 
 
 @pytest.mark.parametrize(

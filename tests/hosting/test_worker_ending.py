@@ -2,20 +2,17 @@
 
 import os
 import signal
-import sys
 import threading
 import time
 from contextlib import suppress
 
 import pytest
-from program import PATIENCE_S, config_of, drain, program, read_until, start_run
+from program import PATIENCE_S, config_of, drain, forked_program, read_until, start_run
 from test_ending import CODES
 from test_worker_process import is_alive
 from test_worker_runs import children
 
 from explorer.records.history_folder import History
-
-APP = [sys.executable, "app.py"]
 
 
 def until(true) -> None:
@@ -33,7 +30,7 @@ def test_a_signal_ends_the_program_and_its_workers(tmp_path, monkeypatch, state,
     monkeypatch.delenv("EXPLORER_NO_HISTORY", raising=False)
     runs = tmp_path / "runs"
     flags = "--workers", "2", "--runs-dir", str(runs)
-    with program(APP, tmp_path / "temporary", *flags) as (process, url):
+    with forked_program(tmp_path / "temporary", *flags) as (process, url):
         config_of(url)
         until(lambda: len(children(process.pid)) == 2)
         workers = children(process.pid)
@@ -52,7 +49,7 @@ def test_a_signal_ends_the_program_and_its_workers(tmp_path, monkeypatch, state,
                 os.kill(pid, number)
         assert process.wait(12) == CODES[number]
         until(lambda: not any(map(is_alive, workers)))
-        errors = process.stderr.read()
+        errors = process.errors()
         for word in ("Traceback", "leaked", "terminate called"):
             assert word not in errors
     states = sorted(entry.state for entry in History(runs))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from loops import everything
-from program import PATIENCE_S, config_of, drain, program, read_until, start_run
+from program import PATIENCE_S, config_of, drain, forked_program, read_until, start_run
 
 from explorer.engine import Engine
 from explorer.hosting.workers.border_engine import BorderEngine
@@ -107,14 +107,10 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def started(tmp_path: Path):
-    command = [sys.executable, "app.py"]
-    return program(command, tmp_path, "--workers", "1", "--runs-dir", str(tmp_path / "runs"))
-
-
 def test_a_page_outlives_its_worker_and_ends_with_its_next(tmp_path, monkeypatch):
     monkeypatch.delenv("EXPLORER_NO_HISTORY", raising=False)
-    with started(tmp_path) as (process, url):
+    flags = "--workers", "1", "--runs-dir", str(tmp_path / "runs")
+    with forked_program(tmp_path, *flags) as (process, url):
         config_of(url)
         stream = start_run(url, steps=200)
         read_until(stream, "image/jpeg")
@@ -132,6 +128,6 @@ def test_a_page_outlives_its_worker_and_ends_with_its_next(tmp_path, monkeypatch
         while children(process.pid) or Path(f"/proc/{other}").exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        errors = process.stderr.read()
+        errors = process.errors()
         assert "Traceback" not in errors
         assert "leaked" not in errors

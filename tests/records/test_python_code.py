@@ -2,14 +2,13 @@
 
 import ast
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import ran
 from made_runs import made_run, made_settings, made_trajectory, start_picture
 from PIL import Image
 
@@ -76,8 +75,7 @@ def assert_programs_make(pictures: dict[Path, np.ndarray], is_alone: bool):
     """Each folder's program, run in a clean process, saves these pictures."""
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     environment["PYTHONPATH"] = "" if is_alone else str(ROOT)
-    command = [sys.executable, "-c", RUNNER, "alone" if is_alone else "ours", *map(str, pictures)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = ran(RUNNER, "alone" if is_alone else "ours", *pictures, environment=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     for folder, wanted in pictures.items():
         for number, picture in enumerate(wanted):

@@ -4,12 +4,12 @@ import json
 import os
 import re
 import subprocess
-import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from forked import ran
 from made_runs import made_run, start_picture
 
 from explorer.engine import Engine
@@ -53,10 +53,7 @@ def unpacked(run: RecordedRun, folder: Path) -> Path:
 def reproduced(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
     environment["CUDA_VISIBLE_DEVICES"] = ""
-    command = [sys.executable, str(folder / "reproduce.py"), *arguments]
-    return subprocess.run(
-        command, env=environment, cwd=folder, capture_output=True, text=True, check=False
-    )
+    return ran(folder / "reproduce.py", *arguments, cwd=folder, environment=environment)
 
 
 @pytest.mark.parametrize("name", RUNS)

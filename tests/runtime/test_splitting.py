@@ -1,20 +1,17 @@
 """A batch in parts is the whole batch; what a call takes of memory is what it was said to take."""
 
 import itertools
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forked import ran
 
 from explorer.engine import Engine
 from explorer.runtime.dry_run import peak_bytes
 from explorer.runtime.splitting import parts, splitting
 from explorer.settings import LaneSettings, RunSettings
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 8, 12])
@@ -152,13 +149,7 @@ MEASURED = ["bundled", "sd1"]
 def measured(family_folder) -> list[list[float]]:
     """A model's number in `MEASURED`; bytes of a call, taken and estimated, and of a picture."""
     names = [name if name == "bundled" else str(family_folder(name)) for name in MEASURED]
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROBE, *names],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = ran(PROBE, *names)
     assert done.returncode == 0, done.stderr[-2000:]
     return [list(map(float, line.split())) for line in done.stdout.splitlines()]
 
