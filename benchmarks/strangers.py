@@ -75,9 +75,10 @@ def main() -> int:
     parser.add_argument("--sequences", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0, help="the number to begin with")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", default="bundled")
     parser.add_argument("--seconds", type=float, default=3600, help="the most it may take")
     args = parser.parse_args()
-    engine, faults = Engine(device="cpu"), []
+    engine, faults = Engine(args.model, "cpu"), []
     engine.load()
     numbers = range(args.first, args.first + args.sequences)
     stop, ends = sequences(engine, numbers, args.seed, time.monotonic() + args.seconds)
