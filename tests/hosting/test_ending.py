@@ -120,7 +120,8 @@ def test_a_signal_while_pictures_are_made_leaves_nothing_in_halves(
 ):
     began, pictures = tmp_path / "began", tmp_path / "pictures"
     script = HELD_UP.format(began=str(began), seconds=seconds, change=change)
-    with app(family_folder("sd1"), pictures, source=script) as (process, url):
+    patience = ("--ending-s", "3") if seconds > 60 else ()
+    with app(family_folder("sd1"), pictures, *patience, source=script) as (process, url):
         run_until(began, process, url)
         process.send_signal(number)
         assert process.wait(PATIENCE_S) == CODES[number]
@@ -148,7 +149,7 @@ def test_a_signal_while_a_run_is_saved_leaves_it_whole_or_not_there(
 ):
     began, runs = tmp_path / "began", tmp_path / "runs"
     script = HELD_UP.format(began=str(began), seconds=seconds, change=SAVING)
-    places = "--runs-dir", str(runs)
+    places = "--runs-dir", str(runs), "--ending-s", "3"
     with app(family_folder("sd1"), tmp_path / "kept", *places, source=script) as (process, url):
         run_until(began, process, url)
         process.send_signal(number)
