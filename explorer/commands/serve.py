@@ -35,6 +35,7 @@ from explorer.hosting.open_files import allow_many
 from explorer.hosting.reloading import only_where_possible
 from explorer.hosting.run_store import RunStore
 from explorer.hosting.runs_folder import add_history_flags, runs_folder
+from explorer.hosting.unfinished_heads import limit_heads
 from explorer.hosting.visitors import is_loopback, share
 from explorer.hosting.workers.border_engine import BorderEngine
 from explorer.hosting.workers.starting import get_ready
@@ -97,6 +98,7 @@ def main(arguments: Sequence[str]) -> None:
                 prevent_thread_lock=True,
                 **launch_options,
             )
+        limit_heads(page.server.config, LIMITS.request_s)
         take_over_logs(os.environ)
         return page
 

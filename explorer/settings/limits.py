@@ -115,7 +115,9 @@ class Limits:
     request_values: int = _limit(
         20_000, "numbers, texts, lists and keys in one request", least=2000
     )
-    request_s: int = _limit(60, "time for a request other than an upload to arrive")
+    request_s: int = _limit(
+        60, "time for a request other than an upload to arrive, and for the head of any request"
+    )
     refused_request_bytes: int = _limit(
         64 * MIB,
         "bytes of a refused request that are still read, so that its client sees the answer",
