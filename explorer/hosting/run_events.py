@@ -12,6 +12,7 @@ from contextlib import aclosing
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from explorer.hosting.client_address import address_of
 from explorer.hosting.run_answers import FRESH, Refused, answering
@@ -20,6 +21,7 @@ from explorer.runs.live_run import LiveRun
 from explorer.runs.registry import RunRegistry
 from explorer.settings.limits import Limits
 
+EVENTS = "text/event-stream"
 ALIVE = b":\n\n"
 # nginx, which is before every Space, passes each event on at once
 HEADERS = FRESH | {"x-accel-buffering": "no"}
@@ -42,23 +44,35 @@ def routes(runs_of: Callable[[Request], RunRegistry], limits: Limits) -> list[Ba
         full = watching.total() >= limits.watched_runs
         if full or watching[address] >= limits.watched_runs_per_address:
             raise Refused(429, TOO_MANY)
-        return StreamingResponse(stream(run, address), headers=HEADERS, media_type=EVENTS)
+        watching[address] += 1  # here: of many that ask at once none has begun to be sent
 
-    async def stream(run: LiveRun, address: str) -> AsyncIterator[bytes]:
-        watching[address] += 1
-        try:
-            async with aclosing(run.watch()) as payloads:
-                async for payload in payloads:
-                    yield ALIVE if payload is None else event(payload)
-        finally:
-            watching.subtract([address])
+        def leave() -> None:
+            watching[address] -= 1
             if not watching[address]:
                 del watching[address]
+
+        return _Watched(stream(run), leave)
+
+    async def stream(run: LiveRun) -> AsyncIterator[bytes]:
+        async with aclosing(run.watch()) as payloads:
+            async for payload in payloads:
+                yield ALIVE if payload is None else event(payload)
 
     return [Route("/runs/{id}/events", answering(runs_of, events), methods=["GET"])]
 
 
-EVENTS = "text/event-stream"
+class _Watched(StreamingResponse):
+    """A stream of events that gives up its place when it has ended, however it does."""
+
+    def __init__(self, events: AsyncIterator[bytes], leave: Callable[[], None]):
+        super().__init__(events, headers=HEADERS, media_type=EVENTS)
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
 
 
 def event(payload: dict) -> bytes:

@@ -5,14 +5,18 @@ import json
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from fake_engine import FakeEngine
 from loops import finish
+from starlette.applications import Starlette
 
 from explorer import ui
 from explorer.hosting.access import Access
+from explorer.hosting.run_events import routes
+from explorer.runs.live_run import LiveRun
 from explorer.settings.limits import LIMITS
 
 PATIENCE_S = 60
@@ -250,6 +254,46 @@ def test_pages_that_watch_are_so_many_and_no_more(site, engine):
         assert answer.status_code == 429
         assert answer.json()["message"].startswith("Too many pages")
     assert again[-1]["state"] == "done"
+
+
+def test_of_many_that_ask_at_once_no_more_are_taken_either():
+    """Each is looked at before any of them has been sent something."""
+    run = LiveRun(RUN, ME, "tab", grace_s=1)
+    run.plan, gone = {"plan": []}, asyncio.Event()
+    runs = SimpleNamespace(get=lambda id, owner: run)
+    app = Starlette(routes=routes(lambda request: runs, FEW))
+
+    async def ask() -> list[int]:
+        """The statuses of ten requests of one address, which are then given up."""
+        statuses = []
+
+        async def receive():
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": f"/runs/{RUN}/events",
+            "query_string": b"",
+        }
+        scope |= {"headers": [(b"x-visitor", ME.encode())], "client": ("203.0.113.1", 1)}
+        tasks = [asyncio.create_task(app(dict(scope), receive, send)) for _ in range(10)]
+        await until(lambda: len(statuses) == 10)
+        gone.set()
+        await asyncio.gather(*tasks)
+        gone.clear()
+        return statuses
+
+    async def twice():
+        return await ask(), await ask()
+
+    for statuses in within(twice()):  # who has left has left the places too
+        assert sorted(statuses) == [200] * FEW.watched_runs_per_address + [429] * 8
 
 
 def test_a_page_that_does_not_read_what_it_watches_gets_the_newest_when_it_does(site, engine):
