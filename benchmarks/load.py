@@ -241,11 +241,11 @@ def table(seen: Seen, args: Any) -> str:
         ("runs of these pages", f"{len(seen.runs)} in {seen.seconds:.0f} s, {dict(ends)}"),
         ("results of somebody else", wrong),
         ("runs overtaken; told a later place than before", f"{len(overtaken(seen.runs))}; {rose}"),
-        ("wait p50, p95, most", _spread(waits, "s")),
-        ("from the first call to the result p50, p95, most", _spread(computing, "s")),
+        ("wait p50, p95, most", spread(waits, "s")),
+        ("from the first call to the result p50, p95, most", spread(computing, "s")),
     ]
     for kind, taken in seen.answers.items():
-        rows.append((f"{kind} p50, p95, most ({len(taken)})", _spread(taken, "ms")))
+        rows.append((f"{kind} p50, p95, most ({len(taken)})", spread(taken, "ms")))
     rows += [
         (f"memory after {EARLY}, {len(every)} runs", _memory(early, late)),
         ("processes, threads, files after as many", f"{_held(early)}; {_held(late)}"),
@@ -259,7 +259,8 @@ def table(seen: Seen, args: Any) -> str:
     return "\n".join([f"| {head} | |", "|---|---|", *lines])
 
 
-def _spread(values: list[float], unit: str) -> str:
+def spread(values: list[float], unit: str) -> str:
+    """The median, the 95th percentile and the most, as text."""
     if not values:
         return "none"
     p50, digits = statistics.median(values), 0 if unit == "ms" else 1
@@ -276,7 +277,9 @@ def _held(held: Held) -> str:
     return f"{held.processes}, {held.threads}, {held.files}"
 
 
-def _number(least: float, most: float) -> Any:
+def number_within(least: float, most: float) -> Any:
+    """A type of argparse: a number in this range."""
+
     def number(text: str) -> float:
         value = float(text)
         if not least <= value <= most:
@@ -288,11 +291,13 @@ def _number(least: float, most: float) -> Any:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clients", type=_number(1, MOST_CLIENTS), default=50)
-    parser.add_argument("--minutes", type=_number(0.05, MOST_MINUTES), default=5)
-    parser.add_argument("--workers", type=_number(0, 64), default=0, help="of the server")
-    parser.add_argument("--runs", type=_number(1, MOST_RUNS), default=500, help="all together")
-    parser.add_argument("--steps", type=_number(1, 1000), default=20)
+    parser.add_argument("--clients", type=number_within(1, MOST_CLIENTS), default=50)
+    parser.add_argument("--minutes", type=number_within(0.05, MOST_MINUTES), default=5)
+    parser.add_argument("--workers", type=number_within(0, 64), default=0, help="of the server")
+    parser.add_argument(
+        "--runs", type=number_within(1, MOST_RUNS), default=500, help="all together"
+    )
+    parser.add_argument("--steps", type=number_within(1, 1000), default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", help="write what was seen here")
     args = parser.parse_args()

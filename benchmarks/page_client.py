@@ -56,7 +56,8 @@ class Followed:
     """What a page saw of one run: when, by its own clock, and how it ended.
 
     `end` is "done", "error", "cancelled", "left" if the page itself went away, or "" if the stream
-    ended without a word. `places` are the runs before it that the server named, one after another.
+    ended without a word. `places` are the runs before it that the server named, one after another,
+    and `places_at` when.
     """
 
     id: str
@@ -69,14 +70,19 @@ class Followed:
     message: str = ""
     stopped: bool = False
     places: list[int] = field(default_factory=list)
+    places_at: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
 
 class PageClient:
-    """One visitor's page: its own session, visitor's id and address behind a proxy."""
+    """One visitor's page: its own session, visitor's id and address behind a proxy.
+
+    `newest` is the run that it has begun last.
+    """
 
     def __init__(self, http: httpx.AsyncClient, layout: Layout, number: int):
         self._http, self._layout = http, layout
+        self.newest: Followed | None = None
         self.session, self.visitor = secrets.token_hex(6), secrets.token_hex(16)
         address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
         self._headers = {"x-visitor": self.visitor, "x-forwarded-for": address}
@@ -92,7 +98,7 @@ class PageClient:
 
     async def run(self, leave_after: int = -1, stop_after: int = -1, **values: Any) -> Followed:
         """A run with a seed that no other has; leave or stop it after so many of its messages."""
-        run = Followed(id=secrets.token_hex(16), seed=secrets.randbelow(2**32))
+        run = self.newest = Followed(id=secrets.token_hex(16), seed=secrets.randbelow(2**32))
         name = {"id": run.id, "visitor": self.visitor}
         body = self._layout.body("run", self.session, seed=run.seed, progress=name, **values)
         run.sent = time.monotonic()
@@ -123,6 +129,7 @@ class PageClient:
             run.wrong.append(f"a message of the run {payload['id']}")
         if (place := payload.get("place")) is not None and state == "queued":
             run.places.append(place)
+            run.places_at.append(now)
         if state != "queued":
             run.began = run.began or now
         if state in ("done", "error", "cancelled") and not run.end:
