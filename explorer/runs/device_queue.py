@@ -8,13 +8,17 @@ import math
 import threading
 import time
 from bisect import insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from heapq import heapreplace
 from itertools import count
+from typing import NamedTuple
 
 from explorer.sampling.wording import counted
 from explorer.settings.limits import LIMITS, Limits
+
+STANDING_S = 0.5  # how old what waiting runs are told of the queue may be
+ESTIMATE_S = 2.0  # and how old the estimate of a run that waits
 
 _LOCK = threading.RLock()  # for all queues and tickets: it is held for microseconds
 _NUMBERS = count()
@@ -23,6 +27,13 @@ _QUEUES: dict[str, "DeviceQueue"] = {}
 
 class QueueFull(RuntimeError):
     """The queue is full, for everybody or for this visitor; the message is a sentence."""
+
+
+class Standing(NamedTuple):
+    """How many runs end before a ticket's turn, and in how many seconds; None where unknown."""
+
+    place: int
+    wait_s: float | None
 
 
 class Ticket:
@@ -48,6 +59,7 @@ class Ticket:
         self.granted = threading.Event()
         self.number = time.monotonic(), next(_NUMBERS)
         self.queue: DeviceQueue = queue
+        self._estimate: tuple[float, float | None] = -math.inf, None  # when, and what it was
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait in this thread for the device; returns whether it was granted."""
@@ -70,6 +82,22 @@ class Ticket:
         queue.advance()
 
     @property
+    def standing(self) -> Standing:
+        """Its place and its wait, as of half a second ago at most unless the queue has changed.
+
+        They are computed for all tickets at once, so that a poll of each costs next to nothing.
+        """
+        return self.queue.standing_of(self)
+
+    def estimate(self) -> float | None:
+        """`seconds_left()`, as of two seconds ago at most; for a ticket that waits."""
+        at, seconds = self._estimate
+        if time.monotonic() - at > ESTIMATE_S:
+            seconds = self.seconds_left()
+            self._estimate = time.monotonic(), seconds
+        return seconds
+
+    @property
     def ahead(self) -> tuple["Ticket", ...]:
         """The tickets that are served before this one, the present holders first."""
         with _LOCK:
@@ -80,18 +108,6 @@ class Ticket:
         """How many runs end before this one's turn, including one under way."""
         runs = sum(ticket.is_run for ticket in self.ahead)
         return max(0, runs - self.queue.capacity + 1)
-
-    @property
-    def wait_s(self) -> float | None:
-        """The seconds until its turn, estimated by the tickets ahead; None if one cannot."""
-        ahead = self.ahead
-        free_in = [0.0] * self.queue.capacity  # when each place at the device is free
-        for ticket in ahead:
-            seconds = ticket.seconds_left()
-            if seconds is None:
-                return None
-            heapreplace(free_in, free_in[0] + seconds)
-        return free_in[0]
 
 
 class DeviceQueue:
@@ -107,6 +123,8 @@ class DeviceQueue:
         self._became: DeviceQueue | None = None
         self._holders: list[Ticket] = []
         self._waiting: list[Ticket] = []
+        self._standings: dict[Ticket, Standing] = {}
+        self._stood_at = -math.inf  # when they were computed
 
     def join(
         self,
@@ -141,6 +159,8 @@ class DeviceQueue:
 
     def advance(self) -> None:
         """Grant the device to the first tickets that are ready, as far as it is free."""
+        queue = self._newest()
+        queue._standings, queue._stood_at = {}, -math.inf
         while ticket := self._grant():
             ticket.on_granted()
 
@@ -189,6 +209,21 @@ class DeviceQueue:
         with _LOCK:
             return sum(ticket.is_run for ticket in self._newest()._everybody())
 
+    def standing_of(self, ticket: Ticket) -> Standing:
+        """A ticket's place and wait; see `Ticket.standing`."""
+        queue, now = self._newest(), time.monotonic()
+        with _LOCK:
+            if now - queue._stood_at <= STANDING_S and ticket in queue._standings:
+                return queue._standings[ticket]
+            queue._stood_at = now
+            waiting = [(each, each.ready()) for each in queue._waiting]
+            holders = tuple(queue._holders)
+        standings = _standings(holders, waiting, queue.capacity)
+        with _LOCK:
+            if queue._stood_at == now:  # it has not changed meanwhile
+                queue._standings = standings
+        return standings.get(ticket, Standing(0, 0.0))
+
     def _newest(self) -> "DeviceQueue":
         return self if self._became is None else self._became._newest()
 
@@ -215,6 +250,31 @@ class DeviceQueue:
         theirs = sum(bool(visitor) and ticket.visitor == visitor for ticket in runs)
         if theirs > limits.waiting_runs_per_visitor:
             raise QueueFull(too_many_of_yours(limits))
+
+
+def _standings(
+    holders: Sequence[Ticket], waiting: Sequence[tuple[Ticket, bool]], capacity: int
+) -> dict[Ticket, Standing]:
+    """The standing of each ticket that waits, in the order of their turns, each with whether it is
+    ready: those that are not are passed over.
+    """
+    standings, runs, is_known = {}, sum(each.is_run for each in holders), True
+    free_in = [0.0] * capacity  # when each place at the device is free
+
+    def occupy(seconds: float | None) -> bool:
+        if seconds is not None:
+            heapreplace(free_in, free_in[0] + seconds)
+        return seconds is not None
+
+    for each in holders:
+        is_known &= occupy(each.seconds_left())
+    for each, is_ready in waiting:
+        place = max(0, runs - capacity + 1)
+        standings[each] = Standing(place, free_in[0] if is_known else None)
+        if is_ready:
+            runs += each.is_run
+            is_known = is_known and occupy(each.estimate())
+    return standings
 
 
 def too_many_wait(limits: Limits) -> str:

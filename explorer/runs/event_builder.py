@@ -27,6 +27,7 @@ from explorer.sampling.calls import STEP
 
 MIN_INTERVAL_S = 0.08  # between two events
 HEARTBEAT_S = 0.5  # without a change: a generator can be closed only at a yield
+QUEUED_INTERVAL_S, QUEUED_HEARTBEAT_S = 0.5, 2.0  # of runs that wait: there may be many
 POLL_S = 0.02
 EXACT_AFTER_STOP_S = 0.4  # frames are decoded normally for this long, then with linear colours
 
@@ -43,6 +44,7 @@ class EventBuilder:
         self._last_state: object = None
         self._last_event_at = 0.0
         self._standing: Standing | None = None
+        self._told_place = False
         self._stop_seen_at: float | None = None
         self._frames_from: tuple[float, int] | None = None  # since when only frames are missing
         self._images: list[bytes | None] = []
@@ -72,6 +74,7 @@ class EventBuilder:
         return MakingFrames(**self._progress(note), made=made, due=due, eta_s=left_s)
 
     def _event_at(self, standing: Standing) -> Event:
+        self._told_place = standing.place is not None
         if standing.phase == QUEUED:
             common = self._common(standing.note)
             return Queued(**common, place=standing.place, wait_s=standing.wait_s)
@@ -147,10 +150,11 @@ class EventBuilder:
         if self.seconds_until_next():
             return False
         self._standing = self.job.standing
-        changed = self._last_state != self._state()
-        return not self.seconds_until_next() and (
-            changed or time.monotonic() - self._last_event_at > HEARTBEAT_S
-        )
+        changed, since = self._last_state != self._state(), time.monotonic() - self._last_event_at
+        if self._standing.phase != QUEUED:
+            return not self.seconds_until_next() and (changed or since > HEARTBEAT_S)
+        soonest = QUEUED_INTERVAL_S if self._told_place else MIN_INTERVAL_S
+        return since > (soonest if changed else QUEUED_HEARTBEAT_S)
 
     def _common(self, message: str) -> dict[str, Any]:
         """The fields that every event has, as of now."""

@@ -172,11 +172,11 @@ class Job:
         ticket = self.ticket
         if self.phase != QUEUED or ticket is None or not self.admitted or ticket.granted.is_set():
             return Standing(self.phase, self.note)
-        place = ticket.place
+        place, wait_s = ticket.standing
         if not place:  # the device is loading this run's model
             return Standing(LOADING, self.loading_progress() or "Loading the model.")
         others = "another run" if place == 1 else f"{place} other runs"
-        return Standing(QUEUED, f"Waiting for {others} to finish.", place, ticket.wait_s)
+        return Standing(QUEUED, f"Waiting for {others} to finish.", place, wait_s)
 
     # --- what came of it -------------------------------------------------------------------------
 

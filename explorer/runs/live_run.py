@@ -13,8 +13,8 @@ from typing import Any
 
 from explorer.records.run import RecordedRun
 
-HEARTBEAT_S = 0.5
-SHORTEST_S = 0.02  # between two looks at who is there
+HEARTBEAT_S = 2.0  # of a watcher who is told nothing new
+LOOK_S, SHORTEST_S = 0.5, 0.02  # between two looks at who is there
 
 Payload = dict[str, Any]
 
@@ -58,7 +58,7 @@ class LiveRun:
     async def stop_when_abandoned(self) -> None:
         """Stop the run once nobody has been there for the grace time; look until it has ended."""
         while not self.ended:
-            await asyncio.sleep(max(SHORTEST_S, min(HEARTBEAT_S, self._grace_s / 4)))
+            await asyncio.sleep(max(SHORTEST_S, min(LOOK_S, self._grace_s / 4)))
             self.listening()
             if self.is_abandoned:
                 self.cancel.set()
@@ -96,7 +96,7 @@ class LiveRun:
     ) -> AsyncGenerator[Payload | None, None]:
         """Yield the newest payload with the plan, each newer one that there is time for, the last.
 
-        None is yielded in between where there is nothing new for half a second: a connection that
+        None is yielded in between where there is nothing new for two seconds: a connection that
         was cut is noticed only when something is sent. `reads()` says whether all that was yielded
         has been read; until then only the last payload is yielded.
         """

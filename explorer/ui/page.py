@@ -17,6 +17,7 @@ from explorer.settings import RunSettings
 from explorer.settings.limits import LIMITS, Limits
 from explorer.ui.api import add_endpoints
 from explorer.ui.components import component
+from explorer.ui.event_costs import spare_events
 from explorer.ui.folded_groups import folded, picture_group, refiner_group, start_group
 from explorer.ui.form import Form, run_control
 from explorer.ui.history import history_buttons, on_fill, on_form
@@ -109,6 +110,7 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
     page.show = show
     sanitize_payloads(page)
     page.queue(max_size=most_events(limits))
+    spare_events(page)
     return page
 
 

@@ -1,6 +1,7 @@
 """What happens on Run and Stop: the run's events stream into the viewer."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -109,8 +110,8 @@ def on_run(
         newest: Mapping[str, Any] = {}
         async with aclosing(live.watch(partial(listeners.reads, session))) as payloads:
             async for payload in payloads:
-                newest = payload or newest  # once more: Gradio closes a generator at a yield
-                if newest:
+                newest = _as_sent(payload) if payload else newest
+                if newest:  # once more: Gradio closes a generator at a yield
                     yield newest
 
     def stop(sent: object, request: gr.Request) -> None:
@@ -138,3 +139,13 @@ def on_run(
     parts.page.on_left.append(full.end)
     on_ask(full, parts.full_frames, keep_files(parts.full_frames), **INTERNAL)
     return started
+
+
+def _as_sent(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A payload with its plan as a text.
+
+    Gradio walks through all parts of a value several times for each event, which for the plan takes
+    milliseconds of the event loop, and a run that waits repeats it. The page reads the text.
+    """
+    plan = payload.get("plan")
+    return {**payload, "plan": json.dumps(plan, separators=(",", ":"))} if plan else payload

@@ -1,8 +1,10 @@
 """First come, first served: the order of tickets, who is passed over, and who is refused."""
 
+import gc
 import random
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -57,9 +59,41 @@ def test_the_wait_is_the_sum_of_those_before_where_all_can_say():
     queue.join(seconds_left=lambda: left[0])
     second = queue.join(seconds_left=lambda: 10.0)
     third = queue.join()
-    assert (second.wait_s, third.wait_s, queue.join().wait_s) == (4.0, 14.0, None)
+    waits = [each.standing.wait_s for each in (second, third, queue.join())]
+    assert waits == [4.0, 14.0, None]
     left[0] = None
-    assert second.wait_s is None
+    queue.advance()
+    assert second.standing.wait_s is None
+
+
+def test_all_that_wait_learn_their_standing_from_one_look_at_the_queue():
+    queue, asked = DeviceQueue(), []
+
+    def seconds_left(at: int) -> float:
+        asked.append(at)
+        return 2.0
+
+    tickets = [queue.join(seconds_left=lambda at=at: seconds_left(at)) for at in range(60)]
+    for _ in range(3):
+        standings = [ticket.standing for ticket in tickets[1:]]
+    assert standings == [(at, 2.0 * at) for at in range(1, 60)]
+    assert len(asked) <= len(tickets)
+    tickets[10].leave()  # only the holder, who goes on computing, is asked again
+    assert [ticket.standing.place for ticket in tickets[11:]] == list(range(10, 59))
+    assert asked[60:] == [0]
+    tickets[0].leave()
+    assert tickets[1].granted.is_set() and tickets[2].standing == (1, 2.0)
+
+
+def test_the_queue_holds_no_ticket_that_has_left():
+    queue = DeviceQueue()
+    first, second = queue.join(), queue.join()
+    assert second.standing.place == 1
+    gone = weakref.ref(second)
+    second.leave()
+    del second
+    gc.collect()
+    assert gone() is None and not first.queue._waiting
 
 
 def test_a_load_takes_its_turn_and_is_no_run():
@@ -172,8 +206,8 @@ def test_the_wait_for_one_of_two_places_is_that_for_the_first_that_is_free():
     for seconds in (4.0, 10.0, 3.0, 5.0):  # at 4 the third begins, at 7 the fourth
         queue.join(seconds_left=lambda seconds=seconds: seconds)
     last = queue.join()
-    assert last.wait_s == 10.0
-    assert queue.join().wait_s is None
+    assert last.standing.wait_s == 10.0
+    assert queue.join().standing.wait_s is None
 
 
 def test_a_queue_of_two_places_takes_as_many_waiting_runs_as_one_of_one_place():

@@ -1,5 +1,7 @@
 """Frames are decoded beside the denoising where a core is free for that, else after it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from loops import finish
@@ -9,6 +11,7 @@ from explorer.records.interchange import read_settings
 from explorer.records.interchange.infotext import PROGRAM
 from explorer.records.interchange.picture_text import KEY, PARAMETERS, picture_texts
 from explorer.runs import event_stream
+from explorer.runs.device_queue import DeviceQueue
 from explorer.runs.event_builder import EventBuilder
 from explorer.runs.events import RUNNING, Ended
 from explorer.runs.job import Job
@@ -95,6 +98,28 @@ def test_no_events_gather_for_one_who_does_not_read(calls, monkeypatch, reads):
     assert len(newest) == (5 if reads else 1)
     if not reads:  # the one that is unread is sent again, which says nothing new
         assert len(set(map(id, events))) == 1
+
+
+def test_a_run_that_waits_is_told_its_place_at_most_twice_a_second(monkeypatch):
+    """Sixty may wait, and each of these events costs the page's server a few milliseconds."""
+    now, told = [100.0], []
+    monkeypatch.setattr("explorer.runs.event_builder.time.monotonic", lambda: now[0])
+    job, queue = Job(SETTINGS), DeviceQueue()
+    _, *others = [queue.join() for _ in range(10)]
+    job.admitted, job.ticket = True, queue.join()
+    builder = EventBuilder(job, Decoder())
+    builder.first_event()
+    for _ in range(500):  # ten seconds
+        now[0] += 0.02
+        if builder.is_due():
+            told.append((now[0] - 100, builder.standing_event().place))
+        if others and now[0] > 101.5:
+            others.pop().leave()  # one after the other, all within a fifth of a second
+    assert told[0] == (pytest.approx(0.1, abs=0.03), 10)
+    assert [place for _, place in told][-1] == 1
+    gaps = [later - at for (at, _), (later, _) in pairwise(told)]
+    assert min(gaps) > 0.49 and max(gaps) < 2.1
+    assert len(told) == 6  # both changes, and that it goes on
 
 
 @pytest.mark.parametrize("every_core", [True, False])

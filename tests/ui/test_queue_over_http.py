@@ -118,6 +118,21 @@ def test_twenty_visitors_are_served_in_the_order_in_which_they_came(site, engine
     assert {states[-1] for states, _ in ends} == {"done"}
 
 
+def test_the_plan_is_one_text_which_gradio_does_not_walk_through(site, engine):
+    """It would, several times an event: of sixty plans that wait, all the time."""
+
+    async def visit():
+        async with site.client() as http:
+            await join(http, site, "visitor")
+            async with stream(http, "visitor") as messages:
+                told = [message.get("output", {}).get("data") async for message in messages]
+                return next(filter(None, told))[0]["plan"]
+
+    plan = finish(visit())
+    assert isinstance(plan, str)
+    assert [lane["label"] for lane in json.loads(plan)] == ["DPM2", "DPM2 a"]
+
+
 def test_a_full_house_leaves_a_new_page_working_and_refuses_one_run_more(site, engine):
     waiting = LIMITS.waiting_runs
 

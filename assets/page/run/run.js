@@ -9,7 +9,7 @@ import "../shared/readable.js";
 const ENDS = ["done", "cancelled", "error"];
 const APPLIED_MS = 100; // until Gradio has filled in the model's settings
 const LOST = "The connection to the server is lost; the settings here are kept";
-const SILENCE_MS = 60_000; // from a server that normally sends at least twice a second
+const SILENCE_MS = 60_000; // from a server that normally sends every two seconds at least
 const QUIET_MS = 5000; // after which the run is asked for in another way
 
 let stopping = false;
@@ -78,6 +78,7 @@ export function stop() {
 // connection: then the server is asked for the run itself.
 export function receive(event) {
   if (!event || followed || (event.id && event.id !== runId())) return;
+  if (typeof event.plan === "string") event = { ...event, plan: JSON.parse(event.plan) };
   if (event.id || !ENDS.includes(event.state) || !isRunning()) take(event);
   else emit("cut", event);
 }

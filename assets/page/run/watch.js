@@ -12,8 +12,8 @@ import { emit, on } from "../shared/signals.js";
 import { state } from "../shared/store.js";
 
 const ENDS = ["done", "cancelled", "error"];
-const QUIET_MS = 5000; // of a stream that normally sends twice a second
-const AWAKE_MS = 1500; // the same, on a page that was hidden
+const QUIET_MS = 5000; // of a stream that sends every two seconds at least
+const AWAKE_MS = 3000; // the same, on a page that was hidden
 const RETRY_MS = 1000;
 const TRIES = 5;
 const FRESH_MS = 10_000; // the age of a click that the server may not know of yet
