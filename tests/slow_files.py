@@ -79,7 +79,7 @@ BROWSER_FILES = {
     "ui/test_page_lanes.py": 60,
     "ui/test_page_look.py": 40,
     "ui/test_page_models.py": 20,
-    "ui/test_page_plot.py": 50,
+    "ui/test_page_plot.py": 30,
     "ui/test_page_policy.py": 10,
     "ui/test_page_run.py": 20,
     "ui/test_page_save.py": 30,
@@ -91,6 +91,6 @@ BROWSER_FILES = {
     "ui/test_page_tips.py": 20,
     "ui/test_page_table.py": 40,
     "ui/test_page_travel.py": 75,
-    "ui/test_page_undo.py": 40,
+    "ui/test_page_undo.py": 25,
     "ui/test_page_views.py": 75,
 }

@@ -119,6 +119,7 @@ def shared_page(context, server) -> Iterator[Page]:
 @pytest.fixture
 def page(shared_page, engine) -> Page:
     """The shared page, at rest and with the defaults in its text and number boxes."""
+    shared_page.bring_to_front()  # behind another page it would get one frame a second
     wait_for(shared_page, "samplerExplorer.state !== 'running'")
     for control, text in DEFAULTS.items():
         fill(shared_page, control, text)

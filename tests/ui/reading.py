@@ -1,6 +1,22 @@
 """What the tests read from the page, and the few things they all do to it."""
 
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from playwright.sync_api import Page
+
+SETTLED_MS = 100  # after which a change of the form can be undone
+
+
+@contextmanager
+def part(name: str) -> Iterator[None]:
+    """A part of a test that does several things to one page: its name is told with its failure."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in the part {name!r}")
+        raise
 
 
 def wait_for(page: Page, condition: str) -> None:
@@ -45,6 +61,33 @@ def unfold(page: Page, control: str) -> None:
         page.click(f".lane-lines .lane-{control[1]} .open")
     head = page.locator(f"[data-group]:has({control}) .fold-head[aria-expanded=false]")
     if head.count():
+        head.click()
+
+
+def in_turn(page: Page, parts: Iterable[Callable[..., None]], *given: Any) -> None:
+    """Several parts of a test on one page, because opening one costs seconds.
+
+    Each begins with the settings that the page opened with: what one has changed is undone.
+    """
+    for each in parts:
+        with part(each.__name__):
+            each(page, *given)
+            undo_all(page)
+
+
+def undo_all(page: Page) -> None:
+    """Undo every change of the form, by its button."""
+    button = page.locator("#history .undo")
+    page.wait_for_timeout(SETTLED_MS)
+    while button.is_enabled():
+        button.click()
+        page.wait_for_timeout(SETTLED_MS)
+
+
+def open_fold(page: Page, group: str) -> None:
+    """Open a group of the form that folds, if it is not open."""
+    head = page.locator(f"#{group} .fold-head").first
+    if head.get_attribute("aria-expanded") == "false":
         head.click()
 
 

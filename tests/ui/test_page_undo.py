@@ -8,7 +8,7 @@ import json
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
-from reading import choose, fill, open_tab, wait_for
+from reading import choose, fill, open_tab, part, undo_all, wait_for
 from test_page_settings import drag
 
 pytestmark = pytest.mark.browser
@@ -62,14 +62,21 @@ def add_picture(page, tmp_path):
     page.wait_for_selector("#init_image img")
 
 
+def edit_points(page):
+    open_tab(page, "schedule")
+    button = page.get_by_role("button", name="Edit points")
+    if button.get_attribute("aria-pressed") != "true":
+        button.click()
+
+
 def insert_point(page, tmp_path):
-    page.get_by_role("button", name="Edit points").click()
+    edit_points(page)
     page.get_by_role("button", name="Insert", exact=True).click()
     wait_for(page, "document.querySelector('#a_sigmas textarea').value !== ''")
 
 
 def drag_point(page, tmp_path):
-    page.get_by_role("button", name="Edit points").click()
+    edit_points(page)
     box = page.locator(".grip.lane-a").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
@@ -95,6 +102,11 @@ def mend(page, tmp_path):
 def choose_turbo(page, tmp_path):
     choose(page, "#model", "Turbo")
     wait_for(page, "document.querySelector('#steps input').value === '4'")
+
+
+def pin(page, tmp_path):
+    open_tab(page, "schedule")
+    page.get_by_role("button", name="Pin this").click()
 
 
 def reset(page, tmp_path):
@@ -130,35 +142,41 @@ CHANGES = {  # what a person does, and how many entries it is
         1,
     ),
     "start picture": (add_picture, 1),
-    "schedule pinned": (lambda page, _: page.get_by_role("button", name="Pin this").click(), 1),
+    "schedule pinned": (pin, 1),
     "example": (lambda page, _: page.locator(".examples button").nth(2).click(), 1),
 }
 
 
-@pytest.mark.parametrize("what", CHANGES)
-def test_every_change_of_the_form_is_undone_and_done_again(open_page, tmp_path, what):
+def test_every_change_of_the_form_is_undone_and_done_again(open_page, tmp_path):
+    """One after the other on one page, each from the settings that it opened with."""
     page = open_page()
     page.wait_for_selector("#history [data-ready]")
     page.wait_for_timeout(300)  # the model that is loaded with the page
-    change, entries = CHANGES[what]
     before = form(page)
-    change(page, tmp_path)
-    can_undo(page)
-    page.wait_for_timeout(300)  # whatever comes with it, such as a model's settings
-    after = form(page)
+    for what, (change, entries) in CHANGES.items():
+        with part(what):
+            change(page, tmp_path)
+            can_undo(page)
+            page.wait_for_timeout(300)  # whatever comes with it, such as a model's settings
+            after = form(page)
+            take_back(page, entries, before)
+            for _ in range(entries):
+                page.keyboard.press("Control+Shift+Z")
+            wait_for_form(page, after)
+            expect(page.locator("#history .redo")).to_be_disabled()
+            take_back(page, entries, before)
+
+
+def take_back(page, entries: int, before: dict) -> None:
+    """By so many presses, and no more are possible."""
     for _ in range(entries):
         can_undo(page)
         page.keyboard.press("Control+z")
     wait_for_form(page, before)
     expect(page.locator("#history .undo")).to_be_disabled()
-    for _ in range(entries):
-        page.keyboard.press("Control+Shift+Z")
-    wait_for_form(page, after)
-    expect(page.locator("#history .redo")).to_be_disabled()
 
 
-def test_an_undo_after_pinning_takes_the_pins_and_leaves_the_lane(open_page):
-    page = open_page()
+def an_undo_after_pinning_takes_the_pins_and_leaves_the_lane(page, engine):
     pins, heads = page.locator(".pinned"), page.locator(".lane-heads .head")
     page.click("#lanes .add")
     wait_for(page, "document.querySelector('#plot .area').data.some(({meta}) => meta.lane === 2)")
@@ -172,8 +190,7 @@ def test_an_undo_after_pinning_takes_the_pins_and_leaves_the_lane(open_page):
     expect(heads).to_have_count(2)
 
 
-def test_the_two_buttons_do_as_the_keys(open_page):
-    page = open_page()
+def the_two_buttons_do_as_the_keys(page, engine):
     fill(page, "steps", "9")
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#steps input")).to_have_value("20")
@@ -181,8 +198,7 @@ def test_the_two_buttons_do_as_the_keys(open_page):
     expect(page.locator("#steps input")).to_have_value("9")
 
 
-def test_what_is_undone_reaches_the_server(open_page, engine):
-    page = open_page()
+def what_is_undone_reaches_the_server(page, engine):
     choose_turbo(page, None)
     page.wait_for_function(
         "document.querySelector('#model_card .facts').textContent.includes('512')"
@@ -193,8 +209,7 @@ def test_what_is_undone_reaches_the_server(open_page, engine):
     assert engine.resident == "bundled"
 
 
-def test_typing_is_one_entry_and_boxes_do_not_undo_by_themselves(open_page):
-    page = open_page()
+def typing_is_one_entry_and_boxes_do_not_undo_by_themselves(page, engine):
     page.locator("#prompt textarea").fill("")
     can_undo(page)
     page.wait_for_timeout(1200)
@@ -205,8 +220,7 @@ def test_typing_is_one_entry_and_boxes_do_not_undo_by_themselves(open_page):
     expect(page.locator("#prompt textarea")).not_to_have_value("")
 
 
-def test_an_undo_before_gradio_reports_the_typed_text_takes_it_back(open_page):
-    page = open_page()
+def an_undo_before_gradio_reports_the_typed_text_takes_it_back(page, engine):
     prompt, steps = page.locator("#prompt textarea"), page.locator("#steps input")
     before = prompt.input_value()
     fill(page, "steps", "9")
@@ -225,8 +239,7 @@ def test_an_undo_before_gradio_reports_the_typed_text_takes_it_back(open_page):
     expect(prompt).to_have_value(before)
 
 
-def test_text_that_is_no_part_of_the_form_keeps_its_own_undo(open_page):
-    page = open_page()
+def text_that_is_no_part_of_the_form_keeps_its_own_undo(page, engine):
     fill(page, "steps", "9")
     page.click("#file_group .fold-head")
     box = page.locator(".scheduler-file textarea")
@@ -236,8 +249,7 @@ def test_text_that_is_no_part_of_the_form_keeps_its_own_undo(open_page):
     expect(page.locator("#steps input")).to_have_value("9")
 
 
-def test_a_reload_keeps_what_the_form_held(open_page):
-    page = open_page()
+def a_reload_keeps_what_the_form_held(page):
     fill(page, "prompt", "a car")
     page.uncheck("#same input")
     fill(page, "b_beta_end", "0.02")
@@ -247,3 +259,27 @@ def test_a_reload_keeps_what_the_form_held(open_page):
     page.reload()
     page.wait_for_selector("#history [data-ready]")
     wait_for_form(page, held)
+
+
+PARTS = [
+    an_undo_after_pinning_takes_the_pins_and_leaves_the_lane,
+    the_two_buttons_do_as_the_keys,
+    what_is_undone_reaches_the_server,
+    typing_is_one_entry_and_boxes_do_not_undo_by_themselves,
+    an_undo_before_gradio_reports_the_typed_text_takes_it_back,
+    text_that_is_no_part_of_the_form_keeps_its_own_undo,
+]
+
+
+def test_undo_takes_back_what_it_should_and_no_more(open_page, engine):
+    """Each part begins with the settings that the page opened with: undoing brings them back."""
+    page = open_page()
+    page.wait_for_selector("#history [data-ready]")
+    page.wait_for_timeout(300)  # the model that is loaded with the page
+    before = form(page)
+    for each in PARTS:
+        with part(each.__name__):
+            each(page, engine)
+            undo_all(page)
+            wait_for_form(page, before)
+    a_reload_keeps_what_the_form_held(page)
