@@ -210,3 +210,36 @@ def test_the_seed_is_fixed_drawn_and_let_loose(open_page, engine):
     expect(seed).to_have_value(str(engine.settings.seed))
     fill(page, "seed", "-1")
     expect(lock).to_have_attribute("aria-pressed", "false")
+
+
+def test_what_an_empty_box_shows_is_lighter_than_what_is_typed(shared_page):
+    wrong = shared_page.evaluate(
+        """() => { const ink = document.createElement('p');
+            ink.style.color = 'var(--ink-3)';
+            document.querySelector('.gradio-container').append(ink);
+            const wanted = getComputedStyle(ink).color;
+            ink.remove();
+            return [...document.querySelectorAll('[placeholder]')]
+                .filter((box) => getComputedStyle(box, '::placeholder').color !== wanted)
+                .map((box) => box.outerHTML); }"""
+    )
+    assert wrong == []
+
+
+def test_the_ring_of_a_menu_is_around_its_whole_box(open_page):
+    page = open_page()
+    page.locator("#model input").focus()
+    page.keyboard.press("Shift")  # a ring is for those who use the keyboard
+    box, inside = page.evaluate(
+        """() => ['#model .container > .wrap', '#model input'].map((each) =>
+            getComputedStyle(document.querySelector(each)).outlineStyle)"""
+    )
+    assert (box, inside) == ("solid", "none")
+
+
+def test_two_lanes_leave_the_names_of_their_settings_room(open_page):
+    page = open_page(width=1280, height=900)
+    open_tab(page, "lanes")
+    for field in ("discard_penultimate_sigma", "timestep_spacing", "round_timesteps"):
+        name = page.locator(f"#panel_lanes [data-field={field}] .name")
+        assert name.evaluate("(it) => it.getClientRects().length") == 1, field

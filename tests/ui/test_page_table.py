@@ -230,3 +230,15 @@ def test_where_a_browser_copies_nothing_the_text_is_there_to_copy(table):
     expect(box).to_be_visible()
     assert box.input_value().endswith(", 0")
     table.keyboard.press("Escape")
+
+
+def test_all_of_six_lanes_can_be_chosen(open_page):
+    page = open_page(width=1280, height=900)
+    for _ in range(4):
+        page.click(".lanes .add")
+    open_tab(page, "table")
+    page.wait_for_function("document.querySelectorAll('.whose-lane label').length === 7")
+    right = page.locator(".calls-table").evaluate("(it) => it.getBoundingClientRect().right")
+    for at in range(7):
+        box = page.locator(".whose-lane label").nth(at).bounding_box()
+        assert box["x"] + box["width"] <= right + 1, at

@@ -4,6 +4,7 @@ import { setHidden, setText } from "../shared/dom.js";
 import { stepName } from "../shared/names.js";
 
 const GREY = 128;
+const LONG = 100; // calls, whose number fills a phone's line
 const FAINT = 72; // the largest alpha of the noise, of 255
 
 // `enlarge()` is called when the picture is to be seen in full size.
@@ -59,11 +60,13 @@ export function makePane(element, lane, enlarge) {
 }
 
 export function fillFacts(list, { calls, steps, planned = calls.length }, at) {
-  const fact = (name, text) => setText(list.querySelector(`[data-fact=${name}]`), text);
+  const place = (name) => list.querySelector(`[data-fact=${name}]`);
+  const fact = (name, text) => setText(place(name), text);
+  const part = (name, text, of) => [text, of].forEach((each, index) => setText(place(name).children[index], each));
   const call = calls[at];
-  const step = call ? stepName(call) : "0";
-  fact("call", `${at + 1} of ${planned}`);
-  fact("step", steps ? `${step} of ${steps}` : step);
+  part("call", at + 1, ` of ${planned}`);
+  part("step", call ? stepName(call) : "0", steps ? ` of ${steps}` : "");
+  list.toggleAttribute("data-long", planned >= LONG);
   fact("sigma", call ? round(call.sigma) : "");
   fact("timestep", call ? tenths(call.timestep) : "");
 }
