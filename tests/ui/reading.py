@@ -76,11 +76,11 @@ def in_turn(page: Page, parts: Iterable[Callable[..., None]], *given: Any) -> No
 
 
 def undo_all(page: Page) -> None:
-    """Undo every change of the form, by its button."""
+    """Undo every change of the form, by its button, which a phone has out of sight."""
     button = page.locator("#history .undo")
     page.wait_for_timeout(SETTLED_MS)
     while button.is_enabled():
-        button.click()
+        button.evaluate("(button) => button.click()")
         page.wait_for_timeout(SETTLED_MS)
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from reading import choose, fill, open_tab
+from reading import choose, fill, in_turn, open_tab
 
 pytestmark = pytest.mark.browser
 
@@ -16,16 +16,14 @@ def item(page, code: str):
     return page.locator(f"{DOCTOR} [data-code={code}]")
 
 
-def test_a_page_begins_calm(open_page):
-    page = open_page()
+def a_page_begins_calm(page):
     expect(page.locator("#tab_doctor")).to_have_text("Doctor 3")
     expect(page.locator(f"{DOCTOR} .problems li")).to_have_count(0)
     expect(item(page, "terminal_snr")).to_be_hidden()
     expect(page.locator(WORST)).to_contain_text("2 lanes make 39 model calls each (78 in all)")
 
 
-def test_the_worst_finding_is_in_sight_and_leads_to_all_of_them(open_page):
-    page = open_page()
+def the_worst_finding_is_in_sight_and_leads_to_all_of_them(page):
     fill(page, "steps", "10")
     worst = page.locator(WORST)
     expect(worst).to_have_attribute("data-severity", "warning")
@@ -43,8 +41,7 @@ def test_the_worst_finding_is_in_sight_and_leads_to_all_of_them(open_page):
     expect(worst).to_contain_text("Not redrawn while a setting is wrong: Steps.")
 
 
-def test_lanes_have_their_letters_and_the_worst_comes_first(open_page):
-    page = open_page()
+def lanes_have_their_letters_and_the_worst_comes_first(page):
     open_tab(page, "doctor")
     fill(page, "steps", "10")
     warning = page.locator(f"{DOCTOR} .problems .warning")
@@ -58,8 +55,7 @@ def test_lanes_have_their_letters_and_the_worst_comes_first(open_page):
     expect(page.locator("#tabs [role=status]")).to_contain_text("warning: The model was trained")
 
 
-def test_a_button_mends_all_lanes(open_page):
-    page = open_page()
+def a_button_mends_all_lanes(page):
     open_tab(page, "doctor")
     fill(page, "a_beta_end", "0.3")
     expect(item(page, "infinite_sigma")).to_contain_text("0.231 is the largest safe beta end")
@@ -73,8 +69,7 @@ def test_a_button_mends_all_lanes(open_page):
     expect(page.locator("#plot .sentence")).to_have_text("")
 
 
-def test_a_button_mends_only_the_lanes_that_it_is_about(open_page):
-    page = open_page()
+def a_button_mends_only_the_lanes_that_it_is_about(page):
     open_tab(page, "doctor")
     page.uncheck("#same input")
     choose(page, "#b_schedule_type", "Karras")
@@ -88,8 +83,7 @@ def test_a_button_mends_only_the_lanes_that_it_is_about(open_page):
     expect(page.locator("#a_timestep_spacing option:checked")).to_have_text("trailing")
 
 
-def test_a_button_mends_the_run(open_page):
-    page = open_page()
+def a_button_mends_the_run(page):
     open_tab(page, "doctor")
     fill(page, "a_num_train_timesteps", "10")
     item(page, "steps_beyond_training").get_by_role("button", name="10 steps").click()
@@ -97,8 +91,7 @@ def test_a_button_mends_the_run(open_page):
     expect(item(page, "steps_beyond_training")).to_have_count(0)
 
 
-def test_a_form_that_cannot_be_read_leaves_the_last_findings_pale(open_page):
-    page = open_page()
+def a_form_that_cannot_be_read_leaves_the_last_findings_pale(page):
     open_tab(page, "doctor")
     said = page.locator(f"{DOCTOR} .findings").all_inner_texts()
     fill(page, "steps", "0")
@@ -110,8 +103,7 @@ def test_a_form_that_cannot_be_read_leaves_the_last_findings_pale(open_page):
     expect(page.locator("#doctor [data-stale]")).to_have_count(0)
 
 
-def test_the_seconds_are_told_before_a_run(open_page):
-    page = open_page()
+def the_seconds_are_told_before_a_run(page):
     open_tab(page, "doctor")
     cost = page.locator(f"{DOCTOR} .cost")
     fill(page, "steps", "6")
@@ -119,14 +111,31 @@ def test_the_seconds_are_told_before_a_run(open_page):
     expect(cost).to_contain_text(re.compile(r"\(22 in all\), about \d+\.\d s,"))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_on_a_phone_nothing_sticks_out(open_page, theme):
-    page = open_page(f"?__theme={theme}", width=390, height=844)
+PARTS = (
+    a_page_begins_calm,
+    the_worst_finding_is_in_sight_and_leads_to_all_of_them,
+    lanes_have_their_letters_and_the_worst_comes_first,
+    a_button_mends_all_lanes,
+    a_button_mends_only_the_lanes_that_it_is_about,
+    a_button_mends_the_run,
+    a_form_that_cannot_be_read_leaves_the_last_findings_pale,
+    the_seconds_are_told_before_a_run,
+)
+
+
+def test_it_follows_the_form_and_mends_it(open_page):
+    in_turn(open_page(), PARTS)
+
+
+def test_on_a_phone_nothing_sticks_out(open_page):
+    page = open_page("?__theme=light", width=390, height=844)
     open_tab(page, "doctor")
     expect(item(page, "terminal_snr")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-    wide = page.evaluate(
-        f"Math.max(...[...document.querySelectorAll('{DOCTOR} *')].map("
-        "(part) => part.getBoundingClientRect().right))"
-    )
-    assert wide <= 390
+    for theme in ("light", "dark"):
+        page.evaluate("(is) => document.body.classList.toggle('dark', is)", theme == "dark")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        wide = page.evaluate(
+            f"Math.max(...[...document.querySelectorAll('{DOCTOR} *')].map("
+            "(part) => part.getBoundingClientRect().right))"
+        )
+        assert wide <= 390, theme

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from reading import choose, fill, open_tab, run_to_end
+from reading import choose, fill, in_turn, open_tab, run_to_end
 
 from explorer.settings import LaneSettings
 
@@ -30,8 +30,7 @@ def samplers(page) -> list[str]:
     return page.locator("[data-field=sampler] option:checked").all_inner_texts()
 
 
-def test_added_lanes_have_samplers_that_no_lane_has(open_page):
-    page = open_page()
+def added_lanes_have_samplers_that_no_lane_has(page, engine):
     for _ in range(4):
         page.click("#lanes .add")
     assert samplers(page) == ["DPM2", "DPM2 a", "Euler", "Euler a", "Heun", "DPM++ 2M"]
@@ -40,8 +39,7 @@ def test_added_lanes_have_samplers_that_no_lane_has(open_page):
     assert samplers(page)[-1] == "Euler"
 
 
-def test_an_added_lane_has_only_what_its_sampler_can_do(open_page, engine):
-    page = open_page()
+def an_added_lane_has_only_what_its_sampler_can_do(page, engine):
     choose(page, "#a_schedule_type", "Beta")
     page.click("#lanes .add")
     assert samplers(page)[-1] == "Euler"  # under "same" the first that has the type
@@ -77,8 +75,7 @@ def test_no_choice_of_a_lane_is_cut_off(open_page, width):
         page.set_checked("#same input", True)
 
 
-def test_from_three_lanes_on_the_sidebar_shows_one_and_the_tab_shows_all(open_page):
-    page = open_page()
+def from_three_lanes_on_the_sidebar_shows_one_and_the_tab_shows_all(page, engine):
     page.uncheck("#same input")
     page.click("#lanes .add")
     shown = page.locator(".lane-table [data-field=sampler] .cell:visible")
@@ -109,8 +106,7 @@ def test_from_three_lanes_on_the_sidebar_shows_one_and_the_tab_shows_all(open_pa
     expect(shown).to_have_count(1)
 
 
-def test_an_error_of_another_lane_comes_into_sight(open_page):
-    page = open_page()
+def an_error_of_another_lane_comes_into_sight(page, engine):
     page.uncheck("#same input")
     page.click("#lanes .add")
     fill(page, "b_eta", "1")
@@ -126,8 +122,7 @@ def test_an_error_of_another_lane_comes_into_sight(open_page):
     expect(page.locator("#b_eta")).to_be_visible()
 
 
-def test_the_steps_offset_acts_under_the_spacing_that_auto_stands_for(open_page):
-    page = open_page()
+def the_steps_offset_acts_under_the_spacing_that_auto_stands_for(page, engine):
     row = page.locator("[data-field=steps_offset]")
     expect(row).to_be_hidden()
     choose(page, "#b_sampler", "DDIM")
@@ -138,8 +133,7 @@ def test_the_steps_offset_acts_under_the_spacing_that_auto_stands_for(open_page)
     expect(row).to_be_hidden()
 
 
-def test_steps_say_where_they_come_from(open_page):
-    page = open_page()
+def steps_say_where_they_come_from(page, engine):
     steps, note = page.locator("#steps input"), page.locator("#steps .from-list")
     fill(page, "a_sigmas", "14, 7, 3")
     expect(note).to_have_text("3, from the list")
@@ -154,8 +148,7 @@ def test_steps_say_where_they_come_from(open_page):
     expect(note).to_have_count(0)
 
 
-def test_empty_boxes_show_the_number_that_is_taken(open_page, engine):
-    page = open_page()
+def empty_boxes_show_the_number_that_is_taken(page, engine):
     choose(page, "#a_schedule_type", "Karras")
     ends = [page.locator(f"#a_{name} input") for name in ("rho", "sigma_min", "sigma_max")]
     for box, number in zip(ends, ("7", "0.0292", "14.61"), strict=True):
@@ -175,8 +168,7 @@ def test_empty_boxes_show_the_number_that_is_taken(open_page, engine):
     assert engine.settings.lanes[0].rho == 0
 
 
-def test_tips_say_what_code_calls_a_setting(open_page):
-    page = open_page()
+def tips_say_what_code_calls_a_setting(page, engine):
     told = {
         name: page.locator(f"#help_{name}").inner_text()
         for name in ("s_noise", "s_churn", "s_tmin", "s_tmax", "sigmas", "final_sigmas_type")
@@ -185,8 +177,7 @@ def test_tips_say_what_code_calls_a_setting(open_page):
     assert "In code" not in page.locator("#help_beta_end").inner_text()
 
 
-def test_the_seed_is_fixed_drawn_and_let_loose(open_page, engine):
-    page = open_page()
+def the_seed_is_fixed_drawn_and_let_loose(page, engine):
     seed = page.locator("#seed input")
     lock = page.get_by_role("button", name="The same seed for every run")
     expect(seed).to_have_value("7")
@@ -226,8 +217,7 @@ def test_what_an_empty_box_shows_is_lighter_than_what_is_typed(shared_page):
     assert wrong == []
 
 
-def test_the_ring_of_a_menu_is_around_its_whole_box(open_page):
-    page = open_page()
+def the_ring_of_a_menu_is_around_its_whole_box(page, engine):
     page.locator("#model input").focus()
     page.keyboard.press("Shift")  # a ring is for those who use the keyboard
     box, inside = page.evaluate(
@@ -237,9 +227,28 @@ def test_the_ring_of_a_menu_is_around_its_whole_box(open_page):
     assert (box, inside) == ("solid", "none")
 
 
-def test_two_lanes_leave_the_names_of_their_settings_room(open_page):
-    page = open_page(width=1280, height=900)
+def two_lanes_leave_the_names_of_their_settings_room(page, engine):
     open_tab(page, "lanes")
     for field in ("discard_penultimate_sigma", "timestep_spacing", "round_timesteps"):
         name = page.locator(f"#panel_lanes [data-field={field}] .name")
         assert name.evaluate("(it) => it.getClientRects().length") == 1, field
+    open_tab(page, "schedule")
+
+
+PARTS = (
+    tips_say_what_code_calls_a_setting,
+    the_ring_of_a_menu_is_around_its_whole_box,
+    two_lanes_leave_the_names_of_their_settings_room,
+    added_lanes_have_samplers_that_no_lane_has,
+    from_three_lanes_on_the_sidebar_shows_one_and_the_tab_shows_all,
+    an_error_of_another_lane_comes_into_sight,
+    the_steps_offset_acts_under_the_spacing_that_auto_stands_for,
+    steps_say_where_they_come_from,
+    an_added_lane_has_only_what_its_sampler_can_do,
+    empty_boxes_show_the_number_that_is_taken,
+    the_seed_is_fixed_drawn_and_let_loose,
+)
+
+
+def test_the_form_shows_what_nobody_typed(open_page, engine):
+    in_turn(open_page(width=1280, height=900), PARTS, engine)

@@ -5,24 +5,13 @@ from dataclasses import replace
 import pytest
 from fake_engine import BROKEN, EXAMPLES, FakeEngine, V
 from opened_pages import opening
-from reading import choose, fill, progress, run_to_end, wait_for
+from reading import choose, fill, in_turn, open_fold, progress, run_to_end, wait_for
 
 from explorer.models.catalog import Catalog
 from explorer.settings import LaneSettings
 from explorer.settings.limits import LIMITS
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def models_page(open_page, engine: FakeEngine):
-    """A page whose model, the first one, has come."""
-    engine.resident = ""
-    page = open_page()
-    page.wait_for_function("document.querySelector('#model_card .facts').textContent !== ''")
-    yield page
-    engine.slow.clear()
-    engine.load()  # what the other tests begin with
 
 
 def about(page, part: str) -> str:
@@ -41,8 +30,7 @@ def menu(page) -> str:
     return page.locator("#model input").input_value()
 
 
-def test_a_choice_loads_at_once_and_a_run_waits_for_it(models_page, engine):
-    page = models_page
+def a_choice_loads_at_once_and_a_run_waits_for_it(page, engine):
     engine.slow.set()
     choose(page, "#model", "Turbo")
     wait_for_text(page, "loading", "Loading Turbo.")
@@ -58,8 +46,7 @@ def test_a_choice_loads_at_once_and_a_run_waits_for_it(models_page, engine):
     assert "Distilled" in about(page, "notes")
 
 
-def test_example_prompts_are_the_models(models_page):
-    page = models_page
+def example_prompts_are_the_models(page, engine):
     page.click("#examples button >> text=purple castle")
     assert page.locator("#prompt textarea").input_value() == EXAMPLES[1]
     choose(page, "#model", "Turbo")
@@ -69,8 +56,8 @@ def test_example_prompts_are_the_models(models_page):
     assert page.locator("#examples button").count() == len(EXAMPLES)
 
 
-def test_a_run_that_waits_for_a_model_can_be_stopped(models_page, engine):
-    page, made = models_page, engine.calls_made
+def a_run_that_waits_for_a_model_can_be_stopped(page, engine):
+    made = engine.calls_made
     engine.slow.set()
     choose(page, "#model", "Turbo")
     wait_for_text(page, "loading", "Loading Turbo.")
@@ -82,8 +69,7 @@ def test_a_run_that_waits_for_a_model_can_be_stopped(models_page, engine):
     assert engine.calls_made == made
 
 
-def test_a_models_own_configuration_refills_the_lanes(models_page, engine):
-    page = models_page
+def a_models_own_configuration_refills_the_lanes(page, engine):
     fill(page, "prompt", "a red sailboat")
     choose(page, "#model", "SDXL <img src=x onerror=window.hit=1>")
     wait_for_text(page, "settings-note", "Prediction type v_prediction")
@@ -97,8 +83,8 @@ def test_a_models_own_configuration_refills_the_lanes(models_page, engine):
     assert page.locator("img[onerror]").count() == 0
 
 
-def test_a_model_that_does_not_load_is_a_sentence_and_the_menu_goes_back(models_page, engine):
-    page, before = models_page, menu(models_page)
+def a_model_that_does_not_load_is_a_sentence_and_the_menu_goes_back(page, engine):
+    before = menu(page)
     choose(page, "#model", "Broken")
     wait_for_text(page, "sentence", "ends in the middle")
     assert about(page, "sentence") == BROKEN
@@ -110,8 +96,7 @@ def test_a_model_that_does_not_load_is_a_sentence_and_the_menu_goes_back(models_
     assert engine.settings.model in (engine.resident, "")
 
 
-def test_a_run_that_waits_for_a_model_that_fails_says_why(models_page, engine):
-    page = models_page
+def a_run_that_waits_for_a_model_that_fails_says_why(page, engine):
     engine.slow.set()
     choose(page, "#model", "Broken")
     wait_for_text(page, "loading", "Loading Broken.")
@@ -121,11 +106,10 @@ def test_a_run_that_waits_for_a_model_that_fails_says_why(models_page, engine):
     assert progress(page) == BROKEN
 
 
-def test_a_refiner_is_offered_where_it_applies_and_keeps_what_it_holds(models_page, engine):
-    page = models_page
+def a_refiner_is_offered_where_it_applies_and_keeps_what_it_holds(page, engine):
     assert page.locator("#refiner_group").is_hidden() or "SDXL" in about(page, "facts")
     choose(page, "#model", "SDXL <img src=x onerror=window.hit=1>")
-    page.locator("#refiner_group .fold-head").click()
+    open_fold(page, "refiner_group")
     choose(page, "#refiner", "SDXL refiner")
     fill(page, "refiner_switch_at", "0.5")
     page.wait_for_function(
@@ -142,10 +126,35 @@ def test_a_refiner_is_offered_where_it_applies_and_keeps_what_it_holds(models_pa
     assert page.locator("#refiner_switch_at input").input_value() == "0.5"
 
 
-def test_what_a_cpu_has_not_is_hidden(models_page):
-    models_page.locator("#picture_group .fold-head").click()
-    assert models_page.locator("#batch_size").is_visible()
-    models_page.wait_for_selector("#rng", state="hidden")
+def what_a_cpu_has_not_is_hidden(page, engine):
+    open_fold(page, "picture_group")
+    assert page.locator("#batch_size").is_visible()
+    page.wait_for_selector("#rng", state="hidden")
+
+
+PARTS = (
+    a_choice_loads_at_once_and_a_run_waits_for_it,
+    example_prompts_are_the_models,
+    a_run_that_waits_for_a_model_can_be_stopped,
+    a_models_own_configuration_refills_the_lanes,
+    a_model_that_does_not_load_is_a_sentence_and_the_menu_goes_back,
+    a_run_that_waits_for_a_model_that_fails_says_why,
+    a_refiner_is_offered_where_it_applies_and_keeps_what_it_holds,
+    what_a_cpu_has_not_is_hidden,
+)
+
+
+def test_the_menu_loads_refills_and_says_what_fails(open_page, engine: FakeEngine):
+    """One after the other on one page, each from its first model and the settings of that."""
+    engine.resident = ""
+    page = open_page()
+    try:
+        for each in PARTS:
+            wait_for_text(page, "facts", "128 × 128")
+            in_turn(page, [each], engine)
+    finally:
+        engine.slow.clear()
+        engine.load()  # what the other tests begin with
 
 
 class WithoutTheHub(FakeEngine):
