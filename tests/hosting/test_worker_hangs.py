@@ -5,7 +5,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from explorer.settings import RunSettings
 from explorer.settings.limits import Limits
 from explorer.settings.start_picture import picture_url
 
+Hang = Callable[[BorderEngine], None]
 HUNG_S, ENOUGH_S = 5, 60.0  # on a busy machine one that lives may be silent for two
 
 
@@ -40,13 +42,6 @@ def large_settings() -> RunSettings:
     return run
 
 
-@pytest.fixture
-def engine() -> Iterator[BorderEngine]:
-    engine = hanging()
-    yield engine
-    engine.close(0.0)
-
-
 def assert_the_next_run_works(engine: BorderEngine, hung: int) -> None:
     assert not engine.queue.busy
     assert isinstance(follow(engine, settings())[-1], Finished)
@@ -54,7 +49,7 @@ def assert_the_next_run_works(engine: BorderEngine, hung: int) -> None:
     wait_until(lambda: not is_alive(hung))
 
 
-def test_a_worker_that_gives_no_sign_of_life_is_replaced(engine):
+def a_worker_that_gives_no_sign_of_life_is_replaced(engine: BorderEngine) -> None:
     pid, began = engine.backends[0].pid, time.monotonic()
     *_, last = follow(engine, settings("a boat [frozen]"))
     assert time.monotonic() - began < ENOUGH_S
@@ -64,14 +59,14 @@ def test_a_worker_that_gives_no_sign_of_life_is_replaced(engine):
     assert_the_next_run_works(engine, pid)
 
 
-def test_so_is_one_that_has_nothing_to_do(engine):
+def so_is_one_that_has_nothing_to_do(engine: BorderEngine) -> None:
     pid = engine.backends[0].pid
     os.kill(pid, signal.SIGSTOP)
     wait_until(lambda: engine.backends[0].pid != pid)
     assert_the_next_run_works(engine, pid)
 
 
-def test_one_that_takes_a_large_request_does_not_hold_up_whoever_asks(engine):
+def one_that_takes_a_large_request_does_not_hold_up_whoever_asks(engine: BorderEngine) -> None:
     """The pipe is full, and the process does not read it."""
     pid = engine.backends[0].pid
     os.kill(pid, signal.SIGSTOP)
@@ -80,6 +75,70 @@ def test_one_that_takes_a_large_request_does_not_hold_up_whoever_asks(engine):
     assert time.monotonic() - began < ENOUGH_S
     assert isinstance(last, Failed)
     assert_the_next_run_works(engine, pid)
+
+
+def one_that_computes_for_long_is_left_alone(engine: BorderEngine) -> None:
+    pid = engine.backends[0].pid
+    assert isinstance(follow(engine, settings("a boat [slow]"))[-1], Finished)
+    assert engine.backends[0].pid == pid
+
+
+def a_run_that_a_stop_does_not_end_is_given_up(engine: BorderEngine) -> None:
+    pid, cancel = engine.backends[0].pid, threading.Event()
+
+    async def stop() -> Event:
+        async for event in engine.astream(settings("a boat [stuck]"), cancel):
+            if getattr(event, "call", 0):
+                cancel.set()
+        return event
+
+    last = finish(stop())
+    assert isinstance(last, Cancelled)
+    assert f"did not stop within {about(HUNG_S)}" in last.message
+    assert_the_next_run_works(engine, pid)
+
+
+def a_run_that_is_no_further_in_the_time_of_a_whole_run_is_given_up(engine: BorderEngine) -> None:
+    pid = engine.backends[0].pid
+    *_, last = follow(engine, settings("a boat [stuck]"))
+    assert isinstance(last, Failed)
+    assert "no further after 6.0 seconds" in last.message
+    assert_the_next_run_works(engine, pid)
+
+
+# --- what hangs for seconds, all at the same time ------------------------------------------------
+
+HANGS = {
+    a_worker_that_gives_no_sign_of_life_is_replaced: {},
+    so_is_one_that_has_nothing_to_do: {},
+    one_that_takes_a_large_request_does_not_hold_up_whoever_asks: {},
+    one_that_computes_for_long_is_left_alone: {},
+    a_run_that_a_stop_does_not_end_is_given_up: {},
+    a_run_that_is_no_further_in_the_time_of_a_whole_run_is_given_up: {"run_s": 6},
+}
+
+
+@pytest.fixture(scope="module")
+def ended() -> Iterator[dict[Hang, Future]]:
+    """What became of each, on an engine of its own with these limits."""
+
+    def on_its_own(hang: Hang) -> None:
+        engine = hanging(**HANGS[hang])
+        try:
+            hang(engine)
+        finally:
+            engine.close(0.0)
+
+    with ThreadPoolExecutor(len(HANGS)) as pool:
+        yield {hang: pool.submit(on_its_own, hang) for hang in HANGS}
+
+
+@pytest.mark.parametrize("hang", HANGS, ids=lambda hang: hang.__name__)
+def test_what_hangs_is_replaced_and_what_computes_is_not(ended, hang):
+    ended[hang].result()
+
+
+# --- the others ----------------------------------------------------------------------------------
 
 
 def test_one_that_hangs_holds_up_neither_what_a_page_asks_nor_the_end():
@@ -98,39 +157,6 @@ def test_one_that_hangs_holds_up_neither_what_a_page_asks_nor_the_end():
     wait_until(lambda: not is_alive(pid))
     thread.join(10)
     assert not thread.is_alive()
-
-
-def test_one_that_computes_for_long_is_left_alone(engine):
-    pid = engine.backends[0].pid
-    assert isinstance(follow(engine, settings("a boat [slow]"))[-1], Finished)
-    assert engine.backends[0].pid == pid
-
-
-def test_a_run_that_a_stop_does_not_end_is_given_up(engine):
-    pid, cancel = engine.backends[0].pid, threading.Event()
-
-    async def stop() -> Event:
-        async for event in engine.astream(settings("a boat [stuck]"), cancel):
-            if getattr(event, "call", 0):
-                cancel.set()
-        return event
-
-    last = finish(stop())
-    assert isinstance(last, Cancelled)
-    assert f"did not stop within {about(HUNG_S)}" in last.message
-    assert_the_next_run_works(engine, pid)
-
-
-def test_a_run_that_is_no_further_in_the_time_of_a_whole_run_is_given_up():
-    engine = hanging(run_s=6)
-    try:
-        pid = engine.backends[0].pid
-        *_, last = follow(engine, settings("a boat [stuck]"))
-        assert isinstance(last, Failed)
-        assert "no further after 6.0 seconds" in last.message
-        assert_the_next_run_works(engine, pid)
-    finally:
-        engine.close(0.0)
 
 
 def test_a_signal_of_a_terminal_does_not_end_one_that_is_still_importing():
