@@ -46,7 +46,7 @@ def test_unread_sessions_are_let_go_and_one_that_is_read_stays(site):
                 async with http.stream("GET", "queue/data", params=query) as stream:
                     pieces = stream.aiter_raw()  # kept: without it the stream is closed
                     await anext(pieces)
-                    for at in range(300):
+                    for at in range(6 * FEW.unread_sessions):
                         await join(f"s{at}")
                     queue = page._queue
                     most = FEW.unread_sessions + 2
