@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -72,6 +73,11 @@ class Sentences:
                 await answer.respond(status, sentence)
             elif any(isinstance(each, HTTPException) for each in (error, error.__cause__)):
                 await answer.end()  # of an event stream without events; routers wrap it
+            elif answer.is_stream:  # its last event has said that it broke
+                if not isinstance(error, KeyError):  # of a session that was dropped meanwhile
+                    LOG.exception("%s %s (%s) broke off", *_named(scope))
+                    self._count(scope, ANSWER)
+                await answer.end()
             else:
                 raise
 
@@ -81,7 +87,7 @@ class _Answer:
 
     def __init__(self, scope: Scope, send: Send, count: Callable[[Scope, str], None]):
         self._scope, self._send, self._count = scope, send, count
-        self.started = False
+        self.started = self.is_stream = False  # of events
         self._body: bytearray | None = None  # of a 500
 
     async def send(self, message: Message) -> None:
@@ -90,6 +96,9 @@ class _Answer:
             return
         body = self._body
         if body is None:
+            if message["type"] == "http.response.start":
+                kind = Headers(raw=message.get("headers", [])).get("content-type", "")
+                self.is_stream = kind.startswith("text/event-stream")
             self.started = True
             await self._send(message)
             return

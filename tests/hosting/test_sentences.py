@@ -112,6 +112,27 @@ def test_an_event_stream_that_has_nothing_to_tell_ends(app):
     assert ask(app, headers=[])[-1] == {"type": "http.response.body", "body": b""}
 
 
+@pytest.mark.parametrize(
+    ("kind", "ends"), [(b"text/event-stream; charset=utf-8", True), (b"image/png", False)]
+)
+def test_an_event_stream_that_breaks_ends_whole_and_a_file_does_not(kind, ends, caplog):
+    """A file that ended like others would pass for a whole one."""
+    headers = [(b"content-type", kind)]
+
+    async def breaks(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+        raise TypeError("str is not valid UTF-8")
+
+    if not ends:
+        with pytest.raises(TypeError):
+            ask(breaks, "GET")
+        return
+    assert ask(breaks, "GET")[-1] == {"type": "http.response.body", "body": b""}
+    (record,) = caplog.records
+    assert record.exc_info and record.message == "GET /x (none) broke off"
+
+
 def test_a_web_socket_is_closed():
     async def app(scope, receive, send):
         raise AssertionError
