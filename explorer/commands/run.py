@@ -180,7 +180,7 @@ def _arguments() -> argparse.ArgumentParser:
         "folder (docs/run_format.md) with a row for each lane in runs.csv.",
         epilog="Ctrl-C stops after the model call under way and keeps what is recorded. Exit "
         "status: 0, 1 if a run failed or could not be saved, 2 for wrong arguments, 130 after "
-        "Ctrl-C.",
+        "Ctrl-C, 143 after SIGTERM.",
     )
     parser.add_argument(
         "--out", default=OUT, metavar="DIR", help=f"the folder for the runs (default: {OUT})"

@@ -19,7 +19,7 @@ FIELD = "settings"
 STANDARD_INPUT = "-"
 SCHEDULER_FILES = ("scheduler_config.json", "scheduler/scheduler_config.json")
 KINDS = (
-    "give a run's folder or .zip, a picture or a text with settings, a link, or a "
+    "give a run's folder or .zip, a picture or a text with settings, a link, a model's folder or a "
     "scheduler_config.json"
 )
 

@@ -109,3 +109,25 @@ def test_a_long_sentence_of_a_finished_run_is_whole(open_page):
         " return where.scrollWidth > where.clientWidth; })()"
     )
     assert not cut
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (1280, 600), (900, 700)])
+def test_a_long_refusal_can_be_read_and_covers_nothing(open_page, width, height):
+    page = open_page(width=width, height=height)
+    page.click("#picture_group .fold-head")
+    fill(page, "width", "77")
+    page.wait_for_selector("#width_problem")
+    page.click("#run")
+    wait_for(page, "samplerExplorer.state === 'error'")
+    where = page.locator("#progress .where")
+    where.evaluate(
+        "(it) => (it.textContent = 'Lower the steps, the batch size or lanes. '.repeat(8))"
+    )
+    box, bar = where.bounding_box(), page.locator("#bar").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= bar["y"] + bar["height"]
+    where.hover()
+    page.mouse.wheel(0, 500)  # its end can be reached
+    page.wait_for_function(
+        "(() => { const it = document.querySelector('#progress .where');"
+        " return it.scrollTop + it.clientHeight >= it.scrollHeight - 1; })()"
+    )

@@ -149,6 +149,21 @@ def test_a_run_that_never_began_leaves_the_stage_as_it_was(open_page, engine):
     page.wait_for_selector(".viewer[data-scrubbing]")
 
 
+def test_the_rings_of_older_pictures_are_marked_after_a_run_that_never_began(open_page, engine):
+    page = open_page()
+    run_to_end(page)
+    fill(page, "steps", "30")
+    page.wait_for_selector("#plot[data-other], #plot [data-other]", state="attached")
+    engine.hold_at = 0
+    page.click("#run")
+    wait_for(page, "samplerExplorer.state === 'running'")
+    page.wait_for_selector(":is(#plot, #plot *):not([data-other]) > .plot", state="attached")
+    page.click("#stop")
+    wait_for(page, "samplerExplorer.state === 'cancelled'")
+    engine.hold_at = None
+    page.wait_for_selector("[data-other] > .plot", state="attached")
+
+
 FRAMES_ASKED = """() => new Promise((resolve) => {
     const asked = window.requestAnimationFrame;
     let count = 0;

@@ -19,7 +19,7 @@ let followed = false; // does watch.js follow the run? Then what Gradio still de
 let heard = false; // has the server told of the run?
 let pending = ""; // the progress of loading a model whose settings will be filled in
 let waiting = false; // Run was pressed meanwhile
-let before = null; // the state to return to when a run ends before it began
+let before = null; // what to return to when a run ends before it began: {run, plan, key}
 
 export const isRunning = () => state.run.state === "running";
 export const isStopping = () => stopping;
@@ -47,7 +47,7 @@ export function resumeRun(id, form) {
 }
 
 function rise(detail) {
-  before = state.run;
+  before = { run: state.run, plan: state.plan, key: state.key };
   lost = "";
   stopping = followed = heard = false;
   set({ plan: [], run: { state: "running", call: 0, calls: 0, frame: -1 } });
@@ -111,7 +111,8 @@ function progressOf(event) {
 export function end(event) {
   watchdogs.forEach(clearTimeout);
   stopping = waiting = false;
-  if (!event.run && before) update({ frame: before.frame });
+  // The pictures on the stage are still those of the run before: so are their schedules.
+  if (!event.run && before) set({ plan: before.plan, key: before.key, run: { ...state.run, frame: before.run.frame } });
   update({ state: event.state });
   if (event.run) set({ recorded: event.run });
   emit("end", event);
@@ -144,7 +145,7 @@ const wait = () => emit("progress", { state: "running", message: pending });
 
 function resume() {
   if (!waiting) return;
-  set({ run: before });
+  set({ run: before.run, plan: before.plan });
   document.querySelector("#run").click();
 }
 
