@@ -3,22 +3,13 @@
 import json
 
 import pytest
-from reading import choose, fill, open_tab
+from reading import choose, fill, in_turn, open_fold, open_tab, part
 
 from explorer.views.lists import largest_file
 
 pytestmark = pytest.mark.browser
 
 FILE = "#scheduler_file"
-
-
-@pytest.fixture
-def fresh(open_page):
-    """A page of its own, whose settings file is open."""
-    page = open_page()
-    page.click("#file_group > .fold-head, #file_group .fold-head >> nth=0")
-    open_tab(page, "table")
-    return page
 
 
 def take(page, text: str) -> None:
@@ -31,78 +22,102 @@ def told(page, words: str) -> None:
     page.wait_for_function(f"words => {status}.includes(words)", arg=words)
 
 
-def test_a_pasted_file_is_taken_over_and_what_is_not_known_is_named(fresh):
+def a_pasted_file_is_taken_over_and_what_is_not_known_is_named(page, tmp_path):
     config = {"_class_name": "PNDMScheduler", "use_karras_sigmas": True, "skip_prk_steps": True}
-    take(fresh, json.dumps(config))
-    told(fresh, "left out: skip_prk_steps")
-    told(fresh, "PNDMScheduler is not among the samplers here")
-    fresh.wait_for_selector("text=DPM2 Karras >> visible=true")
-    assert fresh.locator("#a_schedule_type select").evaluate(
+    take(page, json.dumps(config))
+    told(page, "left out: skip_prk_steps")
+    told(page, "PNDMScheduler is not among the samplers here")
+    page.wait_for_selector("text=DPM2 Karras >> visible=true")
+    assert page.locator("#a_schedule_type select").evaluate(
         "box => box.selectedOptions[0].text"
     ) == ("Karras")
 
 
-def test_a_hostile_file_is_shown_as_text(fresh):
-    take(fresh, json.dumps({"beta_end": 0.01, "rho": 7, "<img src=x onerror=window.hit=1>": 1}))
-    told(fresh, "left out: <img src=x onerror=window.hit=1>")
-    assert fresh.evaluate("window.hit") is None
+def a_hostile_file_is_shown_as_text(page, tmp_path):
+    take(page, json.dumps({"beta_end": 0.01, "rho": 7, "<img src=x onerror=window.hit=1>": 1}))
+    told(page, "left out: <img src=x onerror=window.hit=1>")
+    assert page.evaluate("window.hit") is None
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("", "Paste the file's text"),
-        ("{", "Not taken over: this is not JSON"),
-        ('{"beta_end": 3}', "Not taken over: beta_end: Beta end must be"),
-        ('{"_class_name": "EDMEulerScheduler", "beta_end": 0.5}', "Not taken over: EDMEuler"),
-    ],
-)
-def test_a_file_that_will_not_do_is_a_sentence_and_changes_nothing(fresh, text, sentence):
-    take(fresh, text)
-    told(fresh, sentence)
-    assert fresh.locator("#a_beta_end input").input_value() == "0.012"
+REFUSED = {
+    "": "Paste the file's text",
+    "{": "Not taken over: this is not JSON",
+    '{"beta_end": 3}': "Not taken over: beta_end: Beta end must be",
+    '{"_class_name": "EDMEulerScheduler", "beta_end": 0.5}': "Not taken over: EDMEuler",
+}
 
 
-def test_a_file_larger_than_the_server_takes_is_not_sent(fresh, tmp_path):
+def a_file_that_will_not_do_is_a_sentence_and_changes_nothing(page, tmp_path):
+    for text, sentence in REFUSED.items():
+        with part(text):
+            take(page, text)
+            told(page, sentence)
+            assert page.locator("#a_beta_end input").input_value() == "0.012"
+
+
+def a_file_larger_than_the_server_takes_is_not_sent(page, tmp_path):
     sent = []
-    fresh.on("request", lambda request: sent.append("component_server" in request.url))
+
+    def listen(request) -> None:
+        sent.append("component_server" in request.url)
+
+    page.on("request", listen)
     path = tmp_path / "large.json"
     path.write_bytes(b" " * (largest_file() + 1))
-    fresh.set_input_files(f"{FILE} input[type=file]", path)
-    told(fresh, "Not taken over: this file is too large to hold a scheduler's settings.")
+    page.set_input_files(f"{FILE} input[type=file]", path)
+    told(page, "Not taken over: this file is too large to hold a scheduler's settings.")
     assert not any(sent)
     path.write_bytes(b" " * largest_file())
-    fresh.set_input_files(f"{FILE} input[type=file]", path)
-    told(fresh, "Paste the file's text, or open one.")
+    page.set_input_files(f"{FILE} input[type=file]", path)
+    told(page, "Paste the file's text, or open one.")
+    page.remove_listener("request", listen)
 
 
-def test_a_lane_is_downloaded_and_opened_again(fresh, tmp_path):
-    choose(fresh, "#a_schedule_type", "Polyexponential")
-    fill(fresh, "a_rho", "2.5")
-    with fresh.expect_download() as download:
-        fresh.click(f"{FILE} .save")
+def a_lane_is_downloaded_and_opened_again(page, tmp_path):
+    choose(page, "#a_schedule_type", "Polyexponential")
+    fill(page, "a_rho", "2.5")
+    with page.expect_download() as download:
+        page.click(f"{FILE} .save")
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
     config = json.loads(path.read_text())
     assert path.name == "scheduler_config.json"
     assert (config["_class_name"], config["rho"]) == ("KDPM2DiscreteScheduler", 2.5)
-    choose(fresh, "#a_schedule_type", "Automatic")
-    fresh.set_input_files(f"{FILE} input[type=file]", path)
-    told(fresh, "Taken over")
-    assert fresh.locator("#a_rho input").input_value() == "2.5"
+    choose(page, "#a_schedule_type", "Automatic")
+    page.set_input_files(f"{FILE} input[type=file]", path)
+    told(page, "Taken over")
+    assert page.locator("#a_rho input").input_value() == "2.5"
 
 
-def test_the_switch_runs_as_a1111_does_and_back(fresh):
-    fresh.wait_for_selector("#calls_table .differences li")
-    switch = fresh.get_by_label("as A1111 / ComfyUI")
+def the_switch_runs_as_a1111_does_and_back(page, tmp_path):
+    page.wait_for_selector("#calls_table .differences li")
+    switch = page.get_by_label("as A1111 / ComfyUI")
     switch.check()
-    fresh.wait_for_function("!document.querySelector('#calls_table .differences li')")
+    page.wait_for_function("!document.querySelector('#calls_table .differences li')")
     state = "form => [...document.querySelectorAll(form)].map(box => box.selectedOptions[0].text)"
     boxes = "#a_discard_penultimate_sigma select, #a_interpolation_type select"
-    assert sorted(fresh.evaluate(state, boxes)) == ["log_linear", "on"]
-    fill(fresh, "steps", "10")
+    assert sorted(page.evaluate(state, boxes)) == ["log_linear", "on"]
+    fill(page, "steps", "10")
     last = "[...document.querySelectorAll('#calls_table tr[data-at]')].at(-2)"
-    fresh.wait_for_function(f"{last}.textContent.startsWith('100.343')")
+    page.wait_for_function(f"{last}.textContent.startsWith('100.343')")
     switch.uncheck()
-    fresh.wait_for_selector("#calls_table .differences li")
-    assert sorted(fresh.evaluate(state, boxes)) == ["auto", "off"]
+    page.wait_for_selector("#calls_table .differences li")
+    assert sorted(page.evaluate(state, boxes)) == ["auto", "off"]
+
+
+PARTS = (
+    the_switch_runs_as_a1111_does_and_back,
+    a_pasted_file_is_taken_over_and_what_is_not_known_is_named,
+    a_hostile_file_is_shown_as_text,
+    a_file_that_will_not_do_is_a_sentence_and_changes_nothing,
+    a_file_larger_than_the_server_takes_is_not_sent,
+    a_lane_is_downloaded_and_opened_again,
+)
+
+
+def test_a_lane_and_a_file_become_each_other(open_page, tmp_path):
+    page = open_page()
+    page.wait_for_selector("#history [data-ready]")
+    open_fold(page, "file_group")
+    open_tab(page, "table")
+    in_turn(page, PARTS, tmp_path)

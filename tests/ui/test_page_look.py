@@ -4,7 +4,7 @@ from urllib.parse import urlparse
 
 import pytest
 from playwright.sync_api import expect
-from reading import fill, run_to_end, wait_for
+from reading import fill, in_turn, open_fold, part, run_to_end, wait_for
 
 from explorer.hosting.files import PLOTLY
 
@@ -19,10 +19,25 @@ def test_no_request_leaves_the_machine(context, open_page):
     hosts = {urlparse(url).hostname for url in seen if not url.startswith(("data:", "blob:"))}
     assert hosts == {"127.0.0.1"}
     assert any(urlparse(url).path.endswith(f"/{PLOTLY}") for url in seen)
+    with part("the plot in the light"):
+        wears_the_theme(page)
+    with part("a long sentence"):
+        a_long_sentence_of_a_finished_run_is_whole(page)
 
 
-def test_on_a_phone_the_settings_are_closed_and_run_is_in_reach(open_page):
-    page = open_page(width=390, height=844)
+def a_long_sentence_of_a_finished_run_is_whole(page):
+    cut = page.evaluate(
+        "(() => { const where = document.querySelector('#progress .where');"
+        " where.textContent = 'The server could not write this run. '.repeat(8);"
+        " return where.scrollWidth > where.clientWidth; })()"
+    )
+    assert not cut
+
+
+# --- on a phone ----------------------------------------------------------------------------------
+
+
+def the_settings_are_closed_and_run_is_in_reach(page):
     page.wait_for_selector("#settings:not(.open)")
     page.wait_for_function("document.querySelector('#settings').getBoundingClientRect().right <= 0")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -34,12 +49,10 @@ def test_on_a_phone_the_settings_are_closed_and_run_is_in_reach(open_page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_on_a_phone_a_refused_run_leaves_the_settings_open_at_what_is_wrong(open_page):
-    page = open_page(width=390, height=844)
-    page.wait_for_selector("#settings:not(.open)")
+def a_refused_run_leaves_the_settings_open_at_what_is_wrong(page):
     page.click("#settings .toggle-button")
     fill(page, "steps", "20")
-    page.click("#picture_group .fold-head")
+    open_fold(page, "picture_group")
     fill(page, "width", "77")
     page.wait_for_selector("#width_problem")
     page.locator("#settings .sidebar-content").evaluate("(it) => it.scrollTo(0, it.scrollHeight)")
@@ -52,11 +65,10 @@ def test_on_a_phone_a_refused_run_leaves_the_settings_open_at_what_is_wrong(open
     page.wait_for_selector("#settings:not(.open)")
 
 
-def test_what_the_plot_says_lies_below_its_drawing_and_names_the_setting(open_page):
-    page = open_page(width=390, height=844)
+def what_the_plot_says_lies_below_its_drawing_and_names_the_setting(page):
     before = page.locator("#plot").bounding_box()
     page.evaluate("document.querySelector('#settings .toggle-button').click()")
-    page.click("#picture_group .fold-head")
+    open_fold(page, "picture_group")
     fill(page, "width", "77")
     sentence = page.locator("#plot .sentence")
     expect(sentence).to_have_text("Not redrawn while a setting is wrong: Width.")
@@ -65,15 +77,25 @@ def test_what_the_plot_says_lies_below_its_drawing_and_names_the_setting(open_pa
     assert page.locator("#plot").bounding_box()["height"] == before["height"]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_plot_wears_the_theme(open_page, theme):
-    page = open_page(f"?__theme={theme}")
+def test_on_a_phone_run_and_what_it_says_are_in_reach(open_page):
+    in_turn(
+        open_page(width=390, height=844),
+        (
+            the_settings_are_closed_and_run_is_in_reach,
+            a_refused_run_leaves_the_settings_open_at_what_is_wrong,
+            what_the_plot_says_lies_below_its_drawing_and_names_the_setting,
+        ),
+    )
+
+
+# --- in the dark, and beside a closed sidebar ----------------------------------------------------
+
+
+def wears_the_theme(page) -> str:
+    """The colour of the plot's text, which is the theme's as that of lane A is."""
     ink, wanted, line, lane = page.evaluate(COLOURS)
     assert (ink, line) == (wanted, lane)
-    page.evaluate("document.body.classList.toggle('dark')")
-    wait_for(page, f"document.querySelector('#plot .area')._fullLayout.font.color !== '{ink}'")
-    ink, wanted, line, lane = page.evaluate(COLOURS)
-    assert (ink, line) == (wanted, lane)
+    return ink
 
 
 COLOURS = """() => {
@@ -85,11 +107,26 @@ COLOURS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("width", [844, 1280])
-def test_the_closed_sidebars_button_is_not_on_run(open_page, width):
-    page = open_page(width=width)
+def test_the_plot_wears_the_theme_and_the_closed_sidebars_button_is_not_on_run(open_page):
+    page = open_page("?__theme=dark", width=844)
+    ink = wears_the_theme(page)
+    for turn in ("to light", "and back"):
+        with part(turn):
+            page.evaluate("document.body.classList.toggle('dark')")
+            wait_for(
+                page, f"document.querySelector('#plot .area')._fullLayout.font.color !== '{ink}'"
+            )
+            ink = wears_the_theme(page)
     page.click("#settings .toggle-button")
     page.wait_for_selector("#settings:not(.open)")
+    for width in (844, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_function(f"innerWidth === {width}")
+        with part(f"the sidebar's button, {width} pixels"):
+            the_closed_sidebars_button_is_not_on_run(page)
+
+
+def the_closed_sidebars_button_is_not_on_run(page):
     run, button = (page.locator(each) for each in ("#run", "#settings .toggle-button"))
     wait_for(
         page,  # the column has come to rest
@@ -98,17 +135,6 @@ def test_the_closed_sidebars_button_is_not_on_run(open_page, width):
         " return rests && left < 100; })()",
     )
     assert run.bounding_box()["x"] >= button.bounding_box()["x"] + button.bounding_box()["width"]
-
-
-def test_a_long_sentence_of_a_finished_run_is_whole(open_page):
-    page = open_page()
-    run_to_end(page)
-    cut = page.evaluate(
-        "(() => { const where = document.querySelector('#progress .where');"
-        " where.textContent = 'The server could not write this run. '.repeat(8);"
-        " return where.scrollWidth > where.clientWidth; })()"
-    )
-    assert not cut
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (1280, 600), (900, 700)])

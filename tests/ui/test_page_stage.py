@@ -1,7 +1,7 @@
 """The page is one screen: what stands where, whatever it holds, and what a phone keeps in sight."""
 
 import pytest
-from reading import fill, open_tab, run_to_end, wait_for
+from reading import fill, open_tab, part, run_to_end, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -62,31 +62,16 @@ def test_nothing_scrolls_and_nothing_above_the_tabs_moves(open_page):
         )
 
 
-@pytest.mark.parametrize("width", [800, 1024])
-def test_beside_the_open_sidebar_a_narrow_column_holds_its_parts(open_page, width):
-    page = open_page(width=width, height=768)
+def test_beside_the_open_sidebar_a_narrow_column_holds_its_parts(open_page):
+    page = open_page(width=800, height=768)
     for lanes in (2, 6):
         set_lanes(page, lanes)
         run_to_end(page)
         wait_for(page, f"document.querySelectorAll('.pane').length === {lanes}")
-        assert page.evaluate(NOT_INSIDE) == [], lanes
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def test_a_panel_scrolls_inside(open_page):
-    page = open_page(width=1280, height=600)
-    open_tab(page, "lanes")
-    page.locator("#panel_lanes").evaluate("(panel) => panel.scrollTo(0, panel.scrollHeight)")
-    assert page.evaluate("document.querySelector('#panel_lanes').scrollTop") > 100
-    assert page.evaluate("scrollY") == 0
-
-
-def test_a_tab_stays_open_over_a_reload(open_page):
-    page = open_page()
-    open_tab(page, "doctor")
-    page.reload()
-    page.wait_for_selector("#panel_doctor[data-open]")
-    assert page.evaluate("document.querySelector('#panel_schedule').inert")
+        for width in (800, 1024):
+            resize(page, (width, 768))
+            assert page.evaluate(NOT_INSIDE) == [], (lanes, width)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_low_window_scrolls_rather_than_shrink_to_nothing(open_page):
@@ -94,26 +79,51 @@ def test_a_low_window_scrolls_rather_than_shrink_to_nothing(open_page):
     places = page.evaluate(PLACES)
     assert page.locator("#plot").bounding_box()["height"] >= 60
     assert places["#panels"]["bottom"] <= 700
+    with part("a panel scrolls inside"):
+        resize(page, (1280, 600))
+        open_tab(page, "lanes")
+        page.locator("#panel_lanes").evaluate("(panel) => panel.scrollTo(0, panel.scrollHeight)")
+        assert page.evaluate("document.querySelector('#panel_lanes').scrollTop") > 100
+        assert page.evaluate("scrollY") == 0
+    with part("a tab stays open over a reload"):
+        open_tab(page, "doctor")
+        page.reload()
+        page.wait_for_selector("#panel_doctor[data-open]")
+        assert page.evaluate("document.querySelector('#panel_schedule').inert")
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 6])
-def test_on_a_phone_pictures_and_scrubber_stay_at_the_top_and_run_at_the_foot(open_page, lanes):
+def test_on_a_phone_pictures_and_scrubber_stay_at_the_top_and_run_at_the_foot(open_page):
     page = open_page(width=390, height=844)
-    set_lanes(page, lanes)
-    run_to_end(page)
+    for lanes in (1, 2, 6):
+        with part(f"{lanes} lanes"):
+            set_lanes(page, lanes)
+            page.evaluate("scrollTo(0, 0)")
+            page.evaluate("document.querySelector('#tab_schedule').click()")
+            run_to_end(page)
+            stay_in_sight_on_a_phone(page, lanes)
+    with part("a row of six pictures scrolls sideways by keys too"):
+        page.wait_for_selector(".panes[data-lanes='6'][tabindex='0']")
+        page.locator(".panes").press("ArrowRight")
+        page.wait_for_function("document.querySelector('.panes').scrollLeft > 0")
+        page.locator(".pane.lane-f .enlarge").focus()
+        last = page.locator(".pane.lane-f .screen").bounding_box()
+        assert last["x"] + last["width"] <= 390
+
+
+def stay_in_sight_on_a_phone(page, lanes: int) -> None:
     wait_for(page, f"document.querySelectorAll('.pane').length === {lanes}")
     for tab in ("schedule", "doctor", "lanes"):
         page.evaluate(f"document.querySelector('#tab_{tab}').click()")
         page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
         assert page.evaluate("document.documentElement.scrollWidth") == 390, tab
-        for part in (
+        for query in (
             ".pane .screen",
             ".transport [type=range]",
             "#run",
             "#settings .toggle-button",
         ):
-            box = page.locator(part).first.bounding_box()
-            assert box["y"] >= 0 and box["y"] + box["height"] <= 844, (tab, part)
+            box = page.locator(query).first.bounding_box()
+            assert box["y"] >= 0 and box["y"] + box["height"] <= 844, (tab, query)
         scrubber = page.locator(".transport [type=range]").bounding_box()
         assert scrubber["y"] + scrubber["height"] < page.locator("#bar").bounding_box()["y"] - 150
     stuck = page.evaluate("document.querySelector('#viewer').getBoundingClientRect().bottom")
@@ -125,15 +135,3 @@ def test_on_a_phone_pictures_and_scrubber_stay_at_the_top_and_run_at_the_foot(op
     )
     heads = page.locator(".calls-table thead th").first.bounding_box()
     assert stuck <= heads["y"] < 844 - 250  # of the table, whose rows are below them
-
-
-def test_a_row_of_six_pictures_scrolls_sideways_by_keys_too(open_page):
-    page = open_page(width=390, height=844)
-    set_lanes(page, 6)
-    run_to_end(page)
-    page.wait_for_selector(".panes[data-lanes='6'][tabindex='0']")
-    page.locator(".panes").press("ArrowRight")
-    page.wait_for_function("document.querySelector('.panes').scrollLeft > 0")
-    page.locator(".pane.lane-f .enlarge").focus()
-    last = page.locator(".pane.lane-f .screen").bounding_box()
-    assert last["x"] + last["width"] <= 390

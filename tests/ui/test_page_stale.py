@@ -3,8 +3,20 @@
 import json
 
 import pytest
+from opened_pages import opening
 from playwright.sync_api import expect
-from reading import choose, fill, open_tab, progress, run_to_end, wait_for
+from reading import (
+    choose,
+    fill,
+    in_turn,
+    open_fold,
+    open_tab,
+    part,
+    progress,
+    run_to_end,
+    undo_all,
+    wait_for,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -17,17 +29,9 @@ def bundled(engine):
     engine.load("bundled")
 
 
-@pytest.fixture
-def ran(open_page):
-    """A page with a run on screen, of the settings in its form."""
-    return with_a_run(open_page())
-
-
 @pytest.fixture(scope="module")
-def ran_once(context, server, engine):
-    """The same for tests that leave it as it was."""
-    from conftest import opening
-
+def ran(context, server, engine):
+    """A page with a run on screen, of the settings in its form; tests leave it as it was."""
     with opening(context, server) as open_page:
         yield with_a_run(open_page())
 
@@ -51,8 +55,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("control", CHANGES)
-def test_pictures_of_other_settings_say_so_until_the_settings_are_back(ran_once, control):
-    ran = ran_once
+def test_pictures_of_other_settings_say_so_until_the_settings_are_back(ran, control):
     other, back = CHANGES[control]
     fill(ran, control, other)
     expect(ran.locator(BADGES)).to_have_count(2)
@@ -66,7 +69,15 @@ def test_pictures_of_other_settings_say_so_until_the_settings_are_back(ran_once,
     expect(ran.locator("#run")).not_to_have_attribute("data-stale", "")
 
 
-def test_a_new_run_and_an_undo_take_the_badge_away(ran):
+def test_rings_of_another_schedule_are_pale(ran):
+    fill(ran, "a_beta_end", "0.02")
+    expect(ran.locator("#plot .note")).to_be_visible()
+    expect(ran.locator("#plot .mark").first).to_have_css("opacity", "0.4")
+    fill(ran, "a_beta_end", "0.012")
+    expect(ran.locator("#plot .mark").first).to_have_css("opacity", "1")
+
+
+def a_new_run_and_an_undo_take_the_badge_away(ran, engine):
     ran.click("#lanes .add")
     expect(ran.locator(BADGES).first).to_be_visible()
     ran.get_by_role("button", name="Undo").click()
@@ -77,7 +88,7 @@ def test_a_new_run_and_an_undo_take_the_badge_away(ran):
     expect(ran.locator(BADGES).first).to_be_hidden()
 
 
-def test_a_change_during_a_run_is_not_of_it(ran, engine):
+def a_change_during_a_run_is_not_of_it(ran, engine):
     engine.hold_at = 2
     ran.click("#run")
     wait_for(ran, "samplerExplorer.call === 2")
@@ -88,7 +99,7 @@ def test_a_change_during_a_run_is_not_of_it(ran, engine):
     expect(ran.locator(BADGES).first).to_be_visible()
 
 
-def test_the_seed_of_a_random_run_is_the_seed_of_its_pictures(ran):
+def the_seed_of_a_random_run_is_the_seed_of_its_pictures(ran, engine):
     fill(ran, "seed", "-1")
     run_to_end(ran)
     expect(ran.locator(BADGES).first).to_be_hidden()
@@ -99,13 +110,32 @@ def test_the_seed_of_a_random_run_is_the_seed_of_its_pictures(ran):
     expect(ran.locator(BADGES).first).to_be_visible()
 
 
-def test_rings_of_another_schedule_are_pale(ran_once):
-    ran = ran_once
-    fill(ran, "a_beta_end", "0.02")
-    expect(ran.locator("#plot .note")).to_be_visible()
-    expect(ran.locator("#plot .mark").first).to_have_css("opacity", "0.4")
-    fill(ran, "a_beta_end", "0.012")
-    expect(ran.locator("#plot .mark").first).to_have_css("opacity", "1")
+def a_refusal_is_red_though_the_pictures_are_stale(ran, engine):
+    fill(ran, "steps", "0")
+    ran.click("#run")
+    expect(ran.locator("#progress .where")).to_contain_text("Steps must be")
+    expect(ran.locator(BADGES).first).to_be_visible()
+    bad = ran.evaluate(
+        "(() => { const probe = document.createElement('p'); probe.style.color = 'var(--bad)';"
+        " document.querySelector('#progress').append(probe);"
+        " const { color } = getComputedStyle(probe); probe.remove(); return color; })()"
+    )
+    expect(ran.locator("#progress .where")).to_have_css("color", bad)
+
+
+def test_the_badge_through_runs_that_are_changed_redrawn_and_refused(open_page, engine):
+    """On one page, whose settings each part changes further."""
+    page = with_a_run(open_page())
+    for each in (
+        a_new_run_and_an_undo_take_the_badge_away,
+        a_change_during_a_run_is_not_of_it,
+        the_seed_of_a_random_run_is_the_seed_of_its_pictures,
+        a_refusal_is_red_though_the_pictures_are_stale,
+    ):
+        with part(each.__name__):
+            run_to_end(page)
+            expect(page.locator(BADGES).first).to_be_hidden()
+            each(page, engine)
 
 
 # --- each sentence: what brings it, where it stands, what takes it away ---------------------------
@@ -126,13 +156,13 @@ def refused_run(page):
 
 
 def broken_file(page):
-    page.click("#file_group .fold-head")
+    open_fold(page, "file_group")
     page.fill(".scheduler-file textarea", "{")
     page.click(".scheduler-file .take")
 
 
 def taken_file(page):
-    page.click("#file_group .fold-head")
+    open_fold(page, "file_group")
     page.fill(
         ".scheduler-file textarea",
         json.dumps({"_class_name": "KDPM2DiscreteScheduler", "beta_end": 0.02, "colour": 1}),
@@ -206,7 +236,7 @@ SENTENCES = {
         lambda page: choose(page, "#model", "Turbo"),
     ),
     "of a group": (
-        lambda page: (page.click("#picture_group .fold-head"), fill(page, "batch_size", "4")),
+        lambda page: (open_fold(page, "picture_group"), fill(page, "batch_size", "4")),
         "#picture_group .summary",
         lambda page: fill(page, "batch_size", "1"),
     ),
@@ -218,27 +248,7 @@ SENTENCES = {
 }
 
 
-@pytest.mark.parametrize("what", SENTENCES)
-def test_a_sentence_goes_when_its_cause_goes(open_page, what):
-    page = open_page()
-    page.wait_for_selector("#history [data-ready]")
-    page.wait_for_timeout(300)
-    bring, where, take_away = SENTENCES[what]
-    bring(page)
-    page.wait_for_function(
-        "query => [...document.querySelectorAll(query)].some((each) => each.textContent)", arg=where
-    )
-    page.wait_for_timeout(300)  # what comes with it
-    assert any(page.locator(where).all_inner_texts()), "it must stay while its cause does"
-    take_away(page)
-    page.wait_for_function(
-        "query => [...document.querySelectorAll(query)].every((each) => !each.textContent)",
-        arg=where,
-    )
-
-
-def test_a_refused_run_leaves_the_bar_ready_once_the_form_is_another(open_page):
-    page = open_page()
+def a_refused_run_leaves_the_bar_ready_once_the_form_is_another(page):
     refused_run(page)
     assert "Steps must be" in progress(page)
     fill(page, "steps", "5")
@@ -246,8 +256,7 @@ def test_a_refused_run_leaves_the_bar_ready_once_the_form_is_another(open_page):
     assert progress(page) == "Ready"
 
 
-def test_nothing_is_said_of_the_cost_of_a_list_that_is_none(open_page):
-    page = open_page()
+def nothing_is_said_of_the_cost_of_a_list_that_is_none(page):
     open_tab(page, "doctor")
     fill(page, "a_sigmas", "14, 7, 3")
     expect(page.locator("#doctor .cost")).to_contain_text("model calls")
@@ -258,14 +267,34 @@ def test_nothing_is_said_of_the_cost_of_a_list_that_is_none(open_page):
     expect(page.locator("#doctor .cost")).to_be_visible()
 
 
-def test_a_refusal_is_red_though_the_pictures_are_stale(ran):
-    fill(ran, "steps", "0")
-    ran.click("#run")
-    expect(ran.locator("#progress .where")).to_contain_text("Steps must be")
-    expect(ran.locator(BADGES).first).to_be_visible()
-    bad = ran.evaluate(
-        "(() => { const probe = document.createElement('p'); probe.style.color = 'var(--bad)';"
-        " document.querySelector('#progress').append(probe);"
-        " const { color } = getComputedStyle(probe); probe.remove(); return color; })()"
+def test_a_sentence_goes_when_its_cause_goes(open_page):
+    """One after the other on one page, each from the settings that it opened with."""
+    page = open_page()
+    page.wait_for_selector("#history [data-ready]")
+    page.wait_for_timeout(300)
+    for what, (bring, where, take_away) in SENTENCES.items():
+        with part(what):
+            bring(page)
+            page.wait_for_function(
+                "query => [...document.querySelectorAll(query)].some((each) => each.textContent)",
+                arg=where,
+            )
+            page.wait_for_timeout(300)  # what comes with it
+            assert any(page.locator(where).all_inner_texts()), "it must stay while its cause does"
+            take_away(page)
+            gone(page, where)
+            undo_all(page)
+    in_turn(
+        page,
+        (
+            a_refused_run_leaves_the_bar_ready_once_the_form_is_another,
+            nothing_is_said_of_the_cost_of_a_list_that_is_none,
+        ),
     )
-    expect(ran.locator("#progress .where")).to_have_css("color", bad)
+
+
+def gone(page, where: str) -> None:
+    page.wait_for_function(
+        "query => [...document.querySelectorAll(query)].every((each) => !each.textContent)",
+        arg=where,
+    )
