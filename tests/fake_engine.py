@@ -144,6 +144,7 @@ class FakeEngine:
         self.trouble = ""  # why it takes no run
         self.settings: RunSettings | None = None  # of the newest run
         self.full_side = 0  # of the frames in full size
+        self.frame_s = 0.0  # that each of them says to have taken
         self.exact_calls: int | None = None  # whose frames a stop leaves exact; None for all
         self.asked: list[tuple[list[int], str]] = []  # cursors and views that pages have sent
 
@@ -234,7 +235,7 @@ class FakeEngine:
                 return
             picture = np.zeros((self.full_side, self.full_side, 3), np.uint8)
             picture[:] = full_colour(lane, call, each)
-            yield FullFrame(lane, call, each, encoded(picture, "JPEG"))
+            yield FullFrame(lane, call, each, encoded(picture, "JPEG"), self.frame_s)
 
     def _denoise(self, settings: RunSettings, cancel: threading.Event) -> Iterator:
         if "[boom]" in settings.prompt:

@@ -1,8 +1,9 @@
 """Recorded calls in full size, decoded by the VAE a few at a time, what is on screen first."""
 
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,12 +27,14 @@ class FullFrame:
     """One call of one lane in full size as a JPEG: plain data, picklable.
 
     `view` is "denoised" or "noisy", the latter at unit variance; a batch of pictures is one grid.
+    `device_s` is for how many seconds the device was used for it.
     """
 
     lane: int
     call: int
     view: str
     jpeg: bytes
+    device_s: float = field(default=0.0, compare=False)
 
 
 def outwards(counts: Sequence[int], cursor: Sequence[int] = (), view: str = VIEWS[0]) -> list[Key]:
@@ -74,9 +77,11 @@ class FrameMaker:
         self._encoders = ThreadPoolExecutor(ENCODERS, "full-frames")
         self._encoding: list[Future[FullFrame]] = []
         self._sizes: dict[Future[FullFrame], int] = {}  # in pixels, of those that are not encoded
+        self._uncounted_s = 0.0  # of the device, for frames that were left out
 
     def decode(self, decoder: VaeDecoder, keys: Sequence[Key]) -> None:
         """Decode frames; one with a non-finite picture is left out."""
+        since = time.perf_counter()
         decoding = [(key, decoder.begin(latents_of(self._trajectories, key))) for key in keys]
         for key, finish in decoding:
             try:
@@ -85,9 +90,13 @@ class FrameMaker:
                 continue
             pixels = pictures.size // 3
             self._wait_for_room(pixels)
-            encoding = self._encoders.submit(_encode, key, pictures)
+            now = time.perf_counter()
+            device_s = self._uncounted_s + now - since
+            self._uncounted_s, since = 0.0, now
+            encoding = self._encoders.submit(_encode, key, pictures, device_s)
             self._encoding.append(encoding)
             self._sizes[encoding] = pixels
+        self._uncounted_s += time.perf_counter() - since
 
     def _wait_for_room(self, pixels: int) -> None:
         """Wait until this many more decoded pixels fit in memory; a single frame always does."""
@@ -107,9 +116,10 @@ class FrameMaker:
         self._encoders.shutdown(wait=False, cancel_futures=True)
 
 
-def _encode(key: Key, pictures: np.ndarray) -> FullFrame:
+def _encode(key: Key, pictures: np.ndarray, device_s: float) -> FullFrame:
     *_, view = key
-    return FullFrame(*key, jpeg(within(grid(pictures), LIMITS.frame_pixels), QUALITIES[view]))
+    file = jpeg(within(grid(pictures), LIMITS.frame_pixels), QUALITIES[view])
+    return FullFrame(*key, file, device_s)
 
 
 def within(picture: np.ndarray, pixels: int) -> np.ndarray:

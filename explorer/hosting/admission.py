@@ -23,6 +23,7 @@ from explorer.settings import Refused, RunSettings, SettingsError
 from explorer.settings.limits import LIMITS, Limits
 from explorer.views.engine_protocol import EngineLike
 
+FRAMES_SHARE = 0.5  # of the device's time that somebody's runs may use: they go first
 TOO_MANY = 429  # the status of a request that may be made again later
 
 
@@ -139,8 +140,31 @@ class Admission:
             self.metrics.ended(settings, last, seconds if denoising_s is None else denoising_s)
             with self._lock:
                 self._under_way.discard(run)
-                for key, most in self._device_limits(run.visitor, run.address):
-                    self._device.spend(key, most, seconds, over_s=seconds)
+                self._spend(run.visitor, run.address, seconds)
+
+    def frames_wait_s(self, visitor: str, address: str) -> float:
+        """In how many seconds frames in full size may be made for somebody; 0 for now.
+
+        They count as the device's time like runs, and may use a share of what those may, so that a
+        run is not refused because of them.
+        """
+        with self._lock:
+            return max(
+                (
+                    self._device.wait_s(key, most, (1 - FRAMES_SHARE) * most.each_minute)
+                    for key, most in self._device_limits(visitor, address)
+                ),
+                default=0.0,
+            )
+
+    def count_frames(self, visitor: str, address: str, seconds: float) -> None:
+        """Count the device's time that somebody's frames in full size have just used."""
+        with self._lock:
+            self._spend(visitor, address, seconds)
+
+    def _spend(self, visitor: str, address: str, seconds: float) -> None:
+        for key, most in self._device_limits(visitor, address):
+            self._device.spend(key, most, seconds, over_s=seconds)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

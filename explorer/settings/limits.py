@@ -85,6 +85,7 @@ class Limits:
         0,
         "average time on the device, per minute, for the runs of one address",
         least=0,
+        host=55,
         space=50,
         zero_text=NONE,
     )

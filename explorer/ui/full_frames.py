@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from explorer.capture.full_frames import VIEWS
+from explorer.hosting.admission import Admission
 from explorer.records.errors import RecordError
 from explorer.records.run import RecordedRun
 from explorer.settings.limits import LIMITS
 from explorer.ui.cancels import Cancels
-from explorer.ui.handlers import session_of
+from explorer.ui.handlers import address_in, session_of
 from explorer.ui.run_names import RunName, run_name
 from explorer.views.engine_protocol import EngineLike
 from explorer.views.kept_pictures import Keep
@@ -39,11 +40,12 @@ class FullFrames:
     """Makes and sends the frames in full size that pages ask for.
 
     `open_run(id, owner)` is an owner's run that has ended; it raises RecordError where there is
-    none, and is called in a thread.
+    none, and is called in a thread. The `admission` says how much of the device's time the frames
+    of a visitor and an address may use.
     """
 
-    def __init__(self, engine: EngineLike, open_run: OpenRun):
-        self.engine, self._open_run = engine, open_run
+    def __init__(self, engine: EngineLike, open_run: OpenRun, admission: Admission):
+        self.engine, self._open_run, self._admission = engine, open_run, admission
         self._cancels = Cancels()
 
     def end(self, session: str) -> None:
@@ -51,17 +53,17 @@ class FullFrames:
         self._cancels.set(session)
 
     async def payloads(
-        self, session: str, name: RunName, request: object, keep: Keep
+        self, session: str, name: RunName, request: object, keep: Keep, address: str = ""
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield lists of new files until all are there or the page has gone.
 
         `name` is the run's, `request` what the page sent: its number `run` for what it shows, the
-        `cursor` by lane and the `view`.
+        `cursor` by lane and the `view`; `address` is where the page is.
         """
         run, cursor, view = read_request(request)
         cancel = self._cancels.open(session)
         made: queue.SimpleQueue[FullFrame | None] = queue.SimpleQueue()
-        work = (name, cursor, view, cancel, made)
+        work = (name, address, cursor, view, cancel, made)
         threading.Thread(target=self._make, args=work, name="full-frames", daemon=True).start()
         sent_at, over = time.monotonic(), False
         try:
@@ -87,6 +89,7 @@ class FullFrames:
     def _make(
         self,
         name: RunName,
+        address: str,
         cursor: list[int],
         view: str,
         cancel: threading.Event,
@@ -94,14 +97,22 @@ class FullFrames:
     ) -> None:
         try:
             trajectories = self._open_run(name.id, name.owner).trajectories
+            self._wait_for_room(name.owner, address, cancel)
             for frame in self.engine.full_frames(trajectories, cursor, view, cancel):
                 made.put(frame)
+                self._admission.count_frames(name.owner, address, frame.device_s)
+                self._wait_for_room(name.owner, address, cancel)
         except RecordError as error:  # the small frames stay
             LOG.info("no frames in full size: %s", error)
         except Exception:
             LOG.exception("Frames in full size broke off")
         finally:
             made.put(None)
+
+    def _wait_for_room(self, owner: str, address: str, cancel: threading.Event) -> None:
+        """Wait until more frames may be made for somebody, or the page wants none."""
+        while not cancel.is_set() and (wait_s := self._admission.frames_wait_s(owner, address)):
+            cancel.wait(wait_s)
 
 
 def read_request(request: object) -> tuple[int, list[int], str]:
@@ -142,7 +153,8 @@ def on_ask(frames: FullFrames, part: gr.HTML, keep: Keep, **internal: Any) -> No
 
     async def ask(request: gr.Request, event: gr.EventData) -> AsyncIterator[dict[str, Any]]:
         session, name = session_of(request), run_name(event._data, request)
-        async for payload in frames.payloads(session, name, event._data, keep):
+        address = address_in(request)
+        async for payload in frames.payloads(session, name, event._data, keep, address):
             yield payload
 
     part.ask(ask, None, part, concurrency_limit=None, trigger_mode="multiple", **internal)

@@ -63,7 +63,7 @@ def on_run(
     Returns the event of a run, which ends when the run does.
     """
     runs, listeners = parts.page.runs, Listeners(parts.page)
-    full = FullFrames(engine, store.open)
+    full = FullFrames(engine, store.open, parts.page.admission)
     keep = keep_files(parts.viewer)
     one_by_one = asyncio.Lock()  # is fair: places in the queue are taken in the order of clicks
     inputs = {*form.controls(), parts.bar}

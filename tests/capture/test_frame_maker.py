@@ -3,6 +3,7 @@
 import io
 import pickle
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -73,10 +74,33 @@ def test_views_are_the_prediction_and_the_latent_at_unit_variance():
     assert pickle.loads(pickle.dumps(frames)) == frames
 
 
+def test_a_frame_says_for_how_long_the_device_was_used_for_it_and_for_what_was_left_out():
+    class Slow(Decoder):
+        def begin(self, latents):
+            finish = super().begin(latents)
+            time.sleep(0.05)
+            return lambda: time.sleep(0.05) or finish()
+
+    run = [Trajectory(calls=(call(0, np.nan), call(1, 40), call(2, 40)))]
+    with FrameMaker(run) as maker:
+        maker.decode(Slow(), [(0, 0, "denoised")])
+        maker.decode(Slow(), [(0, 1, "denoised")])
+        maker.decode(Slow(), [(0, 2, "denoised")])
+        first, second = maker.finished(wait=True)
+    assert first.device_s >= 0.2
+    assert second.device_s >= 0.1
+    maker = FrameMaker(run)
+    began = time.perf_counter()
+    with maker:
+        maker.decode(Slow(), [(0, 1, "denoised"), (0, 2, "denoised")])
+        frames = list(maker.finished(wait=True))
+    assert sum(each.device_s for each in frames) <= time.perf_counter() - began
+
+
 def test_few_decoded_pixels_wait_for_an_encoder(monkeypatch):
     may_encode, full, real = threading.Semaphore(0), [], full_frames.wait
 
-    def encode(key, pictures):
+    def encode(key, pictures, device_s):
         assert may_encode.acquire(timeout=60)
         return key
 

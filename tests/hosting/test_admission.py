@@ -15,7 +15,7 @@ from explorer.hosting.admission import Admission
 from explorer.models.families import FAMILIES, Identity
 from explorer.runs.paces import Estimate
 from explorer.settings import LaneSettings, Refused, RunSettings
-from explorer.settings.limits import SPACE, Limits
+from explorer.settings.limits import HOST, SPACE, Limits
 
 RUN = RunSettings(steps=5)
 
@@ -141,6 +141,55 @@ def test_the_devices_time_is_counted_as_it_was_used_whatever_was_estimated():
     assert refused.wait_s == pytest.approx(15)
     clock.now += 15.1
     admission.admit(RUN, "ada")
+
+
+def test_frames_in_full_size_count_as_the_devices_time():
+    admission, clock, _ = door(device_s_per_minute=40, device_s_per_minute_per_address=50)
+
+    def make_frames(visitor: str, seconds: float) -> None:
+        clock.now += seconds
+        admission.count_frames(visitor, "192.0.2.1", seconds)
+
+    make_frames("ada", 59)  # of which 40 of 60 drain: half of what a minute has is not used up yet
+    assert admission.frames_wait_s("ada", "192.0.2.1") == 0
+    make_frames("ada", 4)
+    assert admission.frames_wait_s("ada", "192.0.2.1") == pytest.approx(1.5)
+    assert admission.frames_wait_s("bea", "192.0.2.1") == 0
+    admission.admit(RUN, "ada", "192.0.2.1")  # there is room for a run
+    for visitor in "bcdef":  # a visitor's number is free
+        make_frames(visitor, 18)
+    assert admission.frames_wait_s("new", "192.0.2.1") == pytest.approx(0.6)
+    assert admission.frames_wait_s("new", "192.0.2.2") == 0
+    make_frames("ada", 130)
+    assert refusal(admission, RUN, "ada", "192.0.2.1").limit == "device_s_per_minute"
+
+
+def test_where_there_is_no_limit_frames_wait_for_nothing():
+    admission, _, _ = door()
+    admission.count_frames("ada", "192.0.2.1", 1e6)
+    assert admission.frames_wait_s("ada", "192.0.2.1") == 0
+
+
+def test_an_address_of_a_shared_host_leaves_others_some_of_the_device():
+    """Whatever number its visitors have."""
+    limits = Limits.for_place(HOST)
+    assert limits.device_s_per_minute <= limits.device_s_per_minute_per_address < 60
+    admission, _, engine = door(
+        device_s_per_minute_per_address=limits.device_s_per_minute_per_address
+    )
+    engine.hold_at = 0
+    engine.estimate = lambda settings: Estimate(40, 1, "load")
+
+    async def work() -> Refused:
+        runs = [admission.astream(RUN, visitor, "192.0.2.1") for visitor in ("ada", "bea")]
+        with pytest.raises(Refused) as caught:
+            admission.astream(RUN, "cleo", "192.0.2.1")
+        runs.append(admission.astream(RUN, "dora", "192.0.2.2"))
+        for each in runs:
+            await each.aclose()
+        return caught.value
+
+    assert finish(work()).limit == "device_s_per_minute_per_address"
 
 
 def test_what_waits_counts_as_the_devices_time_that_it_will_take():

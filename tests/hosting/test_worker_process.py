@@ -21,7 +21,7 @@ from loops import finish
 from explorer.hosting.workers.backend import BackendError
 from explorer.hosting.workers.border_engine import BorderEngine
 from explorer.hosting.workers.process_backend import ProcessBackend
-from explorer.hosting.workers.worker_process import WorkerOptions
+from explorer.hosting.workers.worker_process import AHEAD, WorkerOptions
 from explorer.models.catalog import ModelError
 from explorer.runs.events import Cancelled, Denoising, Event, Failed, Finished, MakingFrames
 from explorer.settings import RunSettings
@@ -225,6 +225,18 @@ def test_frames_in_full_size_cross_the_border(engine):
     assert frames == list(near.full_frames(last.trajectories, [2, 2], "noisy"))
     assert len(frames) == 2 * 2 * 7  # lanes, views, calls
     assert engine.resident == "bundled"
+
+
+def test_frames_are_made_no_faster_than_they_are_taken(engine):
+    """Who may use little of the device takes them slowly, and has it made little."""
+    *_, last = follow(engine, settings())
+    frames = engine.full_frames(last.trajectories)
+    next(frames)
+    (unread,) = engine.backends[0]._process._asked.values()
+    wait_until(lambda: unread.qsize() >= AHEAD)
+    time.sleep(0.5)
+    assert unread.qsize() == AHEAD
+    assert len(list(frames)) == 2 * 2 * 7 - 1
 
 
 @pytest.mark.parametrize("prompt", ["a boat", "a boat [hold 3]", "a boat [deaf]"])

@@ -15,7 +15,7 @@ from typing import Any
 
 from explorer.hosting.workers import messages
 from explorer.hosting.workers.border import Learned
-from explorer.hosting.workers.messages import Alive, Failure, News, Request, Stop
+from explorer.hosting.workers.messages import Alive, Failure, News, Request, Stop, Taken
 from explorer.hosting.workers.worker_process import IGNORED, WorkerOptions, main
 from explorer.sampling.wording import about
 
@@ -94,6 +94,10 @@ class ChildProcess:
     def stop(self, number: int) -> None:
         """What was asked under this number is no longer wanted."""
         self._send(Stop(number))
+
+    def taken(self, number: int) -> None:
+        """One more of the items that were asked for under this number has been taken."""
+        self._send(Taken(number))
 
     def forget(self, number: int) -> None:
         """Nobody waits for answers to this number any more."""

@@ -38,6 +38,13 @@ class Item:
     value: Any
 
 
+@dataclass(frozen=True)
+class Taken:
+    """An item of a request whose items are made no faster than they are taken."""
+
+    number: int
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """The last answer to a request."""

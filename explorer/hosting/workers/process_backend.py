@@ -90,7 +90,8 @@ class ProcessBackend:
     ) -> "Iterator[FullFrame]":
         """A recorded run's frames in full size, as `Engine.full_frames` yields them.
 
-        Raises BackendError while the process has as much of recordings as it may.
+        They are made no faster than they are taken. Raises BackendError while the process has as
+        much of recordings as it may.
         """
         arguments = (tuple(trajectories), tuple(cursor), view)
         with self._room(sum(each.nbytes for each in trajectories)):
@@ -178,6 +179,8 @@ class ProcessBackend:
                     raise self._error(answer)
                 if isinstance(answer, Item) or answer.value is not None:
                     yield answer.value
+                if kind == messages.FRAMES and not over:
+                    process.taken(number)
         finally:
             if not over and not stopped:
                 process.stop(number)

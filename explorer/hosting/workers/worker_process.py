@@ -22,7 +22,16 @@ from tqdm import tqdm
 from explorer.hosting.logs import begin_logs, take_over_logs, truncate_log_lines
 from explorer.hosting.workers import messages
 from explorer.hosting.workers.border import Learned, learned_from, serve_run
-from explorer.hosting.workers.messages import Alive, Failure, Item, News, Request, Result, Stop
+from explorer.hosting.workers.messages import (
+    Alive,
+    Failure,
+    Item,
+    News,
+    Request,
+    Result,
+    Stop,
+    Taken,
+)
 from explorer.hosting.workers.worth import seconds_of_a_run
 from explorer.models.catalog import ModelError
 from explorer.runtime.allocator import use_few_arenas
@@ -37,6 +46,7 @@ LOG = logging.getLogger(__name__)
 NEWS_S = 0.1  # between two looks at what the engine has to tell
 ALIVE_S = 0.5  # between two signs of life
 NICENESS = 5  # on cores that both want, the page's process answers first
+AHEAD = 2  # frames in full size that are made before the first of them is taken
 ENDING_S = 0.1  # for answers that are under way when the process ends
 IGNORED = signal.SIGINT, signal.SIGTERM  # the program that started it ends it
 FIRST_TO_GO = "600"  # of 1000: the kernel, out of memory, ends this process and not the page's
@@ -111,6 +121,7 @@ class _Worker:
         self._connection, self._engine = connection, engine
         self._sending = threading.Lock()
         self._cancels: dict[int, threading.Event] = {}
+        self._taken: dict[int, threading.Semaphore] = {}
         self._work: dict[str, Callable[..., Any]] = {
             messages.RUN: self._run,
             messages.FETCH: self._fetch,
@@ -122,20 +133,33 @@ class _Worker:
             messages.CLOSE: self._close,
         }
 
-    def take(self, message: Request | Stop) -> None:
-        """Begin what is asked for, or end it."""
+    def take(self, message: Request | Stop | Taken) -> None:
+        """Begin what is asked for, have it go on, or end it."""
+        if isinstance(message, Taken):
+            if taken := self._taken.get(message.number):
+                taken.release()
+            return
         if isinstance(message, Stop):
             if cancel := self._cancels.get(message.number):
                 cancel.set()
             return
         self._cancels[message.number] = threading.Event()
+        if message.kind == messages.FRAMES:
+            self._taken[message.number] = threading.Semaphore(AHEAD)
         threading.Thread(target=self._do, args=(message,), name=message.kind, daemon=True).start()
 
     def _do(self, request: Request) -> None:
         number, cancel = request.number, self._cancels[request.number]
         work = partial(self._work[request.kind], *request.arguments)
+        taken = self._taken.get(number)
+
+        def yields(value: object) -> None:
+            self._send(Item(number, value))
+            while taken and not cancel.is_set() and not taken.acquire(timeout=NEWS_S):
+                pass
+
         try:
-            self._send(Result(number, work(cancel, lambda value: self._send(Item(number, value)))))
+            self._send(Result(number, work(cancel, yields)))
         except ModelError as error:
             self._send(Failure(number, messages.OF_MODEL, str(error)))
         except ValueError as error:
@@ -148,6 +172,7 @@ class _Worker:
                 raise
         finally:
             self._cancels.pop(number, None)
+            self._taken.pop(number, None)
 
     def _send(self, message: object) -> None:
         with self._sending:
