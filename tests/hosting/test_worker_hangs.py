@@ -106,6 +106,14 @@ def a_run_that_is_no_further_in_the_time_of_a_whole_run_is_given_up(engine: Bord
     assert_the_next_run_works(engine, pid)
 
 
+def so_is_one_without_such_a_limit_in_many_times_its_own_estimate(engine: BorderEngine) -> None:
+    pid = engine.backends[0].pid
+    *_, last = follow(engine, settings("a boat [stuck]"))
+    assert isinstance(last, Failed)
+    assert "was no further after" in last.message
+    assert_the_next_run_works(engine, pid)
+
+
 # --- what hangs for seconds, all at the same time ------------------------------------------------
 
 HANGS = {
@@ -115,6 +123,7 @@ HANGS = {
     one_that_computes_for_long_is_left_alone: {},
     a_run_that_a_stop_does_not_end_is_given_up: {},
     a_run_that_is_no_further_in_the_time_of_a_whole_run_is_given_up: {"run_s": 6},
+    so_is_one_without_such_a_limit_in_many_times_its_own_estimate: {},
 }
 
 
@@ -184,8 +193,8 @@ def clock(monkeypatch):
     return now
 
 
-def denoising(call: int) -> Denoising:
-    return Denoising(seed=1, steps=9, calls=17, call=call)
+def denoising(call: int, **more: float) -> Denoising:
+    return Denoising(seed=1, steps=9, calls=17, call=call, **more)
 
 
 def test_loading_and_calls_that_come_are_never_overdue(clock):
@@ -208,7 +217,32 @@ def test_time_in_which_this_process_was_held_up_is_not_counted(clock):
     assert overdue.look(True) == ""
 
 
-def test_without_a_limit_of_a_runs_time_a_call_may_take_for_ever(clock):
+def seconds_until_stuck(clock: list[float], overdue: Overdue, told: Denoising) -> float:
+    """How long a run is waited for that says the same again and again."""
+    began = clock[0]
+    while not (message := overdue.look(False)):
+        overdue.take(told)
+        clock[0] += 1
+    assert "was no further after" in message
+    return clock[0] - began
+
+
+def test_without_a_limit_of_a_runs_time_it_is_ten_times_the_estimate_of_the_whole_run(clock):
+    limits = Limits(run_s=0, hung_worker_s=5)
+    by_pace = Overdue(limits, lambda: 20.0)
+    assert seconds_until_stuck(clock, by_pace, denoising(1)) == pytest.approx(200, abs=2)
+    quick = Overdue(limits, lambda: 0.1)
+    assert seconds_until_stuck(clock, quick, denoising(1)) == pytest.approx(10, abs=2)
+    slower = Overdue(limits, lambda: 20.0)  # by its calls it takes longer than was estimated
+    slower.take(denoising(4, elapsed_s=10.0, eta_s=30.0))
+    assert seconds_until_stuck(clock, slower, denoising(5)) == pytest.approx(400, abs=2)
+    unknown = Overdue(limits)
+    unknown.take(denoising(4, elapsed_s=10.0, eta_s=30.0))
+    same = denoising(4, elapsed_s=999.0, eta_s=30.0)  # what stands still is no longer estimated
+    assert seconds_until_stuck(clock, unknown, same) == pytest.approx(400, abs=2)
+
+
+def test_while_nothing_is_known_of_a_runs_time_a_call_may_take_for_ever(clock):
     overdue = Overdue(Limits(run_s=0, hung_worker_s=5))
     overdue.take(denoising(1))
     for _ in range(10_000):

@@ -16,6 +16,7 @@ from explorer.hosting.workers.overdue import Overdue
 from explorer.hosting.workers.worker_process import WorkerOptions
 from explorer.models.catalog import ModelError
 from explorer.runs.events import Event
+from explorer.settings import RunSettings
 
 if TYPE_CHECKING:
     from explorer.capture.full_frames import FullFrame
@@ -160,7 +161,7 @@ class ProcessBackend:
         """
         process = self._living()
         number, answers = process.begin(kind, arguments)
-        overdue = Overdue(self._options.limits)
+        overdue = Overdue(self._options.limits, lambda: self._estimated_s(*arguments))
         stopped = over = False
         try:
             while not over:
@@ -185,6 +186,14 @@ class ProcessBackend:
             if not over and not stopped:
                 process.stop(number)
             process.forget(number)
+
+    def _estimated_s(self, settings: Mapping[str, Any]) -> float | None:
+        """How long a run of the model in memory takes; None if that is unknown."""
+        learned = self.learned
+        if learned.paces is None:
+            return None
+        run = RunSettings.from_dict(dict(settings))
+        return learned.paces.estimate(run, learned.resident, run.refiner).seconds
 
     def _answer(self, kind: str, arguments: tuple) -> Any:
         """The result of a short request, None if it does not come in time."""
