@@ -65,14 +65,22 @@ while True:
 """
 
 
+LARGE_BUFFERS = "proxy_buffer_size 8m; proxy_buffers 8 8m; proxy_busy_buffers_size 16m;"
+
+
+def with_large_buffers(server: str) -> str:
+    """Which nothing fills in the time of a test, where nginx uses them."""
+    return server.replace("proxy_http_version 1.1;", f"proxy_http_version 1.1; {LARGE_BUFFERS}")
+
+
 def test_a_runs_events_come_while_it_goes_on(site, tmp_path, monkeypatch):
-    """The first ones are few bytes: nothing that comes later pushes them through a buffer."""
+    """The run repeats what it told last, and so would fill small buffers."""
     monkeypatch.setattr("program.PATIENCE_S", 30)
     for name in CERTIFICATE:
         shutil.copyfile(site.runs.parent / name, tmp_path / name)
     with (
         forked_program(tmp_path / "pictures", source=HELD) as (_, inside),
-        nginx(tmp_path, urlsplit(inside).port) as outside,
+        nginx(tmp_path, urlsplit(inside).port, changed=with_large_buffers) as outside,
     ):
         config_of(inside)
         with start_run(outside, steps=2) as stream:

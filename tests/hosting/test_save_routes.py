@@ -187,11 +187,12 @@ def test_settings_of_another_version_are_a_sentence(site):
         assert site.ask(f"/runs/{id}/save/{kind}").status_code == 200
 
 
-def test_a_full_disk_is_a_sentence(site, monkeypatch):
-    def full(run, file):
+@pytest.mark.parametrize("part", ["write_zip", "tempfile.TemporaryFile"])
+def test_a_full_disk_is_a_sentence(site, monkeypatch, part):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(saved_files, "write_zip", full)
+    monkeypatch.setattr(f"{saved_files.__name__}.{part}", full)
     answer = site.ask(f"/runs/{site.add()}/save/zip")
     assert answer.status_code == 507
     assert "the disk is full" in answer.json()["message"]

@@ -1,7 +1,9 @@
 """What programs may ask: the same settings give the same answers and sentences, as plain JSON."""
 
 import asyncio
+import errno
 import json
+import os
 import threading
 import time
 from contextlib import aclosing
@@ -11,8 +13,10 @@ from fake_engine import FakeEngine
 from loops import finish
 
 from explorer.hosting.admission import Admission
+from explorer.hosting.api import errors
 from explorer.hosting.run_store import RunStore
 from explorer.hosting.service import Service, ServiceError
+from explorer.records.errors import not_saved
 from explorer.settings.limits import Limits
 
 ME, OTHER = "a" * 32, "b" * 32
@@ -70,6 +74,13 @@ def test_lanes_that_are_called_together_share_their_seconds_and_those_after_them
     assert first == third
     assert first + other <= last["elapsed"] + 1e-6
     assert first > other > 0  # seven calls, and four
+
+
+def test_what_the_server_cannot_write_is_507_and_no_fault_of_the_request():
+    with pytest.raises(ServiceError) as caught, errors.told():
+        raise not_saved("The history", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert caught.value.status == 507
+    assert "The history was not saved: the disk is full" in str(caught.value)
 
 
 def test_a_run_belongs_to_its_visitor():

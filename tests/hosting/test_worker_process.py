@@ -21,7 +21,7 @@ from loops import finish
 from explorer.hosting.workers.backend import BackendError
 from explorer.hosting.workers.border_engine import BorderEngine
 from explorer.hosting.workers.process_backend import ProcessBackend
-from explorer.hosting.workers.worker_process import AHEAD, WorkerOptions
+from explorer.hosting.workers.worker_process import AHEAD, NICENESS, WorkerOptions
 from explorer.models.catalog import ModelError
 from explorer.runs.events import Cancelled, Denoising, Event, Failed, Finished, MakingFrames
 from explorer.settings import RunSettings
@@ -237,6 +237,14 @@ def test_frames_are_made_no_faster_than_they_are_taken(engine):
     time.sleep(0.5)
     assert unread.qsize() == AHEAD
     assert len(list(frames)) == 2 * 2 * 7 - 1
+
+
+def test_the_pages_process_goes_before_its_workers(engine):
+    """On cores that both want."""
+    wait_until(lambda: engine.backends[0].ready)
+    ours, theirs = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, engine.backends[0].pid))
+    assert theirs == min(ours + NICENESS, 19)
+    assert ours + NICENESS > ours
 
 
 @pytest.mark.parametrize("prompt", ["a boat", "a boat [hold 3]", "a boat [deaf]"])

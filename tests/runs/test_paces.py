@@ -48,7 +48,6 @@ def test_an_unknown_model_has_no_estimate():
         ({}, {"cfg_scale": 1}),
         ({"lanes": (LaneSettings(),) * 3}, {}),
         ({"lanes": (LaneSettings(), LaneSettings(sampler="euler"))}, {"lanes": (LaneSettings(),)}),
-        ({"preview_decoder": "auto"}, {"steps": 19}),
     ],
 )
 def test_what_makes_a_run_longer_makes_its_estimate_longer(more, less):
@@ -56,6 +55,20 @@ def test_what_makes_a_run_longer_makes_its_estimate_longer(more, less):
         return paces().estimate(RunSettings(**({"steps": 20} | settings)), "m").seconds
 
     assert seconds(more) > seconds(less)
+
+
+def test_frames_are_added_where_they_are_not_made_beside_the_calls():
+    frames_s = 2 * 2 * 39 * 256 * 1e-5
+    slow = Rate(((256.0, 1e-3),))  # a hundred times that
+    plain, beside, slow_beside = (
+        paces(**changes).estimate(RUN_SETTINGS, "m").seconds
+        for changes in ({}, {"overlaps": True}, {"overlaps": True, "frame": slow})
+    )
+    assert paces(frame=slow).estimate(RUN_SETTINGS, "m").seconds - plain == pytest.approx(
+        99 * frames_s
+    )
+    assert plain - beside == pytest.approx(0.9 * frames_s)
+    assert slow_beside - plain == pytest.approx(99 * frames_s - 39 * CALL_S)
 
 
 def test_a_refiner_has_its_own_pace():
