@@ -5,6 +5,7 @@ has no such links, and anybody could fill each control of each session with a la
 """
 
 from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
 from gradio import state_holder
@@ -15,7 +16,8 @@ class Session(state_holder.SessionState):
 
     def __init__(self, blocks: gr.Blocks):
         # Of a page without controls: to write down the form of a new page takes 12 ms.
-        super().__init__(SimpleNamespace(default_config=blocks.default_config, blocks={}))
+        bare: Any = SimpleNamespace(default_config=blocks.default_config, blocks={})
+        super().__init__(bare)
         self.config_values = _Nothing()
 
 

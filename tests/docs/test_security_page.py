@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
-NAMED = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
+NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
 # What the page speaks of, at least, by words of the rows.
 SUBJECTS = (
     *("start picture", "paths in an answer", "device", "temporary folder"),
@@ -27,12 +27,15 @@ def rows(page: str) -> list[list[str]]:
 
 @cache
 def names_in(file: str) -> set[str]:
+    """The tests of a file, and the parts that its tests go through."""
     path = ROOT / "tests" / file
     if not path.is_file():
         return set()
     kinds = ast.FunctionDef, ast.AsyncFunctionDef
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    return {node.name for node in nodes if isinstance(node, kinds)}
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    named = {node.id for node in nodes if isinstance(node, ast.Name)}
+    made = {node.name for node in nodes if isinstance(node, kinds)}
+    return {name for name in made if name.startswith("test_") or name in named}
 
 
 def lacking(page: str) -> list[str]:
@@ -55,3 +58,14 @@ def test_the_tables_speak_of(subject):
 def test_a_row_without_a_test_and_a_test_that_is_gone_are_seen():
     page = "| visitor | asks | no | |\n| visitor | x | y | `ui/test_served.py::test_gone` |"
     assert lacking(page) == ["asks", "ui/test_served.py::test_gone"]
+
+
+def test_a_part_that_no_test_goes_through_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    (tmp_path / "tests").mkdir()
+    parts = "def a(): ...\ndef b(): ...\nPARTS = (a,)\ndef test_x(): ..."
+    (tmp_path / "tests" / "test_parts.py").write_text(parts)
+    page = "".join(
+        f"| visitor | x | y | `test_parts.py::{name}` |\n" for name in ("a", "b", "test_x")
+    )
+    assert lacking(page) == ["test_parts.py::b"]
