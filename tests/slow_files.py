@@ -64,10 +64,10 @@ SLOW_FILES = {
 # Seconds of files that drive a browser.
 BROWSER_FILES = {
     "ui/test_exported_page.py": 10,
-    "ui/test_page_access.py": 190,
+    "ui/test_page_access.py": 80,
     "ui/test_page_approximate.py": 20,
     "ui/test_page_behind_nginx.py": 30,
-    "ui/test_page_comes_back.py": 170,
+    "ui/test_page_comes_back.py": 160,
     "ui/test_page_connection.py": 30,
     "ui/test_page_doctor.py": 12,
     "ui/test_page_engines.py": 60,
@@ -87,7 +87,7 @@ BROWSER_FILES = {
     "ui/test_page_save.py": 30,
     "ui/test_page_settings.py": 20,
     "ui/test_page_stage.py": 25,
-    "ui/test_page_sight.py": 45,
+    "ui/test_page_sight.py": 25,
     "ui/test_page_stale.py": 18,
     "ui/test_page_start.py": 20,
     "ui/test_page_tips.py": 20,

@@ -37,15 +37,18 @@ CONTRAST = 3.0  # of what is drawn, against what is behind it (WCAG 2.2, 1.4.11)
 
 
 @pytest.fixture
-def open_with(context, server) -> Iterator[Callable[..., Page]]:
+def open_with(context, server, shared_page) -> Iterator[Callable[..., Page]]:
     """A function that opens the page for eyes of their own: `open_with(forced_colors="active")`."""
     opened = []
 
-    def open_with(**eyes) -> Page:
-        theirs = context.browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | eyes)
-        opened.append(theirs)
-        page = theirs.new_page()
-        page.set_default_timeout(30_000)
+    def open_with(width: int = 1280, height: int = 900, scale: int = 1, **eyes) -> Page:
+        page = context.new_page()
+        opened.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(**eyes)
+        if scale > 1:
+            screen = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
+            context.new_cdp_session(page).send("Emulation.setDeviceMetricsOverride", screen)
         page.goto(server)
         page.wait_for_selector("#plot .nsewdrag")
         page.wait_for_selector("#stop[aria-disabled=true]")
@@ -85,7 +88,8 @@ def test_at_200_percent_nothing_is_lost_and_nothing_goes_sideways(open_with):
     run_to_end(wide)
     wanted = names(wide)
     assert len(wanted) > 40
-    page = open_with(viewport={"width": 640, "height": 450}, device_scale_factor=2)
+    page = open_with(640, 450, scale=2)
+    assert page.evaluate("[devicePixelRatio, innerWidth]") == [2, 640]
     page.wait_for_selector("#settings:not(.open)")
     run_to_end(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 640
