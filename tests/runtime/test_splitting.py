@@ -62,8 +62,8 @@ LANES = tuple(LaneSettings(sampler=name) for name in ("dpm2", "dpm2_a", "dpmpp_s
 
 
 @pytest.fixture(scope="module")
-def engine():
-    return Engine()
+def engine(tiny_pipeline_folder):
+    return Engine(tiny_pipeline_folder, "cpu")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Should have t")
