@@ -14,6 +14,8 @@ from explorer.runs.model_facts import MOST_EXAMPLES
 from explorer.sampling.scheduler_classes import CLASSES
 from explorer.settings import RunSettings
 
+pytestmark = pytest.mark.usefixtures("untraced")  # the networks are the same for each class
+
 COVERED = [name for name, kind in CLASSES.items() if not kind.made_for]
 FOREIGN = [name for name, kind in CLASSES.items() if kind.made_for]
 CONFIG = "scheduler/scheduler_config.json"
