@@ -12,7 +12,7 @@ import yaml
 from huggingface_hub import SpaceHardware
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from program import fetched, program, read_until, start_run
+from program import fetched, forked_program, read_until, start_run
 
 from explorer.hosting.space.front_matter import Variant
 from explorer.hosting.space.requirements import space_requirements
@@ -142,13 +142,13 @@ def test_the_folder_starts_and_serves_a_page_and_a_run(written, tmp_path):
         where, cwd=folder, env=environment, capture_output=True, text=True, check=True
     )
     assert Path(found.stdout.strip()).is_relative_to(folder)
-    with program([sys.executable, "app.py"], tmp_path, cwd=folder) as (process, url):
+    with forked_program(tmp_path, cwd=folder) as (process, url):
         read_until(start_run(url, steps=2), "image/jpeg")
         assert b"<style>" in fetched(url)
         assert b"DPM2" in fetched(url + "source/ancestral.md")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 143
-        assert "Traceback" not in process.stderr.read()
+        assert "Traceback" not in process.errors()
 
 
 def test_a_folder_with_something_in_it_is_left_as_it_is(tmp_path):
