@@ -29,9 +29,12 @@ def as_at_first(request):
         compare(page, "side", (0, 1))
 
 
-def call_module(page, call: str) -> None:
+def ask(page, signal: str, detail: object) -> None:
+    """Emit a signal, as another part of the page does."""
     page.evaluate(
-        f"import(`${{gradio_config.root}}/page/viewer/view_switches.js`).then((m) => m.{call})"
+        "([signal, detail]) => import(`${gradio_config.root}/page/shared/signals.js`)"
+        ".then(({ emit }) => emit(signal, detail))",
+        [signal, detail],
     )
 
 
@@ -40,7 +43,7 @@ def show(page, view: str) -> None:
 
 
 def compare(page, mode: str, lanes=(0, 1)) -> None:
-    call_module(page, f"showCompare('{mode}', {list(lanes)})")
+    ask(page, "compare", {"mode": mode, "lanes": list(lanes)})
     page.wait_for_function(f"document.querySelector('input[value={mode}]').checked")
     settled(page)
 
@@ -225,11 +228,12 @@ def test_a_difference_opens_in_full_size(recorded):
 
 
 def test_others_ask_for_a_view_and_for_nothing_that_is_none(recorded):
-    call_module(recorded, "showView('noisy')")
+    ask(recorded, "view", "noisy")
     recorded.wait_for_function("document.querySelector('input[value=noisy]').checked")
-    for call in ("showView('odd')", "showCompare('odd')", "showCompare('slider', [0])"):
-        call_module(recorded, call)
-    call_module(recorded, "seekTo(9, 1)")
+    ask(recorded, "view", "odd")
+    ask(recorded, "compare", {"mode": "odd"})
+    ask(recorded, "compare", {"mode": "slider", "lanes": [0]})
+    ask(recorded, "seek", {"call": 9, "lane": 1})
     wait_for(recorded, "samplerExplorer.frame === 9")
     assert recorded.is_checked("input[value=noisy]")
     assert recorded.is_checked("input[name=compare][value=side]")

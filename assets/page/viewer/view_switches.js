@@ -1,16 +1,11 @@
 // Which view is on screen and which lanes are compared: the switches, and signals that ask for others.
 
 import { letter } from "../shared/names.js";
-import { emit, on } from "../shared/signals.js";
+import { on } from "../shared/signals.js";
 import { set, state, subscribe } from "../shared/store.js";
 
-export const VIEWS = ["denoised", "noisy", "latent", "change"];
-export const MODES = ["side", "slider", "difference"];
-
-// For other parts of the page: show a view, compare two lanes, move to a call of a lane.
-export const showView = (view) => emit("view", view);
-export const showCompare = (mode, lanes) => emit("compare", { mode, lanes });
-export const seekTo = (call, lane) => emit("seek", { call, lane });
+const VIEWS = ["denoised", "noisy", "latent", "change"];
+const MODES = ["side", "slider", "difference"];
 
 const isLane = (lane) => Number.isInteger(lane) && lane >= 0;
 
