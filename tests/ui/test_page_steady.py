@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from reading import fill, run_to_end, wait_for
+from reading import fill, run_to_end, undo_all, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -63,26 +63,28 @@ def test_nothing_jumps_over_a_line_on_which_components_come_late(context, open_p
     assert total(loading) < 0.05, loading
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 380), (390, 600)])
-def test_nothing_comes_to_lie_on_the_bar(open_page, width, height):
-    page = open_page(width=width, height=height)
+def test_nothing_comes_to_lie_on_the_bar(open_page):
+    page = open_page(width=1280, height=380)
     run_to_end(page)
-    last = page.evaluate("document.documentElement.scrollHeight - innerHeight")
-    assert last > 100
-    for top in range(0, last, 12):
-        strangers = page.evaluate(
-            """(top) => { scrollTo(0, top);
-                const bar = document.querySelector('#bar');
-                const { left, right, top: upper, bottom } = bar.getBoundingClientRect();
-                const found = [];
-                for (let x = left + 1; x < right; x += 30)
-                    for (let y = Math.max(upper, 0) + 1; y < bottom - 1; y += 10)
-                        found.push(document.elementFromPoint(x, y));
-                return found.filter((one) => one && !bar.contains(one))
-                    .map((one) => one.outerHTML.slice(0, 80)); }""",
-            top,
-        )
-        assert strangers == []
+    for width, height in ((1280, 380), (390, 600)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(f"innerWidth === {width} && innerHeight === {height}")
+        last = page.evaluate("document.documentElement.scrollHeight - innerHeight")
+        assert last > 100
+        for top in range(0, last, 12):
+            assert page.evaluate(STRANGERS, top) == [], (width, top)
+
+
+# What lies on the bar when the page is scrolled so far.
+STRANGERS = """(top) => { scrollTo(0, top);
+    const bar = document.querySelector('#bar');
+    const { left, right, top: upper, bottom } = bar.getBoundingClientRect();
+    const found = [];
+    for (let x = left + 1; x < right; x += 30)
+        for (let y = Math.max(upper, 0) + 1; y < bottom - 1; y += 10)
+            found.push(document.elementFromPoint(x, y));
+    return found.filter((one) => one && !bar.contains(one))
+        .map((one) => one.outerHTML.slice(0, 80)); }"""
 
 
 def test_a_sentence_of_two_lines_makes_the_bar_no_taller(page):
@@ -96,47 +98,53 @@ def test_a_sentence_of_two_lines_makes_the_bar_no_taller(page):
     assert heights == [52, 52]
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
-def test_nothing_jumps_where_a_page_begins_with_four_lanes(context, open_page, width, height):
+def test_nothing_jumps_where_a_page_begins_with_four_lanes(context, open_page):
     """Their pictures and their keys take another room than those of the two by default."""
     context.add_init_script(f"if (!window.shifts) {{ {WATCH} }}")
-    before = open_page(width=width, height=height)
+    before = open_page()
     for count in (3, 4):
         before.evaluate("document.querySelector('#lanes .add').click()")
         before.wait_for_function(f"document.querySelectorAll('.pane').length === {count}")
     before.wait_for_function("localStorage.getItem('sampler-explorer.form')?.includes('euler')")
-    page = open_page("#same-visitor", width=width, height=height)
-    page.wait_for_selector("html:not([data-beginning]) .pane:nth-child(4)")
-    wait_for(page, "document.querySelector('#doctor .cost').textContent !== ''")
-    loading = shifts(page)
-    assert total(loading) < 0.05, loading
+    for width, height in ((1280, 900), (390, 844)):
+        page = open_page("#same-visitor", width=width, height=height)
+        page.wait_for_selector("html:not([data-beginning]) .pane:nth-child(4)")
+        wait_for(page, "document.querySelector('#doctor .cost').textContent !== ''")
+        loading = shifts(page)
+        assert total(loading) < 0.05, (width, loading)
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
-def test_nothing_jumps_in_a_run_of_more_lanes(context, open_page, engine, width, height):
+def test_nothing_jumps_in_a_run_of_more_lanes(context, open_page, engine):
     """Their room is made at the press of Run, not at the first call half a second later."""
     context.add_init_script(f"if (!window.shifts) {{ {WATCH} }}")
-    page = open_page(width=width, height=height)
-    run_to_end(page)
-    for count in (3, 4):
-        page.evaluate("document.querySelector('#lanes .add').click()")
-        page.wait_for_function(f"document.querySelectorAll('.lane-lines li').length === {count}")
-    page.wait_for_function("document.querySelectorAll('.lane-keys > *').length === 4")
-    page.wait_for_timeout(600)
-    shifts(page)
-    engine.hold_at = 0
-    page.click("#run")
-    page.wait_for_timeout(700)
-    assert page.locator(".pane").count() == 4
-    engine.hold_at = None
-    wait_for(page, "samplerExplorer.state === 'done'")
-    running = shifts(page)
-    assert total(running) < 0.01, running
+    page = open_page(width=1280, height=900)
+    for width, height in ((1280, 900), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(f"innerWidth === {width} && innerHeight === {height}")
+        run_to_end(page)
+        for count in (3, 4):
+            page.evaluate("document.querySelector('#lanes .add').click()")
+            page.wait_for_function(
+                f"document.querySelectorAll('.lane-lines li').length === {count}"
+            )
+        page.wait_for_function("document.querySelectorAll('.lane-keys > *').length === 4")
+        page.wait_for_timeout(600)
+        shifts(page)
+        engine.hold_at = 0
+        page.click("#run")
+        page.wait_for_timeout(700)
+        assert page.locator(".pane").count() == 4
+        engine.hold_at = None
+        wait_for(page, "samplerExplorer.state === 'done'")
+        running = shifts(page)
+        assert total(running) < 0.01, (width, running)
+        undo_all(page)
+    a_run_that_never_began_leaves_the_stage_as_it_was(page, engine)
 
 
-def test_a_run_that_never_began_leaves_the_stage_as_it_was(open_page, engine):
-    page = open_page()
+def a_run_that_never_began_leaves_the_stage_as_it_was(page, engine) -> None:
     run_to_end(page)
+    page.wait_for_function("document.querySelectorAll('.pane').length === 2")
     page.evaluate("document.querySelector('#lanes .add').click()")
     page.wait_for_function("document.querySelectorAll('.lane-keys > *').length === 3")
     engine.hold_at = 0
