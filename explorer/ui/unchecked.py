@@ -13,6 +13,7 @@ from gradio.block_function import BlockFunction
 from gradio.components import Component
 
 from explorer.hosting.sentences import NOT_TAKEN
+from explorer.settings.text import encodable
 
 LOG = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ def sanitize_payloads(page: gr.Blocks) -> None:
             return await prepare(block_fn, list(map(unmarked, inputs)), *more, **named)
         except gr.Error as refusal:  # from a menu that an event has replaced
             refusal.print_exception = False
+            refusal.message = encodable(refusal.message)  # it quotes what was sent
             raise
         except (MemoryError, OSError):
             raise
