@@ -1,4 +1,8 @@
-"""A job's lanes against diffusers' own pipelines, run bare and one lane at a time."""
+"""A job's lanes against diffusers' own pipelines, run bare and one lane at a time.
+
+The first test has traced networks, of every family. Where only arguments of the pipeline differ,
+they run as they are.
+"""
 
 import io
 from collections.abc import Callable
@@ -103,13 +107,13 @@ def test_each_lane_is_the_bare_pipeline(model_of, family, batch):
         assert found.calls[0].latent.shape == (batch, 4, 16, 16)
 
 
-def test_no_lane_takes_anothers_noise(model_of):
+def test_no_lane_takes_anothers_noise(model_of, untraced):
     model, run = model_of("sd1"), replace(RUN, lanes=(LANES[1],) * 3, batch_size=2)
     for lane, found in enumerate(trajectories(run, model)):
         assert_same(found.final, alone(run, lane, model.pipeline))
 
 
-def test_a_picture_of_a_batch_is_that_of_the_next_seed(model_of):
+def test_a_picture_of_a_batch_is_that_of_the_next_seed(model_of, untraced):
     model = model_of("sd1")
     together = trajectories(replace(RUN, batch_size=3), model)
     for picture in range(3):
@@ -120,7 +124,7 @@ def test_a_picture_of_a_batch_is_that_of_the_next_seed(model_of):
             assert np.abs(difference).max() <= 1
 
 
-def test_pictures_are_what_the_pipeline_returns(model_of):
+def test_pictures_are_what_the_pipeline_returns(model_of, untraced):
     for family in ("sd1", "sdxl"):
         model, run = model_of(family), replace(RUN, batch_size=2)
         for lane, found in enumerate(trajectories(run, model)):
@@ -132,7 +136,7 @@ def test_pictures_are_what_the_pipeline_returns(model_of):
 
 
 @pytest.mark.parametrize("family", ["sd1", "sdxl"])
-def test_another_size(model_of, family):
+def test_another_size(model_of, untraced, family):
     model, run = model_of(family), replace(RUN, width=64, height=80, batch_size=2)
     for lane, found in enumerate(trajectories(run, model)):
         wanted = alone(run, lane, model.pipeline, width=64, height=80)
@@ -141,7 +145,7 @@ def test_another_size(model_of, family):
         assert found.images.shape == (2, 80, 64, 3)
 
 
-def test_no_negative_prompt_is_none(model_of):
+def test_no_negative_prompt_is_none(model_of, untraced):
     """SDXL then takes zeros for its embedding, where its configuration says so."""
     model, run = model_of("sdxl"), replace(RUN, negative_prompt="")
     assert model.pipeline.config.force_zeros_for_empty_prompt
@@ -153,7 +157,7 @@ def test_no_negative_prompt_is_none(model_of):
 
 
 @pytest.mark.parametrize("family", ["sd1", "sdxl"])
-def test_cfg_rescale_is_the_pipelines_guidance_rescale(model_of, family):
+def test_cfg_rescale_is_the_pipelines_guidance_rescale(model_of, untraced, family):
     model, run = model_of(family), replace(RUN, cfg_rescale=0.7)
     for lane, found in enumerate(trajectories(run, model)):
         wanted = alone(run, lane, model.pipeline, guidance_rescale=0.7)
@@ -184,7 +188,7 @@ def test_without_guidance_the_unet_is_asked_once_a_picture(model_of, cfg_scale, 
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("strength", [0.45, 1.0])
 @pytest.mark.parametrize("family", ["sd1", "sdxl"])
-def test_image_to_image_is_the_stock_pipelines(model_of, family, strength, batch):
+def test_image_to_image_is_the_stock_pipelines(model_of, untraced, family, strength, batch):
     model, picture = model_of(family), start_picture(32, 32)
     url = picture_url(png(picture))
     run = replace(RUN, init_image=url, strength=strength, batch_size=batch)
@@ -201,7 +205,7 @@ def test_image_to_image_is_the_stock_pipelines(model_of, family, strength, batch
         assert_allclose(sigmas, table.call_sigma[2 * run.first_step :])
 
 
-def test_image_to_image_of_another_size(model_of):
+def test_image_to_image_of_another_size(model_of, untraced):
     model, picture = model_of("sd1"), start_picture(80, 64)
     url = picture_url(png(picture))
     run = replace(RUN, init_image=url, strength=0.6, width=80, height=64)
@@ -234,7 +238,7 @@ def handed_over(run: RunSettings, lane: int, base, refiner, **start) -> torch.Te
         del refiner.get_timesteps
 
 
-def test_where_diffusers_cuts_between_steps_the_lane_is_its_run_too(model_of):
+def test_where_diffusers_cuts_between_steps_the_lane_is_its_run_too(model_of, untraced):
     """Diffusers cuts by timestep: in a midpoint's shadow it cuts a step in two, we never do."""
     base, refiner = model_of("sdxl"), model_of("sdxl-refiner")
     run = replace(RUN, refiner="refiner", refiner_switch_at=0.4, lanes=LANES[:1])
@@ -248,7 +252,7 @@ def test_where_diffusers_cuts_between_steps_the_lane_is_its_run_too(model_of):
 
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("at", [0.4, 0.8])
-def test_a_refiner_goes_on_where_the_base_ends(model_of, at, batch):
+def test_a_refiner_goes_on_where_the_base_ends(model_of, untraced, at, batch):
     model, refiner = model_of("sdxl"), model_of("sdxl-refiner")
     run = replace(RUN, refiner="refiner", refiner_switch_at=at, batch_size=batch)
     for lane, found in enumerate(trajectories(run, model, refiner)):
@@ -263,7 +267,7 @@ def test_a_refiner_goes_on_where_the_base_ends(model_of, at, batch):
         assert float((unrefined - wanted).abs().max()) > 20 * CLOSE * float(wanted.abs().max())
 
 
-def test_a_refiner_after_image_to_image(model_of):
+def test_a_refiner_after_image_to_image(model_of, untraced):
     model, refiner = model_of("sdxl"), model_of("sdxl-refiner")
     picture = start_picture(32, 32)
     run = replace(
