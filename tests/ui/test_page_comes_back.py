@@ -1,6 +1,7 @@
 """A page finds its run again at every moment of it: reloaded, left and returned to, in another tab,
 over a line that was cut, and before a server that knows nothing of it."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -285,8 +286,11 @@ def test_a_run_whose_stream_breaks_is_watched_in_another_way(context, servers, l
     fill(page, "prompt", "a stream that breaks")
     page.route("**/queue/data*", lambda route: route.abort())
     page.click("#run")
+    until = time.monotonic() + 30
+    while "a stream that breaks" not in servers[0].engine.starts:  # till then an older run is told
+        assert time.monotonic() < until, "the run has not begun"
+        page.wait_for_timeout(50)
     expect(page.locator("#progress .where")).to_contain_text("39 calls per lane")
-    assert "a stream that breaks" in servers[0].engine.starts
     page.close()
 
 
