@@ -85,7 +85,6 @@ class Limits:
         0,
         "average time on the device, per minute, for the runs of one address",
         least=0,
-        host=55,
         space=50,
         zero_text=NONE,
     )
