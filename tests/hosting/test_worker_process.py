@@ -232,7 +232,9 @@ def test_frames_are_made_no_faster_than_they_are_taken(engine):
     *_, last = follow(engine, settings())
     frames = engine.full_frames(last.trajectories)
     next(frames)
-    (unread,) = engine.backends[0]._process._asked.values()
+    asked = engine.backends[0]._process._asked
+    wait_until(lambda: len(asked) == 1)  # the run's answers are forgotten
+    (unread,) = asked.values()
     wait_until(lambda: unread.qsize() >= AHEAD)
     time.sleep(0.5)
     assert unread.qsize() == AHEAD
