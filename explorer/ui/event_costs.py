@@ -8,9 +8,8 @@ from importlib.util import find_spec
 
 import gradio as gr
 
-PAUSE_S = (
-    0.01  # between two looks at the events that wait; Gradio's own is a thousand times a second
-)
+# Between two looks at the events that wait; Gradio's own is a thousand times a second.
+PAUSE_S = 0.01
 NEVER = 2**62
 
 
