@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from explorer.capture.frames import LIVE_INTERVAL_S, LIVE_PAUSE
 from explorer.models.catalog import Catalog, ModelError
 from explorer.runs.kept_paces import KeptPaces
 from explorer.runs.pace import Pace
@@ -126,8 +127,7 @@ class Paces:
                 total += pace.decoders_first_s()
         pictures = len(settings.lanes) * settings.batch_size + bool(settings.init_image)
         total += calls_s + pictures * pixels * pace.picture(pixels)
-        frames_s = 2 * settings.total_nfe * settings.batch_size * pixels * pace.frame(pixels)
-        total += max(frames_s - calls_s, 0.1 * frames_s) if pace.overlaps else frames_s
+        total += _previews_s(settings, pace, calls_s)
         return Estimate(total, calls_s / count, RUN if seen else LOAD)
 
     def estimate_from(self, settings: RunSettings, catalog: Catalog) -> Estimate:
@@ -167,6 +167,20 @@ class Paces:
             with self._lock:
                 pace, runs = self._measured[name], dict(self._runs.get(name, {}))
             self._kept.write(name, pace, runs, device)
+
+
+def _previews_s(settings: RunSettings, pace: Pace, calls_s: float) -> float:
+    """What previews add to a run whose calls take so long: its frames, and the VAE's live ones."""
+    pixels = pace.pixels(settings.width, settings.height)
+    if settings.preview_decoder == "approx":
+        return 0.0  # linear colours, which take next to nothing
+    frames_s = 2 * settings.total_nfe * settings.batch_size * pixels * pace.frame(pixels)
+    previews_s = max(frames_s - calls_s, 0.1 * frames_s) if pace.overlaps else frames_s
+    if settings.preview_decoder == "full":
+        pictures = len(settings.lanes) * settings.batch_size
+        live_s = pictures * pixels * pace.picture(pixels)
+        previews_s += live_s * calls_s / max(LIVE_INTERVAL_S, LIVE_PAUSE * live_s)
+    return previews_s
 
 
 def _shape(settings: RunSettings, group: Group, pace: Pace) -> Shape:

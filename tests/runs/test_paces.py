@@ -34,6 +34,15 @@ def test_a_run_takes_what_its_parts_take():
     assert estimate.source == LOAD
 
 
+def test_previews_by_linear_colours_take_nothing_and_live_ones_by_the_vae_a_share_of_the_time():
+    def seconds(choice: str) -> float:
+        return paces().estimate(RunSettings(steps=20, preview_decoder=choice), "m").seconds
+
+    live_s = 2 * 256 * 1e-3  # of both lanes, after which four times as long nothing is decoded
+    assert seconds("auto") - seconds("approx") == pytest.approx(2 * 2 * 39 * 256 * 1e-5)
+    assert seconds("full") - seconds("auto") == pytest.approx(live_s * 39 * CALL_S / (4 * live_s))
+
+
 def test_an_unknown_model_has_no_estimate():
     estimate = paces().estimate(RUN_SETTINGS, "other")
     assert (estimate.seconds, estimate.seconds_a_call, estimate.source) == (None, None, UNKNOWN)

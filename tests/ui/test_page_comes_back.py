@@ -148,10 +148,9 @@ def test_a_page_comes_back_to_its_run(context, servers, line, tab, moment):
     tab.reload()
     moment.expect(tab)
 
-    if moment.name in ("in the middle", "done"):  # to the page it is a reload
-        tab.goto("about:blank")
-        tab.go_back()
-        moment.expect(tab)
+    tab.goto("about:blank")
+    tab.go_back()
+    moment.expect(tab)
 
     other = open_tab(context, line)
     moment.expect(other)
