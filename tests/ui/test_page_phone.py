@@ -118,21 +118,6 @@ def test_a_badge_is_inside_its_picture(open_page):
     assert badge["x"] + badge["width"] <= screen["x"] + screen["width"] - 5
 
 
-def test_the_search_is_whole_or_out_of_sight_beside_a_chosen_run(open_keeping_page):
-    page = open_keeping_page(width=390, height=800)
-    for count in (1, 2):
-        run_to_end(page)
-        page.wait_for_function(f"document.querySelectorAll('.past-run img').length >= {count}")
-    page.wait_for_selector(".past-runs .chosen:not([hidden])")
-    page.evaluate("document.querySelector('.past-runs').scrollLeft = 56")  # as the chosen run asks
-    at_rest(page)
-    page.wait_for_function(
-        "(() => { const row = document.querySelector('.past-runs').getBoundingClientRect();"
-        " const box = document.querySelector('.past-runs .query').getBoundingClientRect();"
-        " return box.left >= row.left || box.right <= row.left; })()"
-    )
-
-
 def test_a_fix_of_the_doctor_is_as_high_as_a_finger_needs(open_page):
     page = open_page(width=390, height=800)
     page.click("#tab_doctor")
