@@ -1,6 +1,5 @@
 """A run as frames: the recorded calls of all lanes, decoded a slice at a time."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from explorer.models.previews import Decoder, grown, jpeg, resized
 LIVE_INTERVAL_S = 0.5  # between two previews by the VAE
 LIVE_PAUSE = 4  # at least, and this many times as long as decoding took
 SLICE = 4  # pictures decoded at a time: short enough to react in between
-LARGE = 128 * 128  # pixels of a latent beyond which it is one
 QUICK_SLICE = 64  # the same by linear colours
 
 
@@ -129,9 +127,6 @@ class Filmstrip:
 
     @property
     def _frames_at_once(self) -> int:
-        first = next((calls[0] for calls in self._calls if calls), None)
-        if first is not None and math.prod(first.packed()[0].values.shape[-2:]) > LARGE:
-            return 1
         return max(1, SLICE // self._images)
 
     def frames(self, count: list[int]) -> tuple[LaneFrames | None, ...]:

@@ -66,19 +66,3 @@ def test_frames_of_a_batch_are_tiled_and_decoded_in_slices():
     assert newest.shape == (20, 30, 3)
     assert frames.denoised[1, 0, 0, 0] == 110
     assert frames.noisy[1, 15, 15, 0] == 50
-
-
-@pytest.mark.parametrize(("side", "together"), [(128, 4), (136, 1)])
-def test_large_frames_are_decoded_one_by_one_so_that_a_stop_waits_for_one_only(side, together):
-    asked = []
-
-    def decode(latents):
-        asked.append(len(latents))
-        return np.zeros((len(latents), 8, 8, 3), np.uint8)
-
-    film, latent = Filmstrip(decode, 1), np.ones((1, 4, side, side), np.float32)
-    for index in range(2):
-        options = {"index": index, "step": index, "stage": "step", "sigma": 0.0, "timestep": 1}
-        film.add(0, Call.of(**options, latent=latent, denoised=latent))
-    film.work()
-    assert asked == [together]
