@@ -4,8 +4,8 @@
 const ITS_SCRIPT = "/statustracker-";
 const FRAMES = 3;
 
-// Let the sign's clock stop: for a few frames what its script asks for is not called, and it asks again only
-// when it is called. Any other sign has to be one that is not shown now.
+// Stops the sign's clock. The clock asks for its next frame within the one before, so a few frames in which its
+// script's requests are dropped end it. To be called while no sign is shown: the clock of one would stop too.
 export function stopLoadingSign() {
   const asked = window.requestAnimationFrame;
   window.requestAnimationFrame = (callback) =>
