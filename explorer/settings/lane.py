@@ -182,4 +182,9 @@ CONFIG_KEYS = tuple(
 
 @lru_cache(maxsize=KEPT_TABLES)
 def _calls_of_baseline(lane: LaneSettings, steps: int) -> CallTable:
-    return baselines.call_table(lane.solver, lane.scheduler_config(), steps, lane.sigmas)
+    from explorer.runtime.threads import in_own_thread  # torch, which diffusers imports anyway
+
+    def call_table() -> CallTable:
+        return baselines.call_table(lane.solver, lane.scheduler_config(), steps, lane.sigmas)
+
+    return in_own_thread(call_table)  # what computes by OpenMP here would slow down every run

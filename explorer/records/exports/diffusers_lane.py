@@ -115,6 +115,12 @@ def _equal(one: Schedule | CallTable, other: Schedule | CallTable) -> bool:
 
 
 def _difference(lane: LaneSettings, steps: int) -> str:
+    from explorer.runtime.threads import in_own_thread  # torch, which diffusers imports anyway
+
+    return in_own_thread(lambda: _difference_here(lane, steps))
+
+
+def _difference_here(lane: LaneSettings, steps: int) -> str:
     """How diffusers' class of the same name departs from a lane; "" where it does not.
 
     Its noise levels are those of its tables as they are, not as they should be.
