@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 THUMBNAIL_SIDE = 96  # pixels
 THUMBNAIL_LANES = 4
+LEVEL, QUICK_LEVEL = 3, 1  # of zlib, whose usual 6 takes three times as long, for 8 % fewer bytes
 
 
 def lane_png(trajectory: Trajectory, is_quick: bool = False) -> bytes:
     """A lane's pictures as one PNG file that states its settings, model and noise.
 
-    A quick one takes a third of the time and a sixth more bytes. Raises ValueError for a lane
+    A quick one takes two thirds of the time and 4 % more bytes. Raises ValueError for a lane
     without pictures.
     """
     if trajectory.images is None:
@@ -39,7 +40,7 @@ def lane_png(trajectory: Trajectory, is_quick: bool = False) -> bytes:
     info.add_itxt(KEY, json.dumps(provenance(trajectory)), zip=True)
     data = io.BytesIO()
     Image.fromarray(grid(trajectory.images)).save(
-        data, "PNG", pnginfo=info, compress_level=1 if is_quick else 6
+        data, "PNG", pnginfo=info, compress_level=QUICK_LEVEL if is_quick else LEVEL
     )
     return data.getvalue()
 

@@ -139,7 +139,7 @@ class EventBuilder:
     def _encode_next(self) -> None:
         trajectory = self.job.trajectories()[len(self._images)]
         has_picture = trajectory.images is not None
-        self._images.append(lane_png(trajectory, self._hurries) if has_picture else None)
+        self._images.append(lane_png(trajectory, self.job.stopping) if has_picture else None)
 
     def seconds_until_next(self) -> float:
         """Seconds until the next event may come."""

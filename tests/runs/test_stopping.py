@@ -234,6 +234,20 @@ def test_a_picture_that_is_decoded_already_is_kept(engine, monkeypatch):
     assert "decoded of: Lane B, DPM2 a." in last.message
 
 
+def test_files_of_pictures_are_packed_quickly_from_the_stop_on(engine, monkeypatch):
+    cancel, quick, packed = threading.Event(), [], event_builder.lane_png
+
+    def lane_png(trajectory, is_quick):
+        quick.append(is_quick)
+        cancel.set()
+        return packed(trajectory, is_quick)
+
+    monkeypatch.setattr(event_builder, "lane_png", lane_png)
+    last = list(engine.stream(SETTINGS, cancel))[-1]
+    assert quick == [False, True]
+    assert len(last.images) == 2 and all(last.images)
+
+
 def test_a_stop_ends_a_live_preview_by_the_vae(engine, no_grace, monkeypatch):
     monkeypatch.setattr(previews, "LONG", 0)
     cancel, looks, check = threading.Event(), [], Job.check_stop
