@@ -92,12 +92,14 @@ def in_a_process(device: str | None, paces: Path, *flags: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def rows(device: str | None, tries: int) -> Iterator[tuple[dict[str, Any], float, float]]:
+def rows(
+    device: str | None, tries: int, cases: tuple[dict[str, Any], ...]
+) -> Iterator[tuple[dict[str, Any], float, float]]:
     """Each case with its estimated and its measured seconds."""
     with tempfile.TemporaryDirectory() as folder:
         paces = Path(folder) / "paces.json"
         in_a_process(device, paces, "--measure")
-        for case in GRID:
+        for case in cases:
             told = [in_a_process(device, paces, "--case", json.dumps(case)) for _ in range(tries)]
             results = [json.loads(each.splitlines()[-1]) for each in told]
             yield (
@@ -118,6 +120,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device")
     parser.add_argument("--tries", type=int, default=1)
+    parser.add_argument("--first", type=int, default=1, help="the table's row to begin with")
+    parser.add_argument("--last", type=int, default=len(GRID), help="the row to end with")
     parser.add_argument("--paces", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--case", help=argparse.SUPPRESS)
@@ -131,7 +135,9 @@ def main() -> None:
     print("| steps | lanes | px | pictures | CFG | previews | estimate | took | factor |")
     print("|---|---|---|---|---|---|---|---|---|")
     factors = []
-    for case, estimate, seconds in rows(options.device, options.tries):
+    for case, estimate, seconds in rows(
+        options.device, options.tries, GRID[options.first - 1 : options.last]
+    ):
         factors.append(max(estimate / seconds, seconds / estimate))
         factor = f"{estimate / seconds:.2f}"
         print(f"| {words(case)} | {estimate:.1f} s | {seconds:.1f} s | {factor} |", flush=True)
