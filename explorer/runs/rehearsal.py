@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-OTHER_SIDES = (8, 8), (64, 64)  # of latents: kernels for little and for much to compute
 STEPS = 2  # DPM2's second call of a step comes with the first of two
 COMPILING, CAPTURING = "Compiling kernels for {}.", "Capturing graphs for {}."
 
@@ -47,10 +46,10 @@ def rehearse(model: "Model", on_progress: "OnProgress", start: Callable[[Job], o
 
 
 def compile_kernels(model: "Model", on_progress: "OnProgress") -> None:
-    """Compile all kernels that runs with two lanes need, of the model's native size and of others.
+    """Compile all kernels that runs of any size and number of lanes need.
 
-    Each network is called for each of them, on copies that share the weights, without launching our
-    kernels. Does nothing if Triton is not installed.
+    Each network is called once, on a copy that shares the weights, without launching our kernels:
+    those for other sizes are compiled too. Does nothing if Triton is not installed.
     """
     if importlib.util.find_spec("triton") is None:
         return
@@ -107,8 +106,7 @@ def _walk_unet(model: "Model") -> None:
 
     unet, batch = fused_copy(model.pipeline.unet), 2 * len(RunSettings().lanes)
     guided = dedup_cfg(unet)
-    for sides in (None, *OTHER_SIDES):
-        guided(**unet_inputs(model, batch, sides), return_dict=False)
+    guided(**unet_inputs(model, batch), return_dict=False)
     unet(**unet_inputs(model, batch), return_dict=False)  # without CFG
 
 
@@ -122,7 +120,5 @@ def _walk_vae(model: "Model") -> None:
     vae: Any = fused_copy(model.pipeline.vae)
     upcast = vae_decoder(model, quick=False).upcast
     with in_float32(vae) if upcast else nullcontext():
-        channels, *native = _latents(model)
-        for sides in (native, *OTHER_SIDES):
-            latents = torch.zeros(1, channels, *sides, device=vae.device, dtype=vae.dtype)
-            vae.decode(latents, return_dict=False)
+        latents = torch.zeros(1, *_latents(model), device=vae.device, dtype=vae.dtype)
+        vae.decode(latents, return_dict=False)

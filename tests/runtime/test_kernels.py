@@ -22,7 +22,7 @@ def interpreted() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory) -> dict[str, str]:
     cache = tmp_path_factory.mktemp("triton")
-    return probe("compile_probe.py", CAPABILITIES, TRITON_CACHE_DIR=str(cache))
+    return probe("compile_probe.py", [*CAPABILITIES, "sizes"], TRITON_CACHE_DIR=str(cache))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -33,6 +33,10 @@ def test_fused_answers_agree_with_pytorchs(interpreted, case):
 @pytest.mark.parametrize("capability", CAPABILITIES)
 def test_every_kernel_compiles(compiled, capability):
     assert compiled[capability] == ""
+
+
+def test_what_is_compiled_ahead_serves_every_size_and_batch(compiled):
+    assert compiled["sizes"] == ""
 
 
 def probe(file: str, cases: list[str], **environment: str) -> dict[str, str]:

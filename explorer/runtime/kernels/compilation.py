@@ -35,6 +35,11 @@ class Kernel:
         return self.function[grid]
 
 
+def only_compiling() -> bool:
+    """Whether kernels are only compiled: then ask for those of other sizes too."""
+    return _ONLY_COMPILING.get()
+
+
 @contextmanager
 def compiling(on_progress: Callable[[int, int], None]) -> Iterator[None]:
     """Compile every kernel that this thread asks for in other threads, and launch none.

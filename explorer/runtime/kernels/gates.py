@@ -102,7 +102,7 @@ def _copies_tiles(device: torch.device) -> bool:
 
 
 @Kernel
-@triton.jit
+@triton.jit(do_not_specialize=["w"])
 def _doubled(x, out, w, c, BLOCK: tl.constexpr):
     pixel = tl.program_id(0).to(tl.int64)
     channel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
@@ -116,7 +116,7 @@ def _doubled(x, out, w, c, BLOCK: tl.constexpr):
 
 
 @Kernel
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def _layer_norm(
     x, pre_bias, weight, bias, out, count, c, eps, ROWS: tl.constexpr, PAD: tl.constexpr
 ):
@@ -149,7 +149,7 @@ def _gated_gelu(x, out, width, BLOCK: tl.constexpr):
 
 
 @Kernel
-@triton.jit
+@triton.jit(do_not_specialize=["count"])
 def _projected_gelu(
     x,
     weight,

@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 
 from explorer.runtime.kernels.channel_sums import CHANNELS, ROWS, channel_sums
-from explorer.runtime.kernels.compilation import Kernel
+from explorer.runtime.kernels.compilation import Kernel, only_compiling
 
 SPLITS = 16  # partial sums that one program adds at a time
 WHOLE = 2**21  # numbers up to which one launch does a norm's work: three would take longer
@@ -52,10 +52,12 @@ def group_norm(
         stride = time_shift.stride(0)
     width = c // groups, triton.next_power_of_2(c // groups)
     given = x, skip, time_shift, stride, pre_bias, weight, bias
-    if out.numel() <= WHOLE:
-        held = FEW if pixels * width[1] <= 2 * FEW else MANY
-        rows = max(1, held // width[1])
-        _whole[n, groups](*given, out, pixels, x_channels, c, eps, silu, *width, rows, num_warps=8)
+    if out.numel() <= WHOLE or only_compiling():
+        held = (FEW,) if pixels * width[1] <= 2 * FEW else (MANY,)
+        for each in (FEW, MANY) if only_compiling() else held:
+            size = *width, max(1, each // width[1])
+            _whole[n, groups](*given, out, pixels, x_channels, c, eps, silu, *size, num_warps=8)
+    if out.numel() <= WHOLE and not only_compiling():
         return out
     parts = channel_sums(x), None if skip is None else channel_sums(skip)
     splits = [1 if part is None else part.shape[1] for part in parts]
@@ -190,7 +192,7 @@ def _whole(
 
 
 @Kernel
-@triton.jit(do_not_specialize=["pixels"])
+@triton.jit(do_not_specialize=["pixels", "splits", "skip_splits"])
 def _affine(
     x,
     skip,
@@ -250,7 +252,7 @@ def _affine(
 
 
 @Kernel
-@triton.jit
+@triton.jit(do_not_specialize=["pixels"])
 def _apply(
     x,
     skip,

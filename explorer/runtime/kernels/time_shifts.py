@@ -83,7 +83,7 @@ class TimeShifts:
 
 
 @Kernel
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _shifts(
     embedding,
     weight,
