@@ -43,7 +43,7 @@ class Pace:
     pixel, those of a pixel squared (attention). The rate depends on the size of a latent, on a GPU
     (`by_batch`) on that of the whole batch. The first call of a batch of a new shape takes `first`
     longer, up to `graphed` pixels of a batch: then its graph is made. `picture` and `frame` are the
-    rates of a pixel in a picture by the VAE and in a frame. `start` comes before the first call.
+    rates of a pixel in a picture by the VAE, its file included, and in a frame. `start` comes before the first call.
     """
 
     native: tuple[int, int]

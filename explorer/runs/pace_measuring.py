@@ -155,11 +155,13 @@ class _Measuring:
     # --- what comes before and after the calls ---------------------------------------------------
 
     def _pictures(self) -> Rate:
-        """Seconds of the VAE for a pixel of a latent."""
+        """Seconds for a pixel of a latent, decoded by the VAE and packed as a PNG file."""
+        from explorer.capture.trajectory import Trajectory
+        from explorer.records.pictures import lane_png
         from explorer.runs.denoising import vae_decoder
 
         decode = vae_decoder(self.model)
-        return self._by_size(lambda latents: decode(latents), 1)
+        return self._by_size(lambda latents: lane_png(Trajectory(images=decode(latents))), 1)
 
     def _frames(self) -> Rate:
         """The same of the preview decoder."""
@@ -175,7 +177,8 @@ class _Measuring:
             pixels = math.prod(each)
             if before and seconds * pixels / before > PATIENCE_S:
                 break
-            latents = torch.zeros(count, channels, *each)
+            # Of noise: a file of one colour is packed in no time.
+            latents = torch.randn(count, channels, *each, generator=torch.Generator())
             seconds, before = self._best(partial(decode, latents), times=2), pixels
             points.append((float(pixels), seconds / count / pixels))
         return Rate(tuple(points))

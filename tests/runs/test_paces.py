@@ -3,6 +3,7 @@
 import json
 import logging
 import pickle
+import time
 
 import pytest
 from made_paces import PACE
@@ -331,3 +332,23 @@ def test_a_part_takes_its_least_time_and_a_long_one_is_not_repeated(on_gpu, seco
     measuring._seconds = lambda _: left.pop(0)
     assert measuring._best(lambda: None) == best
     assert not left
+
+
+def test_a_picture_takes_as_long_as_its_file_does_too(
+    family_folder, tmp_path, untraced, monkeypatch
+):
+    from explorer.engine import Engine
+    from explorer.records import pictures
+
+    packed = pictures.lane_png
+
+    def slow(trajectory):
+        assert trajectory.images.std() > 1  # one colour would be packed in no time
+        time.sleep(0.3)
+        return packed(trajectory)
+
+    monkeypatch.setattr(pictures, "lane_png", slow)
+    engine = Engine(family_folder("sd1"), "cpu", paces=KeptPaces(tmp_path / "paces.json"))
+    engine.load()
+    one, two = (engine.estimate(RunSettings(steps=2, batch_size=count)).seconds for count in (1, 2))
+    assert two - one > 2 * 0.3  # a picture more in each of two lanes
