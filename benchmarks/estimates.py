@@ -120,8 +120,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device")
     parser.add_argument("--tries", type=int, default=1)
-    parser.add_argument("--first", type=int, default=1, help="the table's row to begin with")
-    parser.add_argument("--last", type=int, default=len(GRID), help="the row to end with")
+    every = range(1, len(GRID) + 1)
+    parser.add_argument("--rows", type=int, nargs="+", default=every, help="only some of the table")
     parser.add_argument("--paces", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--case", help=argparse.SUPPRESS)
@@ -135,9 +135,8 @@ def main() -> None:
     print("| steps | lanes | px | pictures | CFG | previews | estimate | took | factor |")
     print("|---|---|---|---|---|---|---|---|---|")
     factors = []
-    for case, estimate, seconds in rows(
-        options.device, options.tries, GRID[options.first - 1 : options.last]
-    ):
+    cases = tuple(GRID[row - 1] for row in options.rows)
+    for case, estimate, seconds in rows(options.device, options.tries, cases):
         factors.append(max(estimate / seconds, seconds / estimate))
         factor = f"{estimate / seconds:.2f}"
         print(f"| {words(case)} | {estimate:.1f} s | {seconds:.1f} s | {factor} |", flush=True)

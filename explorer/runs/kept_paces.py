@@ -22,13 +22,14 @@ from explorer.whole_files import write_whole
 
 LOG = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 LOCK_S = 1.0
 MOST_BYTES = 2**21
 MOST_MODELS = 50
 PACKAGES = "torch", "diffusers"  # with another version everything is measured anew
 
-Runs = Mapping[tuple[int, int], tuple[float, ...]]
+Shape = tuple[int, int, int]  # of a call: elements of the batch, pixels of a latent, lanes
+Runs = Mapping[Shape, tuple[float, ...]]
 
 
 class KeptPaces:
@@ -70,7 +71,7 @@ class KeptPaces:
         self._entries[name] = {
             "device": self.devices[name],
             "pace": pace.to_dict(),
-            "runs": {f"{batch}x{pixels}": times for (batch, pixels), times in runs.items()},
+            "runs": {"x".join(map(str, shape)): times for shape, times in runs.items()},
         }
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,11 +130,11 @@ def _quota() -> str:
     return ""
 
 
-def _shape(key: str) -> tuple[int, int]:
-    batch, pixels = map(int, key.split("x"))
-    if min(batch, pixels) < 1:
+def _shape(key: str) -> Shape:
+    batch, pixels, lanes = map(int, key.split("x"))
+    if min(batch, pixels, lanes) < 1:
         raise ValueError("not a shape")
-    return batch, pixels
+    return batch, pixels, lanes
 
 
 def _times(times: Any) -> tuple[float, ...]:

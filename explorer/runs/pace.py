@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-# What a call of a run takes beside the network for an element of its batch: the sampler's step, and
-# what is recorded of it. It is Python's time, the same for all sizes, on a CPU and with a GPU: half
-# of 2 ms for a picture, which has two elements with guidance.
-ELEMENT_S = 0.001
+# What a call of a run takes beside the network for each of its lanes: the sampler's step, and what
+# is recorded of it. It is Python's time, the same for all sizes and numbers of pictures, on a CPU
+# and with a GPU.
+LANE_S = 0.002
 
 Points = tuple[tuple[float, float], ...]
 
@@ -43,7 +43,8 @@ class Pace:
     pixel, those of a pixel squared (attention). The rate depends on the size of a latent, on a GPU
     (`by_batch`) on that of the whole batch. The first call of a batch of a new shape takes `first`
     longer, up to `graphed` pixels of a batch: then its graph is made. `picture` and `frame` are the
-    rates of a pixel in a picture by the VAE, its file included, and in a frame. `start` comes before the first call.
+    rates of a pixel in a picture by the VAE, its file included, and in a frame. `start` comes
+    before the first call.
     """
 
     native: tuple[int, int]
@@ -72,9 +73,9 @@ class Pace:
         size = batch * pixels if self.by_batch else pixels
         return self.overhead + operations * self.operation(size)
 
-    def step_s(self, batch: int, pixels: int) -> float:
-        """A call of a run on a batch of latents: the network's, and what follows from it."""
-        return self.call_s(batch, pixels) + ELEMENT_S * batch
+    def step_s(self, batch: int, pixels: int, lanes: int) -> float:
+        """A call of a run on a batch of latents: the network's, and what the lanes make of it."""
+        return self.call_s(batch, pixels) + LANE_S * lanes
 
     def first_s(self, batch: int, pixels: int) -> float:
         """What the first call on a batch of this shape takes longer."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from explorer.capture.frames import LIVE_INTERVAL_S, LIVE_PAUSE
 from explorer.models.catalog import Catalog, ModelError
-from explorer.runs.kept_paces import KeptPaces
+from explorer.runs.kept_paces import KeptPaces, Shape
 from explorer.runs.pace import Pace
 from explorer.settings import RunSettings, SettingsError
 from explorer.settings.groups import Group, groups_of
@@ -20,7 +20,7 @@ MOST_SHAPES = 200  # of a model, whose calls are known from runs
 WORTH_WRITING = 0.97
 GRAPHS = 4  # shapes whose graphs a network keeps at least
 
-Shape = tuple[int, int]  # of what goes through the U-Net: elements, pixels of a latent
+Inputs = tuple[int, int]  # of what goes through the U-Net: elements, pixels of a latent
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Paces:
         self._lock = threading.RLock()
         self._measured: dict[str, Pace] = {}
         self._runs: dict[str, OrderedDict[Shape, tuple[float, ...]]] = {}
-        self._graphs: deque[tuple[str, Shape]] = deque(maxlen=GRAPHS)
+        self._graphs: deque[tuple[str, Inputs]] = deque(maxlen=GRAPHS)
         self.refresh()
 
     def refresh(self) -> None:
@@ -94,7 +94,7 @@ class Paces:
                 before = runs.pop(shape, ())
                 news |= not before or took < WORTH_WRITING * min(before)
                 runs[shape] = (*before, took)[-RUNS:]
-                self._graph(name, shape)
+                self._graph(name, shape[:2])
             while len(runs) > MOST_SHAPES:
                 runs.popitem(last=False)
         if news:
@@ -120,8 +120,8 @@ class Paces:
                 shape = _shape(settings, group, pace)
                 calls_s += (calls - refining) * self._call_s(name, pace, shape)
                 seen &= shape in self._runs.get(name, ())
-                if (name, shape) not in self._graphs:
-                    total += pace.first_s(*shape)
+                if (name, shape[:2]) not in self._graphs:
+                    total += pace.first_s(*shape[:2])
             pixels = pace.pixels(settings.width, settings.height)
             if all((name, pixels) != (model, size) for model, (_, size) in self._graphs):
                 total += pace.decoders_first_s()
@@ -157,10 +157,10 @@ class Paces:
         ratios = [min(took) / pace.step_s(*other) for other, took in runs.items()]
         return pace.step_s(*shape) * (statistics.median(ratios) if ratios else 1.0)
 
-    def _graph(self, name: str, shape: Shape) -> None:
-        if (name, shape) in self._graphs:
-            self._graphs.remove((name, shape))
-        self._graphs.append((name, shape))
+    def _graph(self, name: str, inputs: Inputs) -> None:
+        if (name, inputs) in self._graphs:
+            self._graphs.remove((name, inputs))
+        self._graphs.append((name, inputs))
 
     def _keep(self, name: str, device: str = "") -> None:
         if self._kept is not None:
@@ -186,4 +186,4 @@ def _previews_s(settings: RunSettings, pace: Pace, calls_s: float) -> float:
 def _shape(settings: RunSettings, group: Group, pace: Pace) -> Shape:
     pair = 2 if settings.cfg_scale > 1 and pace.doubles else 1
     batch = pair * len(group.lanes) * settings.batch_size
-    return batch, pace.pixels(settings.width, settings.height)
+    return batch, pace.pixels(settings.width, settings.height), len(group.lanes)

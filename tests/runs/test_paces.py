@@ -15,7 +15,7 @@ from explorer.runs.paces import LOAD, RUN, UNKNOWN, Paces
 from explorer.settings import LaneSettings, RunSettings
 from explorer.settings.groups import groups_of
 
-CALL_S = 0.01 + 4 * (256 * 1e6 * 1e-10 + 0.001)  # of two lanes with CFG
+CALL_S = 0.01 + 4 * (256 * 1e6 * 1e-10) + 2 * 0.002  # of two lanes with CFG
 RUN_SETTINGS = RunSettings(steps=20)
 
 
@@ -94,7 +94,7 @@ def test_a_first_call_of_a_new_shape_makes_its_graph_once():
     known = paces()
     run = RunSettings(steps=20, width=64, height=64)
     first = known.estimate(run, "m").seconds
-    known.learn(run, "m", {groups_of(run)[0]: PACE.step_s(4, 64)})
+    known.learn(run, "m", {groups_of(run)[0]: PACE.step_s(4, 64, 2)})
     assert first - known.estimate(run, "m").seconds == pytest.approx(PACE.first_s(4, 64))
     assert PACE.first_s(4, 64) > 0.5
     assert PACE.first_s(4, 256) == 0  # too large for a graph
@@ -104,7 +104,7 @@ def test_a_new_size_takes_two_more_first_calls_on_a_gpu_where_decoders_have_grap
     known = paces(by_batch=True, graphed=10**9)
     new, next_batch = (RunSettings(width=192, height=192, batch_size=n) for n in (1, 2))
     before = known.estimate(next_batch, "m").seconds
-    known.learn(new, "m", {groups_of(new)[0]: PACE.step_s(4, 576)})
+    known.learn(new, "m", {groups_of(new)[0]: PACE.step_s(4, 576, 2)})
     assert before - known.estimate(next_batch, "m").seconds == pytest.approx(2 * PACE.first)
 
 
@@ -117,7 +117,15 @@ def test_runs_teach_the_pace_of_their_shape_and_correct_the_others():
     assert (estimate.seconds_a_call, estimate.source) == (0.2, RUN)
     other = known.estimate(RunSettings(steps=20, batch_size=2), "m")
     assert other.source == LOAD
-    assert other.seconds_a_call == pytest.approx(PACE.step_s(8, 256) * 0.2 / CALL_S)
+    assert other.seconds_a_call == pytest.approx(PACE.step_s(8, 256, 2) * 0.2 / CALL_S)
+
+
+def test_a_lane_costs_more_than_another_picture_of_it():
+    def call_s(lanes: int, pictures: int) -> float:
+        run = RunSettings(steps=20, lanes=(LaneSettings(),) * lanes, batch_size=pictures)
+        return paces().estimate(run, "m").seconds_a_call
+
+    assert call_s(4, 1) - call_s(1, 4) == pytest.approx(3 * 0.002)
 
 
 def test_only_the_newest_shapes_of_a_model_are_known():
@@ -191,7 +199,7 @@ def test_the_file_has_nothing_of_a_run_but_shapes_and_times(tmp_path):
     text = path.read_text()
     assert "secret" not in text
     assert "4711" not in text
-    assert json.loads(text)["models"]["m"]["runs"] == {"4x256": [0.2]}
+    assert json.loads(text)["models"]["m"]["runs"] == {"4x256x2": [0.2]}
 
 
 def changed(data, *keys, value):
@@ -219,7 +227,7 @@ def changed(data, *keys, value):
         lambda data: changed(
             data, "models", "m", "pace", "frame", value={"points": [[2, 1], [1, 1]]}
         ),
-        lambda data: changed(data, "models", "m", "runs", value={"4x256": [0]}),
+        lambda data: changed(data, "models", "m", "runs", value={"4x256x2": [0]}),
         lambda data: changed(data, "models", "m", "runs", value={"4": [1]}),
     ],
 )
@@ -320,13 +328,14 @@ def test_a_run_whose_time_is_known_only_at_its_turn_is_refused_then(family_folde
 @pytest.mark.parametrize(
     ("on_gpu", "seconds", "best"),
     [
-        (True, (4.0, 0.003, 0.003, 0.002, 0.004), 0.002),  # what was compiled is left out
+        (True, (4.0, 0.03, 0.04, 0.02, 0.04), 0.02),  # what was compiled is left out
         (True, (4.0, 3.0), 3.0),
         (False, (4.0,), 4.0),
-        (False, (0.5, 0.003, 0.002, 0.004), 0.002),
+        (False, (0.5, 0.03, 0.02, 0.04), 0.02),
+        (False, (0.5, *[0.009] * 4, 0.004, 0.02), 0.004),  # short ones, until they are 0.05 s
     ],
 )
-def test_a_part_takes_its_least_time_and_a_long_one_is_not_repeated(on_gpu, seconds, best):
+def test_a_part_takes_its_least_time_of_more_the_shorter_it_is(on_gpu, seconds, best):
     measuring = object.__new__(_Measuring)
     measuring.on_gpu, left = on_gpu, list(seconds)
     measuring._seconds = lambda _: left.pop(0)
