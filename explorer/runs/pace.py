@@ -10,6 +10,8 @@ from typing import Any
 # is recorded of it. It is Python's time, the same for all sizes and numbers of pictures, on a CPU
 # and with a GPU.
 LANE_S = 0.002
+FRAME_S = 0.0005  # likewise for a frame, beside its decoding
+END_S = 0.04  # what the last event waits for: half of the time between two events
 
 Points = tuple[tuple[float, float], ...]
 

@@ -10,7 +10,7 @@ from typing import Any
 from explorer.capture.frames import LIVE_INTERVAL_S, LIVE_PAUSE
 from explorer.models.catalog import Catalog, ModelError
 from explorer.runs.kept_paces import KeptPaces, Shape
-from explorer.runs.pace import Pace
+from explorer.runs.pace import END_S, FRAME_S, Pace
 from explorer.settings import RunSettings, SettingsError
 from explorer.settings.groups import Group, groups_of
 
@@ -109,7 +109,7 @@ class Paces:
                 return Estimate()
             refined = self._measured.get(refiner, pace)
             calls_s, count, seen = 0.0, 0, True
-            total = pace.start
+            total = pace.start + END_S
             for group in groups:
                 calls = group.calls
                 count += calls
@@ -174,7 +174,8 @@ def _previews_s(settings: RunSettings, pace: Pace, calls_s: float) -> float:
     pixels = pace.pixels(settings.width, settings.height)
     if settings.preview_decoder == "approx":
         return 0.0  # linear colours, which take next to nothing
-    frames_s = 2 * settings.total_nfe * settings.batch_size * pixels * pace.frame(pixels)
+    frames = 2 * settings.total_nfe * settings.batch_size
+    frames_s = frames * (pixels * pace.frame(pixels) + FRAME_S)
     previews_s = max(frames_s - calls_s, 0.1 * frames_s) if pace.overlaps else frames_s
     if settings.preview_decoder == "full":
         pictures = len(settings.lanes) * settings.batch_size
