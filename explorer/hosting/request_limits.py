@@ -18,9 +18,10 @@ UPLOAD = f"{API}upload"
 RUNS = "/runs"  # a .zip of a run is posted there
 OVERHEAD = 4 * MIB  # of an upload beyond its file; a file a little too large gets its own sentence
 SMALL_BODY = 2**16  # bytes; smaller bodies are always accepted
-# Routes of Gradio that the page does not use: they write files, fetch from elsewhere, or tell of
-# visitors' events.
+# Routes of Gradio that the page does not use: they write files, fetch from elsewhere, tell of
+# visitors' events, or look for edited sources twenty times a second for each connection.
 CLOSED = (
+    "/gradio_api/dev/",
     "/gradio_api/deep_link",
     "/gradio_api/process_recording",
     "/gradio_api/proxy=",

@@ -32,6 +32,7 @@ from explorer.ui.sessions import keep_no_forms
 from explorer.ui.settings_events import PlotParts, on_prompt, on_settings
 from explorer.ui.tabs import panel, panels
 from explorer.ui.unchecked import sanitize_payloads
+from explorer.ui.upload_progress import tell_of_recent_uploads
 from explorer.views.curves import plot_payload
 from explorer.views.engine_protocol import EngineLike
 from explorer.views.examples import example_cards
@@ -50,6 +51,7 @@ def build(engine: EngineLike, limits: Limits = LIMITS, store: RunStore | None = 
     store.registry = runs = RunRegistry(limits, store.keep if store.folder else None)
     choose_temp_folder()
     keep_no_forms()
+    tell_of_recent_uploads()
     defaults = engine.facts.defaults()
     with ServedPage(
         engine,

@@ -201,6 +201,7 @@ def test_only_the_upload_itself_may_bring_as_much(tmp_path, route):
     "path",
     [
         "/gradio_api/deep_link",
+        "/gradio_api/dev/reload",
         "/gradio_api/process_recording",
         "/gradio_api/file=http://127.0.0.1/",
         "/gradio_api/file=HTTPS://127.0.0.1/",

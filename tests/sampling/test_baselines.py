@@ -1,5 +1,6 @@
 """Baselines as settings: their names, what they take, the calls they will make, what is refused."""
 
+import time
 from dataclasses import replace
 from inspect import signature
 
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from explorer.sampling import baselines
 from explorer.sampling.calls import CallTable
 from explorer.sampling.samplers import OURS, SAMPLERS, find_sampler, taking
 from explorer.settings import SettingsError
-from explorer.settings.lane import LaneSettings
+from explorer.settings.lane import LaneSettings, _calls_of_baseline
 from explorer.settings.scheduler_file import read_scheduler_file, write_scheduler_file
 
 # diffusers' own tables, built with numpy 2
@@ -332,3 +334,51 @@ def test_random_baselines_are_a_run_or_a_sentence():
         assert table.nfe == lane.nfe(steps)
         assert np.isfinite(table.sigma).all()
     assert made > 80
+
+
+# --- what it costs --------------------------------------------------------------------------------
+
+
+@by_key([each for each in BASELINES if "beta" in each.schedule_types])
+@pytest.mark.parametrize("kind", ["karras", "exponential", "beta"])
+def test_timesteps_are_diffusers_own_to_the_bit(sampler, kind, monkeypatch):
+    lanes = [
+        LaneSettings(
+            sampler=sampler.key, schedule_type=kind, beta_end=beta_end, sigma_max=sigma_max
+        )
+        for beta_end in (0.0121, 0.02)
+        for sigma_max in (0.0, 300.0)  # beyond the training, where it has an effect
+    ]
+    ours = [lane.schedule(steps) for lane in lanes for steps in (1, 2, 37)]
+    _calls_of_baseline.cache_clear()
+    monkeypatch.setattr(baselines, "_Timesteps", lambda theirs: theirs)
+    monkeypatch.setattr(
+        baselines, "_planned", lambda sampler: getattr(diffusers, sampler.class_name)
+    )
+    theirs = [lane.schedule(steps) for lane in lanes for steps in (1, 2, 37)]
+    for mine, other in zip(ours, theirs, strict=True):
+        assert_array_equal(mine.timestep, other.timestep)
+        assert_array_equal(mine.sigma, other.sigma)
+
+
+@pytest.mark.parametrize("log_sigmas", [[0.0, 2.0, 1.0, 3.0], [-np.inf, 0.0, 1.0], [0.0, np.nan]])
+def test_training_that_does_not_rise_is_left_to_diffusers(log_sigmas):
+    asked = []
+    timesteps = baselines._Timesteps(lambda sigma, training: asked.append(sigma))
+    timesteps(np.float64(1.5), np.array(log_sigmas))
+    assert asked == [1.5]
+
+
+def test_the_dearest_plan_that_a_stranger_may_ask_for_takes_no_second():
+    """Of DPM++ SDE it took nearly two for a lane, before any limit of runs could say no."""
+    lane = LaneSettings(
+        sampler="dpmpp_sde",
+        schedule_type="beta",
+        num_train_timesteps=10_000,
+        beta_start=1e-5,
+        beta_end=2e-3,
+    )
+    lane.schedule(10)  # imports
+    began = time.process_time()
+    lane.schedule(1000)
+    assert time.process_time() - began < 0.8
