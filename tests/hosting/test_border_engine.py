@@ -3,12 +3,12 @@
 import asyncio
 import queue
 import threading
-import time
 from contextvars import ContextVar
 
 import pytest
 from loops import everything, finish
 from near_backend import CALL_S, GONE, NearBackend
+from polling import wait_until
 
 from explorer.hosting.workers import shipped_runs
 from explorer.hosting.workers.backend import BackendError, WorkerDied
@@ -179,10 +179,7 @@ def test_a_stream_that_is_closed_gives_its_backend_back():
         await events.aclose()
 
     finish(leave())
-    deadline = time.monotonic() + 10
-    while engine.queue.busy and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not engine.queue.busy
+    wait_until(lambda: not engine.queue.busy, 10)
 
 
 def test_it_is_called_in_the_context_of_the_handler():

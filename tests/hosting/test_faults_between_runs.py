@@ -19,6 +19,7 @@ import pytest
 from fake_engine import FakeEngine
 from gradio.utils import get_upload_folder
 from loops import finish
+from polling import wait_until_async
 
 from benchmarks.page_client import PageClient, layout_of
 from explorer import ui
@@ -56,12 +57,6 @@ async def pages(url):
         yield lambda number: PageClient(http, layout, number)
 
 
-async def until(holds):
-    async with asyncio.timeout(PATIENCE_S):
-        while not holds():
-            await asyncio.sleep(0.02)
-
-
 # --- tabs ----------------------------------------------------------------------------------------
 
 
@@ -71,7 +66,7 @@ def test_a_tab_is_closed_at_any_message_of_its_run(engine, url):
             for message in range(1, 14):
                 run = await page(message).run(leave_after=message, steps=5)
                 assert run.end == "left" if message < 3 else run.end in ("left", "done")
-                await until(lambda: not engine.queue.runs)
+                await wait_until_async(lambda: not engine.queue.runs)
                 assert not engine.queue.busy
             after = await page(99).run(steps=5)
             assert after.end == "done"
@@ -90,14 +85,14 @@ def test_a_tab_is_closed_while_its_run_stands_still(engine, url, moment):
                 with engine.lock:
                     leaves = asyncio.create_task(page(1).run(leave_after=3, steps=5))
                     assert (await leaves).end == "left"
-                    await until(lambda: engine.queue.runs == 1)  # the lock's own
+                    await wait_until_async(lambda: engine.queue.runs == 1)  # the lock's own
             else:
                 engine.hold_at = 3 if moment == "in a call" else None
                 engine.hold_in = moment
                 leaves = asyncio.create_task(page(1).run(leave_after=2, steps=5))
                 behind = asyncio.create_task(page(2).run(steps=5))
                 assert (await leaves).end == "left"
-                await until(lambda: engine.queue.runs <= 1)
+                await wait_until_async(lambda: engine.queue.runs <= 1)
                 engine.hold_at, engine.hold_in = None, ""
                 assert (await behind).end == "done"
             assert (await page(3).run(steps=5)).end == "done"
@@ -229,7 +224,7 @@ def test_a_clock_that_is_set_costs_no_run_and_no_history(engine, url, monkeypatc
             engine.hold_at = 3
             held = asyncio.create_task(visitor.run(steps=5))
             waiting = asyncio.create_task(page(2).run(steps=5))
-            await until(lambda: engine.queue.runs == 2)
+            await wait_until_async(lambda: engine.queue.runs == 2)
             monkeypatch.setattr(time, "time", lambda: as_ever() + days * 86400)
             monkeypatch.setattr(history_folder, "datetime", Clock)
             monkeypatch.setattr(records_run, "datetime", Clock)

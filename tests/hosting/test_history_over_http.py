@@ -14,6 +14,7 @@ import httpx
 import pytest
 from fake_engine import FakeEngine
 from made_runs import made_run
+from polling import wait_until
 from program import config_of, fetched
 
 from explorer import ui
@@ -182,10 +183,7 @@ def test_a_folder_that_is_removed_while_a_run_goes_on_is_made_again(site, folder
     running = threading.Thread(target=lambda: ended.append(run(url)))
     running.start()
     made = engine.calls_made
-    deadline = time.monotonic() + PATIENCE_S
-    while engine.calls_made < made + 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: engine.calls_made >= made + 3)
     folder.rename(folder.with_name("gone"))
     assert ask(url, "GET", "runs").json()["total"] == 0
     engine.hold_at = None

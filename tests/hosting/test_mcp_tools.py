@@ -4,8 +4,7 @@ import base64
 import http.client
 import io
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from fake_engine import FakeEngine
@@ -16,6 +15,7 @@ from mcp import ClientSession
 from mcp.shared.exceptions import McpError
 from mcp.types import CallToolRequest, CallToolRequestParams, CallToolResult
 from PIL import Image
+from polling import wait_until
 from tool_server import PATIENCE_S, Server
 
 from explorer.doctor.explanations import EXPLANATIONS
@@ -274,19 +274,12 @@ def test_whoever_goes_ends_the_run():
         body = json.dumps({"jsonrpc": "2.0", "id": 1, **request})
         headers = {"accept": "application/json, text/event-stream"}
         line.request("POST", "/mcp", body, headers | {"content-type": "application/json"})
-        wait_for(lambda: server.engine.calls_made > 2)
+        wait_until(lambda: server.engine.calls_made > 2)
         line.sock.close()
         line.close()
-        wait_for(lambda: not server.engine.queue.busy)
+        wait_until(lambda: not server.engine.queue.busy)
         assert server.engine.calls_made < 1999
         assert server.service.admission.under_way == 0
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_the_texts_are_the_glossary_and_what_findings_mean(server):

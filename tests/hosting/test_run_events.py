@@ -11,6 +11,7 @@ import httpx
 import pytest
 from fake_engine import FakeEngine
 from loops import finish
+from polling import wait_until_async
 from starlette.applications import Starlette
 
 from explorer import ui
@@ -114,11 +115,6 @@ def ended(page, run) -> bool:
     return live is not None and live.ended
 
 
-async def until(condition) -> None:
-    while not condition():
-        await asyncio.sleep(0.02)
-
-
 def test_a_page_that_comes_back_sees_its_run_go_on_and_end(site, engine):
     page, _ = site
     engine.hold_at = 3
@@ -127,7 +123,7 @@ def test_a_page_that_comes_back_sees_its_run_go_on_and_end(site, engine):
         async with visitor(site, ME) as http:
             await join(http, page)
             async with gradio_stream(http):
-                await until(lambda: newest(page, RUN).get("call") == 3)
+                await wait_until_async(lambda: newest(page, RUN).get("call") == 3)
             begun = time.monotonic()
             first = await watched(http, until=lambda payload: True)
             assert time.monotonic() - begun < 5  # at once, not when a buffer is full
@@ -156,8 +152,8 @@ def test_nobody_coming_back_ends_the_run(site, engine):
         async with visitor(site, ME) as http:
             await join(http, page, run)
             async with gradio_stream(http):
-                await until(lambda: newest(page, run).get("call") == 3)
-            await until(lambda: ended(page, run))
+                await wait_until_async(lambda: newest(page, run).get("call") == 3)
+            await wait_until_async(lambda: ended(page, run))
             return await watched(http, run)
 
     assert within(visit())[-1]["state"] == "cancelled"
@@ -179,7 +175,7 @@ def test_stop_by_the_runs_id_stops_it_from_another_tab_and_not_from_another_visi
         async with visitor(site, ME) as http:
             await join(http, page, run)
             async with gradio_stream(http):
-                await until(lambda: newest(page, run).get("call") == 3)
+                await wait_until_async(lambda: newest(page, run).get("call") == 3)
                 await press_stop(http, YOU, "your tab")
                 await asyncio.sleep(0.2)
                 assert not page.runs.get(run, ME).cancel.is_set()
@@ -197,7 +193,7 @@ def test_another_visitor_and_who_is_none_see_nothing(site, engine):
         async with visitor(site, ME) as http:
             await join(http, page, run)
             async with gradio_stream(http):
-                await until(lambda: ended(page, run))
+                await wait_until_async(lambda: ended(page, run))
         answers = []
         for who in (YOU, "", "x", ME.upper(), f"{ME}0"):
             async with visitor(site, who) as http:
@@ -237,7 +233,9 @@ def test_pages_that_watch_are_so_many_and_no_more(site, engine):
             await join(me, page, mine)
             await join(you, page, yours, "your tab", YOU)
             async with gradio_stream(me), gradio_stream(you, "your tab"):
-                await until(lambda: page.runs.get(mine, ME) and page.runs.get(yours, YOU))
+                await wait_until_async(
+                    lambda: page.runs.get(mine, ME) and page.runs.get(yours, YOU)
+                )
                 tasks = [asyncio.create_task(watched(me, mine)) for _ in range(2)]
                 await asyncio.sleep(0.5)
                 one_more = await me.get(f"runs/{mine}/events")
@@ -283,7 +281,7 @@ def test_of_many_that_ask_at_once_no_more_are_taken_either():
         }
         scope |= {"headers": [(b"x-visitor", ME.encode())], "client": ("203.0.113.1", 1)}
         tasks = [asyncio.create_task(app(dict(scope), receive, send)) for _ in range(10)]
-        await until(lambda: len(statuses) == 10)
+        await wait_until_async(lambda: len(statuses) == 10)
         gone.set()
         await asyncio.gather(*tasks)
         gone.clear()
@@ -305,9 +303,9 @@ def test_a_page_that_does_not_read_what_it_watches_gets_the_newest_when_it_does(
         async with visitor(site, ME) as http:
             await join(http, page, run, steps=300)
             async with gradio_stream(http):
-                await until(lambda: newest(page, run))
+                await wait_until_async(lambda: newest(page, run))
                 async with http.stream("GET", f"runs/{run}/events") as unread:
-                    await until(lambda: ended(page, run))
+                    await wait_until_async(lambda: ended(page, run))
                     lines = [line async for line in unread.aiter_lines() if line[:5] == "data:"]
             return [json.loads(line[6:]) for line in lines]
 

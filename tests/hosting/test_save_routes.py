@@ -17,6 +17,7 @@ import pytest
 from loops import finish
 from made_runs import made_run, made_settings, made_trajectory
 from PIL import Image
+from polling import wait_until
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
@@ -377,14 +378,6 @@ class Held:
         path.write_bytes(b"made")
 
 
-def until(condition) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it did not happen")
-
-
 def begun(jobs: AnimationJobs, work, owner=ME):
     return jobs.start(owner, "run", "a.webp", "image/webp", work)
 
@@ -402,7 +395,7 @@ def test_one_is_made_at_a_time_and_a_visitor_has_few(limited):
         begun(jobs, works[3], "1" * 32)
     for work in works:
         work.go.set()
-    until(lambda: first.is_over and second.is_over)
+    wait_until(lambda: first.is_over and second.is_over)
     assert first.path.read_bytes() == b"made"
     begun(jobs, works[3])  # an older one makes room
     assert sum(jobs.get(each.id, ME, "run") is not None for each in (first, second)) == 1
@@ -418,7 +411,7 @@ def test_an_address_with_many_visitors_has_few_animations(limited):
     mine = jobs.start(ME, "run", "a.webp", "image/webp", works[2], "mine")
     for work in works:
         work.go.set()
-    until(lambda: mine.state == "done")
+    wait_until(lambda: mine.state == "done")
 
 
 def test_cancelling_ends_the_work_and_leaves_no_file():
@@ -427,10 +420,10 @@ def test_cancelling_ends_the_work_and_leaves_no_file():
     assert work.begun.wait(5)
     folder = job.folder.name
     jobs.drop(job)
-    until(lambda: job.is_over)
+    wait_until(lambda: job.is_over)
     assert job.state == "cancelled"
     assert jobs.get(job.id, ME, "run") is None
-    until(lambda: not os.path.exists(folder))
+    wait_until(lambda: not os.path.exists(folder))
 
 
 def test_what_nobody_asks_about_is_given_up_and_what_nobody_fetches_is_deleted(limited):
@@ -440,11 +433,11 @@ def test_what_nobody_asks_about_is_given_up_and_what_nobody_fetches_is_deleted(l
     job = begun(jobs, work)
     assert work.begun.wait(5)
     now = animation_jobs.PATIENCE_S + 1.0
-    until(lambda: job.is_over)
+    wait_until(lambda: job.is_over)
     assert job.state == "cancelled"
     work.go.set()
     made = begun(jobs, work)
-    until(lambda: made.is_over)
+    wait_until(lambda: made.is_over)
     path = made.path
     assert path.exists()
     now += 61
@@ -468,7 +461,7 @@ def test_a_failure_is_a_sentence_without_paths(error, sentence):
         raise error
 
     job = begun(AnimationJobs(), broken)
-    until(lambda: job.is_over)
+    wait_until(lambda: job.is_over)
     assert job.state == "error"
     assert job.message.startswith(sentence)
     assert "secret" not in job.message

@@ -5,12 +5,12 @@ import errno
 import json
 import os
 import threading
-import time
 from contextlib import aclosing
 
 import pytest
 from fake_engine import FakeEngine
 from loops import finish
+from polling import wait_until
 
 from explorer.hosting.admission import Admission
 from explorer.hosting.api import errors
@@ -226,9 +226,7 @@ def test_history_is_its_owners_and_says_where_there_is_none(tmp_path):
     asked = service(store=RunStore(tmp_path))
     assert asked.history(ME)["runs"] == [] and not any(tmp_path.iterdir())
     last = finish(told(asked, SHORT | {"prompt": "a boat"}))[-1]
-    deadline = time.monotonic() + 20
-    while not asked.history(ME)["runs"] and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: asked.history(ME)["runs"])
     assert [each["id"] for each in asked.history(ME)["runs"]] == [last["id"]]
     assert asked.history(OTHER)["runs"] == []
     assert asked.history(ME, "castle")["runs"] == []

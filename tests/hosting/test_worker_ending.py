@@ -3,23 +3,16 @@
 import os
 import signal
 import threading
-import time
 from contextlib import suppress
 
 import pytest
-from program import PATIENCE_S, config_of, drain, forked_program, read_until, start_run
+from polling import wait_until
+from program import config_of, drain, forked_program, read_until, start_run
 from test_ending import CODES
 from test_worker_process import is_alive
 from test_worker_runs import children
 
 from explorer.records.history_folder import History
-
-
-def until(true) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.slow
@@ -32,13 +25,13 @@ def test_a_signal_ends_the_program_and_its_workers(tmp_path, monkeypatch, state,
     flags = "--workers", "2", "--runs-dir", str(runs)
     with forked_program(tmp_path / "temporary", *flags) as (process, url):
         config_of(url)
-        until(lambda: len(children(process.pid)) == 2)
+        wait_until(lambda: len(children(process.pid)) == 2)
         workers = children(process.pid)
         if state == "running":
             for line in start_run(url, steps=2):
                 if b"process_completed" in line:
                     break
-            until(lambda: len(History(runs)) == 1)
+            wait_until(lambda: len(History(runs)) == 1)
         if state != "beginning":
             stream = start_run(url, steps=400)
             if state == "running":
@@ -48,7 +41,7 @@ def test_a_signal_ends_the_program_and_its_workers(tmp_path, monkeypatch, state,
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
         assert process.wait(12) == CODES[number]
-        until(lambda: not any(map(is_alive, workers)))
+        wait_until(lambda: not any(map(is_alive, workers)))
         errors = process.errors()
         for word in ("Traceback", "leaked", "terminate called"):
             assert word not in errors

@@ -13,7 +13,8 @@ import pytest
 from far_engine import engine_in_processes
 from loops import finish
 from PIL import Image
-from test_worker_process import follow, is_alive, settings, wait_until
+from polling import wait_until
+from test_worker_process import follow, is_alive, settings
 
 from explorer.hosting.workers.border_engine import BorderEngine
 from explorer.hosting.workers.overdue import Overdue

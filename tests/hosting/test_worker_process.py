@@ -17,6 +17,7 @@ import pytest
 from fake_engine import FakeEngine
 from far_engine import FULL_SIDE, engine_in_processes
 from loops import finish
+from polling import wait_until
 
 from explorer.hosting.workers.backend import BackendError
 from explorer.hosting.workers.border_engine import BorderEngine
@@ -60,13 +61,6 @@ def follow(
 def kill(engine: BorderEngine, number: int = 0) -> None:
     with suppress(ProcessLookupError):
         os.kill(engine.backends[number].pid, signal.SIGKILL)
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def is_alive(pid: int) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from loops import everything
+from polling import wait_until
 from program import PATIENCE_S, config_of, drain, forked_program, read_until, start_run
 
 from explorer.engine import Engine
@@ -124,10 +125,7 @@ def test_a_page_outlives_its_worker_and_ends_with_its_next(tmp_path, monkeypatch
         threading.Thread(target=drain, args=(stream,), daemon=True).start()
         process.send_signal(signal.SIGTERM)
         assert process.wait(12) == 143
-        deadline = time.monotonic() + PATIENCE_S
-        while children(process.pid) or Path(f"/proc/{other}").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: not children(process.pid) and not Path(f"/proc/{other}").exists())
         errors = process.errors()
         assert "Traceback" not in errors
         assert "leaked" not in errors

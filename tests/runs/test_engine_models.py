@@ -4,7 +4,6 @@ import gc
 import json
 import shutil
 import threading
-import time
 import weakref
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ import torch
 from diffusers import DiffusionPipeline
 from hub_server import serving
 from loaded import image_to_image, load_model
+from polling import wait_until
 
 from explorer.engine import Engine, RunError
 from explorer.models.catalog import BUNDLED_FOLDER, KNOWN, Catalog, ModelError
@@ -406,10 +406,7 @@ def test_loading_waits_for_a_run_and_says_so(family_folder, untraced):
     with device_queue("cpu").hold():
         thread = threading.Thread(target=engine.load, args=("sd2",))
         thread.start()
-        deadline = time.monotonic() + 10
-        while "run under way" not in engine.progress[0] and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert "run under way" in engine.progress[0]
+        wait_until(lambda: "run under way" in engine.progress[0])
         assert engine.resident == "sd1"
     thread.join(30)
     assert engine.resident == "sd2"

@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 from fake_engine import FakeEngine
 from loops import finish
+from polling import wait_until_async
 
 from explorer.records.errors import NotSaved
 from explorer.runs.registry import NOT_KEPT, RunRegistry
@@ -44,12 +45,6 @@ async def taken_until(run, wanted) -> dict:
     """The first payload that is wanted; its watcher leaves with it."""
     async with aclosing(run.watch()) as payloads:
         return await anext(payload async for payload in payloads if payload and wanted(payload))
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def within(work):
@@ -120,7 +115,7 @@ def test_a_run_that_everybody_has_left_is_stopped_after_the_grace_time():
         run = started(engine, runs)
         await taken_until(run, lambda payload: payload["call"] == 3)
         left = asyncio.get_running_loop().time()
-        await until(lambda: run.ended)
+        await wait_until_async(lambda: run.ended)
         assert asyncio.get_running_loop().time() - left > SOON.grace_s * 0.9
         return await taken(run)
 
@@ -155,7 +150,7 @@ def test_a_queued_run_keeps_its_place_and_begins_while_its_page_is_away():
             await taken_until(run, lambda payload: payload["state"] == "queued")
             await asyncio.sleep(3 * engine.no_listener_s)
             assert engine.queue.runs == 2  # the lock's, and this one
-        await until(lambda: run.ended)
+        await wait_until_async(lambda: run.ended)
         return await taken(run)
 
     assert within(visit())[-1]["state"] == "done"
@@ -167,7 +162,7 @@ def test_a_run_that_nobody_ever_watched_is_not_begun():
 
     async def visit():
         run = started(engine, runs)
-        await until(lambda: run.ended)
+        await wait_until_async(lambda: run.ended)
 
     within(visit())
     assert engine.starts == []

@@ -4,12 +4,12 @@ import json
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
+from polling import wait_until
 
 from explorer.hosting.api.endpoints import ENDPOINTS
 from explorer.settings.mending import RUN_FIELDS
@@ -244,7 +244,4 @@ def test_a_run_that_nobody_reads_does_not_begin(http, keeping_engine):
 
 
 def wait_for_rest(engine) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while engine.queue.busy and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not engine.queue.busy
+    wait_until(lambda: not engine.queue.busy)

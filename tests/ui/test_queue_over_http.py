@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fake_engine import FakeEngine
 from loops import finish
+from polling import wait_until_async
 
 from explorer import ui
 from explorer.settings.limits import LIMITS
@@ -96,12 +97,6 @@ async def states_until_the_end(http, session, seen=None):
     return states, value
 
 
-async def until(condition):
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 def test_twenty_visitors_are_served_in_the_order_in_which_they_came(site, engine):
     async def visits():
         async with site.client() as http:
@@ -110,7 +105,7 @@ def test_twenty_visitors_are_served_in_the_order_in_which_they_came(site, engine
                 for at in range(20):
                     await join(http, site, f"visitor{at}", prompt=f"{at}")
                     tasks.append(asyncio.create_task(states_until_the_end(http, f"visitor{at}")))
-                await until(lambda: engine.queue.runs == 21)
+                await wait_until_async(lambda: engine.queue.runs == 21)
             return await asyncio.gather(*tasks)
 
     ends = finish(visits())
@@ -143,7 +138,7 @@ def test_a_full_house_leaves_a_new_page_working_and_refuses_one_run_more(site, e
                 for at in range(waiting):
                     await join(http, site, f"visitor{at}")
                     tasks.append(asyncio.create_task(states_until_the_end(http, f"visitor{at}")))
-                await until(lambda: engine.queue.runs == waiting + 1)
+                await wait_until_async(lambda: engine.queue.runs == waiting + 1)
 
                 assert (await http.get(site.url.removesuffix("gradio_api/"))).status_code == 200
                 body = {"data": site.values(site.redraw), "fn_index": site.redraw._id}
@@ -157,7 +152,7 @@ def test_a_full_house_leaves_a_new_page_working_and_refuses_one_run_more(site, e
                 assert refused["message"].startswith(f"{waiting} runs are waiting")
 
                 tasks[30].cancel()  # in the middle: its connection is closed
-                await until(lambda: engine.queue.runs == waiting)
+                await wait_until_async(lambda: engine.queue.runs == waiting)
             ends = await asyncio.gather(*tasks, return_exceptions=True)
             return [end for end in ends if not isinstance(end, asyncio.CancelledError)]
 
@@ -171,7 +166,7 @@ def test_a_run_whose_stream_nobody_opens_never_begins(site, engine, monkeypatch)
     async def visits():
         async with site.client() as http:
             await join(http, site, "nobody", prompt="unheard")
-            await until(lambda: engine.queue.runs == 1)
+            await wait_until_async(lambda: engine.queue.runs == 1)
             await join(http, site, "somebody", prompt="heard")
             _, last = await states_until_the_end(http, "somebody")
             assert last["state"] == "done"
@@ -189,8 +184,8 @@ def test_a_run_whose_stream_nobody_opens_gives_up_its_place(site, engine):
     async def visits():
         async with site.client() as http:
             await join(http, site, "nobody")
-            await until(lambda: engine.queue.runs == 1)
-            await until(lambda: engine.queue.runs == 0)
+            await wait_until_async(lambda: engine.queue.runs == 1)
+            await wait_until_async(lambda: engine.queue.runs == 0)
 
     finish(visits())
     assert engine.starts == []
@@ -206,7 +201,7 @@ def test_a_run_that_raises_lets_the_next_one_in(site, engine):
                     asyncio.create_task(states_until_the_end(http, f"visitor{at}"))
                     for at in range(2)
                 ]
-                await until(lambda: engine.queue.runs == 3)
+                await wait_until_async(lambda: engine.queue.runs == 3)
             return await asyncio.gather(*tasks)
 
     (broken, _), (after, _) = finish(visits())
@@ -231,7 +226,7 @@ def test_runs_that_start_stop_and_close_at_random_leave_the_device_free(site, en
     async def visits():
         async with site.client() as http:
             await asyncio.gather(*(visit(http, number) for number in range(40)))
-            await until(lambda: not engine.queue.busy and engine.queue.runs == 0)
+            await wait_until_async(lambda: not engine.queue.busy and engine.queue.runs == 0)
             await join(http, site, "last", prompt="at last")
             return await states_until_the_end(http, "last")
 

@@ -2,7 +2,6 @@
 
 import re
 import socket
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +9,7 @@ import gradio as gr
 import httpx
 import pytest
 from gradio.blocks import BlocksConfig
+from polling import wait_until
 
 from explorer import ui
 from explorer.byte_sizes import MIB
@@ -131,13 +131,6 @@ def test_a_whole_upload_stays(served):
 
 def files_of(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file()]
-
-
-def wait_until(holds) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def test_a_value_that_is_no_choice_leaves_no_traceback_in_the_log(served, capfd):
