@@ -1,7 +1,7 @@
 """Fixtures that several rooms share."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,16 @@ def tiny_pipeline_folder(family_folder) -> Path:
 def untraced(monkeypatch) -> None:
     """Networks run as they are: tracing one costs more than a short run, and changes no number."""
     monkeypatch.setattr("explorer.runtime.traced._trace", lambda module, inputs: None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def user_folders(tmp_path_factory) -> Iterator[Path]:
+    """Where programs of the tests keep what is the user's: not in the real folders."""
+    folder = tmp_path_factory.mktemp("user")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        patch.setenv("XDG_DATA_HOME", str(folder / "data"))
+        yield folder
 
 
 TESTS = Path(__file__).parent
