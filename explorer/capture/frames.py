@@ -80,9 +80,17 @@ class Filmstrip:
 
     def newest(self) -> tuple[bytes | None, ...]:
         """A JPEG of each lane's newest prediction; None for a lane without one."""
-        keys = [(lane, len(calls) - 1, "denoised") for lane, calls in enumerate(self._calls)]
-        self._develop([key for key in keys if key in self._waiting])
+        self.work_on_newest()
+        keys = self._newest_keys
         return tuple(jpeg(self._pictures[key]) if key[1] >= 0 else None for key in keys)
+
+    def work_on_newest(self) -> None:
+        """Decode each lane's newest prediction, where it is waiting."""
+        self._develop([key for key in self._newest_keys if key in self._waiting])
+
+    @property
+    def _newest_keys(self) -> list[tuple[int, int, str]]:
+        return [(lane, len(calls) - 1, "denoised") for lane, calls in enumerate(self._calls)]
 
     def newest_in_full(self, decode: Decoder) -> tuple[bytes | None, ...]:
         """`newest` in full size by the VAE, in a limited share of the time; else the last ones."""

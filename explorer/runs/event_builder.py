@@ -30,6 +30,7 @@ HEARTBEAT_S = 0.5  # without a change: a generator can be closed only at a yield
 QUEUED_INTERVAL_S, QUEUED_HEARTBEAT_S = 0.5, 2.0  # of runs that wait: there may be many
 POLL_S = 0.02
 EXACT_AFTER_STOP_S = 0.4  # frames are decoded normally for this long, then with linear colours
+NEWEST_AFTER_STOP_S = 0.4  # the newest ones still are, if that takes no longer in all
 
 
 class EventBuilder:
@@ -46,6 +47,7 @@ class EventBuilder:
         self._standing: Standing | None = None
         self._told_place = False
         self._stop_seen_at: float | None = None
+        self._newest_left_s = NEWEST_AFTER_STOP_S
         self._frames_from: tuple[float, int] | None = None  # since when only frames are missing
         self._images: list[bytes | None] = []
         self._is_over = False
@@ -99,6 +101,7 @@ class EventBuilder:
         if encoding:  # first, so that a stop does not wait for it
             self._encode_next()
         elif spare and not self.is_due():
+            self._careful(self._make_newest)
             self._careful(self._make_frames)
         return not ended or grown or encoding or self._behind
 
@@ -131,6 +134,23 @@ class EventBuilder:
         else:
             with interruptible(self._check_hurry):
                 self.film.work()
+
+    def _make_newest(self) -> None:
+        """Make exact frames of a stopped run's newest predictions: they are what it shows."""
+        if not self.job.stopping or self._newest_left_s <= 0:
+            return
+        began = time.monotonic()
+        until = began + self._newest_left_s
+
+        def check() -> None:
+            if time.monotonic() > until:
+                raise Stopped
+
+        try:
+            with interruptible(check):
+                self.film.work_on_newest()
+        finally:
+            self._newest_left_s -= time.monotonic() - began
 
     def _check_hurry(self) -> None:
         if self._hurries:

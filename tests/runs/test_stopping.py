@@ -14,8 +14,10 @@ from explorer.engine import Engine, MakingFrames
 from explorer.models import previews
 from explorer.models.preview_decoder import TinyDecoder
 from explorer.models.previews import LinearDecoder
+from explorer.records.pictures import thumbnail
 from explorer.runs import event_builder
 from explorer.runs.job import Job, Stopped
+from explorer.runs.registry import recorded_run
 from explorer.runtime.interruptible import interruptible
 from explorer.settings import RunSettings, picture_url
 
@@ -66,6 +68,7 @@ def engine(loaded):
 @pytest.fixture
 def no_grace(monkeypatch):
     monkeypatch.setattr(event_builder, "EXACT_AFTER_STOP_S", 0.0)
+    monkeypatch.setattr(event_builder, "NEWEST_AFTER_STOP_S", 0.0)
 
 
 @pytest.fixture
@@ -133,6 +136,53 @@ def test_a_stopped_run_has_a_frame_of_each_of_its_calls(engine, no_grace, every_
     assert [len(each.noisy) for each in last.frames] == [3, 3]
     assert "12 of 12 frames are approximate" in last.approximation
     assert [each.approximate["noisy"] for each in last.frames] == [(0, 1, 2)] * 2
+
+
+def test_a_stopped_run_shows_its_newest_predictions_as_they_are(
+    engine, no_grace, every_core, monkeypatch
+):
+    """In the history too, whose small picture is made of them."""
+    monkeypatch.setattr(event_builder, "NEWEST_AFTER_STOP_S", 1e9)
+    cancel = threading.Event()
+    engine.model().decode = Grey()
+    numbers = iter(range(1, CALLS + 1))
+    handle = engine.pipeline.unet.register_forward_pre_hook(stops_call(cancel, numbers, 3))
+    try:
+        last = list(engine.stream(SETTINGS, cancel))[-1]
+    finally:
+        handle.remove()
+    assert last.state == "cancelled"
+    assert [each.nfe for each in last.trajectories] == [3, 3]
+    assert all(2 not in each.approximate["denoised"] for each in last.frames)
+    assert len(last.frames[0].approximate["noisy"]) == 3
+    assert (opened(recorded_small_picture(last)) == 100).all()
+
+
+def test_a_stop_waits_for_no_slow_decoder_of_the_newest_predictions(
+    engine, every_core, no_grace, monkeypatch
+):
+    monkeypatch.setattr(event_builder, "NEWEST_AFTER_STOP_S", 0.05)
+    cancel, decode = threading.Event(), TinyDecoder(AutoencoderTiny(latent_channels=4))
+    engine.model().decode = decode
+    layers = []
+
+    def slow(*_):
+        layers.append(threading.Event().wait(0.1))
+
+    decode.network.decoder.layers[0].register_forward_pre_hook(slow)
+    numbers = iter(range(1, CALLS + 1))
+    handle = engine.pipeline.unet.register_forward_pre_hook(stops_call(cancel, numbers, 3))
+    try:
+        last = list(engine.stream(SETTINGS, cancel))[-1]
+    finally:
+        handle.remove()
+    assert len(layers) == 1
+    assert [each.approximate["denoised"] for each in last.frames] == [(0, 1, 2)] * 2
+
+
+def recorded_small_picture(event) -> bytes:
+    """The small picture of a run's folder."""
+    return thumbnail(recorded_run("a" * 32, event).lanes)
 
 
 def test_linear_colours_are_what_a_model_without_a_tiny_decoder_has(
