@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any, Protocol
 from urllib.parse import parse_qs
@@ -21,11 +22,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from explorer.hosting.refusing import answer
 from explorer.hosting.service import ServiceError
+from explorer.hosting.turns import Turns
 from explorer.settings.limits import Limits
 from explorer.views.lane_texts import unknown
 
 API = "/gradio_api/"
 LONGEST_NAME = 128  # characters of a session's or an event's id; those of a browser have 11 and 32
+TURNS = 3  # of an address at a time: the page's threads are for everybody
 SMALL = 2**16  # bytes; forms without long lists are far smaller
 NO_JSON = "The request is not JSON."
 UNKNOWN = "The page has no such event; reload it."
@@ -87,6 +90,7 @@ class EventRequests:
         self._reading: Counter[str] = Counter()
         self._large: dict[str, int] = {}  # bytes of the large events that are waiting
         self._numbers = count()
+        self._turns = Turns(TURNS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         _, api, route = scope.get("path", "").rpartition(API)
@@ -133,13 +137,16 @@ class EventRequests:
         async def replay() -> Message:
             return left.pop() if left else await receive()
 
-        if not _waits(route):
-            await self.app(scope, replay, send)
-            return
-        await events.let_go(self._reading)
+        joins = _waits(route)
+        if joins:
+            await events.let_go(self._reading)
         taken = self._take_room(events, size)
         if taken is None:
             await answer(send, 503, "Too much is waiting at present; try again in a minute.")
+            return
+        if not joins:
+            over = partial(self._large.pop, taken, 0)
+            await self._turns.answer(self.app, scope, replay, receive, send, over)
             return
         joined = _Joined(send)
         try:

@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from anyio import CapacityLimiter, to_thread
-
 from explorer.hosting.admission import Admission
 from explorer.hosting.api.answers import ENDED, progress_of, result_of
 from explorer.hosting.api.arguments import check_schedules, read_arguments
@@ -21,6 +19,7 @@ from explorer.hosting.api.errors import ServiceError, told
 from explorer.hosting.api.schemas import run_schema
 from explorer.hosting.api.times import GroupTimes
 from explorer.hosting.run_store import RunStore
+from explorer.hosting.turns import in_thread
 from explorer.hosting.uploaded_files import read_upload
 from explorer.models.catalog import Entry
 from explorer.records.run import new_run_id
@@ -49,7 +48,6 @@ TOLD = (
     *("waiting_runs", "waiting_runs_per_visitor", "waiting_runs_per_address", "no_listener_s"),
     *("request_bytes", "request_values", "upload_bytes", "keep_uploads_s"),
 )
-THREADS = CapacityLimiter(4)
 NO_HISTORY = "This server keeps no history."
 LONGEST_QUERY = 1000  # characters
 
@@ -206,7 +204,8 @@ class Service:
         has been read. Raises ServiceError before anything is yielded where the run is refused; one
         that breaks off ends with the state "error".
         """
-        came, settings = time.monotonic(), await in_thread(self._runnable, arguments)
+        came = time.monotonic()
+        settings = await in_thread(self._runnable, arguments, address=address)
         live = self.runs.open(new_run_id(), visitor, new_run_id())
         times = GroupTimes(plan := plan_payload(settings))
         name = told_as or visitor
@@ -284,11 +283,6 @@ class Service:
             "examples": list(facts.examples(name)),
             "defaults": defaults if identity else None,
         }
-
-
-async def in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
-    """What programs ask is worked out in threads of its own: runs and pages have theirs."""
-    return await to_thread.run_sync(partial(work, *arguments), limiter=THREADS)
 
 
 def _nowhere(data: bytes, name: str) -> str:

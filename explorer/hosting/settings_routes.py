@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
+from explorer.hosting.client_address import address_of
+from explorer.hosting.turns import Turns
 from explorer.models.catalog import ModelError
 from explorer.records.permalinks import QUERY
 from explorer.settings import SettingsError
@@ -32,6 +34,7 @@ SETTINGS = "settings"
 SPACE = "SPACE_ID"  # in the environment of a Space
 # Threads of their own: runs begin and end while a stranger's texts are read.
 READING = CapacityLimiter(2)
+TURNS = Turns(1)  # of these threads, so that no address has both
 NOT_WHOLE = "The settings did not arrive whole; try again."
 # By key of the request's JSON, the type of its value and what reads it.
 ASKED: dict[str, tuple[type, Callable[[EngineLike, Any], Mapping[str, Any]]]] = {
@@ -56,11 +59,11 @@ def routes(
     async def opened(request: Request) -> JSONResponse:
         engine, body = engine_of(request.app), await request.body()
         if _is_json(request):
-            return await _answer(_read_json, engine, body)
-        return await _answer(open_picture, engine, body)
+            return await _answer(request, _read_json, engine, body)
+        return await _answer(request, open_picture, engine, body)
 
     async def link(request: Request) -> JSONResponse:
-        return await _answer(_link, await request.body(), environment.get(SPACE, ""))
+        return await _answer(request, _link, await request.body(), environment.get(SPACE, ""))
 
     return [
         Route(f"/{SETTINGS}", opened, methods=["POST"]),
@@ -68,10 +71,14 @@ def routes(
     ]
 
 
-async def _answer(read: Callable[..., Mapping[str, Any]], *given: Any) -> JSONResponse:
+async def _answer(
+    request: Request, read: Callable[..., Mapping[str, Any]], *given: Any
+) -> JSONResponse:
     """What `read` makes of it, or the sentence of its refusal."""
     try:
-        return JSONResponse(encodable(await to_thread.run_sync(read, *given, limiter=READING)))
+        async with TURNS.of(address_of(request.scope)):
+            made = await to_thread.run_sync(read, *given, limiter=READING)
+        return JSONResponse(encodable(made))
     except (SettingsError, ModelError) as error:
         return JSONResponse({"message": encodable(str(error))}, 422)
 

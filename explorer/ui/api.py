@@ -17,7 +17,8 @@ from gradio.events import api
 
 from explorer.hosting.api.endpoints import Endpoint, arguments_of, endpoints, example_of
 from explorer.hosting.sentences import REFUSED
-from explorer.hosting.service import Service, ServiceError, in_thread
+from explorer.hosting.service import Service, ServiceError
+from explorer.hosting.turns import in_thread
 from explorer.hosting.visitors import LOCAL, VISITOR, is_id, is_local
 from explorer.ui.handlers import address_in, session_of
 from explorer.ui.listeners import Listeners
@@ -179,7 +180,7 @@ def _history(service: Service) -> Method:
 
 async def _answer(work: Callable[[], Any], request: gr.Request) -> Any:
     try:
-        return await in_thread(work)
+        return await in_thread(work, address=address_in(request))
     except Exception as error:
         raise _refusal(error, request) from None
 

@@ -13,7 +13,8 @@ from starlette.types import Scope
 
 from explorer.hosting.client_address import address_of
 from explorer.hosting.event_requests import EventForm
-from explorer.hosting.service import ServiceError, in_thread
+from explorer.hosting.service import ServiceError
+from explorer.hosting.turns import in_thread
 from explorer.hosting.visitors import LOCAL, VISITOR, is_id, is_local
 from explorer.settings.limits import Limits
 
@@ -67,8 +68,8 @@ class EventQueue:
         headers = Headers(scope=scope)
         visitor = headers.get(VISITOR, "")
         visitor = visitor if is_id(visitor) and not is_local(headers) else LOCAL
-        refusal = self._page.service.refusal
-        return await in_thread(refusal, name, arguments, visitor, address_of(scope))
+        refusal, address = self._page.service.refusal, address_of(scope)
+        return await in_thread(refusal, name, arguments, visitor, address, address=address)
 
     def waits(self, event: str) -> bool:
         """Whether an event waits or runs."""

@@ -1,5 +1,6 @@
 """What is no event of the page is refused; large events that wait share a bound."""
 
+import asyncio
 import json
 from collections import Counter
 from contextlib import suppress
@@ -11,6 +12,7 @@ from loops import finish
 from explorer.hosting.event_requests import (
     LONGEST_NAME,
     SMALL,
+    TURNS,
     EventForm,
     EventRequests,
 )
@@ -196,3 +198,43 @@ def test_a_page_is_closed_when_its_heartbeat_ends(breaks):
         finish(page.requests(scope, None, None))
     assert open_ == [[]]
     assert page.closed == ["a-session"]
+
+
+def test_who_asks_at_once_takes_turns():
+    """Those of an address that wait leave the page's threads to others, and share the memory."""
+
+    class Slow(Page):
+        under_way, most = 0, 0
+
+        async def app(self, scope, receive, send):
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            await asyncio.sleep(0.01)
+            self.under_way -= 1
+            await super().app(scope, receive, send)
+
+    page, body = Slow(), json.dumps(event()).encode()
+
+    async def ask():
+        left = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive():
+            return left.pop() if left else await asyncio.Event().wait()
+
+        async def send(message):
+            pass
+
+        scope = {"type": "http", "method": "POST", "path": RUN, "headers": [], "app": None}
+        await page.requests(scope | {"client": ("192.0.2.1", 1)}, receive, send)
+
+    async def many():
+        await asyncio.gather(*(ask() for _ in range(20)))
+
+    finish(many())
+    assert (page.asked, page.most) == (20, TURNS)
+
+
+def test_large_requests_that_are_answered_at_once_share_a_bound_too():
+    page = Page(replace(LIMITS, waiting_request_bytes=SMALL))
+    assert page.post(RUN, event(data=["x" * SMALL, 1])) == 503
+    assert page.post(RUN, event(data=["x", 1])) == 200

@@ -15,6 +15,7 @@ from explorer.hosting.mcp.answers import answer, failure, run_answer
 from explorer.hosting.mcp.arguments import check_names, schema_of, settings_names
 from explorer.hosting.mcp.callers import Caller
 from explorer.hosting.service import Service, ServiceError
+from explorer.hosting.turns import TURNS
 from explorer.sampling.wording import joined
 from explorer.settings import RunSettings
 from explorer.views.finding_texts import finding_text, findings_of_lane
@@ -97,7 +98,7 @@ async def call(name: str, given: Call) -> CallToolResult:
 
 async def _explain_schedule(given: Call) -> CallToolResult:
     check_names(given.arguments, OF_A_SCHEDULE)
-    return await _in_thread(_explained, given.service, given.arguments)
+    return await _in_thread(_explained, given)
 
 
 def _explained(service: Service, arguments: Arguments) -> CallToolResult:
@@ -109,7 +110,7 @@ def _explained(service: Service, arguments: Arguments) -> CallToolResult:
 
 async def _sigma_list(given: Call) -> CallToolResult:
     check_names(given.arguments, (*OF_A_SCHEDULE, "as_a1111"))
-    return await _in_thread(_sigmas, given.service, given.arguments)
+    return await _in_thread(_sigmas, given)
 
 
 def _sigmas(service: Service, arguments: Arguments) -> CallToolResult:
@@ -139,7 +140,7 @@ def _sigmas_of(settings: RunSettings) -> list[float]:
 
 async def _examine(given: Call) -> CallToolResult:
     check_names(given.arguments, ("text", *settings_names(given.service)))
-    return await _in_thread(_examined, given.service, given.arguments)
+    return await _in_thread(_examined, given)
 
 
 def _examined(service: Service, arguments: Arguments) -> CallToolResult:
@@ -174,9 +175,11 @@ def _of_source(service: Service, source: Source) -> dict[str, Any]:
 
 
 async def _in_thread(
-    work: Callable[[Service, Arguments], CallToolResult], service: Service, arguments: Arguments
+    work: Callable[[Service, Arguments], CallToolResult], given: Call
 ) -> CallToolResult:
-    return await to_thread.run_sync(partial(work, service, arguments), limiter=READING)
+    async with TURNS.of(given.caller.address):
+        asked = partial(work, given.service, given.arguments)
+        return await to_thread.run_sync(asked, limiter=READING)
 
 
 # --- a run ---------------------------------------------------------------------------------------
