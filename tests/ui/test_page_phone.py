@@ -116,6 +116,7 @@ def test_a_badge_is_inside_its_picture(open_page):
         page.locator(f".pane.lane-a {each}").bounding_box() for each in (".badge", ".screen")
     )
     assert badge["x"] + badge["width"] <= screen["x"] + screen["width"] - 5
+    assert badge["height"] < 30  # one line
 
 
 def test_a_fix_of_the_doctor_is_as_high_as_a_finger_needs(open_page):

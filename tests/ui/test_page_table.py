@@ -140,6 +140,15 @@ def test_after_a_change_it_is_still_the_run_and_says_so(table):
     expect(whose).to_be_hidden()
 
 
+def test_the_switch_to_run_as_a1111_can_be_taken_back_beside_a_run(table):
+    switch = table.get_by_label("as A1111 / ComfyUI")
+    switch.check()
+    expect(table.locator(".calls-table .whose")).to_be_visible()
+    expect(switch).to_be_checked()
+    switch.uncheck()
+    expect(table.locator(".calls-table .whose")).to_be_hidden()
+
+
 def test_before_a_run_it_is_the_plan_and_rows_can_be_chosen(open_page):
     page = open_page()
     open_tab(page, "table")

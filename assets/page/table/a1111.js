@@ -18,7 +18,7 @@ export function makeA1111(element, isForms) {
     const isNew = answered !== state.curves;
     answered = state.curves;
     drawSwitches(isNew);
-    place.hidden = sentences.hidden = !isForms();
+    sentences.hidden = !isForms(); // the switch stays: it is where a press is taken back
     if (isNew) sentences.replaceChildren(...distinct().map(sentence));
   }
 
