@@ -316,6 +316,13 @@ def test_no_other_text_is_there(server, uri):
         ("POST", b"no JSON", 400),
         ("POST", b"{}", 400),
         ("POST", b"[" * 100_000, 400),
+        ("POST", rb'{"jsonrpc": "2.0", "id": "\ud83d", "method": "tools/list"}', 400),
+        (
+            "POST",
+            rb'{"jsonrpc": "2.0", "id": 1, "method": "tools/list", '
+            rb'"params": {"_meta": {"progressToken": "\ud83d"}}}',
+            400,
+        ),
         ("POST", b"x" * (3 << 20), 413),
     ],
 )

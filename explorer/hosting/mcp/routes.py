@@ -17,10 +17,12 @@ from explorer.hosting.mcp.callers import caller_of
 from explorer.hosting.mcp.server import mcp_server
 from explorer.hosting.service import Service
 from explorer.settings.limits import LIMITS, Limits
+from explorer.settings.text import broken_at
 
 PATH = "/mcp"
 TOO_LARGE = "This request is larger than any that is needed here."
 NO_JSON = "The request is not JSON."
+BROKEN_ID = "The request's id, and its progressToken, must be valid Unicode."
 POST_ALONE = "This server keeps no sessions: POST alone is answered here."
 
 
@@ -40,8 +42,8 @@ class _Endpoint:
         if body is None:
             await PlainTextResponse(TOO_LARGE, 413)(scope, receive, send)
             return
-        if not _is_json(body):
-            await PlainTextResponse(NO_JSON, 400)(scope, receive, send)
+        if refusal := _refusal(body):
+            await PlainTextResponse(refusal, 400)(scope, receive, send)
             return
         manager = StreamableHTTPSessionManager(
             mcp_server(self._service_of(request), caller_of),
@@ -62,13 +64,24 @@ async def _body(request: Request, most: int) -> bytes | None:
     return body
 
 
-def _is_json(body: bytes) -> bool:
-    """Whether a body can be read: the protocol's own package gives up on one that is too deep."""
+def _refusal(body: bytes) -> str:
+    """Why a body cannot be read or answered, "" if it can.
+
+    The protocol's own package gives up on one that is too deep, and on answering an id that UTF-8
+    cannot encode.
+    """
     try:
-        json.loads(body)
+        data = json.loads(body)
     except (ValueError, RecursionError):
-        return False
-    return True
+        return NO_JSON
+    ids = _value(data, "id"), _value(_value(_value(data, "params"), "_meta"), "progressToken")
+    if any(isinstance(each, str) and broken_at(each) is not None for each in ids):
+        return BROKEN_ID
+    return ""
+
+
+def _value(data: object, key: str) -> object:
+    return data.get(key) if isinstance(data, dict) else None
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
