@@ -1,15 +1,17 @@
 """Requests whose head does not come, over a real connection: they are not waited for."""
 
 import asyncio
+import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
+from polling import wait_until
 from program import config_of, forked_program
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,6 +22,12 @@ from explorer.hosting.unfinished_heads import limit_heads
 
 LIMIT_S, PATIENCE_S = 1.0, 60
 WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+FEW_FILES = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+from explorer.cli import main
+main()
+"""
 LATE = "The head of the request did not come within 1 seconds."
 
 
@@ -30,20 +38,26 @@ async def slow(request: Request) -> PlainTextResponse:
     return PlainTextResponse(f"here are {len(body)} bytes")
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[tuple[str, int]]:
+@contextmanager
+def served(seconds: float, most: int | None = None) -> Iterator[tuple[str, int]]:
     async def quick(request: Request) -> PlainTextResponse:
         return PlainTextResponse("here")
 
     routes = [Route("/", quick), Route("/slow", slow, methods=["POST"])]
     config = uvicorn.Config(Starlette(routes=routes), log_level="error", timeout_keep_alive=3)
-    limit_heads(config, LIMIT_S)
+    limit_heads(config, seconds, most)
     line, server = socket.create_server(("127.0.0.1", 0)), uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([line],))
     thread.start()
     yield line.getsockname()
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[tuple[str, int]]:
+    with served(LIMIT_S) as address:
+        yield address
 
 
 def rest(line: socket.socket) -> tuple[str, float]:
@@ -114,6 +128,46 @@ def test_a_body_and_an_answer_may_take_longer(address):
         answer, _ = rest(line)
     assert answer.startswith("HTTP/1.1 200 ")
     assert answer.endswith("here are 4 bytes")
+
+
+def test_of_many_silent_connections_the_oldest_is_closed_and_visitors_are_served():
+    with served(PATIENCE_S, most=3) as address, ExitStack() as opened:
+
+        def connect() -> socket.socket:
+            return opened.enter_context(socket.create_connection(address, timeout=PATIENCE_S))
+
+        silent = [connect() for _ in range(3)]
+        visitor = connect()
+        assert rest(silent[0])[0] == ""
+        for _ in range(2):
+            visitor.sendall(WHOLE)
+            read_until(visitor, b"here")
+        late = connect()  # the visitor's does not count: no request of it is outstanding
+        for line in (*silent[1:], late, visitor):
+            line.sendall(WHOLE)
+            read_until(line, b"here")
+
+
+def test_few_open_files_are_not_used_up_by_silent_connections(tmp_path):
+    """Else the next visitor waits until they are closed, and files of runs cannot be opened."""
+    with forked_program(tmp_path, source=FEW_FILES) as (process, url):
+        config_of(url)
+        wait_until(lambda: "Running on" in process.output())
+        time.sleep(1)  # the limit begins when the server has started
+        with ExitStack() as opened:
+            for _ in range(500):
+                opened.enter_context(
+                    socket.create_connection(("127.0.0.1", urlsplit(url).port), PATIENCE_S)
+                )
+            wait_until(lambda: open_files(process.pid) > 100)
+            began = time.monotonic()
+            config_of(url)
+            assert time.monotonic() - began < 30
+            wait_until(lambda: open_files(process.pid) < 200, 30)
+
+
+def open_files(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def test_the_program_does_so(tmp_path):
