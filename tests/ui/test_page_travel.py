@@ -552,6 +552,7 @@ def test_a_users_own_presets_are_kept_renamed_deleted_and_brought_back(open_page
     own.click()
     expect(report(page)).to_contain_text("Changed: Steps 9.")
     holds(page, "a car", "9", 2)  # what is drawn stays
+    fill(page, "steps", "6")
     page.locator(".own-presets .rename").click()
     page.keyboard.type("other")
     page.keyboard.press("Enter")
@@ -560,6 +561,7 @@ def test_a_users_own_presets_are_kept_renamed_deleted_and_brought_back(open_page
     page.locator(".own-presets .remove").click()
     expect(own).to_have_count(0)
     expect(page.locator(".undo-line .undo")).to_be_focused()
+    holds(page, "a car", "6", 2)  # Enter has renamed the preset, and not applied it
     page.keyboard.press("Enter")
     expect(own).to_have_text(["other"])
     expect(own).to_be_focused()

@@ -92,6 +92,7 @@ export function mount({ element, props }) {
     box.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== "Escape") return;
       event.stopPropagation();
+      event.preventDefault(); // or Enter also presses the preset, which has the focus next
       end(event.key === "Enter");
       nameShown(ended)?.focus();
     });
