@@ -24,11 +24,17 @@ UNKNOWN_HOST = (
     "This server answers only under a name of its own machine, such as localhost. Where a proxy "
     "shows it at another address, it is started with --allow-origin and that address."
 )
+# Where a server's name is taken from: each stands in the page some 40 times.
+NAMES = ("host", "x-forwarded-host", "x-gradio-server")
+LONGEST_NAME = 300  # characters, a port and a scheme included; names of hosts have at most 253
+TOO_LONG = f"A server's name has at most {LONGEST_NAME} characters."
 OWN = ("same-origin", "none")  # the page's own requests, and what a user has typed
 
 
 class Origins:
     """ASGI middleware: answers 403, with a sentence, to what other sites' pages ask.
+
+    400 to a name of the server that is too long for any.
 
     A server that listens on its own machine alone also refuses every host that is not of that
     machine: another site's name may be made to lead there (DNS rebinding), and its page would then
@@ -43,7 +49,9 @@ class Origins:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if not self._knows(headers.get("host", "")):
+        if any(len(headers.get(name, "")) > LONGEST_NAME for name in NAMES):
+            await refuse(scope, receive, send, 400, TOO_LONG)
+        elif not self._knows(headers.get("host", "")):
             await refuse(scope, receive, send, 403, UNKNOWN_HOST)
         elif not is_foreign(scope["method"], headers):
             await self.app(scope, receive, send)

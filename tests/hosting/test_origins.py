@@ -8,7 +8,7 @@ from loops import finish
 
 from explorer import ui
 from explorer.hosting.access import Access
-from explorer.hosting.origins import FOREIGN, UNKNOWN_HOST
+from explorer.hosting.origins import FOREIGN, LONGEST_NAME, NAMES, UNKNOWN_HOST
 from explorer.hosting.visitors import share
 
 HERE, EVIL, FRIEND = "127.0.0.1:7860", "https://evil.example", "https://friend.example"
@@ -130,3 +130,12 @@ def test_a_server_for_others_is_asked_by_any_name(page):
 def test_a_space_is_asked_by_any_name(page, monkeypatch):
     monkeypatch.setenv("SPACE_ID", "owner/name")
     assert ask(page, {"host": "owner-name.hf.space"}).status_code == 200
+
+
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize("header", NAMES)
+def test_a_name_that_no_server_has_is_refused(page, header):
+    """The page has it many times: 50,000 characters made an answer of 2 MB."""
+    names = {"host": "explorer.example", header: "a" * (LONGEST_NAME + 1)}
+    assert ask(page, names).status_code == 400
+    assert ask(page, names | {header: f"{'a' * 240}.example:7860"}).status_code == 200
