@@ -148,6 +148,7 @@ def test_of_many_silent_connections_the_oldest_is_closed_and_visitors_are_served
             read_until(line, b"here")
 
 
+@pytest.mark.slow
 def test_few_open_files_are_not_used_up_by_silent_connections(tmp_path):
     """Else the next visitor waits until they are closed, and files of runs cannot be opened."""
     with forked_program(tmp_path, source=FEW_FILES) as (process, url):
