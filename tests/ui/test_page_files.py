@@ -105,6 +105,13 @@ def the_switch_runs_as_a1111_does_and_back(page, tmp_path):
     assert sorted(page.evaluate(state, boxes)) == ["auto", "off"]
 
 
+def a_text_of_another_program_is_taken_over_in_the_same_box(page, tmp_path):
+    take(page, "a car\nSteps: 9, Sampler: DPM2, CFG scale: 4, Seed: 11")
+    page.wait_for_function("document.querySelector('#steps input').value === '9'")
+    assert page.locator("#prompt textarea").input_value() == "a car"
+    assert page.locator(f"{FILE} .message").inner_text() == ""
+
+
 PARTS = (
     the_switch_runs_as_a1111_does_and_back,
     a_pasted_file_is_taken_over_and_what_is_not_known_is_named,
@@ -112,6 +119,7 @@ PARTS = (
     a_file_that_will_not_do_is_a_sentence_and_changes_nothing,
     a_file_larger_than_the_server_takes_is_not_sent,
     a_lane_is_downloaded_and_opened_again,
+    a_text_of_another_program_is_taken_over_in_the_same_box,
 )
 
 

@@ -1,6 +1,7 @@
 // A lane's settings as a scheduler_config.json: pasted or opened, and downloaded.
 
 import { make } from "../shared/dom.js";
+import { giveText } from "../shared/drop.js";
 import { letter } from "../shared/names.js";
 import { follow, state } from "../shared/store.js";
 import { columnsOf } from "./fields.js";
@@ -23,6 +24,10 @@ export function mount({ element, props, server }) {
   // The message begins with whether the file was taken over; a refusal does not change the lane.
   async function take(content) {
     if (!content.trim()) return report("Paste the file's text, or open one.", [], true);
+    if (!/^\s*[[{]/.test(content)) {
+      report("");
+      return giveText(content); // no JSON: a text of A1111, say, which is for the whole form
+    }
     const lane = menu.selectedIndex;
     const { values, notes, problem } = await ask(server.take_file, { text: content, sampler: column().sampler });
     if (problem) return report(problem, [], true);

@@ -23,6 +23,9 @@ export function takeTexts(text, nobody) {
   refuse = nobody;
 }
 
+// A text with settings of any program.
+export const giveText = (text) => takeText(text);
+
 // Several files: the first that is of a known kind, and a sentence on the others.
 export function giveFiles(files) {
   const [file] = files;
