@@ -194,11 +194,7 @@ export function mount({ element, props }) {
       const { left, right } = row.getBoundingClientRect();
       const place = button.getBoundingClientRect();
       if (place.left < left) row.scrollLeft += place.left - left;
-      else if (place.right > right - over) {
-        row.scrollLeft += place.right - right + over;
-        const search = query.getBoundingClientRect();
-        if (search.left < left && left < search.right) row.scrollLeft += list.getBoundingClientRect().left - left;
-      }
+      else if (place.right > right - over) row.scrollLeft += place.right - right + over;
     }
   }
 
