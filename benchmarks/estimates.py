@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--device")
     parser.add_argument("--tries", type=int, default=1)
     every = range(1, len(GRID) + 1)
-    parser.add_argument("--rows", type=int, nargs="+", default=every, help="only some of the table")
+    parser.add_argument("--rows", type=int, nargs="+", choices=every, metavar="N", default=every)
     parser.add_argument("--paces", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--case", help=argparse.SUPPRESS)

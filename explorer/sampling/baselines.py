@@ -15,10 +15,9 @@ from explorer.sampling.calls import STEP, CallTable
 from explorer.sampling.samplers import DDIM, DPMPP_SDE, SAMPLERS, Sampler
 from explorer.sampling.schedules import BETA_KEYS
 
-# Arguments beyond a lane's settings; all others keep diffusers' defaults.
-FIXED: dict[str, dict[str, Any]] = {
-    DDIM.key: {"clip_sample": False}
-}  # True is for pixels: latents are not limited to [-1, 1]
+# Arguments beyond a lane's settings; all others keep diffusers' defaults. Samples are clipped for
+# pixels: latents are not limited to [-1, 1].
+FIXED: dict[str, dict[str, Any]] = {DDIM.key: {"clip_sample": False}}
 
 SHORTEST = 2  # steps of a run that is prepared only because diffusers prepares one
 
